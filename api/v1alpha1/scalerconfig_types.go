@@ -1,0 +1,151 @@
+package v1alpha1
+
+import (
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/intstr"
+)
+
+// BrokerType names the kind of broker that a ScalerConfig reaches.
+// +kubebuilder:validation:Enum=redis
+type BrokerType string
+
+// BrokerRedis is a Redis (or Valkey) server whose queues are lists.
+const BrokerRedis BrokerType = "redis"
+
+// ScalerConfigSpec says how to reach a broker.
+type ScalerConfigSpec struct {
+	// The broker's type. Immutable: make another ScalerConfig for another type.
+	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="type is immutable; create another ScalerConfig for another type of broker"
+	Type BrokerType `json:"type"`
+
+	// How to reach the broker. A change to host, port, username, database, TLS, or the password's
+	// reference is a new revision of every QWorker that uses this ScalerConfig, and rolls its workers.
+	Config BrokerConfig `json:"config"`
+}
+
+// BrokerConfig is the address of a broker and the credentials for it.
+type BrokerConfig struct {
+	// Host name or IP address of the broker, as the operator and the workers reach it.
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	Host string `json:"host"`
+
+	// Port of the broker, 1 to 65535, as a number or a string. Default: 6379.
+	// +optional
+	// +kubebuilder:default=6379
+	// +kubebuilder:validation:XValidation:rule="type(self) == int ? (self >= 1 && self <= 65535) : (self.matches('^[0-9]{1,5}$') && int(self) >= 1 && int(self) <= 65535)",message="port must be a number from 1 to 65535, such as 6379 or \"6379\""
+	Port *intstr.IntOrString `json:"port,omitempty"`
+
+	// User name (a Redis ACL user). Absent: the default user.
+	// +optional
+	// +kubebuilder:validation:MaxLength=253
+	Username string `json:"username,omitempty"`
+
+	// Password, given in place or by reference. Absent: none is sent.
+	// +optional
+	Password *PasswordSource `json:"password,omitempty"`
+
+	// Number of the Redis database, 0 or more. Default: 0.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	Database int32 `json:"database,omitempty"`
+
+	// Reach the broker over TLS. Absent: plain TCP. An empty object verifies the certificate by the
+	// system's authorities and the host's name.
+	// +optional
+	TLS *TLSConfig `json:"tls,omitempty"`
+
+	// Whether the operator gives the tasks of workers whose pods no longer exist back to their queue.
+	// It needs EVAL, LMOVE and SCAN on the broker. Default: true.
+	// +optional
+	// +kubebuilder:default=true
+	Reclaim *bool `json:"reclaim,omitempty"`
+}
+
+// PasswordSource is where a password comes from: exactly one of value and secret.
+// +kubebuilder:validation:XValidation:rule="has(self.value) != has(self.secret)",message="password must have exactly one of value and secret"
+type PasswordSource struct {
+	// The password itself. Whoever may read this ScalerConfig, or the worker pods, can read it; prefer secret.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	Value *string `json:"value,omitempty"`
+
+	// A key of a Secret in the ScalerConfig's namespace. It is read again every 60 s and whenever the
+	// broker refuses the password.
+	// +optional
+	Secret *SecretKeyReference `json:"secret,omitempty"`
+}
+
+// SecretKeyReference names one key of a Secret in the same namespace.
+type SecretKeyReference struct {
+	// Name of the Secret.
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	Name string `json:"name"`
+
+	// Key in the Secret's data.
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	Key string `json:"key"`
+}
+
+// TLSConfig says how the broker's certificate is verified.
+type TLSConfig struct {
+	// Name expected in the certificate. Default: the host.
+	// +optional
+	// +kubebuilder:validation:MaxLength=253
+	ServerName string `json:"serverName,omitempty"`
+
+	// A key of a Secret with the PEM certificates of the authorities to trust. Default: the system's.
+	// +optional
+	CASecret *SecretKeyReference `json:"caSecret,omitempty"`
+
+	// Accept any certificate. For tests only. Default: false.
+	// +optional
+	InsecureSkipVerify bool `json:"insecureSkipVerify,omitempty"`
+}
+
+// ScalerConfigStatus is what the operator last saw of the broker.
+type ScalerConfigStatus struct {
+	// Whether the broker answers.
+	// +optional
+	Healthy bool `json:"healthy"`
+
+	// The newest generation that this status describes.
+	// +optional
+	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
+
+	// Healthy says whether the broker answers and, if not, why not. Pushes says whether the broker tells
+	// of changes by itself (True) or is polled (False), and why.
+	// +optional
+	// +listType=map
+	// +listMapKey=type
+	Conditions []metav1.Condition `json:"conditions,omitempty"`
+}
+
+// ScalerConfig says how to reach a message broker. QWorkers of the same namespace refer to it by name.
+// +kubebuilder:object:root=true
+// +kubebuilder:subresource:status
+// +kubebuilder:resource:shortName=qsc,categories=qscaler
+// +kubebuilder:printcolumn:name="TYPE",type=string,JSONPath=`.spec.type`
+// +kubebuilder:printcolumn:name="HOST",type=string,JSONPath=`.spec.config.host`
+// +kubebuilder:printcolumn:name="HEALTHY",type=boolean,JSONPath=`.status.healthy`
+// +kubebuilder:printcolumn:name="REASON",type=string,JSONPath=`.status.conditions[?(@.type=="Healthy")].reason`
+// +kubebuilder:printcolumn:name="AGE",type=date,JSONPath=`.metadata.creationTimestamp`
+type ScalerConfig struct {
+	metav1.TypeMeta   `json:",inline"`
+	metav1.ObjectMeta `json:"metadata,omitempty"`
+
+	// +required
+	Spec ScalerConfigSpec `json:"spec"`
+	// +optional
+	Status ScalerConfigStatus `json:"status,omitempty"`
+}
+
+// ScalerConfigList is a list of ScalerConfigs.
+// +kubebuilder:object:root=true
+type ScalerConfigList struct {
+	metav1.TypeMeta `json:",inline"`
+	metav1.ListMeta `json:"metadata,omitempty"`
+	Items           []ScalerConfig `json:"items"`
+}

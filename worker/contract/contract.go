@@ -1,0 +1,89 @@
+// Package contract holds the words that the operator and the workers agree on: the path of the drain
+// file, the names of the injected environment variables, and the keys of labels and annotations.
+//
+// They are fixed: workers in any language rely on them. The package imports nothing and never will, so
+// that both sides can.
+package contract
+
+// Drain file.
+//
+// When the file is not empty, the worker finishes the task it is doing, takes no other, and exits with
+// code 0. The file's content is the reason, one of the Reason constants.
+const (
+	// DrainDirectory is the directory that is mounted into every container of a worker pod.
+	DrainDirectory = "/etc/qscaler"
+	// DrainFileName is the name of the drain file in DrainDirectory.
+	DrainFileName = "drain"
+	// DrainFile is the path of the drain file. The kubelet swaps it as a symlink: re-open it by path.
+	DrainFile = DrainDirectory + "/" + DrainFileName
+	// DrainVolume is the name of the downward-API volume that holds the drain file.
+	DrainVolume = "qscaler-drain"
+)
+
+// Reason says why a worker may leave.
+type Reason string
+
+// The reasons, as they stand in the drain file.
+const (
+	// ReasonScaleDown means that the queue needs fewer workers.
+	ReasonScaleDown Reason = "ScaleDown"
+	// ReasonRollout means that a newer revision takes the worker's place.
+	ReasonRollout Reason = "Rollout"
+	// ReasonNodeDrain means that the worker's node is to go.
+	ReasonNodeDrain Reason = "NodeDrain"
+	// ReasonDelete means that the QWorker is being deleted.
+	ReasonDelete Reason = "Delete"
+)
+
+// Annotations of worker pods.
+const (
+	// AnnotationDrain is projected into the drain file; its value is the Reason. Its presence is the grant.
+	AnnotationDrain = "quickube.com/drain"
+	// AnnotationDrainSince is written together with AnnotationDrain: the time of the grant (RFC 3339) and
+	// the worker container's restart count then, separated by a comma.
+	AnnotationDrainSince = "quickube.com/drain-since"
+)
+
+// Labels of worker pods and of the revisions they are made from.
+const (
+	// LabelQWorkerUID holds the UID of the owning QWorker.
+	LabelQWorkerUID = "quickube.com/qworker-uid"
+	// LabelQWorker holds the name of the owning QWorker, where it is short enough for a label (63 characters).
+	LabelQWorker = "quickube.com/qworker"
+	// LabelPodSpecHash holds the hash of the revision that the pod was made from.
+	LabelPodSpecHash = "quickube.com/pod-spec-hash"
+	// KeyPrefix is the prefix of every label and annotation key that belongs to QScaler.
+	KeyPrefix = "quickube.com/"
+)
+
+// Environment variables of every container of a worker pod.
+const (
+	// EnvDrainFile holds DrainFile.
+	EnvDrainFile = "QSCALER_DRAIN_FILE"
+	// EnvQWorkerName holds the name of the QWorker.
+	EnvQWorkerName = "QWORKER_NAME"
+	// EnvPodSpecHash holds the hash of the revision that was published when the pod was created.
+	EnvPodSpecHash = "POD_SPEC_HASH"
+	// EnvPodName holds the pod's name. HOSTNAME is cut at 63 characters, this is not.
+	EnvPodName = "POD_NAME"
+	// EnvQueue holds the name of the queue.
+	EnvQueue = "QSCALER_QUEUE"
+	// EnvBroker holds the broker's type, such as "redis".
+	EnvBroker = "QSCALER_BROKER"
+	// EnvBrokerAddress holds the broker's host:port; an IPv6 host is in brackets.
+	EnvBrokerAddress = "QSCALER_BROKER_ADDRESS"
+	// EnvBrokerUsername holds the user name; it is absent where the ScalerConfig has none.
+	EnvBrokerUsername = "QSCALER_BROKER_USERNAME"
+	// EnvBrokerPassword holds the password; it is absent where the ScalerConfig has none.
+	EnvBrokerPassword = "QSCALER_BROKER_PASSWORD"
+	// EnvBrokerDatabase holds the number of the Redis database; it is absent where it is 0.
+	EnvBrokerDatabase = "QSCALER_BROKER_DATABASE"
+	// EnvBrokerTLS is "true" where the broker is to be reached over TLS, and absent otherwise.
+	EnvBrokerTLS = "QSCALER_BROKER_TLS"
+	// EnvBrokerTLSServerName holds the name expected in the broker's certificate, where it is not the host's.
+	EnvBrokerTLSServerName = "QSCALER_BROKER_TLS_SERVER_NAME"
+	// EnvBrokerTLSInsecure is "true" where the broker's certificate is not to be verified, and absent otherwise.
+	EnvBrokerTLSInsecure = "QSCALER_BROKER_TLS_INSECURE_SKIP_VERIFY"
+	// EnvBrokerTLSCA holds the PEM certificates of the authorities to trust, where the ScalerConfig names any.
+	EnvBrokerTLSCA = "QSCALER_BROKER_TLS_CA"
+)

@@ -1,0 +1,3 @@
+module github.com/quickube/qscaler/worker
+
+go 1.26.0

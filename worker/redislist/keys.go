@@ -1,0 +1,59 @@
+// Package redislist is the list protocol of QScaler's workers on Redis: the names of the keys, the
+// commands that move a task, and the script that gives a dead worker's tasks back.
+//
+// A producer pushes with LPUSH. A worker takes a task with one
+//
+//	BLMOVE task-queue {task-queue}:processing:<POD_NAME> RIGHT LEFT <timeout>
+//
+// and acknowledges it with
+//
+//	LREM {task-queue}:processing:<POD_NAME> 1 <payload>
+//
+// What the processing list of a pod holds is in flight. The package imports no Redis client, so that the
+// SDK and the operator's driver can each use their own.
+package redislist
+
+import "strings"
+
+// LayoutVersion is the version of the key layout below. It changes only when a worker of the older
+// layout could lose or repeat a task beside one of the newer.
+const LayoutVersion = 1
+
+const (
+	processingInfix = ":processing:"
+	deadSuffix      = ":dead"
+)
+
+// Processing is the key of the list that holds what the named pod has in flight.
+func Processing(queue, pod string) string { return tagged(queue) + processingInfix + pod }
+
+// ProcessingPattern is a SCAN MATCH pattern for the processing lists of every pod whose name starts
+// with podPrefix.
+func ProcessingPattern(queue, podPrefix string) string {
+	return escapeGlob(Processing(queue, podPrefix)) + "*"
+}
+
+// Dead is the key of the queue's dead-letter list.
+func Dead(queue string) string { return tagged(queue) + deadSuffix }
+
+// PodOf is the inverse of Processing: the name of the pod whose processing list of this queue the key is.
+func PodOf(queue, key string) (pod string, ok bool) {
+	pod, ok = strings.CutPrefix(key, tagged(queue)+processingInfix)
+	return pod, ok && pod != ""
+}
+
+// tagged wraps the queue's name as a hash tag, so that all its keys live in one slot of a Redis Cluster.
+// A name that has a hash tag of its own keeps that one.
+func tagged(queue string) string {
+	if open := strings.IndexByte(queue, '{'); open >= 0 {
+		if length := strings.IndexByte(queue[open+1:], '}'); length > 0 {
+			return queue
+		}
+	}
+	return "{" + queue + "}"
+}
+
+// escapeGlob quotes what SCAN MATCH would read as a pattern.
+func escapeGlob(s string) string {
+	return strings.NewReplacer(`\`, `\\`, `*`, `\*`, `?`, `\?`, `[`, `\[`, `]`, `\]`).Replace(s)
+}
