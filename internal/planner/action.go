@@ -1,0 +1,117 @@
+package planner
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/quickube/qscaler/worker/contract"
+)
+
+// Kind is what an action does.
+type Kind string
+
+// The kinds of actions.
+const (
+	// Create makes a pod of Action.Revision.
+	Create Kind = "Create"
+	// GrantLeave tells Action.Pod that it may leave.
+	GrantLeave Kind = "GrantLeave"
+	// WithdrawGrant tells Action.Pod to stay.
+	WithdrawGrant Kind = "WithdrawGrant"
+	// DeleteNotRunning deletes Action.Pod whose worker container is not running; should it start in between,
+	// the deletion's precondition fails.
+	DeleteNotRunning Kind = "DeleteNotRunning"
+	// DeleteOverdue deletes Action.Pod, which has held its grant for longer than maxTaskDuration.
+	DeleteOverdue Kind = "DeleteOverdue"
+	// Remove deletes Action.Pod, which has left.
+	Remove Kind = "Remove"
+)
+
+// Action is one step towards the desired fleet, and why.
+type Action struct {
+	Kind Kind
+	// Pod is the pod's name. The planner leaves it empty for Create: names are not its business.
+	Pod string
+	// Revision is the hash of the revision to create a pod of.
+	Revision string
+	// Level is how many pods of the revision failed in a row before this one is created.
+	Level int
+	// Grant is the reason that the worker reads, for GrantLeave.
+	Grant contract.Reason
+	// Why is the decision's reason, in words for a person.
+	Why string
+}
+
+func (a Action) String() string {
+	switch a.Kind {
+	case Create:
+		return fmt.Sprintf("%s (revision %s): %s", a.Kind, a.Revision, a.Why)
+	case GrantLeave:
+		return fmt.Sprintf("%s %s (%s): %s", a.Kind, a.Pod, a.Grant, a.Why)
+	default:
+		return fmt.Sprintf("%s %s: %s", a.Kind, a.Pod, a.Why)
+	}
+}
+
+// Decision is what to do now, and when to look again.
+type Decision struct {
+	Actions []Action
+	// Publish is the hash that status.currentPodSpecHash moves to, "" when it stays.
+	Publish string
+	// ExcessSince is to be handed to the next call of Plan.
+	ExcessSince time.Time
+	// Stage is where the rollout stands.
+	Stage Stage
+	// BackOff is set while failures hold back the creation of pods.
+	BackOff BackOff
+	// Wake is when time alone may change the decision; zero for never.
+	Wake time.Time
+}
+
+func (d *Decision) add(actions ...Action) { d.Actions = append(d.Actions, actions...) }
+
+// wakeAt brings the next look forward to t.
+func (d *Decision) wakeAt(t time.Time) {
+	if d.Wake.IsZero() || t.Before(d.Wake) {
+		d.Wake = t
+	}
+}
+
+// join adds a later step to the decision.
+func (d *Decision) join(next Decision) {
+	d.add(next.Actions...)
+	if !next.Wake.IsZero() {
+		d.wakeAt(next.Wake)
+	}
+	if next.BackOff.Level > 0 {
+		d.BackOff = next.BackOff
+	}
+}
+
+// after is the fleet once the actions of a decision are carried out.
+func (f Fleet) after(d Decision) Fleet {
+	byPod := make(map[string]Action, len(d.Actions))
+	pods := make([]Pod, 0, len(f.Pods)+len(d.Actions))
+	for _, a := range d.Actions {
+		if a.Kind == Create {
+			pods = append(pods, Pod{Revision: a.Revision, Created: f.Now, Phase: Pending})
+			continue
+		}
+		byPod[a.Pod] = a
+	}
+	for _, p := range f.Pods {
+		switch byPod[p.Name].Kind {
+		case GrantLeave:
+			p.Grant = Grant{Reason: byPod[p.Name].Grant, Since: f.Now}
+		case WithdrawGrant:
+			p.Grant = Grant{}
+		case DeleteNotRunning, DeleteOverdue:
+			p.Phase = Terminating
+		case Remove:
+			continue
+		}
+		pods = append(pods, p)
+	}
+	f.Pods, f.ExcessSince = pods, d.ExcessSince
+	return f
+}

@@ -1,0 +1,83 @@
+package planner
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/quickube/qscaler/worker/contract"
+)
+
+var t0 = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+
+// worker makes a Pod in a line: MakeWorker("a").Idle().Granted(...).
+type worker struct{ Pod }
+
+func makeWorker(name string) worker {
+	return worker{Pod{Name: name, Revision: "r1", Phase: Running, Ready: true, Created: t0.Add(-time.Hour)}}
+}
+
+func (w worker) age(d time.Duration) worker { w.Created = t0.Add(-d); return w }
+func (w worker) of(revision string) worker  { w.Revision = revision; return w }
+func (w worker) idle() worker               { w.Work = Idle; return w }
+func (w worker) busy() worker               { w.Work = Busy; return w }
+func (w worker) unready() worker            { w.Ready = false; return w }
+func (w worker) phase(p Phase) worker       { w.Phase = p; w.Ready = w.Ready && p == Running; return w }
+
+func (w worker) granted(r contract.Reason, ago time.Duration) worker {
+	w.Grant = Grant{Reason: r, Since: t0.Add(-ago)}
+	return w
+}
+
+func (w worker) failed(level int, ago time.Duration) worker {
+	w = w.phase(Left)
+	w.Failure, w.Settled = Failure{Level: level, At: t0.Add(-ago)}, true
+	return w
+}
+
+func (w worker) settled() worker { w.Settled = true; return w }
+
+func workers(ws ...worker) []Pod {
+	pods := make([]Pod, len(ws))
+	for i, w := range ws {
+		pods[i] = w.Pod
+	}
+	return pods
+}
+
+// many makes n workers named prefix-0 and so on, each a second younger than the one before.
+func many(prefix string, n int, shape func(worker) worker) []worker {
+	ws := make([]worker, n)
+	for i := range ws {
+		w := makeWorker(fmt.Sprintf("%s-%d", prefix, i)).age(time.Hour - time.Duration(i)*time.Second)
+		ws[i] = shape(w)
+	}
+	return ws
+}
+
+func steady(desired int, ws ...worker) Fleet {
+	return Fleet{
+		Now: t0, Desired: desired, DepthKnown: true,
+		Published: "r1", Proven: true, Newest: "r1",
+		Pods: workers(ws...),
+	}
+}
+
+// short writes actions as a test reads them: "create r1", "grant a ScaleDown".
+func short(actions []Action) []string {
+	var lines []string
+	for _, a := range actions {
+		switch a.Kind {
+		case Create:
+			lines = append(lines, "create "+a.Revision)
+		case GrantLeave:
+			lines = append(lines, fmt.Sprintf("grant %s %s", a.Pod, a.Grant))
+		case WithdrawGrant:
+			lines = append(lines, "withdraw "+a.Pod)
+		case DeleteNotRunning, DeleteOverdue:
+			lines = append(lines, "delete "+a.Pod)
+		case Remove:
+			lines = append(lines, "remove "+a.Pod)
+		}
+	}
+	return lines
+}

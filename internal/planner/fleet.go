@@ -1,0 +1,131 @@
+package planner
+
+import (
+	"time"
+
+	"github.com/quickube/qscaler/worker/contract"
+)
+
+// Fleet is everything that a plan depends on.
+type Fleet struct {
+	Now time.Time
+
+	// Desired is how many workers the queue asks for; see Size and Window.
+	Desired int
+	// DepthKnown is false while the queue cannot be read: then nobody is granted leave and no grant is
+	// withdrawn, because a failed read says nothing about the work.
+	DepthKnown bool
+	// Deleting is true once the QWorker is to go.
+	Deleting bool
+
+	// Published is the hash of the revision that status.currentPodSpecHash names, "" before the first.
+	Published string
+	// Proven is true when a pod of the published revision has ever been ready.
+	Proven bool
+	// Newest is the hash of the revision that the spec describes.
+	Newest string
+
+	// MaxTaskDuration bounds how long a grant may be held; 0 means for ever.
+	MaxTaskDuration time.Duration
+	// ExcessSince is when the fleet began to have more workers than desired, zero when it has not. The
+	// previous Decision has it.
+	ExcessSince time.Time
+
+	Pods []Pod
+}
+
+// Phase is where a pod stands in its life, seen from its worker container.
+type Phase int
+
+// The phases, in the order in which a pod goes through them.
+const (
+	// Pending means that the worker container is not running: unscheduled, pulling its image, in an init
+	// container, or backing off after a crash.
+	Pending Phase = iota
+	// Running means that the worker container is running.
+	Running
+	// Terminating means that the pod is being deleted and its processes may still be at work.
+	Terminating
+	// Left means that the worker container has ended and will do no more work.
+	Left
+)
+
+// Work is what a worker is known to be doing.
+type Work int
+
+// What a worker may be known to be doing. Unknown is not idle.
+const (
+	Unknown Work = iota
+	Idle
+	Busy
+)
+
+// Grant is a pod's permission to leave; the zero Grant is none.
+type Grant struct {
+	Reason contract.Reason
+	Since  time.Time
+}
+
+// Pod is one worker.
+type Pod struct {
+	Name     string
+	Revision string
+	Created  time.Time
+	Phase    Phase
+	Ready    bool
+	Grant    Grant
+	Work     Work
+
+	// Failure is set for a pod that has left as a crash, or ended at once without a grant.
+	Failure Failure
+	// Settled is true for a pod that has left and whose messages in flight have been given back, so that
+	// nothing needs it any more.
+	Settled bool
+}
+
+// Failure is how a pod failed; the zero Failure is none.
+type Failure struct {
+	// Level is the number of failures in a row of the pod's revision, this one included.
+	Level int
+	At    time.Time
+}
+
+func (p Pod) granted() bool { return p.Grant.Reason != "" }
+
+// live pods exist and are not on their way out by deletion.
+func (p Pod) live() bool { return p.Phase == Pending || p.Phase == Running }
+
+// capacity is what counts against desired: live pods that hold no grant. A granted, terminating or failed
+// pod counted here would get no replacement.
+func (p Pod) capacity() bool { return p.live() && !p.granted() }
+
+// available pods are at work, or could be: the rollout keeps enough of them.
+func (p Pod) available() bool { return p.capacity() && p.Phase == Running && p.Ready }
+
+func where(pods []Pod, keep func(Pod) bool) []Pod {
+	var kept []Pod
+	for _, p := range pods {
+		if keep(p) {
+			kept = append(kept, p)
+		}
+	}
+	return kept
+}
+
+func count(pods []Pod, match func(Pod) bool) int {
+	n := 0
+	for _, p := range pods {
+		if match(p) {
+			n++
+		}
+	}
+	return n
+}
+
+func ofRevision(hash string) func(Pod) bool {
+	return func(p Pod) bool { return p.Revision == hash }
+}
+
+func notOfRevision(hash string) func(Pod) bool {
+	return func(p Pod) bool { return p.Revision != hash }
+}
