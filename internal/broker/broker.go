@@ -23,6 +23,17 @@ type Endpoint struct {
 	TLS *tls.Config
 }
 
+// Equal reports whether both are the same broker, reached with the same credentials.
+func (e Endpoint) Equal(o Endpoint) bool {
+	plain := e.Type == o.Type && e.Address == o.Address && e.Username == o.Username &&
+		e.Password == o.Password && e.Database == o.Database
+	if e.TLS == nil || o.TLS == nil {
+		return plain && e.TLS == o.TLS
+	}
+	return plain && e.TLS.ServerName == o.TLS.ServerName &&
+		e.TLS.InsecureSkipVerify == o.TLS.InsecureSkipVerify && e.TLS.RootCAs.Equal(o.TLS.RootCAs)
+}
+
 // Query asks for the depth of one queue.
 type Query struct {
 	Queue string
@@ -52,7 +63,7 @@ type Answer struct {
 // several goroutines.
 type Driver interface {
 	// Depths answers each query, in order, in one round trip. An error means that nothing is known of
-	// any queue; it is never an empty queue.
+	// any queue; it is never an empty queue. Without queries it only makes sure that the broker answers.
 	Depths(ctx context.Context, queries []Query) ([]Answer, error)
 	// Pushes reports whether the broker rings the doorbell, and if not, why not, in plain words.
 	Pushes() (ok bool, why string)
@@ -65,9 +76,16 @@ type Reclaimer interface {
 	// Reclaim gives what a worker that no longer exists holds back to the head of the queue, and returns
 	// how many messages it moved.
 	Reclaim(ctx context.Context, queue, worker string) (moved int64, err error)
-	// Holders finds the workers, by the prefix of their names, that hold messages of the queue. It reads
-	// incrementally and may take long on a large broker.
-	Holders(ctx context.Context, queue, workerPrefix string) ([]string, error)
+	// Holders finds every worker that holds messages of any queue. It reads incrementally and may take long
+	// on a large broker.
+	Holders(ctx context.Context) ([]Holder, error)
+}
+
+// Holder is a worker that holds messages.
+type Holder struct {
+	// Queues are the queues that the messages may be of; mostly one.
+	Queues []string
+	Worker string
 }
 
 // Doorbell is called with the queues that may have changed; without any, all may have. It returns at once.

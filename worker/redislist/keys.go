@@ -27,12 +27,6 @@ const (
 // Processing is the key of the list that holds what the named pod has in flight.
 func Processing(queue, pod string) string { return tagged(queue) + processingInfix + pod }
 
-// ProcessingPattern is a SCAN MATCH pattern for the processing lists of every pod whose name starts
-// with podPrefix.
-func ProcessingPattern(queue, podPrefix string) string {
-	return escapeGlob(Processing(queue, podPrefix)) + "*"
-}
-
 // Dead is the key of the queue's dead-letter list.
 func Dead(queue string) string { return tagged(queue) + deadSuffix }
 
@@ -41,6 +35,25 @@ func PodOf(queue, key string) (pod string, ok bool) {
 	pod, ok = strings.CutPrefix(key, tagged(queue)+processingInfix)
 	return pod, ok && pod != ""
 }
+
+// QueuesOf lists the queues whose processing list the key may be. There are two where the name in the key
+// could be a queue's own hash tag as well as the tag that this package gave it.
+func QueuesOf(key string) (queues []string, pod string, ok bool) {
+	at := strings.LastIndex(key, processingInfix)
+	if at < 0 {
+		return nil, "", false
+	}
+	prefix, pod := key[:at], key[at+len(processingInfix):]
+	for _, queue := range []string{prefix, strings.TrimSuffix(strings.TrimPrefix(prefix, "{"), "}")} {
+		if Processing(queue, pod) == key {
+			queues = append(queues, queue)
+		}
+	}
+	return queues, pod, len(queues) > 0 && pod != ""
+}
+
+// AnyProcessing is a SCAN MATCH pattern for every processing list of every queue.
+const AnyProcessing = "*" + processingInfix + "*"
 
 // tagged wraps the queue's name as a hash tag, so that all its keys live in one slot of a Redis Cluster.
 // A name that has a hash tag of its own keeps that one.
@@ -51,9 +64,4 @@ func tagged(queue string) string {
 		}
 	}
 	return "{" + queue + "}"
-}
-
-// escapeGlob quotes what SCAN MATCH would read as a pattern.
-func escapeGlob(s string) string {
-	return strings.NewReplacer(`\`, `\\`, `*`, `\*`, `?`, `\?`, `[`, `\[`, `]`, `\]`).Replace(s)
 }

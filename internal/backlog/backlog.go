@@ -1,0 +1,228 @@
+// Package backlog keeps the depth of watched queues current: one connection and one batched read for each
+// broker, however many queues, and doorbells instead of polling where a broker has one.
+//
+//	backlog.go   what others call
+//	watch.go     one queue that is watched, and its readings
+//	source.go    one broker: connect, read in batches, start over after a failure
+//	stray.go     workers that hold messages and that nobody watches
+//
+// A failed read is not zero: the last good depth holds, and the reading says that it is old. The package has
+// no Kubernetes types; it may import internal/broker, and no driver.
+package backlog
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"k8s.io/utils/clock"
+
+	"github.com/quickube/qscaler/internal/broker"
+)
+
+// Source is how to reach one broker.
+type Source struct {
+	// ID names the broker: watches with equal IDs share one connection.
+	ID string
+	// Resolve finds the address and the credentials. It is called before each connection, and every
+	// Options.CredentialsInterval.
+	Resolve func(context.Context) (broker.Endpoint, error)
+}
+
+// Options is how a Backlog works.
+type Options struct {
+	// Open connects to a broker.
+	Open func(context.Context, broker.Endpoint, broker.Doorbell) (broker.Driver, error)
+	// Notify is called with the key of a watch whose reading matters. It must not block.
+	Notify func(key string)
+	// Clock is the real one where it is nil.
+	Clock clock.WithTicker
+	// PollInterval is how often a broker that does not push is read. Default: 1 s.
+	PollInterval time.Duration
+	// SafetyInterval is how often a broker that pushes is read all the same, because a push can be lost.
+	// Default: 5 s.
+	SafetyInterval time.Duration
+	// BatchWindow is the least time between the starts of two reads of one broker. Default: 10 ms.
+	BatchWindow time.Duration
+	// ReadTimeout bounds one read. Default: 5 s.
+	ReadTimeout time.Duration
+	// CredentialsInterval is how often the credentials are resolved anew. Default: 60 s.
+	CredentialsInterval time.Duration
+	// Registerer gets the metrics; nil registers none.
+	Registerer prometheus.Registerer
+}
+
+func (o *Options) setDefaults() {
+	for _, d := range []struct {
+		field *time.Duration
+		value time.Duration
+	}{
+		{&o.PollInterval, time.Second},
+		{&o.SafetyInterval, 5 * time.Second},
+		{&o.BatchWindow, 10 * time.Millisecond},
+		{&o.ReadTimeout, 5 * time.Second},
+		{&o.CredentialsInterval, time.Minute},
+	} {
+		if *d.field <= 0 {
+			*d.field = d.value
+		}
+	}
+	if o.Clock == nil {
+		o.Clock = clock.RealClock{}
+	}
+}
+
+// Backlog watches queues. Its methods may be called from several goroutines, before Start too.
+type Backlog struct {
+	options Options
+	metrics *metrics
+
+	mu      sync.Mutex
+	ctx     context.Context // of Start; nil before
+	sources map[string]*source
+	watches map[string]*watch
+	running sync.WaitGroup
+}
+
+// New returns a Backlog that connects to nothing before Start.
+func New(o Options) *Backlog {
+	o.setDefaults()
+	return &Backlog{
+		options: o,
+		metrics: newMetrics(o.Registerer),
+		sources: map[string]*source{},
+		watches: map[string]*watch{},
+	}
+}
+
+// Start reads until ctx is done, and returns once every connection is closed.
+func (b *Backlog) Start(ctx context.Context) error {
+	b.mu.Lock()
+	b.ctx = ctx
+	for _, s := range b.sources {
+		b.launch(s)
+	}
+	b.mu.Unlock()
+
+	<-ctx.Done()
+	b.running.Wait()
+	return nil
+}
+
+// launch runs a source in a goroutine that ends with the source or with Start's context.
+func (b *Backlog) launch(s *source) {
+	ctx, cancel := context.WithCancel(b.ctx)
+	s.stop = cancel
+	b.running.Go(func() { s.run(ctx) })
+}
+
+// Watch keeps a queue current under a key, or changes what is watched under it. The last reading stays while
+// the queue and the source do.
+func (b *Backlog) Watch(key string, spec Watch) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	w := b.watches[key]
+	if w != nil && w.source.id != spec.Source.ID {
+		b.remove(key)
+		w = nil
+	}
+	if w != nil {
+		w.source.update(w, spec)
+		return
+	}
+	w = &watch{key: key, source: b.sourceOf(spec.Source)}
+	b.watches[key] = w
+	w.source.add(w, spec)
+}
+
+// Keep keeps a connection and its health current under a key, without a queue.
+func (b *Backlog) Keep(key string, s Source) { b.Watch(key, Watch{Source: s, healthOnly: true}) }
+
+func (b *Backlog) sourceOf(spec Source) *source {
+	s := b.sources[spec.ID]
+	if s == nil {
+		s = newSource(spec, b.options, b.metrics)
+		b.sources[spec.ID] = s
+		if b.ctx != nil {
+			b.launch(s)
+		}
+	}
+	return s
+}
+
+// Forget ends a watch. The last one of a source closes its connection.
+func (b *Backlog) Forget(key string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.remove(key)
+}
+
+func (b *Backlog) remove(key string) {
+	w := b.watches[key]
+	if w == nil {
+		return
+	}
+	delete(b.watches, key)
+	if left := w.source.remove(w); left > 0 {
+		return
+	}
+	delete(b.sources, w.source.id)
+	if w.source.stop != nil {
+		w.source.stop()
+	}
+}
+
+func (b *Backlog) watch(key string) *watch {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.watches[key]
+}
+
+// Last returns the newest reading, which may be none.
+func (b *Backlog) Last(key string) Reading {
+	if w := b.watch(key); w != nil {
+		return w.source.last(w)
+	}
+	return Reading{}
+}
+
+// Read returns a reading that began after the call. It waits for a batch, and for as long as a broker that
+// cannot be reached takes to say so.
+func (b *Backlog) Read(ctx context.Context, key string) Reading {
+	w := b.watch(key)
+	if w == nil {
+		return Reading{}
+	}
+	done := w.source.request(w)
+	select {
+	case <-done:
+		return w.source.last(w)
+	case <-ctx.Done():
+		reading := w.source.last(w)
+		reading.Err = fmt.Errorf("waiting for a fresh reading, %w", ctx.Err())
+		return reading
+	}
+}
+
+// Health is what is known of a source, by its ID.
+func (b *Backlog) Health(id string) Health {
+	b.mu.Lock()
+	s := b.sources[id]
+	b.mu.Unlock()
+	if s == nil {
+		return Health{}
+	}
+	return s.healthNow()
+}
+
+// Reclaim gives the messages that a worker which no longer exists holds of the watched queue back to its
+// head. The error is errors.ErrUnsupported where the broker keeps no such messages.
+func (b *Backlog) Reclaim(ctx context.Context, key, worker string) (int64, error) {
+	w := b.watch(key)
+	if w == nil {
+		return 0, fmt.Errorf("reclaiming from %s, which is not watched", key)
+	}
+	return w.source.reclaim(ctx, w, worker)
+}

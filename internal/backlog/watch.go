@@ -1,0 +1,69 @@
+package backlog
+
+import (
+	"slices"
+	"time"
+
+	"github.com/quickube/qscaler/internal/broker"
+)
+
+// Watch is what is watched under a key.
+type Watch struct {
+	Source Source
+	Query  broker.Query
+	// Significant says whether a new reading is to wake the watcher. It is called with each one, and must
+	// be quick. That a broker fails, fails otherwise, or answers again always wakes.
+	Significant func(prev, next Reading) bool
+
+	healthOnly bool
+}
+
+// Reading is the depth of a queue, and how sure it is.
+type Reading struct {
+	// Depth is the last good one; of nothing while Known is false.
+	Depth broker.Depth
+	// Known is true once a read has succeeded.
+	Known bool
+	// ReadAt is when the last good read began.
+	ReadAt time.Time
+	// Err is why the newest read failed, nil when it did not. Depth is then old.
+	Err error
+	// ErrSince is when reads began to fail; zero while Err is nil.
+	ErrSince time.Time
+}
+
+// watch is one queue that is watched. Its source's lock guards it.
+type watch struct {
+	key     string
+	source  *source
+	spec    Watch
+	reading Reading
+	// dirty is true while the queue may have changed since it was read.
+	dirty bool
+}
+
+// sameQuery reports whether both ask for the same lists, in whatever order.
+func sameQuery(a, b broker.Query) bool {
+	if a.Queue != b.Queue || len(a.Workers) != len(b.Workers) {
+		return false
+	}
+	x, y := slices.Sorted(slices.Values(a.Workers)), slices.Sorted(slices.Values(b.Workers))
+	return slices.Equal(x, y)
+}
+
+// failed is the reading after a failure: the depth stays.
+func (r Reading) failed(err error, now time.Time) Reading {
+	if r.Err == nil {
+		r.ErrSince = now
+	}
+	r.Err = err
+	return r
+}
+
+// turned reports whether one reading failed and the other did not, or they failed for another reason.
+func turned(prev, next Reading) bool {
+	if prev.Known != next.Known || (prev.Err == nil) != (next.Err == nil) {
+		return true
+	}
+	return next.Err != nil && broker.ReasonOf(prev.Err) != broker.ReasonOf(next.Err)
+}

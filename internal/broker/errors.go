@@ -1,0 +1,55 @@
+package broker
+
+import (
+	"context"
+	"errors"
+	"net"
+	"syscall"
+)
+
+// Reason is a class of failures, as the reason of a condition.
+type Reason string
+
+// The classes of failures.
+const (
+	ReasonAuthenticationFailed Reason = "AuthenticationFailed"
+	ReasonPermissionDenied     Reason = "PermissionDenied"
+	ReasonHostNotFound         Reason = "HostNotFound"
+	ReasonConnectionRefused    Reason = "ConnectionRefused"
+	ReasonTimeout              Reason = "Timeout"
+	ReasonLoading              Reason = "Loading"
+	ReasonReadOnly             Reason = "ReadOnly"
+	ReasonWrongType            Reason = "WrongType"
+	ReasonUnknown              Reason = "BrokerError"
+)
+
+// Error is a failure of a broker in words for a person. It never has a password in it.
+type Error struct {
+	Reason  Reason
+	Message string
+	Err     error
+}
+
+func (e *Error) Error() string { return e.Message }
+func (e *Error) Unwrap() error { return e.Err }
+
+// ReasonOf is the class of a failure: that of an Error, else what the network says.
+func ReasonOf(err error) Reason {
+	var (
+		classified *Error
+		resolve    *net.DNSError
+		timeout    net.Error
+	)
+	switch {
+	case errors.As(err, &classified):
+		return classified.Reason
+	case errors.As(err, &resolve):
+		return ReasonHostNotFound
+	case errors.Is(err, syscall.ECONNREFUSED):
+		return ReasonConnectionRefused
+	case errors.Is(err, context.DeadlineExceeded), errors.As(err, &timeout) && timeout.Timeout():
+		return ReasonTimeout
+	default:
+		return ReasonUnknown
+	}
+}

@@ -1,0 +1,323 @@
+package redis
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/redis/rueidis"
+
+	"github.com/quickube/qscaler/internal/broker"
+	"github.com/quickube/qscaler/internal/local/redisserver/redisservertest"
+	"github.com/quickube/qscaler/worker/redislist"
+)
+
+// bell records what was rung.
+type bell struct{ rung chan []string }
+
+func newBell() *bell { return &bell{rung: make(chan []string, 1000)} }
+
+func (b *bell) ring(queues ...string) {
+	select {
+	case b.rung <- queues:
+	default:
+	}
+}
+
+func (b *bell) await(t *testing.T, what string) []string {
+	t.Helper()
+	select {
+	case queues := <-b.rung:
+		return queues
+	case <-time.After(10 * time.Second):
+		t.Fatalf("no ring after %s", what)
+		return nil
+	}
+}
+
+func open(t *testing.T, e broker.Endpoint, ring broker.Doorbell) broker.Driver {
+	t.Helper()
+	d, err := Open(t.Context(), e, ring)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(d.Close)
+	return d
+}
+
+// plainClient is a producer, a worker, or a person with redis-cli.
+func plainClient(t *testing.T, address string) func(args ...string) rueidis.RedisResult {
+	t.Helper()
+	c, err := rueidis.NewClient(rueidis.ClientOption{InitAddress: []string{address}, DisableCache: true, ForceSingleClient: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(c.Close)
+	return func(args ...string) rueidis.RedisResult {
+		r := c.Do(context.Background(), c.B().Arbitrary(args...).Build())
+		if err := r.Error(); err != nil && !rueidis.IsRedisNil(err) {
+			t.Errorf("%v: %v", args, err)
+		}
+		return r
+	}
+}
+
+func depths(t *testing.T, d broker.Driver, queries ...broker.Query) []broker.Answer {
+	t.Helper()
+	answers, err := d.Depths(t.Context(), queries)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return answers
+}
+
+func TestDepths(t *testing.T) {
+	server := redisservertest.Start(t)
+	do := plainClient(t, server.Addr())
+	do("RPUSH", "a", "1", "2", "3")
+	do("RPUSH", redislist.Processing("a", "p1"), "4")
+	do("RPUSH", redislist.Processing("a", "p3"), "5", "6")
+	do("SET", "text", "x")
+	d := open(t, broker.Endpoint{Address: server.Addr()}, newBell().ring)
+
+	answers := depths(t, d,
+		broker.Query{Queue: "a", Workers: []string{"p1", "p2", "p3"}},
+		broker.Query{Queue: "text"},
+		broker.Query{Queue: "text", Workers: []string{"p1"}},
+		broker.Query{Queue: "empty"},
+	)
+	want := broker.Depth{Waiting: 3, InFlight: 3, Held: map[string]int64{"p1": 1, "p2": 0, "p3": 2}}
+	if diff := cmp.Diff(want, answers[0].Depth); diff != "" {
+		t.Errorf("queue a (-want +got):\n%s", diff)
+	}
+	for i := 1; i <= 2; i++ {
+		if got := broker.ReasonOf(answers[i].Err); got != broker.ReasonWrongType {
+			t.Errorf("a key that is no list: %v (%s), want WrongType, and only for this queue", answers[i].Err, got)
+		}
+	}
+	if answers[3].Err != nil || answers[3].Depth.Waiting != 0 {
+		t.Errorf("an empty queue: %+v, want 0", answers[3])
+	}
+}
+
+// A task that moves while it is read must be counted at least once, whichever way it goes.
+func TestDepthsNeverMissATaskInMotion(t *testing.T) {
+	server := redisservertest.Start(t, "--appendfsync", "no")
+	do := plainClient(t, server.Addr())
+	d := open(t, broker.Endpoint{Address: server.Addr()}, newBell().ring)
+	do("LPUSH", "q", "the task")
+	processing := redislist.Processing("q", "p1")
+
+	stop := make(chan struct{})
+	var mover sync.WaitGroup
+	mover.Go(func() {
+		for {
+			select {
+			case <-stop:
+				return
+			default:
+				do("LMOVE", "q", processing, "RIGHT", "LEFT")
+				do("LMOVE", processing, "q", "LEFT", "RIGHT")
+			}
+		}
+	})
+	for i := range 5000 {
+		a := depths(t, d, broker.Query{Queue: "q", Workers: []string{"p0", "p1", "p2"}})[0]
+		if n := a.Depth.Waiting + a.Depth.InFlight; n != 1 {
+			t.Errorf("read %d: %d waiting, %d in flight; there is 1 task", i, a.Depth.Waiting, a.Depth.InFlight)
+			break
+		}
+	}
+	close(stop)
+	mover.Wait()
+}
+
+func TestDoorbell(t *testing.T) {
+	server := redisservertest.Start(t)
+	do := plainClient(t, server.Addr())
+	b := newBell()
+	d := open(t, broker.Endpoint{Address: server.Addr()}, b.ring)
+	if ok, why := d.Pushes(); !ok {
+		t.Fatalf("Pushes = false, %s", why)
+	}
+	q := broker.Query{Queue: "q", Workers: []string{"p1"}}
+	depths(t, d, q)
+	do("LPUSH", "q", "1")
+	if diff := cmp.Diff([]string{"q"}, b.await(t, "a push")); diff != "" {
+		t.Errorf("rung for (-want +got):\n%s", diff)
+	}
+	do("LPUSH", "q", "2") // one push for one read, however many writes
+	depths(t, d, q)
+	do("LMOVE", "q", redislist.Processing("q", "p1"), "RIGHT", "LEFT")
+	rung := map[string]bool{}
+	for len(rung) == 0 || !rung["q"] {
+		for _, queue := range b.await(t, "a worker took a task") {
+			rung[queue] = true
+		}
+	}
+	t.Run("a lost connection rings for all", func(t *testing.T) {
+		depths(t, d, q)
+		if err := server.Restart(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		for len(b.await(t, "the restart")) > 0 {
+		}
+	})
+	t.Run("after which pushes come again", func(t *testing.T) {
+		deadline := time.Now().Add(10 * time.Second)
+		for {
+			if _, err := d.Depths(t.Context(), []broker.Query{q}); err == nil {
+				break
+			} else if time.Now().After(deadline) {
+				t.Fatal(err)
+			}
+		}
+		for len(b.rung) > 0 {
+			<-b.rung
+		}
+		plainClient(t, server.Addr())("LPUSH", "q", "3")
+		if got := b.await(t, "a push after the restart"); len(got) == 0 || got[0] != "q" {
+			t.Errorf("rung for %v, want q", got)
+		}
+	})
+}
+
+func TestTrackingRefused(t *testing.T) {
+	server := redisservertest.Start(t)
+	do := plainClient(t, server.Addr())
+	do("ACL", "SETUSER", "plain", "on", ">pw", "~*", "+@all", "-client|tracking")
+	d := open(t, broker.Endpoint{Address: server.Addr(), Username: "plain", Password: "pw"}, newBell().ring)
+	if ok, why := d.Pushes(); ok || why == "" {
+		t.Errorf("Pushes = %t, %q; want false and why", ok, why)
+	}
+	do("LPUSH", "q", "1")
+	if a := depths(t, d, broker.Query{Queue: "q"})[0]; a.Depth.Waiting != 1 {
+		t.Errorf("Waiting = %d, want 1: it can be polled", a.Depth.Waiting)
+	}
+}
+
+func TestFailuresAreNamed(t *testing.T) {
+	server := redisservertest.Start(t, "--requirepass", "right")
+	cases := map[string]struct {
+		endpoint broker.Endpoint
+		want     broker.Reason
+	}{
+		"a wrong password":             {broker.Endpoint{Address: server.Addr(), Password: "wr0ng"}, broker.ReasonAuthenticationFailed},
+		"no password":                  {broker.Endpoint{Address: server.Addr()}, broker.ReasonAuthenticationFailed},
+		"nobody listens":               {broker.Endpoint{Address: "127.0.0.1:1"}, broker.ReasonConnectionRefused},
+		"a host that does not resolve": {broker.Endpoint{Address: "no-such-host.invalid:6379"}, broker.ReasonHostNotFound},
+	}
+	for name, c := range cases {
+		t.Run(name, func(t *testing.T) {
+			d, err := Open(t.Context(), c.endpoint, newBell().ring)
+			if err == nil {
+				_, err = d.Depths(t.Context(), nil)
+				d.Close()
+			}
+			if got := broker.ReasonOf(err); got != c.want {
+				t.Errorf("%v is %s, want %s", err, got, c.want)
+			}
+			if err != nil && c.endpoint.Password != "" && strings.Contains(err.Error(), c.endpoint.Password) {
+				t.Errorf("the password is in the error: %v", err)
+			}
+		})
+	}
+}
+
+func TestAHangingServerIsNoticed(t *testing.T) {
+	server := redisservertest.Start(t)
+	d := open(t, broker.Endpoint{Address: server.Addr()}, newBell().ring)
+	depths(t, d, broker.Query{Queue: "q"})
+	if err := server.Pause(); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+	defer cancel()
+	if _, err := d.Depths(ctx, []broker.Query{{Queue: "q"}}); broker.ReasonOf(err) != broker.ReasonTimeout {
+		t.Errorf("a paused server: %v, want Timeout", err)
+	}
+	closed := make(chan struct{})
+	go func() {
+		d.Close()
+		close(closed)
+	}()
+	select {
+	case <-closed:
+	case <-time.After(20 * time.Second):
+		t.Error("Close hangs with the server")
+	}
+	if err := server.Resume(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestReclaimKeepsTheOrder(t *testing.T) {
+	server := redisservertest.Start(t)
+	do := plainClient(t, server.Addr())
+	for i := 1; i <= 5; i++ {
+		do("LPUSH", "q", strconv.Itoa(i))
+	}
+	for range 3 { // 1, 2 and 3 are in flight
+		do("LMOVE", "q", redislist.Processing("q", "p1"), "RIGHT", "LEFT")
+	}
+	d := open(t, broker.Endpoint{Address: server.Addr()}, newBell().ring).(broker.Reclaimer)
+	holders, err := d.Holders(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := []broker.Holder{{Queues: []string{"{q}", "q"}, Worker: "p1"}}; !cmp.Equal(want, holders) {
+		t.Errorf("Holders (-want +got):\n%s", cmp.Diff(want, holders))
+	}
+	moved, err := d.Reclaim(t.Context(), "q", "p1")
+	if err != nil || moved != 3 {
+		t.Fatalf("Reclaim = %d, %v; want 3", moved, err)
+	}
+	var order []string
+	for range 5 {
+		task, _ := do("RPOP", "q").ToString()
+		order = append(order, task)
+	}
+	if diff := cmp.Diff([]string{"1", "2", "3", "4", "5"}, order); diff != "" {
+		t.Errorf("taken in this order (-want +got):\n%s", diff)
+	}
+}
+
+// BenchmarkDepths reads 1000 queues; its limit is the same LLENs, pipelined by the bare client.
+func BenchmarkDepths(b *testing.B) {
+	server := redisservertest.Start(b)
+	connected, err := Open(b.Context(), broker.Endpoint{Address: server.Addr()}, newBell().ring)
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(connected.Close)
+	queries := make([]broker.Query, 1000)
+	for i := range queries {
+		queries[i].Queue = fmt.Sprintf("queue-%d", i)
+	}
+	b.Run("driver", func(b *testing.B) {
+		for b.Loop() {
+			if _, err := connected.Depths(b.Context(), queries); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+	client := connected.(*driver).client
+	b.Run("limit", func(b *testing.B) {
+		for b.Loop() {
+			commands := make(rueidis.Commands, len(queries))
+			for i, q := range queries {
+				commands[i] = client.B().Llen().Key(q.Queue).Build()
+			}
+			for _, r := range client.DoMulti(b.Context(), commands...) {
+				if r.Error() != nil {
+					b.Fatal(r.Error())
+				}
+			}
+		}
+	})
+}
