@@ -48,8 +48,8 @@ type PodMetadata struct {
 // +kubebuilder:validation:XValidation:rule="!(has(self.scalingFactor) && has(self.messagesPerWorker))",message="give at most one of scalingFactor and messagesPerWorker; they are each other's inverse"
 type ScaleConfig struct {
 	// Name of a ScalerConfig in the same namespace.
-	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=253
+	// +kubebuilder:validation:XValidation:rule="self.matches('^[a-z0-9]([-.a-z0-9]*[a-z0-9])?$')",message="scalerConfigRef must be the name of a ScalerConfig in the same namespace"
 	ScalerConfigRef string `json:"scalerConfigRef"`
 
 	// Name of the queue on that broker; for Redis, the key of a list.
@@ -83,7 +83,7 @@ type ScaleConfig struct {
 	// highest desired of this window, going up is immediate. 0s to 24h. Default: 30s.
 	// +optional
 	// +kubebuilder:default="30s"
-	// +kubebuilder:validation:XValidation:rule="self.size() > 0 && self.size() < 32 && duration(self) >= duration('0s') && duration(self) <= duration('24h')",message="scaleDownDelay must be a duration from 0s to 24h, such as 30s"
+	// +kubebuilder:validation:XValidation:rule="self.size() > 0 && self.matches('^([0-9]{1,6}([.][0-9]+)?h)?([0-9]{1,8}([.][0-9]+)?m)?([0-9]{1,10}([.][0-9]+)?s)?([0-9]{1,10}([.][0-9]+)?ms)?$') && duration(self) >= duration('0s') && duration(self) <= duration('24h')",message="scaleDownDelay must be a duration from 0s to 24h, such as 30s"
 	ScaleDownDelay *metav1.Duration `json:"scaleDownDelay,omitempty"`
 
 	// Right-size the workers' CPU and memory. This version does not do it yet: true is accepted and the
@@ -94,12 +94,12 @@ type ScaleConfig struct {
 
 // DrainSpec says how workers leave.
 type DrainSpec struct {
-	// The longest that one task may take, above 0s and at most 30 days (720h). It becomes the pod's
+	// The longest that one task may take, 1s to 720h (30 days). It becomes the pod's
 	// terminationGracePeriodSeconds unless podSpec has its own, and a worker that has held a grant for
 	// longer is deleted with a grace of 30 s. Absent: a grant is never enforced, and the grace period is
 	// 10 minutes unless podSpec has its own.
 	// +optional
-	// +kubebuilder:validation:XValidation:rule="self.size() > 0 && self.size() < 32 && duration(self) >= duration('1s') && duration(self) <= duration('720h')",message="drain.maxTaskDuration must be a duration from 1s to 720h, such as 45m"
+	// +kubebuilder:validation:XValidation:rule="self.size() > 0 && self.matches('^([0-9]{1,6}([.][0-9]+)?h)?([0-9]{1,8}([.][0-9]+)?m)?([0-9]{1,10}([.][0-9]+)?s)?([0-9]{1,10}([.][0-9]+)?ms)?$') && duration(self) >= duration('1s') && duration(self) <= duration('720h')",message="drain.maxTaskDuration must be a duration from 1s to 720h, such as 45m"
 	MaxTaskDuration *metav1.Duration `json:"maxTaskDuration,omitempty"`
 }
 

@@ -25,9 +25,10 @@ type ScalerConfigSpec struct {
 
 // BrokerConfig is the address of a broker and the credentials for it.
 type BrokerConfig struct {
-	// Host name or IP address of the broker, as the operator and the workers reach it.
-	// +kubebuilder:validation:MinLength=1
+	// Host name or IP address of the broker, as the operator and the workers reach it; without a scheme,
+	// without a port.
 	// +kubebuilder:validation:MaxLength=253
+	// +kubebuilder:validation:XValidation:rule="self.matches('^[^:/@[:space:]]+$') || self.matches('^[0-9a-fA-F.]*:[0-9a-fA-F.]*:[0-9a-fA-F:.]*$')",message="host must be a host name or an IP address, without scheme, user and port; those have fields of their own"
 	Host string `json:"host"`
 
 	// Port of the broker, 1 to 65535, as a number or a string. Default: 6379.

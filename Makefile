@@ -1,0 +1,121 @@
+# Everything a developer types. `make` alone lists it; CI runs the same targets (.ci/run).
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+# The modules that are built and linted; tools/ has two more, for the Makefile's own use.
+MODULES := . worker
+
+# Where `make generate` writes. `make verify-generated` points it elsewhere and compares.
+OUT ?= .
+
+# Test packages that run at once. Many start an API server of their own; two at a time suit two cores.
+TEST_PROCS ?= 2
+TEST_TIMEOUT ?= 20m
+# More flags for go test, such as TEST_FLAGS='-run TestSize -v'.
+TEST_FLAGS ?=
+# Packages of the root module to test.
+TEST_PACKAGES ?= ./...
+
+GO_WANTED := $(shell sed -n 's/^go //p' go.mod)
+TOOL := go tool -modfile=tools/go.mod
+
+##@ Try it
+
+.PHONY: demo
+demo: bin/qscaler-local ## Watch QScaler work on this machine: no cluster, no Docker.
+	@bin/qscaler-local demo
+
+.PHONY: local
+local: bin/qscaler-local ## A local QScaler to work with, by kubectl, until Ctrl-C.
+	@bin/qscaler-local up
+
+##@ Develop
+
+.PHONY: test
+test: test-needs bin/qscaler-local ## All tests, with the race detector, against a real API server and a real Redis.
+	@assets="$${KUBEBUILDER_ASSETS:-}"; \
+	if [ -z "$$assets" ]; then \
+		bin/qscaler-local setup; \
+		assets="$$(bin/qscaler-local setup --print-path)"; \
+	fi; \
+	export KUBEBUILDER_ASSETS="$$assets"; \
+	go -C tools test ./...; \
+	go -C worker test -race -p $(TEST_PROCS) -timeout $(TEST_TIMEOUT) $(TEST_FLAGS) ./...; \
+	go test -race -p $(TEST_PROCS) -timeout $(TEST_TIMEOUT) $(TEST_FLAGS) $(TEST_PACKAGES)
+
+.PHONY: lint
+lint: go-present bin/golangci-lint ## gofmt, go vet, golangci-lint, and whether generated files are fresh.
+	@unformatted="$$(gofmt -l .)"; \
+	if [ -n "$$unformatted" ]; then echo "not formatted; run gofmt -w on:" >&2; echo "$$unformatted" >&2; exit 1; fi
+	@for module in $(MODULES) tools; do go -C $$module vet ./...; done
+	@for module in $(MODULES); do (cd $$module && $(CURDIR)/bin/golangci-lint run --config $(CURDIR)/.golangci.yml); done
+	@$(MAKE) verify-generated
+
+.PHONY: bench
+bench: test-needs bin/qscaler-local ## Measure the figures of docs/, beside their limits.
+	@export KUBEBUILDER_ASSETS="$${KUBEBUILDER_ASSETS:-$$(bin/qscaler-local setup --print-path)}"; \
+	go run ./test/bench
+
+.PHONY: build
+build: bin/qscaler bin/qscaler-local ## Build the operator and local mode into bin/.
+
+.PHONY: generate
+generate: go-present ## Generate deep copies, CRDs, the operator's role and docs/reference/api.md.
+	@mkdir -p $(addprefix $(OUT)/,api/v1alpha1 config/crd/bases config/rbac docs/reference)
+	@$(TOOL) controller-gen object paths=./api/... output:object:dir=$(OUT)/api/v1alpha1
+	@$(TOOL) controller-gen crd:generateEmbeddedObjectMeta=true paths=./api/... output:crd:dir=$(OUT)/config/crd/bases
+	@$(TOOL) controller-gen rbac:roleName=qscaler paths=./internal/controller output:rbac:dir=$(OUT)/config/rbac
+	@go -C tools run ./crdpost $(abspath $(OUT))/config/crd/bases
+	@go -C tools run ./apidocs $(abspath $(OUT))/config/crd/bases >$(OUT)/docs/reference/api.md
+
+.PHONY: verify-generated
+verify-generated: ## Fail if a generated file is not what `make generate` makes.
+	@fresh="$$(mktemp -d)"; trap 'rm -rf "$$fresh"' EXIT; \
+	$(MAKE) generate OUT="$$fresh"; \
+	stale=; \
+	while read -r file; do \
+		diff -u "$$file" "$$fresh/$$file" >&2 || stale="$$stale $$file"; \
+	done < <(cd "$$fresh" && find . -type f | sort); \
+	if [ -n "$$stale" ]; then echo "not fresh; run make generate:$$stale" >&2; exit 1; fi
+
+.PHONY: clean
+clean: ## Remove what was built.
+	@rm -rf bin dist
+
+.PHONY: help
+help: ## This list.
+	@awk 'BEGIN { FS = ":.*## " } \
+		/^##@ / { printf "\n%s\n", substr($$0, 5) } \
+		/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+# Files below bin/. Go's build cache decides what is to be done, so these rules always run; they are quiet
+# and quick when nothing has changed.
+
+.PHONY: bin/qscaler bin/qscaler-local bin/golangci-lint
+bin/qscaler bin/qscaler-local: bin/%: go-present
+	@go build -o $@ ./cmd/$*
+
+bin/golangci-lint: go-present
+	@go build -modfile=tools/lint/go.mod -o $@ github.com/golangci/golangci-lint/v2/cmd/golangci-lint
+
+# What must be there. One line says what is missing and how to get it.
+
+.PHONY: go-present
+go-present:
+	@command -v go >/dev/null || \
+		{ echo "Go is missing. Install Go $(GO_WANTED) or newer: https://go.dev/doc/install" >&2; exit 1; }
+	@go list -m >/dev/null 2>&1 || \
+		{ echo "$$(cd / && go env GOVERSION) is too old. Install Go $(GO_WANTED) or newer: https://go.dev/doc/install" >&2; exit 1; }
+
+# $(call need,COMMAND,what needs it,Debian packages)
+need = command -v "$(1)" >/dev/null || { echo "$(1) is missing; $(2). On Debian: apt-get install $(3)" >&2; exit 1; }
+
+.PHONY: test-needs
+test-needs: go-present
+	@$(call need,$$(go env CC),the race detector needs a C compiler,gcc libc6-dev)
+	@$(call need,redis-server,tests start their own,redis-server)
+	@$(call need,redis-cli,the example worker in shell uses it,redis-tools)
+	@$(call need,python3,the example worker in Python runs on it,python3)

@@ -1,0 +1,91 @@
+package main
+
+import (
+	"regexp"
+	"strings"
+	"testing"
+
+	"k8s.io/apimachinery/pkg/api/resource"
+	"sigs.k8s.io/yaml"
+)
+
+func TestFinishKeepsOurOwnDescriptions(t *testing.T) {
+	got, err := finish([]byte(`
+kind: CustomResourceDefinition
+spec:
+  versions:
+  - name: v1
+    schema:
+      openAPIV3Schema:
+        description: kept-kind
+        properties:
+          spec:
+            description: kept-spec
+            properties:
+              podSpec:
+                description: kept-podSpec
+                properties:
+                  containers:
+                    description: gone
+                    items:
+                      description: gone
+                      properties:
+                        description:
+                          description: gone
+                          type: string
+              queue:
+                description: kept-queue
+`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	out := string(got)
+	for _, kept := range []string{"kept-kind", "kept-spec", "kept-podSpec", "kept-queue", "type: string"} {
+		if !strings.Contains(out, kept) {
+			t.Errorf("%q is gone from:\n%s", kept, out)
+		}
+	}
+	if strings.Contains(out, "gone") {
+		t.Errorf("a description below podSpec is still there:\n%s", out)
+	}
+}
+
+func TestFinishRefusesWhatKubectlCannotApply(t *testing.T) {
+	big := "spec:\n  versions:\n  - name: " + strings.Repeat("a", maxBytes)
+	if _, err := finish([]byte(big)); err == nil || !strings.Contains(err.Error(), "kubectl apply") {
+		t.Errorf("got %v, want an error that says why", err)
+	}
+	if _, err := finish([]byte("kind: List")); err == nil {
+		t.Error("want an error for what is no CRD")
+	}
+}
+
+func TestTightPatternIsWhatGoReads(t *testing.T) {
+	pattern := regexp.MustCompile(tightPattern)
+	for value, want := range map[string]bool{
+		"1": true, "0.1": true, ".5": true, "5.": true, "+1": true, "-1": true, "100m": true, "1n": true, "1u": true,
+		"1k": true, "1M": true, "1E": true, "1Ki": true, "1.5Gi": true, "1e3": true, "1E-3": true, "1e18": true,
+		"": false, "abc": false, "1e1.5": false, "1e9999999": false, "1ki": false, "1 Gi": false, ".": false, "1e": false,
+	} {
+		if got := pattern.MatchString(value); got != want {
+			t.Errorf("%q matches: %t, want %t", value, got, want)
+		}
+		if _, err := resource.ParseQuantity(value); want && err != nil {
+			t.Errorf("%q matches, and Go does not read it: %v", value, err)
+		}
+	}
+}
+
+func TestTightenBoundsIntOrString(t *testing.T) {
+	var schema map[string]any
+	if err := yaml.Unmarshal([]byte(`{properties: {port: {x-kubernetes-int-or-string: true}, name: {type: string}}}`), &schema); err != nil {
+		t.Fatal(err)
+	}
+	tighten(schema)
+	if at(schema, "properties", "port")["maximum"] != 1<<31-1 {
+		t.Errorf("the port is not bounded: %v", schema)
+	}
+	if len(at(schema, "properties", "name")) != 1 {
+		t.Errorf("the name has changed: %v", schema)
+	}
+}
