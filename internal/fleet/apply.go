@@ -1,0 +1,201 @@
+package fleet
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/utils/ptr"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/quickube/qscaler/api/v1alpha1"
+	"github.com/quickube/qscaler/internal/planner"
+	"github.com/quickube/qscaler/worker/contract"
+)
+
+const (
+	// parallelWrites bounds the requests of one plan that are under way at once.
+	parallelWrites = 64
+	// leftoverGrace is the grace period of a pod whose worker has left, or was told to long ago.
+	leftoverGrace = 30
+)
+
+// Make makes the pod of a Create action.
+type Make func(a planner.Action) *corev1.Pod
+
+// Apply carries out a plan's actions on pods that Observe returned. It returns the actions that succeeded;
+// what failed because the pod has changed since is left to the next plan, every other failure is in err.
+func (f *Fleets) Apply(ctx context.Context, qw *v1alpha1.QWorker, pods []*corev1.Pod, actions []planner.Action, workerOf func(*corev1.Pod) string, newPod Make) (done []planner.Action, err error) {
+	byName := make(map[string]*corev1.Pod, len(pods))
+	for _, pod := range pods {
+		byName[pod.Name] = pod
+	}
+	var changes, creations []planner.Action
+	for _, a := range actions {
+		if a.Kind == planner.Create {
+			creations = append(creations, a)
+		} else {
+			changes = append(changes, a)
+		}
+	}
+	changed, changeErr := inParallel(changes, func(a planner.Action) error {
+		return ignoreStale(f.change(ctx, qw, byName[a.Pod], a, workerOf))
+	})
+	created, createErr := slowStart(creations, func(a planner.Action) error {
+		return f.create(ctx, qw, a, newPod)
+	})
+	return append(changed, created...), errors.Join(changeErr, createErr)
+}
+
+func (f *Fleets) create(ctx context.Context, qw *v1alpha1.QWorker, a planner.Action, newPod Make) error {
+	pod := newPod(a)
+	if err := f.client.Create(ctx, pod); err != nil {
+		if outcomeUnknown(err) {
+			f.overlay.record(qw.UID, written{pod: pod, created: true, uncertain: true, at: f.clock.Now()})
+		}
+		return fmt.Errorf("creating a pod, %w", err)
+	}
+	f.overlay.record(qw.UID, written{pod: slim(pod), created: true, at: f.clock.Now()})
+	return nil
+}
+
+func (f *Fleets) change(ctx context.Context, qw *v1alpha1.QWorker, pod *corev1.Pod, a planner.Action, workerOf func(*corev1.Pod) string) error {
+	switch a.Kind {
+	case planner.GrantLeave:
+		restarts := statusOf(pod, workerOf(pod)).status.RestartCount
+		return f.annotate(ctx, qw, pod, map[string]any{
+			contract.AnnotationDrain:      string(a.Grant),
+			contract.AnnotationDrainSince: fmt.Sprintf("%s,%d", f.clock.Now().UTC().Format(time.RFC3339Nano), restarts),
+		})
+	case planner.WithdrawGrant:
+		return f.annotate(ctx, qw, pod, map[string]any{contract.AnnotationDrain: nil})
+	case planner.DeleteNotRunning:
+		// The resource version says that it still is not running. Should the container have started just
+		// now, SIGTERM means the same as a grant, and the pod has its full grace period.
+		return f.delete(ctx, qw, pod, client.Preconditions{UID: &pod.UID, ResourceVersion: &pod.ResourceVersion})
+	case planner.DeleteOverdue, planner.Remove:
+		return f.delete(ctx, qw, pod, client.Preconditions{UID: &pod.UID}, client.GracePeriodSeconds(leftoverGrace))
+	default:
+		return fmt.Errorf("the action %s on pod %s is not known", a.Kind, a.Pod)
+	}
+}
+
+// annotate patches a pod's annotations, if it is still the pod that was looked at: the grant names its
+// restart count, which must be the present one.
+func (f *Fleets) annotate(ctx context.Context, qw *v1alpha1.QWorker, pod *corev1.Pod, annotations map[string]any) error {
+	patch, err := json.Marshal(map[string]any{"metadata": map[string]any{
+		"uid":             pod.UID,
+		"resourceVersion": pod.ResourceVersion,
+		"annotations":     annotations,
+	}})
+	if err != nil {
+		return err
+	}
+	patched := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: pod.Namespace, Name: pod.Name}}
+	err = f.client.Patch(ctx, patched, client.RawPatch(types.MergePatchType, patch))
+	if err != nil {
+		// Should it have happened all the same, the resource version refuses a second one.
+		return fmt.Errorf("patching pod %s, %w", pod.Name, err)
+	}
+	f.overlay.record(qw.UID, written{pod: slim(patched), at: f.clock.Now()})
+	return nil
+}
+
+func (f *Fleets) delete(ctx context.Context, qw *v1alpha1.QWorker, pod *corev1.Pod, options ...client.DeleteOption) error {
+	err := f.client.Delete(ctx, &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: pod.Namespace, Name: pod.Name}}, options...)
+	if err != nil && !apierrors.IsNotFound(err) {
+		return fmt.Errorf("deleting pod %s, %w", pod.Name, err)
+	}
+	deleted := pod.DeepCopy()
+	deleted.DeletionTimestamp = ptr.To(metav1.NewTime(f.clock.Now()))
+	f.overlay.record(qw.UID, written{pod: deleted, deleted: true, at: f.clock.Now()})
+	return nil
+}
+
+// slim is a pod as the cache keeps it.
+func slim(pod *corev1.Pod) *corev1.Pod {
+	_, _ = Strip(pod)
+	return pod
+}
+
+// outcomeUnknown reports whether a write may have happened although it failed: only an answer of the API
+// server that is no time-out of its own says that it did not.
+func outcomeUnknown(err error) bool {
+	if err == nil {
+		return false
+	}
+	var status apierrors.APIStatus
+	return !errors.As(err, &status) || apierrors.IsTimeout(err) || apierrors.IsServerTimeout(err) || apierrors.IsInternalError(err) || apierrors.IsUnexpectedServerError(err)
+}
+
+// errStale marks a write that failed because the pod has changed or gone since it was looked at. The cache
+// will show that, and the next plan knows better.
+var errStale = errors.New("the pod has changed since")
+
+func ignoreStale(err error) error {
+	if apierrors.IsConflict(err) || apierrors.IsNotFound(err) {
+		return errStale
+	}
+	return err
+}
+
+// inParallel runs act on all actions and returns those that succeeded.
+func inParallel(actions []planner.Action, act func(planner.Action) error) (done []planner.Action, err error) {
+	var (
+		mu    sync.Mutex
+		wg    sync.WaitGroup
+		errs  []error
+		slots = make(chan struct{}, parallelWrites)
+	)
+	for _, a := range actions {
+		slots <- struct{}{}
+		wg.Go(func() {
+			defer func() { <-slots }()
+			err := act(a)
+			mu.Lock()
+			defer mu.Unlock()
+			switch {
+			case err == nil:
+				done = append(done, a)
+			case !errors.Is(err, errStale):
+				errs = append(errs, err)
+			}
+		})
+	}
+	wg.Wait()
+	return done, joinDistinct(errs)
+}
+
+// slowStart runs act in batches of 1, 2, 4 and so on, and stops after a batch with an error: what refuses
+// one pod, a quota say, mostly refuses the next, and a thousand refusals help nobody.
+func slowStart(actions []planner.Action, act func(planner.Action) error) (done []planner.Action, err error) {
+	for batch := 1; len(actions) > 0 && err == nil; batch *= 2 {
+		n := min(batch, len(actions))
+		var succeeded []planner.Action
+		succeeded, err = inParallel(actions[:n], act)
+		done = append(done, succeeded...)
+		actions = actions[n:]
+	}
+	return done, err
+}
+
+// joinDistinct joins errors, and says only once what many say alike.
+func joinDistinct(errs []error) error {
+	const most = 3
+	seen := map[string]bool{}
+	var distinct []error
+	for _, err := range errs {
+		if !seen[err.Error()] && len(distinct) < most {
+			seen[err.Error()] = true
+			distinct = append(distinct, err)
+		}
+	}
+	return errors.Join(distinct...)
+}

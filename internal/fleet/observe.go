@@ -1,0 +1,105 @@
+package fleet
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/utils/clock"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/quickube/qscaler/api/v1alpha1"
+	"github.com/quickube/qscaler/worker/contract"
+)
+
+// verifyAfter is how long the cache may lag behind a creation before the API server is asked about it.
+const verifyAfter = 5 * time.Second
+
+// Fleets reads and changes the pods of QWorkers.
+type Fleets struct {
+	client  client.Client
+	live    client.Reader
+	clock   clock.Clock
+	overlay *overlay
+}
+
+// New returns Fleets. The client reads from a cache that has the index of OwnerIndex; live reads from the
+// API server.
+func New(c client.Client, live client.Reader, clk clock.Clock) *Fleets {
+	return &Fleets{client: c, live: live, clock: clk, overlay: newOverlay()}
+}
+
+// OwnerIndex is the name of the cache's index of pods by the UID of the QWorker that controls them. By UID,
+// not by name: the pods of a deleted QWorker are not those of its successor.
+const OwnerIndex = "qworker-uid"
+
+// IndexByOwner is the function of OwnerIndex.
+func IndexByOwner(object client.Object) []string {
+	owner := metav1.GetControllerOfNoCopy(object)
+	if owner == nil || owner.Kind != "QWorker" {
+		return nil
+	}
+	return []string{string(owner.UID)}
+}
+
+// Observe returns the QWorker's pods, as the cache shows them and as this process has changed them since.
+// They are shared with the cache and must not be changed. An error means that the pods are not known, never
+// that there are none.
+func (f *Fleets) Observe(ctx context.Context, qw *v1alpha1.QWorker) ([]*corev1.Pod, error) {
+	if err := f.verify(ctx, qw); err != nil {
+		return nil, err
+	}
+	var list corev1.PodList
+	err := f.client.List(ctx, &list, client.InNamespace(qw.Namespace),
+		client.MatchingFields{OwnerIndex: string(qw.UID)}, client.UnsafeDisableDeepCopy)
+	if err != nil {
+		return nil, fmt.Errorf("listing the pods, %w", err)
+	}
+	cached := make([]*corev1.Pod, len(list.Items))
+	for i := range list.Items {
+		cached[i] = &list.Items[i]
+	}
+	return f.overlay.merge(qw.UID, cached), nil
+}
+
+// verify asks the API server about writes whose outcome is in doubt.
+func (f *Fleets) verify(ctx context.Context, qw *v1alpha1.QWorker) error {
+	for _, w := range f.overlay.doubtful(qw.UID, f.clock.Now()) {
+		var pod corev1.Pod
+		err := f.live.Get(ctx, client.ObjectKeyFromObject(w.pod), &pod)
+		switch {
+		case apierrors.IsNotFound(err):
+			f.overlay.drop(qw.UID, w.pod.Name)
+		case err != nil:
+			return fmt.Errorf("asking for the pod %s, %w", w.pod.Name, err)
+		case !metav1.IsControlledBy(&pod, qw):
+			f.overlay.drop(qw.UID, w.pod.Name)
+		default:
+			f.overlay.record(qw.UID, written{pod: &pod, created: w.created, at: f.clock.Now()})
+		}
+	}
+	return nil
+}
+
+// Gone reports whether the API server has no pod of this name.
+func (f *Fleets) Gone(ctx context.Context, namespace, pod string) (bool, error) {
+	object := &metav1.PartialObjectMetadata{TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: "Pod"}}
+	err := f.live.Get(ctx, types.NamespacedName{Namespace: namespace, Name: pod}, object)
+	if apierrors.IsNotFound(err) {
+		return true, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("asking for the pod %s, %w", pod, err)
+	}
+	return false, nil
+}
+
+// Forget drops what is remembered of a QWorker that no longer exists.
+func (f *Fleets) Forget(uid types.UID) { f.overlay.forget(uid) }
+
+// Selector selects the pods that are cached: those that have an owner's label.
+const Selector = contract.LabelQWorkerUID

@@ -1,0 +1,217 @@
+package fleet
+
+import (
+	"strconv"
+	"strings"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/quickube/qscaler/internal/planner"
+	"github.com/quickube/qscaler/internal/revision"
+	"github.com/quickube/qscaler/worker/contract"
+)
+
+// endedAtOnce is how soon after its start an exit with 0 and without a grant counts as a crash: an image
+// that ends at once must not be created again in a hot loop.
+const endedAtOnce = 10 * time.Second
+
+// StateOf tells where a pod stands, seen from the named worker container.
+func StateOf(pod *corev1.Pod, worker string) planner.Pod {
+	state := planner.Pod{
+		Name:     pod.Name,
+		Revision: pod.Labels[contract.LabelPodSpecHash],
+		Created:  pod.CreationTimestamp.Time,
+		Ready:    isReady(pod),
+	}
+	grant, hasGrant := grantOf(pod)
+	if hasGrant {
+		state.Grant = planner.Grant{Reason: grant.reason, Since: grant.since}
+	}
+	container := statusOf(pod, worker)
+	switch {
+	case pod.DeletionTimestamp != nil:
+		state.Phase = planner.Terminating
+	case Ended(pod) || container.ended(pod) || (hasGrant && container.endedWellSince(grant.restarts)):
+		state.Phase = planner.Left
+		state.Failure = failureOf(pod, container)
+	case container.status.State.Running != nil:
+		state.Phase = planner.Running
+	default:
+		state.Phase = planner.Pending
+	}
+	return state
+}
+
+// Ended reports whether every container of the pod has ended for good.
+func Ended(pod *corev1.Pod) bool {
+	return pod.Status.Phase == corev1.PodSucceeded || pod.Status.Phase == corev1.PodFailed
+}
+
+func isReady(pod *corev1.Pod) bool {
+	for _, c := range pod.Status.Conditions {
+		if c.Type == corev1.PodReady {
+			return c.Status == corev1.ConditionTrue
+		}
+	}
+	return false
+}
+
+// grant is the annotations of a grant, read.
+type grant struct {
+	reason contract.Reason
+	since  time.Time
+	// restarts is the worker container's restart count when leave was granted.
+	restarts int32
+}
+
+func grantOf(pod *corev1.Pod) (grant, bool) {
+	reason := pod.Annotations[contract.AnnotationDrain]
+	if reason == "" {
+		return grant{}, false
+	}
+	g := grant{reason: contract.Reason(reason), restarts: -1}
+	since, restarts, _ := strings.Cut(pod.Annotations[contract.AnnotationDrainSince], ",")
+	if t, err := time.Parse(time.RFC3339Nano, since); err == nil {
+		g.since = t
+	}
+	if n, err := strconv.ParseInt(restarts, 10, 32); err == nil {
+		g.restarts = int32(n)
+	}
+	return g, true
+}
+
+// workerStatus is the status of the worker container; the zero value is one that has never been reported.
+type workerStatus struct {
+	status corev1.ContainerStatus
+}
+
+func statusOf(pod *corev1.Pod, worker string) workerStatus {
+	for _, s := range pod.Status.ContainerStatuses {
+		if s.Name == worker {
+			return workerStatus{s}
+		}
+	}
+	return workerStatus{}
+}
+
+// ended reports whether the container has ended and will not be restarted.
+func (w workerStatus) ended(pod *corev1.Pod) bool {
+	terminated := w.status.State.Terminated
+	if terminated == nil {
+		return false
+	}
+	switch restartPolicyOf(pod, w.status.Name) {
+	case corev1.RestartPolicyNever:
+		return true
+	case corev1.RestartPolicyOnFailure:
+		return terminated.ExitCode == 0
+	default:
+		return false
+	}
+}
+
+// endedWellSince reports whether the container has exited with 0 since its restart count was the given one.
+// The restart count tells, never the clocks: those of the node and of the operator differ. A negative count
+// is one that nobody recorded; then only the present state counts.
+func (w workerStatus) endedWellSince(restarts int32) bool {
+	if t := w.status.State.Terminated; t != nil {
+		return t.ExitCode == 0
+	}
+	t := w.status.LastTerminationState.Terminated
+	return t != nil && t.ExitCode == 0 && restarts >= 0 && w.status.RestartCount > restarts
+}
+
+// restartPolicyOf is the container's own policy, where it has one, else the pod's.
+func restartPolicyOf(pod *corev1.Pod, container string) corev1.RestartPolicy {
+	for _, c := range pod.Spec.Containers {
+		if c.Name == container && c.RestartPolicy != nil {
+			return corev1.RestartPolicy(*c.RestartPolicy)
+		}
+	}
+	return pod.Spec.RestartPolicy
+}
+
+// failureOf tells how a pod that has left failed, if it did. A pod that its node ended, by eviction or
+// shutdown, failed at level 0: that is not its revision's fault.
+func failureOf(pod *corev1.Pod, w workerStatus) planner.Failure {
+	terminated := w.status.State.Terminated
+	if terminated == nil {
+		if pod.Status.Phase == corev1.PodFailed {
+			return planner.Failure{At: failedAt(pod)}
+		}
+		return planner.Failure{}
+	}
+	ran := terminated.FinishedAt.Sub(terminated.StartedAt.Time)
+	crashed := terminated.ExitCode != 0
+	if !crashed && (ran >= endedAtOnce || everGranted(pod)) {
+		return planner.Failure{}
+	}
+	failure := planner.Failure{At: terminated.FinishedAt.Time}
+	if !endedByNode(pod) {
+		createdAt, _ := strconv.Atoi(pod.Annotations[revision.AnnotationFailures])
+		failure.Level = planner.FailureLevel(createdAt, ran)
+	}
+	return failure
+}
+
+// everGranted reports whether the pod has held a grant, withdrawn or not: its worker may have acted on it.
+// Withdrawing leaves AnnotationDrainSince in place for this.
+func everGranted(pod *corev1.Pod) bool {
+	_, since := pod.Annotations[contract.AnnotationDrainSince]
+	return since || pod.Annotations[contract.AnnotationDrain] != ""
+}
+
+// endedByNode reports whether the kubelet or a controller, and not the worker, ended the pod; they leave a
+// reason in the pod's status (Evicted, NodeShutdown, Preempting, ...) or the condition DisruptionTarget.
+func endedByNode(pod *corev1.Pod) bool {
+	if pod.Status.Reason != "" {
+		return true
+	}
+	for _, c := range pod.Status.Conditions {
+		if c.Type == corev1.DisruptionTarget && c.Status == corev1.ConditionTrue {
+			return true
+		}
+	}
+	return false
+}
+
+func failedAt(pod *corev1.Pod) time.Time {
+	at := pod.CreationTimestamp.Time
+	for _, c := range pod.Status.Conditions {
+		if c.LastTransitionTime.After(at) {
+			at = c.LastTransitionTime.Time
+		}
+	}
+	return at
+}
+
+// Trouble says in a few words why a pod's worker container is not running, "" where nothing is known to be wrong.
+func Trouble(pod *corev1.Pod, worker string) string {
+	for _, c := range pod.Status.Conditions {
+		if c.Type == corev1.PodScheduled && c.Status == corev1.ConditionFalse {
+			return joinWords(c.Reason, c.Message)
+		}
+	}
+	for _, statuses := range [][]corev1.ContainerStatus{pod.Status.InitContainerStatuses, pod.Status.ContainerStatuses} {
+		for _, s := range statuses {
+			if waiting := s.State.Waiting; waiting != nil && !ordinaryWait[waiting.Reason] {
+				return joinWords(waiting.Reason, waiting.Message)
+			}
+		}
+	}
+	if t := statusOf(pod, worker).status.State.Terminated; t != nil && t.ExitCode != 0 {
+		return joinWords(t.Reason, "exit code "+strconv.Itoa(int(t.ExitCode)))
+	}
+	return ""
+}
+
+// ordinaryWait has the waiting reasons of a pod that is merely starting.
+var ordinaryWait = map[string]bool{"": true, "ContainerCreating": true, "PodInitializing": true}
+
+func joinWords(reason, message string) string {
+	return strings.Trim(reason+": "+message, ": ")
+}
+
+// RevisionOf is the hash of the revision that a pod was made from.
+func RevisionOf(pod *corev1.Pod) string { return pod.Labels[contract.LabelPodSpecHash] }

@@ -1,0 +1,183 @@
+package revision
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+
+	appsv1 "k8s.io/api/apps/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/quickube/qscaler/api/v1alpha1"
+	"github.com/quickube/qscaler/worker/contract"
+)
+
+// Revision is one stored version of a QWorker's content.
+type Revision struct {
+	Content
+
+	// Hash names the revision in status.currentPodSpecHash and in the pods' label.
+	Hash string
+	// Number grows with every change and every return to an earlier content.
+	Number int64
+	// Proven is true once a pod of the revision has been ready.
+	Proven bool
+
+	name string
+}
+
+const (
+	annotationProven = "quickube.com/proven"
+	// keptRevisions is how many revisions stay that no pod is made of, the default of a Deployment.
+	keptRevisions = 10
+	// maxCollisions bounds the search for a free hash. One is unlikely, ten are a defect.
+	maxCollisions = 10
+)
+
+// History keeps the revisions of QWorkers as ControllerRevisions.
+type History struct {
+	// Client reads from the cache and writes to the API server.
+	Client client.Client
+	// Live reads from the API server.
+	Live client.Reader
+}
+
+// List returns the stored revisions of a QWorker, oldest first.
+func (h *History) List(ctx context.Context, qw *v1alpha1.QWorker) ([]Revision, error) {
+	var list appsv1.ControllerRevisionList
+	err := h.Client.List(ctx, &list, client.InNamespace(qw.Namespace),
+		client.MatchingLabels{contract.LabelQWorkerUID: string(qw.UID)}, client.UnsafeDisableDeepCopy)
+	if err != nil {
+		return nil, fmt.Errorf("listing the revisions, %w", err)
+	}
+	revisions := make([]Revision, 0, len(list.Items))
+	for i := range list.Items {
+		if !metav1.IsControlledBy(&list.Items[i], qw) {
+			continue
+		}
+		r, err := decode(&list.Items[i])
+		if err != nil {
+			return nil, err
+		}
+		revisions = append(revisions, r)
+	}
+	slices.SortFunc(revisions, func(a, b Revision) int { return int(a.Number - b.Number) })
+	return revisions, nil
+}
+
+// Ensure returns the revision of a content as the newest one: an equal one that is stored, else a new one.
+func (h *History) Ensure(ctx context.Context, qw *v1alpha1.QWorker, stored []Revision, content Content) (Revision, error) {
+	newest := int64(0)
+	if len(stored) > 0 {
+		newest = stored[len(stored)-1].Number
+	}
+	for _, r := range stored {
+		if !r.Equal(content) {
+			continue
+		}
+		if r.Number == newest {
+			return r, nil
+		}
+		return h.renumber(ctx, qw, r, newest+1)
+	}
+	return h.create(ctx, qw, content, newest+1)
+}
+
+func (h *History) create(ctx context.Context, qw *v1alpha1.QWorker, content Content, number int64) (Revision, error) {
+	for collisions := range maxCollisions {
+		object, err := encode(qw, content, number, collisions)
+		if err != nil {
+			return Revision{}, err
+		}
+		err = h.Client.Create(ctx, object)
+		if apierrors.IsAlreadyExists(err) {
+			// The cache may not have shown it yet, or another content has this hash.
+			err = h.Live.Get(ctx, client.ObjectKeyFromObject(object), object)
+		}
+		if err != nil {
+			return Revision{}, fmt.Errorf("storing the revision %s, %w", object.Name, err)
+		}
+		r, err := decode(object)
+		if err != nil {
+			return Revision{}, err
+		}
+		if metav1.IsControlledBy(object, qw) && r.Equal(content) {
+			return r, nil
+		}
+	}
+	return Revision{}, fmt.Errorf("storing a revision of %s, no free hash after %d tries", qw.Name, maxCollisions)
+}
+
+// renumber makes a stored revision the newest again, as a rollback does.
+func (h *History) renumber(ctx context.Context, qw *v1alpha1.QWorker, r Revision, number int64) (Revision, error) {
+	r.Number = number
+	return r, h.patch(ctx, qw, r, fmt.Sprintf(`{"revision":%d}`, number))
+}
+
+// MarkProven records that a pod of the revision has been ready.
+func (h *History) MarkProven(ctx context.Context, qw *v1alpha1.QWorker, r Revision) error {
+	return h.patch(ctx, qw, r, fmt.Sprintf(`{"metadata":{"annotations":{%q:"true"}}}`, annotationProven))
+}
+
+func (h *History) patch(ctx context.Context, qw *v1alpha1.QWorker, r Revision, patch string) error {
+	object := &appsv1.ControllerRevision{ObjectMeta: metav1.ObjectMeta{Namespace: qw.Namespace, Name: r.name}}
+	if err := h.Client.Patch(ctx, object, client.RawPatch("application/merge-patch+json", []byte(patch))); err != nil {
+		return fmt.Errorf("updating the revision %s, %w", r.name, err)
+	}
+	return nil
+}
+
+// Prune deletes the oldest revisions that are not in use, and keeps the last ten of them; none when all is
+// true.
+func (h *History) Prune(ctx context.Context, qw *v1alpha1.QWorker, stored []Revision, inUse func(hash string) bool, all bool) error {
+	unused := slices.DeleteFunc(slices.Clone(stored), func(r Revision) bool { return inUse(r.Hash) })
+	surplus := len(unused) - keptRevisions
+	if all {
+		surplus = len(unused)
+	}
+	for _, r := range unused[:max(surplus, 0)] {
+		object := &appsv1.ControllerRevision{ObjectMeta: metav1.ObjectMeta{Namespace: qw.Namespace, Name: r.name}}
+		if err := h.Client.Delete(ctx, object); client.IgnoreNotFound(err) != nil {
+			return fmt.Errorf("deleting the revision %s, %w", r.name, err)
+		}
+	}
+	return nil
+}
+
+func encode(qw *v1alpha1.QWorker, content Content, number int64, collisions int) (*appsv1.ControllerRevision, error) {
+	hash, err := hash(content, collisions)
+	if err != nil {
+		return nil, err
+	}
+	data, err := json.Marshal(content)
+	if err != nil {
+		return nil, fmt.Errorf("encoding the revision, %w", err)
+	}
+	return &appsv1.ControllerRevision{
+		ObjectMeta: metav1.ObjectMeta{
+			Namespace:       qw.Namespace,
+			Name:            NamePrefix(qw) + hash,
+			Labels:          ownLabels(qw, hash),
+			OwnerReferences: []metav1.OwnerReference{*metav1.NewControllerRef(qw, v1alpha1.GroupVersion.WithKind("QWorker"))},
+		},
+		Data:     runtime.RawExtension{Raw: data},
+		Revision: number,
+	}, nil
+}
+
+func decode(object *appsv1.ControllerRevision) (Revision, error) {
+	r := Revision{
+		Hash:   object.Labels[contract.LabelPodSpecHash],
+		Number: object.Revision,
+		Proven: object.Annotations[annotationProven] == "true",
+		name:   object.Name,
+	}
+	if err := json.Unmarshal(object.Data.Raw, &r.Content); err != nil {
+		return Revision{}, fmt.Errorf("decoding the revision %s, %w", object.Name, err)
+	}
+	return r, nil
+}

@@ -1,0 +1,136 @@
+package revision
+
+import (
+	"fmt"
+	"maps"
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/ptr"
+
+	"github.com/quickube/qscaler/api/v1alpha1"
+	"github.com/quickube/qscaler/worker/contract"
+)
+
+// AnnotationFailures holds how many pods of the revision had failed in a row when the pod was created. The
+// back-off is read from it, so that a restart of the operator does not forget it.
+const AnnotationFailures = "quickube.com/failures"
+
+// defaultGracePeriodSeconds is a pod's grace period where neither its spec nor maxTaskDuration gives one:
+// longer than most tasks, and short enough for a node drain.
+const defaultGracePeriodSeconds = 600
+
+// PodOptions is what a pod depends on beside its revision.
+type PodOptions struct {
+	Owner *v1alpha1.QWorker
+	// ScalerConfig is where a literal password is; nil where it does not exist.
+	ScalerConfig *v1alpha1.ScalerConfig
+	// Published is the hash for the worker's environment. A canary carries the published one there, so
+	// that a worker that compares it with status.currentPodSpecHash does not leave at once.
+	Published string
+	// Failures is the level of the revision's back-off.
+	Failures int
+}
+
+// NewPod makes a pod of the revision under a name from NewPodName.
+func (r Revision) NewPod(name string, o PodOptions) *corev1.Pod {
+	labels := maps.Clone(r.PodMetadata.Labels)
+	if labels == nil {
+		labels = map[string]string{}
+	}
+	maps.Copy(labels, ownLabels(o.Owner, r.Hash))
+	annotations := maps.Clone(r.PodMetadata.Annotations)
+	if o.Failures > 0 {
+		if annotations == nil {
+			annotations = map[string]string{}
+		}
+		annotations[AnnotationFailures] = strconv.Itoa(o.Failures)
+	}
+	return &corev1.Pod{
+		ObjectMeta: metav1.ObjectMeta{
+			Namespace:       o.Owner.Namespace,
+			Name:            name,
+			Labels:          labels,
+			Annotations:     annotations,
+			OwnerReferences: []metav1.OwnerReference{*metav1.NewControllerRef(o.Owner, v1alpha1.GroupVersion.WithKind("QWorker"))},
+		},
+		Spec: r.podSpec(o),
+	}
+}
+
+// podSpec is the user's, copied, with what a worker needs.
+func (r Revision) podSpec(o PodOptions) corev1.PodSpec {
+	spec := *r.PodSpec.DeepCopy()
+	if spec.RestartPolicy == "" {
+		spec.RestartPolicy = corev1.RestartPolicyOnFailure
+	}
+	if spec.TerminationGracePeriodSeconds == nil {
+		spec.TerminationGracePeriodSeconds = ptr.To(r.gracePeriodSeconds())
+	}
+	spec.Volumes = append(spec.Volumes, drainVolume())
+	env := r.env(o)
+	for i := range spec.InitContainers {
+		inject(&spec.InitContainers[i], env)
+	}
+	for i := range spec.Containers {
+		inject(&spec.Containers[i], env)
+	}
+	return spec
+}
+
+func (r Revision) gracePeriodSeconds() int64 {
+	if r.Drain.MaxTaskDuration == nil {
+		return defaultGracePeriodSeconds
+	}
+	return int64(math.Ceil(r.Drain.MaxTaskDuration.Seconds()))
+}
+
+// env is the environment that a worker gets; see the package worker/contract.
+func (r Revision) env(o PodOptions) []corev1.EnvVar {
+	env := append([]corev1.EnvVar{
+		{Name: contract.EnvDrainFile, Value: contract.DrainFile},
+		{Name: contract.EnvQWorkerName, Value: o.Owner.Name},
+		{Name: contract.EnvPodSpecHash, Value: o.Published},
+		{Name: contract.EnvPodName, ValueFrom: fieldRef("metadata.name")},
+		{Name: contract.EnvQueue, Value: r.Queue},
+	}, r.Connection.Env(o.ScalerConfig)...)
+	for i := range env {
+		// Kubernetes expands $(VAR) in a value; $$ is a dollar sign that it leaves alone.
+		env[i].Value = strings.ReplaceAll(env[i].Value, "$", "$$")
+	}
+	return env
+}
+
+// inject puts the environment first, so that $(VAR) in the user's own values can refer to it, and leaves
+// out what the user has set.
+func inject(c *corev1.Container, env []corev1.EnvVar) {
+	own := make([]corev1.EnvVar, 0, len(env)+len(c.Env))
+	for _, v := range env {
+		taken := slices.ContainsFunc(c.Env, func(u corev1.EnvVar) bool { return u.Name == v.Name })
+		if !taken {
+			own = append(own, *v.DeepCopy())
+		}
+	}
+	c.Env = append(own, c.Env...)
+	c.VolumeMounts = append(c.VolumeMounts, corev1.VolumeMount{
+		Name: contract.DrainVolume, MountPath: contract.DrainDirectory, ReadOnly: true,
+	})
+}
+
+// drainVolume projects the pod's own annotation to the drain file.
+func drainVolume() corev1.Volume {
+	return corev1.Volume{Name: contract.DrainVolume, VolumeSource: corev1.VolumeSource{
+		DownwardAPI: &corev1.DownwardAPIVolumeSource{Items: []corev1.DownwardAPIVolumeFile{{
+			Path:     contract.DrainFileName,
+			FieldRef: fieldRef(fmt.Sprintf("metadata.annotations['%s']", contract.AnnotationDrain)).FieldRef,
+		}}},
+	}}
+}
+
+func fieldRef(path string) *corev1.EnvVarSource {
+	return &corev1.EnvVarSource{FieldRef: &corev1.ObjectFieldSelector{APIVersion: "v1", FieldPath: path}}
+}

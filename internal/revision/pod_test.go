@@ -1,0 +1,250 @@
+package revision
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/validation"
+	"k8s.io/utils/ptr"
+
+	"github.com/quickube/qscaler/api/v1alpha1"
+	"github.com/quickube/qscaler/internal/connection"
+	"github.com/quickube/qscaler/worker/contract"
+)
+
+func qworker(name string) *v1alpha1.QWorker {
+	return &v1alpha1.QWorker{ObjectMeta: metav1.ObjectMeta{Namespace: "ns", Name: name, UID: types.UID("uid-of-" + name[:1])}}
+}
+
+func revisionOf(shape func(*Content)) Revision {
+	c := Content{
+		PodSpec: corev1.PodSpec{Containers: []corev1.Container{{Name: "worker", Image: "w:1"}}},
+		Queue:   "q",
+	}
+	if shape != nil {
+		shape(&c)
+	}
+	return Revision{Content: c, Hash: "r1"}
+}
+
+func envOf(c corev1.Container) map[string]string {
+	env := map[string]string{}
+	for _, v := range c.Env {
+		env[v.Name] = v.Value
+		if v.ValueFrom != nil && v.ValueFrom.FieldRef != nil {
+			env[v.Name] = "<" + v.ValueFrom.FieldRef.FieldPath + ">"
+		}
+	}
+	return env
+}
+
+func TestNewPodHasWhatAWorkerNeeds(t *testing.T) {
+	r := revisionOf(func(c *Content) {
+		c.PodSpec.InitContainers = []corev1.Container{{Name: "init"}}
+		c.PodSpec.Containers = append(c.PodSpec.Containers, corev1.Container{Name: "sidecar"})
+	})
+	pod := r.NewPod("a-1", PodOptions{Owner: qworker("a"), Published: "r0"})
+
+	wantEnv := map[string]string{
+		"QSCALER_DRAIN_FILE": "/etc/qscaler/drain", "QWORKER_NAME": "a", "POD_SPEC_HASH": "r0",
+		"POD_NAME": "<metadata.name>", "QSCALER_QUEUE": "q",
+	}
+	for _, c := range append(pod.Spec.InitContainers, pod.Spec.Containers...) {
+		env := envOf(c)
+		for name, want := range wantEnv {
+			if env[name] != want {
+				t.Errorf("container %s: %s = %q, want %q", c.Name, name, env[name], want)
+			}
+		}
+		want := []corev1.VolumeMount{{Name: "qscaler-drain", MountPath: "/etc/qscaler", ReadOnly: true}}
+		if diff := cmp.Diff(want, c.VolumeMounts); diff != "" {
+			t.Errorf("container %s mounts (-want +got):\n%s", c.Name, diff)
+		}
+	}
+	if got := pod.Spec.Volumes[0].DownwardAPI.Items[0].FieldRef.FieldPath; got != "metadata.annotations['quickube.com/drain']" {
+		t.Errorf("the drain file projects %s", got)
+	}
+	if pod.Labels[contract.LabelPodSpecHash] != "r1" {
+		t.Errorf("label %s = %q, want the revision's own hash", contract.LabelPodSpecHash, pod.Labels[contract.LabelPodSpecHash])
+	}
+	if owner := metav1.GetControllerOf(pod); owner == nil || owner.UID != "uid-of-a" {
+		t.Errorf("controller = %v, want the QWorker by its UID", owner)
+	}
+}
+
+func TestNewPodDefaults(t *testing.T) {
+	cases := map[string]struct {
+		shape  func(*Content)
+		policy corev1.RestartPolicy
+		grace  int64
+	}{
+		"what is open is filled": {nil, corev1.RestartPolicyOnFailure, 600},
+		"the pod spec's own stays": {func(c *Content) {
+			c.PodSpec.RestartPolicy = "Never"
+			c.PodSpec.TerminationGracePeriodSeconds = ptr.To[int64](5)
+		}, corev1.RestartPolicyNever, 5},
+		"maxTaskDuration is the grace period, rounded up": {func(c *Content) {
+			c.Drain.MaxTaskDuration = &metav1.Duration{Duration: 90*time.Second + time.Millisecond}
+		}, corev1.RestartPolicyOnFailure, 91},
+		"the pod spec's own grace period wins": {func(c *Content) {
+			c.Drain.MaxTaskDuration = &metav1.Duration{Duration: time.Hour}
+			c.PodSpec.TerminationGracePeriodSeconds = ptr.To[int64](7)
+		}, corev1.RestartPolicyOnFailure, 7},
+	}
+	for name, c := range cases {
+		t.Run(name, func(t *testing.T) {
+			spec := revisionOf(c.shape).NewPod("p", PodOptions{Owner: qworker("a")}).Spec
+			if spec.RestartPolicy != c.policy || *spec.TerminationGracePeriodSeconds != c.grace {
+				t.Errorf("restartPolicy %s, grace %d; want %s, %d", spec.RestartPolicy, *spec.TerminationGracePeriodSeconds, c.policy, c.grace)
+			}
+		})
+	}
+}
+
+func TestInjectedEnvironmentComesFirstAndTheUsersWins(t *testing.T) {
+	r := revisionOf(func(c *Content) {
+		c.PodSpec.Containers[0].Env = []corev1.EnvVar{
+			{Name: "MINE", Value: "$(QSCALER_QUEUE)-x"}, {Name: "POD_NAME", Value: "my-own"},
+		}
+	})
+	env := r.NewPod("p", PodOptions{Owner: qworker("a")}).Spec.Containers[0].Env
+	var names []string
+	for _, v := range env {
+		names = append(names, v.Name)
+	}
+	want := []string{"QSCALER_DRAIN_FILE", "QWORKER_NAME", "POD_SPEC_HASH", "QSCALER_QUEUE", "MINE", "POD_NAME"}
+	if diff := cmp.Diff(want, names[:4], cmp.Transformer("head", func(s []string) []string { return s[:4] })); diff != "" {
+		t.Errorf("environment (-want +got):\n%s", diff)
+	}
+	if got := names[len(names)-2:]; got[0] != "MINE" || got[1] != "POD_NAME" {
+		t.Errorf("the user's own come last and once, got %v", names)
+	}
+	if n := strings.Count(strings.Join(names, " "), "POD_NAME"); n != 1 {
+		t.Errorf("POD_NAME stands %d times, want once", n)
+	}
+}
+
+// The prototype shared a slice of containers: the k-th pod of a burst carried 2k copies of the environment.
+func TestPodsOfABurstAreAlikeAndTheRevisionStays(t *testing.T) {
+	r := revisionOf(func(c *Content) {
+		c.PodSpec.Containers[0].Env = make([]corev1.EnvVar, 1, 32)
+		c.PodSpec.Containers[0].Env[0] = corev1.EnvVar{Name: "A", Value: "b"}
+		c.PodMetadata.Labels = map[string]string{"team": "x"}
+		c.PodMetadata.Annotations = map[string]string{"note": "y"}
+	})
+	before := *r.PodSpec.DeepCopy()
+	o := PodOptions{Owner: qworker("a"), Failures: 2}
+	first := r.NewPod("p", o)
+	for range 9 {
+		r.NewPod("p", o)
+	}
+	if diff := cmp.Diff(first, r.NewPod("p", o)); diff != "" {
+		t.Errorf("the eleventh pod differs from the first:\n%s", diff)
+	}
+	if diff := cmp.Diff(before, r.PodSpec); diff != "" {
+		t.Errorf("the revision has changed:\n%s", diff)
+	}
+	if len(r.PodMetadata.Labels) != 1 || len(r.PodMetadata.Annotations) != 1 {
+		t.Errorf("the pod metadata has changed: %v", r.PodMetadata)
+	}
+}
+
+func TestNamesAndLabelsAreLegal(t *testing.T) {
+	long := strings.Repeat("a", 253)
+	for _, name := range []string{"a", "a.b", strings.Repeat("b", 63), strings.Repeat("b", 64), long, strings.Repeat("c.", 126) + "c"} {
+		pod := revisionOf(nil).NewPod(NewPodName(qworker(name)), PodOptions{Owner: qworker(name)})
+		if errs := validation.IsDNS1123Subdomain(pod.Name); len(errs) > 0 {
+			t.Errorf("pod name %q: %v", pod.Name, errs)
+		}
+		for key, value := range pod.Labels {
+			if errs := validation.IsValidLabelValue(value); len(errs) > 0 {
+				t.Errorf("label %s=%q: %v", key, value, errs)
+			}
+		}
+	}
+	if NamePrefix(qworker("a")) == NamePrefix(&v1alpha1.QWorker{ObjectMeta: metav1.ObjectMeta{Name: "a", UID: "another"}}) {
+		t.Error("two QWorkers of one name share a prefix; their processing lists would be mixed up")
+	}
+}
+
+func TestContentEqual(t *testing.T) {
+	base := func() Content { return revisionOf(nil).Content }
+	cases := map[string]struct {
+		change func(*Content)
+		equal  bool
+	}{
+		"the same":                {func(*Content) {}, true},
+		"an empty list is none":   {func(c *Content) { c.PodSpec.Volumes = []corev1.Volume{} }, true},
+		"another image":           {func(c *Content) { c.PodSpec.Containers[0].Image = "w:2" }, false},
+		"another label":           {func(c *Content) { c.PodMetadata.Labels = map[string]string{"a": "b"} }, false},
+		"another queue":           {func(c *Content) { c.Queue = "r" }, false},
+		"another connection":      {func(c *Content) { c.Connection = connection.Spec{Host: "h"} }, false},
+		"another maxTaskDuration": {func(c *Content) { c.Drain.MaxTaskDuration = &metav1.Duration{Duration: 1} }, false},
+	}
+	for name, c := range cases {
+		t.Run(name, func(t *testing.T) {
+			other := base()
+			c.change(&other)
+			if got := base().Equal(other); got != c.equal {
+				t.Errorf("Equal = %t, want %t", got, c.equal)
+			}
+		})
+	}
+}
+
+func TestWorkerContainer(t *testing.T) {
+	two := func(c *Content) {
+		c.PodSpec.Containers = []corev1.Container{{Name: "proxy"}, {Name: "worker"}}
+	}
+	named := func(name string) func(*Content) {
+		return func(c *Content) {
+			two(c)
+			c.PodMetadata.Annotations = map[string]string{"kubectl.kubernetes.io/default-container": name}
+		}
+	}
+	cases := map[string]struct {
+		shape func(*Content)
+		want  string
+	}{
+		"the first":                        {two, "proxy"},
+		"the one that is named":            {named("worker"), "worker"},
+		"the first when the name is wrong": {named("nobody"), "proxy"},
+	}
+	for name, c := range cases {
+		t.Run(name, func(t *testing.T) {
+			if got := revisionOf(c.shape).WorkerContainer(); got != c.want {
+				t.Errorf("WorkerContainer = %q, want %q", got, c.want)
+			}
+		})
+	}
+}
+
+func TestValidate(t *testing.T) {
+	cases := map[string]struct {
+		shape func(*Content)
+		want  string
+	}{
+		"a plain pod": {nil, ""},
+		"a volume of the drain file's name": {
+			func(c *Content) { c.PodSpec.Volumes = []corev1.Volume{{Name: "qscaler-drain"}} }, "rename yours",
+		},
+		"a mount over the drain file": {
+			func(c *Content) {
+				c.PodSpec.Containers[0].VolumeMounts = []corev1.VolumeMount{{Name: "x", MountPath: "/etc/qscaler/"}}
+			}, `container "worker" mounts`,
+		},
+	}
+	for name, c := range cases {
+		t.Run(name, func(t *testing.T) {
+			err := revisionOf(c.shape).Validate()
+			if (err == nil) != (c.want == "") || (err != nil && !strings.Contains(err.Error(), c.want)) {
+				t.Errorf("Validate = %v, want %q in it", err, c.want)
+			}
+		})
+	}
+}
