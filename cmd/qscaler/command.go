@@ -1,0 +1,116 @@
+package main
+
+import (
+	"fmt"
+	"log/slog"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/go-logr/logr"
+	"github.com/spf13/cobra"
+	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/clientcmd"
+	"k8s.io/klog/v2"
+	ctrl "sigs.k8s.io/controller-runtime"
+
+	"github.com/quickube/qscaler/internal/operator"
+)
+
+// flags are the command line.
+type flags struct {
+	operator.Options
+	kubeconfig string
+	logLevel   string
+	logFormat  string
+}
+
+func newCommand() *cobra.Command {
+	var f flags
+	cmd := &cobra.Command{
+		Use:           "qscaler",
+		Short:         "Runs the workers of message queues on Kubernetes",
+		Long:          "qscaler keeps as many workers as a message queue needs, and never takes one away in the middle of a task.",
+		Args:          cobra.NoArgs,
+		SilenceUsage:  true,
+		SilenceErrors: true,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := f.complete(); err != nil {
+				return err
+			}
+			return operator.Run(cmd.Context(), f.Options)
+		},
+	}
+	f.register(cmd)
+	return cmd
+}
+
+func (f *flags) register(cmd *cobra.Command) {
+	set := cmd.Flags()
+	set.StringVar(&f.kubeconfig, "kubeconfig", "", "path of a kubeconfig; empty: $KUBECONFIG, then the service account of the pod")
+	set.StringSliceVar(&f.Namespaces, "watch-namespaces", nil, "namespaces to watch, separated by commas; empty: all")
+	set.StringVar(&f.MetricsAddress, "metrics-bind-address", ":8080", "host:port of the Prometheus metrics, over plain HTTP; 0 serves none")
+	set.StringVar(&f.ProbeAddress, "health-probe-bind-address", ":8081", "host:port of /healthz and /readyz; 0 serves none")
+	set.BoolVar(&f.LeaderElection, "leader-elect", true, "let one of several replicas act at a time")
+	set.StringVar(&f.LeaderElectionNamespace, "leader-election-namespace", "", "namespace of the lease; empty: the pod's own; needed outside of a cluster")
+	set.DurationVar(&f.PollInterval, "poll-interval", time.Second, "how often a broker that does not push is read, 100ms or more")
+	set.DurationVar(&f.SafetyInterval, "safety-interval", 5*time.Second, "how often a broker that pushes is read all the same, 100ms or more")
+	set.StringVar(&f.logLevel, "log-level", "info", "debug, info, warn or error")
+	set.StringVar(&f.logFormat, "log-format", "json", "json or text")
+}
+
+const shortestInterval = 100 * time.Millisecond
+
+func (f *flags) complete() error {
+	for name, interval := range map[string]time.Duration{"poll-interval": f.PollInterval, "safety-interval": f.SafetyInterval} {
+		if interval < shortestInterval {
+			return fmt.Errorf("--%s is %s; it must be %s or more", name, interval, shortestInterval)
+		}
+	}
+	for i, namespace := range f.Namespaces {
+		f.Namespaces[i] = strings.TrimSpace(namespace)
+		if f.Namespaces[i] == "" {
+			return fmt.Errorf("--watch-namespaces has an empty name: %q", strings.Join(f.Namespaces, ","))
+		}
+	}
+	log, err := newLogger(f.logLevel, f.logFormat)
+	if err != nil {
+		return err
+	}
+	ctrl.SetLogger(log)
+	klog.SetLogger(log)
+	f.Log = log
+	f.Config, err = restConfig(f.kubeconfig)
+	return err
+}
+
+func newLogger(level, format string) (logr.Logger, error) {
+	var l slog.Level
+	if err := l.UnmarshalText([]byte(level)); err != nil {
+		return logr.Logger{}, fmt.Errorf("--log-level is %q; it must be debug, info, warn or error", level)
+	}
+	options := &slog.HandlerOptions{Level: l}
+	switch format {
+	case "json":
+		return logr.FromSlogHandler(slog.NewJSONHandler(os.Stderr, options)), nil
+	case "text":
+		return logr.FromSlogHandler(slog.NewTextHandler(os.Stderr, options)), nil
+	}
+	return logr.Logger{}, fmt.Errorf("--log-format is %q; it must be json or text", format)
+}
+
+// restConfig reads the kubeconfig that is named, else the one of $KUBECONFIG, else the pod's service account.
+func restConfig(path string) (*rest.Config, error) {
+	rules := clientcmd.NewDefaultClientConfigLoadingRules()
+	rules.ExplicitPath = path
+	if path == "" && os.Getenv(clientcmd.RecommendedConfigPathEnvVar) == "" {
+		if config, err := rest.InClusterConfig(); err == nil {
+			return config, nil
+		}
+	}
+	config, err := clientcmd.NewNonInteractiveDeferredLoadingClientConfig(rules, nil).ClientConfig()
+	if err != nil {
+		return nil, fmt.Errorf("finding the cluster: %w; give --kubeconfig, or run in a pod with a service account", err)
+	}
+	return config, nil
+}

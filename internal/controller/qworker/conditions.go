@@ -1,0 +1,303 @@
+package qworker
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/quickube/qscaler/api/v1alpha1"
+	"github.com/quickube/qscaler/internal/broker"
+	"github.com/quickube/qscaler/internal/connection"
+	"github.com/quickube/qscaler/internal/fleet"
+	"github.com/quickube/qscaler/internal/planner"
+)
+
+// timeUnit is the precision of times in a status.
+const timeUnit = time.Second
+
+// Reasons of conditions; docs/troubleshooting.md has a paragraph for each that asks for a person.
+const (
+	reasonScalerConfigNotFound = "ScalerConfigNotFound"
+	reasonInvalidPodSpec       = "InvalidPodSpec"
+	reasonWriteFailed          = "WriteFailed"
+	reasonReclaimFailed        = "ReclaimFailed"
+	reasonBackOff              = "BackOff"
+	reasonReady                = "Ready"
+	reasonIdle                 = "Idle"
+	reasonScalingUp            = "ScalingUp"
+	reasonDraining             = "Draining"
+	reasonDeleting             = "Deleting"
+	reasonWorkersNotReady      = "WorkersNotReady"
+	reasonNotHonoured          = "NotHonoured"
+	reasonWaiting              = "WaitingForWorkers"
+	reasonNoGrants             = "NoGrants"
+	reasonNotReadYet           = "NotReadYet"
+	reasonReadSucceeded        = "ReadSucceeded"
+	reasonRevisionAvailable    = "RevisionAvailable"
+	reasonCanaryStarting       = "CanaryStarting"
+	reasonCanaryFailing        = "CanaryFailing"
+	reasonRollingOut           = "RollingOut"
+	reasonWithinRange          = "WithinRange"
+	reasonNotAvailable         = "NotAvailable"
+)
+
+// stall is why a spec cannot be followed until a person changes something.
+type stall struct{ reason, message string }
+
+func (e *stall) Error() string { return e.message }
+
+func errScalerConfigNotFound(qw *v1alpha1.QWorker) error {
+	return &stall{
+		reason: reasonScalerConfigNotFound,
+		message: fmt.Sprintf("spec.scaleConfig.scalerConfigRef: there is no ScalerConfig %q in namespace %s; create it or correct the name",
+			qw.Spec.ScaleConfig.ScalerConfigRef, qw.Namespace),
+	}
+}
+
+// condition is one condition as it should be. One with status "" is to be absent.
+type condition = metav1.Condition
+
+func is(kind string, value bool, reason, message string) condition {
+	status := metav1.ConditionFalse
+	if value {
+		status = metav1.ConditionTrue
+	}
+	return condition{Type: kind, Status: status, Reason: reason, Message: message}
+}
+
+func absent(kind string) condition { return condition{Type: kind} }
+
+func (s *scope) setCondition(c condition) {
+	if c.Status == "" {
+		meta.RemoveStatusCondition(&s.status.Conditions, c.Type)
+		return
+	}
+	c.ObservedGeneration = s.qw.Generation
+	c.LastTransitionTime = metav1.NewTime(s.now.Truncate(timeUnit))
+	meta.SetStatusCondition(&s.status.Conditions, c)
+}
+
+// conditions says how the fleet is, in the order in which a person asks.
+func (s *scope) conditions(failure error) []condition {
+	ready := s.ready(failure)
+	return append([]condition{
+		ready,
+		s.brokerReachable(),
+		s.progressing(),
+		s.draining(),
+		s.scalingLimited(),
+		s.rightSizing(),
+	}, s.kstatus(ready, failure)...)
+}
+
+// ready is True when as many workers are ready as the queue asks for. Its reason is the STATUS column.
+func (s *scope) ready(failure error) condition {
+	const kind = v1alpha1.ConditionReady
+	st := s.status
+	serving := s.serving()
+	var stalled *stall
+	switch {
+	case s.deleting():
+		return is(kind, false, reasonDeleting, s.deletingMessage())
+	case errors.As(s.stalled, &stalled):
+		return is(kind, false, stalled.reason, stalled.message)
+	case failure != nil:
+		return is(kind, false, reasonWriteFailed, failure.Error())
+	case s.reading.Err != nil:
+		c := s.brokerReachable()
+		return is(kind, false, c.Reason, c.Message)
+	case s.decision.BackOff.Level > 0:
+		return is(kind, false, reasonBackOff, s.backOffMessage())
+	case st.DesiredReplicas == 0 && st.Replicas == 0:
+		return is(kind, true, reasonIdle, "the queue asks for no worker")
+	case serving >= st.DesiredReplicas && st.DrainingReplicas > 0:
+		return is(kind, true, reasonDraining, fmt.Sprintf("%d of %d workers are ready, %d more have leave to go", serving, st.DesiredReplicas, st.DrainingReplicas))
+	case serving >= st.DesiredReplicas:
+		return is(kind, true, reasonReady, fmt.Sprintf("%d of %d workers are ready", serving, st.DesiredReplicas))
+	}
+	if trouble := s.trouble(""); trouble != "" {
+		return is(kind, false, reasonWorkersNotReady, trouble)
+	}
+	return is(kind, false, reasonScalingUp, fmt.Sprintf("%d of %d workers are ready", serving, st.DesiredReplicas))
+}
+
+// serving counts the ready workers that will stay.
+func (s *scope) serving() int32 {
+	n := int32(0)
+	for _, p := range s.states {
+		if p.Phase == planner.Running && p.Ready && p.Grant.Reason == "" {
+			n++
+		}
+	}
+	return n
+}
+
+// trouble names the pods that cannot run, of one revision or of any, and what the first of them says.
+func (s *scope) trouble(hash string) string {
+	var names []string
+	first := ""
+	for i, pod := range s.pods {
+		if s.states[i].Phase != planner.Pending || (hash != "" && s.states[i].Revision != hash) {
+			continue
+		}
+		if trouble := fleet.Trouble(pod, s.workerOf(pod)); trouble != "" {
+			names = append(names, pod.Name)
+			if first == "" {
+				first = trouble
+			}
+		}
+	}
+	if len(names) == 0 {
+		return ""
+	}
+	return fmt.Sprintf("%s: %s", andMore(names), first)
+}
+
+func (s *scope) backOffMessage() string {
+	b := s.decision.BackOff
+	last := ""
+	for i, pod := range s.pods {
+		if s.states[i].Failure.Level == b.Level && s.states[i].Revision == b.Revision {
+			last = fmt.Sprintf("; the last was pod %s, see kubectl logs %s", pod.Name, pod.Name)
+		}
+	}
+	return fmt.Sprintf("workers of revision %s failed %d times in a row, the next is created at %s%s",
+		b.Revision, b.Level, b.Until.UTC().Format(time.RFC3339), last)
+}
+
+func (s *scope) deletingMessage() string {
+	var parts []string
+	if n := s.status.Replicas + s.status.TerminatingReplicas; n > 0 {
+		parts = append(parts, fmt.Sprintf("%d workers are finishing their tasks", n))
+	}
+	if len(s.memory.lost) > 0 {
+		why := "the broker has not been read"
+		if s.reclaimErr != nil {
+			why = s.reclaimErr.Error()
+		} else if s.reading.Err != nil {
+			why = s.reading.Err.Error()
+		}
+		parts = append(parts, fmt.Sprintf("the tasks of %d dead workers are to be given back to the queue: %s", len(s.memory.lost), why))
+	}
+	if len(parts) == 0 {
+		return "the last worker has left"
+	}
+	return strings.Join(parts, "; ") + ". To let go without waiting, delete the pods, or remove the finalizer " + Finalizer
+}
+
+func (s *scope) brokerReachable() condition {
+	const kind = v1alpha1.ConditionBrokerReachable
+	var (
+		notFound *stall
+		config   *connection.Error
+	)
+	switch err := s.reading.Err; {
+	case s.config == nil && !s.deleting() && errors.As(s.stalled, &notFound):
+		return is(kind, false, notFound.reason, notFound.message)
+	case errors.As(err, &config):
+		return is(kind, false, config.Reason, config.Message)
+	case err != nil:
+		return is(kind, false, string(broker.ReasonOf(err)), err.Error())
+	case !s.reading.Known:
+		c := is(kind, false, reasonNotReadYet, "the queue has not been read yet")
+		c.Status = metav1.ConditionUnknown
+		return c
+	}
+	return is(kind, true, reasonReadSucceeded, "the queue's depth is current")
+}
+
+func (s *scope) progressing() condition {
+	const kind = v1alpha1.ConditionProgressing
+	if s.newest == nil {
+		return absent(kind)
+	}
+	newest := s.newest.Hash
+	older := s.fleet().OlderThan(newest)
+	switch {
+	case s.decision.Stage == planner.Canary && s.decision.Publish == "":
+		if trouble := s.trouble(newest); trouble != "" {
+			return is(kind, false, reasonCanaryFailing, fmt.Sprintf("revision %s is not published, the fleet stays on %s; %s", newest, s.status.CurrentPodSpecHash, trouble))
+		}
+		return is(kind, true, reasonCanaryStarting, fmt.Sprintf("revision %s is published once a pod of it is ready; until then the fleet stays on %s", newest, s.status.CurrentPodSpecHash))
+	case len(older) > 0:
+		return is(kind, true, reasonRollingOut, fmt.Sprintf("revision %s takes over; still of older ones: %s", newest, andMore(older)))
+	}
+	return is(kind, true, reasonRevisionAvailable, fmt.Sprintf("every worker is of revision %s", newest))
+}
+
+// notHonouredAfter is how old a grant must be, in a fleet in which none was ever used, to say so.
+const notHonouredAfter = 10 * time.Minute
+
+func (s *scope) draining() condition {
+	const kind = v1alpha1.ConditionDraining
+	var holders []planner.Pod
+	for _, p := range s.states {
+		if p.Grant.Reason != "" && p.Phase == planner.Running {
+			holders = append(holders, p)
+		}
+	}
+	if len(holders) == 0 {
+		return is(kind, false, reasonNoGrants, "no worker has leave to go")
+	}
+	slices.SortFunc(holders, func(a, b planner.Pod) int { return a.Grant.Since.Compare(b.Grant.Since) })
+	names := make([]string, len(holders))
+	for i, p := range holders {
+		names[i] = p.Name
+	}
+	oldest := holders[0]
+	message := fmt.Sprintf("%d workers have leave to go once their task is done: %s; the oldest since %s (%s)",
+		len(holders), andMore(names), oldest.Grant.Since.UTC().Format(time.RFC3339), oldest.Grant.Reason)
+	if s.status.LastDepartureTime == nil {
+		s.wakeAt(oldest.Grant.Since.Add(notHonouredAfter))
+		if s.now.Sub(oldest.Grant.Since) >= notHonouredAfter {
+			return is(kind, true, reasonNotHonoured, message+
+				". No worker of this QWorker has ever left on a grant: a worker must exit with 0 once /etc/qscaler/drain is not empty. To let go now, delete the pods; they get SIGTERM and their grace period")
+		}
+	}
+	return is(kind, true, reasonWaiting, message)
+}
+
+func (s *scope) scalingLimited() condition {
+	const kind = v1alpha1.ConditionScalingLimited
+	c := s.qw.Spec.ScaleConfig
+	switch s.size.limit {
+	case planner.AtMaximum:
+		return is(kind, true, string(planner.AtMaximum), fmt.Sprintf("the queue asks for more workers than maxReplicas (%d)", c.MaxReplicas))
+	case planner.AtMinimum:
+		return is(kind, true, string(planner.AtMinimum), fmt.Sprintf("the queue asks for fewer workers than minReplicas (%d)", c.MinReplicas))
+	}
+	return is(kind, false, reasonWithinRange, "the queue asks for a number of workers within the range")
+}
+
+func (s *scope) rightSizing() condition {
+	if !s.qw.Spec.ScaleConfig.ActivateVPA {
+		return absent(v1alpha1.ConditionRightSizing)
+	}
+	return is(v1alpha1.ConditionRightSizing, false, reasonNotAvailable, "this version does not right-size workers; activateVPA has no effect")
+}
+
+// kstatus says the same to tools such as kubectl wait, Argo CD and Flux.
+func (s *scope) kstatus(ready condition, failure error) []condition {
+	var stalled *stall
+	switch {
+	case errors.As(s.stalled, &stalled) && !s.deleting():
+		return []condition{absent(v1alpha1.ConditionReconciling), is(v1alpha1.ConditionStalled, true, stalled.reason, stalled.message)}
+	case ready.Status == metav1.ConditionTrue && failure == nil:
+		return []condition{absent(v1alpha1.ConditionReconciling), absent(v1alpha1.ConditionStalled)}
+	}
+	return []condition{is(v1alpha1.ConditionReconciling, true, ready.Reason, ready.Message), absent(v1alpha1.ConditionStalled)}
+}
+
+// andMore lists the first few names.
+func andMore(names []string) string {
+	const few = 3
+	if len(names) <= few {
+		return strings.Join(names, ", ")
+	}
+	return fmt.Sprintf("%s and %d more", strings.Join(names[:few], ", "), len(names)-few)
+}

@@ -1,0 +1,13 @@
+// Package qworker reconciles QWorkers: it observes a fleet and its queue, lets the planner decide, carries
+// the decision out, and writes the status once.
+//
+//	reconciler.go   what wakes it, and the order of the steps
+//	scope.go        one reconciliation: everything that was observed
+//	queue.go        from the backlog's reading to the number of workers
+//	reclaim.go      the tasks of workers that are no more go back to the queue
+//	finalize.go     the last steps of a QWorker that is deleted
+//	status.go       the counts; conditions.go the conditions; report.go the events
+//	memory.go       what is remembered between two reconciliations, and why it may be lost
+//
+// It decides nothing that a test without a cluster would want to see decided: that is the planner's.
+package qworker

@@ -1,0 +1,84 @@
+package qworker
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
+
+	"github.com/quickube/qscaler/internal/planner"
+)
+
+// Finalizer keeps a QWorker that is being deleted until its workers have finished their tasks.
+const Finalizer = "quickube.com/workers"
+
+// hold adds the finalizer before the first pod is made.
+func (s *scope) hold(ctx context.Context) error {
+	if s.deleting() || controllerutil.ContainsFinalizer(s.qw, Finalizer) {
+		return nil
+	}
+	return s.setFinalizers(ctx, append(slices.Clone(s.qw.Finalizers), Finalizer))
+}
+
+// letGoAtOnce reports whether the deletion leaves the pods alone: the user asked for it to orphan them, or
+// the finalizer is not ours to remove any more.
+func (s *scope) letGoAtOnce() bool {
+	return controllerutil.ContainsFinalizer(s.qw, metav1.FinalizerOrphanDependents) ||
+		!controllerutil.ContainsFinalizer(s.qw, Finalizer)
+}
+
+// finish looks at what came of the decision, tidies the history, and lets a deleted QWorker go once the last
+// of its workers has left and its tasks are back.
+func (s *scope) finish(ctx context.Context) error {
+	pods, err := s.fleets.Observe(ctx, s.qw)
+	if err != nil {
+		return err
+	}
+	s.pods, s.states = pods, s.statesOf(pods)
+	emptied := s.deleting() && len(pods) == 0 && len(s.memory.lost) == 0
+	if err := s.history.Prune(ctx, s.qw, s.revisions, s.inUse, emptied); err != nil {
+		return err
+	}
+	if !emptied {
+		return nil
+	}
+	return s.release(ctx)
+}
+
+// inUse reports whether a revision may not be pruned.
+func (s *scope) inUse(hash string) bool {
+	if s.deleting() && len(s.states) == 0 {
+		return false
+	}
+	ofPod := slices.ContainsFunc(s.states, func(p planner.Pod) bool { return p.Revision == hash })
+	current := hash == s.status.CurrentPodSpecHash || (s.newest != nil && hash == s.newest.Hash)
+	return ofPod || current
+}
+
+// release removes the finalizer.
+func (s *scope) release(ctx context.Context) error {
+	if controllerutil.ContainsFinalizer(s.qw, Finalizer) {
+		rest := slices.DeleteFunc(slices.Clone(s.qw.Finalizers), func(f string) bool { return f == Finalizer })
+		if err := s.setFinalizers(ctx, rest); client.IgnoreNotFound(err) != nil {
+			return err
+		}
+	}
+	s.gone = true
+	return nil
+}
+
+// setFinalizers writes the finalizers, unless someone else has changed the object meanwhile: the list is
+// written as a whole.
+func (s *scope) setFinalizers(ctx context.Context, finalizers []string) error {
+	updated := s.qw.DeepCopy()
+	updated.Finalizers = finalizers
+	patch := client.MergeFromWithOptions(s.qw, client.MergeFromWithOptimisticLock{})
+	if err := s.client.Patch(ctx, updated, patch); err != nil {
+		return fmt.Errorf("setting the finalizers, %w", err)
+	}
+	s.qw.Finalizers, s.qw.ResourceVersion = updated.Finalizers, updated.ResourceVersion
+	return nil
+}

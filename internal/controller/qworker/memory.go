@@ -1,0 +1,78 @@
+package qworker
+
+import (
+	"sync"
+	"time"
+
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/quickube/qscaler/api/v1alpha1"
+	"github.com/quickube/qscaler/internal/planner"
+)
+
+// memory is what is remembered of a QWorker between two reconciliations. All of it may be lost with the
+// process: the window is seeded from the status, an excess is then spared its 30 s anew, and pods that
+// vanished meanwhile are found by their processing lists.
+type memory struct {
+	uid types.UID
+
+	window      planner.Window
+	seeded      bool
+	excessSince time.Time
+
+	// status is the last one written, for as long as the cache shows an older one.
+	status          *v1alpha1.QWorkerStatus
+	resourceVersion string
+	queueWritten    time.Time
+
+	// seen has the pods of the last observation, by name, with the revision they were made of.
+	seen map[string]string
+	// settled has the pods that have ended and whose tasks were given back.
+	settled map[string]bool
+	// lost has the pods that are gone and whose tasks have yet to be given back, with their revision.
+	lost map[string]string
+	// strays is true once the processing lists of pods that this process never saw were looked for.
+	strays bool
+	// watches has the keys under which the backlog watches queues for this QWorker.
+	watches map[string]bool
+}
+
+func newMemory(uid types.UID) *memory {
+	return &memory{
+		uid:     uid,
+		seen:    map[string]string{},
+		settled: map[string]bool{},
+		lost:    map[string]string{},
+		watches: map[string]bool{},
+	}
+}
+
+// memories keeps one memory for each QWorker. A QWorker is reconciled by one goroutine at a time, so that
+// only the map needs a lock.
+type memories struct {
+	mu sync.Mutex
+	m  map[types.NamespacedName]*memory
+}
+
+// of returns the memory of the QWorker, and the one of an earlier QWorker of the same name, which is
+// forgotten with this call.
+func (ms *memories) of(name types.NamespacedName, uid types.UID) (present, former *memory) {
+	ms.mu.Lock()
+	defer ms.mu.Unlock()
+	present = ms.m[name]
+	if present != nil && present.uid == uid {
+		return present, nil
+	}
+	former, present = present, newMemory(uid)
+	ms.m[name] = present
+	return present, former
+}
+
+// forget removes and returns the memory of a QWorker, nil where there is none.
+func (ms *memories) forget(name types.NamespacedName) *memory {
+	ms.mu.Lock()
+	defer ms.mu.Unlock()
+	m := ms.m[name]
+	delete(ms.m, name)
+	return m
+}

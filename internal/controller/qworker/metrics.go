@@ -1,0 +1,65 @@
+package qworker
+
+import (
+	"github.com/prometheus/client_golang/prometheus"
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/quickube/qscaler/api/v1alpha1"
+	"github.com/quickube/qscaler/internal/planner"
+)
+
+// Registerer is where metrics are registered.
+type Registerer = prometheus.Registerer
+
+// metrics are what an operator of QScaler watches and alerts on.
+type metrics struct {
+	replicas *prometheus.GaugeVec
+	messages *prometheus.GaugeVec
+	actions  *prometheus.CounterVec
+}
+
+func newMetrics(r Registerer) *metrics {
+	m := &metrics{
+		replicas: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+			Name: "qscaler_qworker_replicas",
+			Help: "Workers of a QWorker by state: desired, current, ready, draining, terminating.",
+		}, []string{"namespace", "qworker", "state"}),
+		messages: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+			Name: "qscaler_qworker_messages",
+			Help: "Messages of a QWorker's queue by state, as in its status: waiting, in_flight.",
+		}, []string{"namespace", "qworker", "state"}),
+		actions: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "qscaler_qworker_actions_total",
+			Help: "What was done to the pods of a QWorker, by kind, and for GrantLeave by the grant's reason.",
+		}, []string{"namespace", "qworker", "kind", "reason"}),
+	}
+	r.MustRegister(m.replicas, m.messages, m.actions)
+	return m
+}
+
+func (m *metrics) observe(name types.NamespacedName, st *v1alpha1.QWorkerStatus, done []planner.Action) {
+	replicas := m.replicas.MustCurryWith(labelsOf(name))
+	replicas.WithLabelValues("desired").Set(float64(st.DesiredReplicas))
+	replicas.WithLabelValues("current").Set(float64(st.CurrentReplicas))
+	replicas.WithLabelValues("ready").Set(float64(st.ReadyReplicas))
+	replicas.WithLabelValues("draining").Set(float64(st.DrainingReplicas))
+	replicas.WithLabelValues("terminating").Set(float64(st.TerminatingReplicas))
+	if st.Queue != nil {
+		messages := m.messages.MustCurryWith(labelsOf(name))
+		messages.WithLabelValues("waiting").Set(float64(st.Queue.Waiting))
+		messages.WithLabelValues("in_flight").Set(float64(st.Queue.InFlight))
+	}
+	for _, a := range done {
+		m.actions.WithLabelValues(name.Namespace, name.Name, string(a.Kind), string(a.Grant)).Inc()
+	}
+}
+
+func (m *metrics) forget(name types.NamespacedName) {
+	m.replicas.DeletePartialMatch(labelsOf(name))
+	m.messages.DeletePartialMatch(labelsOf(name))
+	m.actions.DeletePartialMatch(labelsOf(name))
+}
+
+func labelsOf(name types.NamespacedName) prometheus.Labels {
+	return prometheus.Labels{"namespace": name.Namespace, "qworker": name.Name}
+}

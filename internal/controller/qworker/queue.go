@@ -1,0 +1,246 @@
+package qworker
+
+import (
+	"context"
+	"maps"
+	"math/big"
+	"time"
+
+	"github.com/quickube/qscaler/api/v1alpha1"
+	"github.com/quickube/qscaler/internal/backlog"
+	"github.com/quickube/qscaler/internal/broker"
+	"github.com/quickube/qscaler/internal/connection"
+	"github.com/quickube/qscaler/internal/planner"
+	"github.com/quickube/qscaler/internal/revision"
+)
+
+const (
+	defaultScaleDownDelay = 30 * time.Second
+	// queueStatusInterval bounds how often the queue's figures alone are written.
+	queueStatusInterval = 10 * time.Second
+)
+
+// sizing is how many workers the queue asks for.
+type sizing struct {
+	// desired is within the range, and stabilised going down.
+	desired int
+	// asked is what the messages ask for now, within the range.
+	asked int
+	// unlimited is what they ask for without the range.
+	unlimited int64
+	limit     planner.Limit
+}
+
+// queueKey names a queue that is watched for this QWorker: that of the published revision under "", and
+// under its hash that of a revision with another queue or connection whose pods are still there.
+func (s *scope) queueKey(hash string) string {
+	key := keyPrefix + s.qw.Namespace + "/" + s.qw.Name
+	if hash != "" {
+		key += "/" + hash
+	}
+	return key
+}
+
+func (s *scope) mainKey() string { return s.queueKey("") }
+
+// queueRevision is the revision through whose queue and connection the depth is read: the published one.
+func (s *scope) queueRevision() *revision.Revision {
+	if s.published != nil {
+		return s.published
+	}
+	return s.newest
+}
+
+// sharesQueue reports whether pods of the revision work on the queue that is read.
+func (s *scope) sharesQueue(hash string) bool {
+	main := s.queueRevision()
+	if main == nil || hash == main.Hash {
+		return true
+	}
+	r := s.revision(hash)
+	return r == nil || (r.Queue == main.Queue && r.Connection == main.Connection)
+}
+
+// keyOf is the key of the queue that pods of a revision work on.
+func (s *scope) keyOf(hash string) string {
+	if s.sharesQueue(hash) {
+		return s.mainKey()
+	}
+	return s.queueKey(hash)
+}
+
+// watchQueues tells the backlog which queues to keep current, and which workers to count there.
+func (s *scope) watchQueues() {
+	main := s.queueRevision()
+	if main == nil {
+		return
+	}
+	workers := map[string][]string{s.mainKey(): nil}
+	revisions := map[string]*revision.Revision{s.mainKey(): main}
+	add := func(pod, hash string) {
+		key := s.keyOf(hash)
+		workers[key] = append(workers[key], pod)
+		if revisions[key] == nil {
+			revisions[key] = s.revision(hash)
+		}
+	}
+	for _, p := range s.states {
+		add(p.Name, p.Revision)
+	}
+	for _, more := range []map[string]string{s.memory.lost, s.creating} {
+		for pod, hash := range more {
+			add(pod, hash)
+		}
+	}
+	for key := range s.memory.watches {
+		if _, still := workers[key]; !still {
+			s.backlog.Forget(key)
+			delete(s.memory.watches, key)
+		}
+	}
+	for key, names := range workers {
+		s.memory.watches[key] = true
+		s.backlog.Watch(key, backlog.Watch{
+			Source:      s.source(revisions[key].Connection),
+			Query:       broker.Query{Queue: revisions[key].Queue, Workers: names},
+			Significant: s.significance(key),
+		})
+	}
+}
+
+// source is how the backlog reaches a broker. QWorkers of a namespace with equal connections share one.
+func (s *scope) source(spec connection.Spec) backlog.Source {
+	namespace := s.qw.Namespace
+	return backlog.Source{
+		ID: connection.ID(namespace, spec),
+		Resolve: func(ctx context.Context) (broker.Endpoint, error) {
+			return s.resolver.Endpoint(ctx, namespace, spec)
+		},
+	}
+}
+
+// readQueue takes the newest reading and sizes the fleet by it.
+func (s *scope) readQueue() {
+	s.reading = s.backlog.Last(s.mainKey())
+	s.sizeUp()
+}
+
+func (s *scope) depthKnown() bool { return s.reading.Known && s.reading.Err == nil }
+
+// sizeUp turns the reading into a number of workers. A failed read is not zero: the last good depth holds,
+// and before the first one the last desired number does.
+func (s *scope) sizeUp() {
+	r := rangeOf(s.qw.Spec.ScaleConfig)
+	m := s.memory
+	if !m.seeded {
+		m.seeded = true
+		m.window.Add(s.now, clamp(int(s.status.DesiredReplicas), r), s.scaleDownDelay())
+	}
+	if !s.reading.Known {
+		held := clamp(int(s.status.DesiredReplicas), r)
+		s.size = sizing{desired: held, asked: held, unlimited: int64(held)}
+		return
+	}
+	asked, unlimited, limit := planner.Size(demand(s.reading.Depth, s.excused()), r)
+	highest, falls := m.window.Add(s.now, asked, s.scaleDownDelay())
+	s.wakeAt(falls)
+	s.size = sizing{desired: clamp(highest, r), asked: asked, unlimited: unlimited, limit: limit}
+}
+
+func (s *scope) scaleDownDelay() time.Duration {
+	if d := s.qw.Spec.ScaleConfig.ScaleDownDelay; d != nil {
+		return d.Duration
+	}
+	return defaultScaleDownDelay
+}
+
+func clamp(n int, r planner.Range) int { return min(max(n, r.Min), r.Max) }
+
+func rangeOf(c v1alpha1.ScaleConfig) planner.Range {
+	r := planner.Range{Min: int(c.MinReplicas), Max: int(c.MaxReplicas), PerMessage: big.NewRat(1, 1)}
+	switch {
+	case c.MessagesPerWorker != nil:
+		r.PerMessage = big.NewRat(1, int64(*c.MessagesPerWorker))
+	case c.ScalingFactor != nil:
+		if exact, ok := new(big.Rat).SetString(c.ScalingFactor.AsDec().String()); ok {
+			r.PerMessage = exact
+		}
+	}
+	return r
+}
+
+// demand is the number of messages that ask for a worker: all, but for those that a worker on its way out
+// is busy with, because they need no other.
+func demand(d broker.Depth, excused map[string]bool) int64 {
+	messages := d.Waiting + d.InFlight
+	for worker := range excused {
+		messages -= d.Held[worker]
+	}
+	return messages
+}
+
+// excused are the workers that are on their way out: granted or terminating.
+func (s *scope) excused() map[string]bool {
+	excused := map[string]bool{}
+	for _, p := range s.states {
+		if p.Phase == planner.Terminating || (p.Phase == planner.Running && p.Grant.Reason != "") {
+			excused[p.Name] = true
+		}
+	}
+	return excused
+}
+
+// statesWithWork adds what the broker knows of each worker. A worker that it knows nothing of is not idle.
+func (s *scope) statesWithWork() []planner.Pod {
+	states := make([]planner.Pod, len(s.states))
+	for i, p := range s.states {
+		held, known := s.reading.Depth.Held[p.Name]
+		switch {
+		case !known || !s.depthKnown() || !s.sharesQueue(p.Revision):
+			p.Work = planner.Unknown
+		case held > 0:
+			p.Work = planner.Busy
+		default:
+			p.Work = planner.Idle
+		}
+		p.Settled = s.isSettled(s.pods[i])
+		states[i] = p
+	}
+	return states
+}
+
+// significance tells which readings the QWorker must be woken for: those that ask for another number of
+// workers than the last, those that show another worker busy while there is an excess, and now and then
+// those whose figures alone have changed, for the status. The backlog calls it with every reading, so it
+// captures what it needs.
+func (s *scope) significance(key string) func(prev, next backlog.Reading) bool {
+	if key != s.mainKey() {
+		return func(backlog.Reading, backlog.Reading) bool { return false }
+	}
+	var (
+		r       = rangeOf(s.qw.Spec.ScaleConfig)
+		excused = s.excused()
+		last    = s.backlog.Last(key)
+		asked   = -1
+		excess  = !s.memory.excessSince.IsZero()
+		shown   = s.status.Queue
+		written = s.memory.queueWritten
+		clk     = s.clock
+	)
+	if last.Known {
+		asked, _, _ = planner.Size(demand(last.Depth, excused), r)
+	}
+	return func(_, next backlog.Reading) bool {
+		if next.Err != nil {
+			return false
+		}
+		if now, _, _ := planner.Size(demand(next.Depth, excused), r); now != asked {
+			return true
+		}
+		if excess && !maps.Equal(last.Depth.Held, next.Depth.Held) {
+			return true
+		}
+		stale := shown == nil || shown.Waiting != next.Depth.Waiting || shown.InFlight != next.Depth.InFlight
+		return stale && clk.Since(written) >= queueStatusInterval
+	}
+}

@@ -1,0 +1,99 @@
+package qworker
+
+import (
+	"fmt"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/quickube/qscaler/api/v1alpha1"
+	"github.com/quickube/qscaler/internal/planner"
+)
+
+// report tells, as events, what was done and why, and what has begun or ceased to be wrong. One event for
+// each kind of action and reason, not one for each pod: a thousand would be dropped.
+func (s *scope) report() {
+	for _, g := range grouped(s.done) {
+		s.recorder.Eventf(s.qw, nil, corev1.EventTypeNormal, string(g.kind), string(g.kind), "%s", g.String())
+	}
+	if s.returned > 0 {
+		s.recorder.Eventf(s.qw, nil, corev1.EventTypeWarning, "TasksReturned", "Reclaim",
+			"%d tasks of workers that are no more were given back to the queue", s.returned)
+	}
+	for _, kind := range []string{v1alpha1.ConditionBrokerReachable, v1alpha1.ConditionProgressing, v1alpha1.ConditionStalled, v1alpha1.ConditionDraining, v1alpha1.ConditionReady} {
+		s.reportChange(kind)
+	}
+}
+
+// reportChange reports a condition that has turned bad, or has become good again after it was bad.
+func (s *scope) reportChange(kind string) {
+	before := meta.FindStatusCondition(s.base.Status.Conditions, kind)
+	after := meta.FindStatusCondition(s.status.Conditions, kind)
+	if after == nil || (before != nil && before.Status == after.Status && before.Reason == after.Reason) {
+		return
+	}
+	switch {
+	case isBad(after):
+		s.recorder.Eventf(s.qw, nil, corev1.EventTypeWarning, after.Reason, "Check", "%s", shorten(after.Message))
+	case before != nil && isBad(before):
+		s.recorder.Eventf(s.qw, nil, corev1.EventTypeNormal, after.Reason, "Check", "%s", shorten(after.Message))
+	}
+}
+
+// isBad reports whether a condition asks for a person.
+func isBad(c *metav1.Condition) bool {
+	switch c.Type {
+	case v1alpha1.ConditionStalled:
+		return c.Status == metav1.ConditionTrue
+	case v1alpha1.ConditionDraining:
+		return c.Reason == reasonNotHonoured
+	case v1alpha1.ConditionReady:
+		return c.Reason == reasonWriteFailed || c.Reason == reasonBackOff || c.Reason == reasonWorkersNotReady
+	default:
+		return c.Status == metav1.ConditionFalse
+	}
+}
+
+// maxNote is the length of an event's note that the API server accepts.
+const maxNote = 1024
+
+func shorten(note string) string {
+	if len(note) <= maxNote {
+		return note
+	}
+	return note[:maxNote-3] + "..."
+}
+
+// group is what was done alike.
+type group struct {
+	kind planner.Kind
+	why  string
+	pods []string
+}
+
+func (g group) String() string {
+	return shorten(fmt.Sprintf("%s (%d pods: %s)", g.why, len(g.pods), andMore(g.pods)))
+}
+
+func grouped(done []planner.Action) []*group {
+	var groups []*group
+	find := func(a planner.Action) *group {
+		for _, g := range groups {
+			if g.kind == a.Kind && g.why == a.Why {
+				return g
+			}
+		}
+		g := &group{kind: a.Kind, why: a.Why}
+		groups = append(groups, g)
+		return g
+	}
+	for _, a := range done {
+		if a.Kind == planner.Remove {
+			continue // that a pod which has left is cleared away is nobody's news
+		}
+		g := find(a)
+		g.pods = append(g.pods, a.Pod)
+	}
+	return groups
+}

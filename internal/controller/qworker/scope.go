@@ -1,0 +1,283 @@
+package qworker
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/quickube/qscaler/api/v1alpha1"
+	"github.com/quickube/qscaler/internal/backlog"
+	"github.com/quickube/qscaler/internal/connection"
+	"github.com/quickube/qscaler/internal/fleet"
+	"github.com/quickube/qscaler/internal/planner"
+	"github.com/quickube/qscaler/internal/revision"
+)
+
+// scope is one reconciliation: what was observed, what was decided, and what came of it.
+type scope struct {
+	*Reconciler
+	qw     *v1alpha1.QWorker
+	memory *memory
+	now    time.Time
+
+	// status is the one to be written; base is the one that the API server has.
+	status *v1alpha1.QWorkerStatus
+	base   *v1alpha1.QWorker
+
+	// config is nil where the ScalerConfig does not exist.
+	config *v1alpha1.ScalerConfig
+	// stalled says why the spec cannot be followed, nil where it can.
+	stalled error
+
+	revisions []revision.Revision
+	// newest is the revision that the spec describes; published is the proven one. Either is nil where
+	// there is none.
+	newest    *revision.Revision
+	published *revision.Revision
+
+	pods   []*corev1.Pod
+	states []planner.Pod
+	// creating has the names of the pods that are about to be created, with their revision.
+	creating map[string]string
+
+	reading  backlog.Reading
+	size     sizing
+	decision planner.Decision
+	done     []planner.Action
+	// returned counts the tasks of dead workers that were given back to the queue.
+	returned int64
+	// reclaimErr says why the tasks of a pod that is no more could not be given back.
+	reclaimErr error
+
+	// leftOnGrant has the pods that were seen to have left with a grant.
+	leftOnGrant map[string]bool
+
+	// gone is true once the finalizer was removed.
+	gone bool
+	// wakes is when time alone may change the decision; zero for never.
+	wakes time.Time
+}
+
+func (s *scope) name() types.NamespacedName { return client.ObjectKeyFromObject(s.qw) }
+
+func (s *scope) deleting() bool { return s.qw.DeletionTimestamp != nil }
+
+// reconcile walks the steps from what is to what shall be.
+func (s *scope) reconcile(ctx context.Context) error {
+	if s.deleting() && s.letGoAtOnce() {
+		return s.release(ctx)
+	}
+	if err := s.hold(ctx); err != nil {
+		return err
+	}
+	if err := s.observe(ctx); err != nil {
+		return err
+	}
+	if err := s.settleRevisions(ctx); err != nil {
+		return err
+	}
+	s.watchQueues()
+	s.readQueue()
+	s.giveBack(ctx)
+	s.decide(ctx)
+	err := s.act(ctx)
+	return errors.Join(err, s.finish(ctx))
+}
+
+// observe reads everything that the decision depends on, but for the queue.
+func (s *scope) observe(ctx context.Context) error {
+	var config v1alpha1.ScalerConfig
+	err := s.client.Get(ctx, types.NamespacedName{Namespace: s.qw.Namespace, Name: s.qw.Spec.ScaleConfig.ScalerConfigRef}, &config)
+	switch {
+	case err == nil:
+		s.config = &config
+	case !apierrors.IsNotFound(err):
+		return err
+	}
+	if s.revisions, err = s.history.List(ctx, s.qw); err != nil {
+		return err
+	}
+	if s.pods, err = s.fleets.Observe(ctx, s.qw); err != nil {
+		return err
+	}
+	s.states = s.statesOf(s.pods)
+	s.leftOnGrant = map[string]bool{}
+	for _, p := range s.states {
+		if p.Phase == planner.Left && p.Grant.Reason != "" && p.Failure.At.IsZero() {
+			s.leftOnGrant[p.Name] = true
+		}
+	}
+	return nil
+}
+
+// settleRevisions finds the newest and the published revision. Where the spec cannot be followed, the
+// published revision stays the newest, and the fleet as it is.
+func (s *scope) settleRevisions(ctx context.Context) error {
+	s.published = s.revision(s.status.CurrentPodSpecHash)
+	s.newest = s.published
+	if s.deleting() {
+		return nil
+	}
+	if s.config == nil {
+		s.stalled = errScalerConfigNotFound(s.qw)
+		return nil
+	}
+	content := revision.ContentOf(s.qw, connection.Normalise(s.config))
+	if err := content.Validate(); err != nil {
+		s.stalled = &stall{reason: reasonInvalidPodSpec, message: err.Error()}
+		return nil
+	}
+	newest, err := s.history.Ensure(ctx, s.qw, s.revisions, content)
+	if err != nil {
+		return err
+	}
+	if s.revision(newest.Hash) == nil {
+		s.revisions = append(s.revisions, newest) // the cache does not show it yet
+	}
+	s.newest = s.revision(newest.Hash)
+	s.published = s.revision(s.status.CurrentPodSpecHash)
+	return nil
+}
+
+func (s *scope) revision(hash string) *revision.Revision {
+	for i := range s.revisions {
+		if s.revisions[i].Hash == hash {
+			return &s.revisions[i]
+		}
+	}
+	return nil
+}
+
+// workerOf is the name of a pod's worker container, as its revision has it.
+func (s *scope) workerOf(pod *corev1.Pod) string {
+	if r := s.revision(fleet.RevisionOf(pod)); r != nil {
+		return r.WorkerContainer()
+	}
+	if len(pod.Spec.Containers) > 0 {
+		return pod.Spec.Containers[0].Name
+	}
+	return ""
+}
+
+func (s *scope) statesOf(pods []*corev1.Pod) []planner.Pod {
+	states := make([]planner.Pod, len(pods))
+	for i, pod := range pods {
+		states[i] = fleet.StateOf(pod, s.workerOf(pod))
+	}
+	return states
+}
+
+// decide plans. Before anybody may be granted leave, the queue is read afresh: a worker that was idle a
+// second ago may be busy now.
+func (s *scope) decide(ctx context.Context) {
+	if s.newest == nil && !s.deleting() {
+		return
+	}
+	s.decision = planner.Plan(s.fleet())
+	if s.deleting() || !s.depthKnown() || !grantsLeave(s.decision) {
+		return
+	}
+	s.reading = s.backlog.Read(ctx, s.mainKey())
+	s.sizeUp()
+	s.decision = planner.Plan(s.fleet())
+}
+
+func grantsLeave(d planner.Decision) bool {
+	for _, a := range d.Actions {
+		if a.Kind == planner.GrantLeave {
+			return true
+		}
+	}
+	return false
+}
+
+// fleet is what the planner sees.
+func (s *scope) fleet() planner.Fleet {
+	f := planner.Fleet{
+		Now:         s.now,
+		Desired:     s.size.desired,
+		DepthKnown:  s.depthKnown(),
+		Deleting:    s.deleting(),
+		ExcessSince: s.memory.excessSince,
+		Pods:        s.statesWithWork(),
+	}
+	if s.newest != nil {
+		f.Newest = s.newest.Hash
+	}
+	if s.published != nil {
+		f.Published = s.published.Hash
+		f.Proven = s.published.Proven || s.hasReadyPod(s.published.Hash)
+	}
+	if d := s.qw.Spec.Drain; d != nil && d.MaxTaskDuration != nil {
+		f.MaxTaskDuration = d.MaxTaskDuration.Duration
+	}
+	return f
+}
+
+func (s *scope) hasReadyPod(hash string) bool {
+	for _, p := range s.states {
+		if p.Revision == hash && p.Phase == planner.Running && p.Ready {
+			return true
+		}
+	}
+	return false
+}
+
+// act carries the decision out.
+func (s *scope) act(ctx context.Context) error {
+	s.memory.excessSince = s.decision.ExcessSince
+	s.wakeAt(s.decision.Wake)
+	if s.published != nil && !s.published.Proven && s.hasReadyPod(s.published.Hash) {
+		if err := s.history.MarkProven(ctx, s.qw, *s.published); err != nil {
+			return err
+		}
+	}
+	s.nameCreations()
+	s.watchQueues()
+	var err error
+	s.done, err = s.fleets.Apply(ctx, s.qw, s.pods, s.decision.Actions, s.workerOf, s.newPod)
+	return err
+}
+
+// nameCreations chooses the names of the pods that will be created. The queue is read with them from before
+// their creation on: a worker that takes a message before it is known would make the message seem done.
+func (s *scope) nameCreations() {
+	s.creating = map[string]string{}
+	for i, a := range s.decision.Actions {
+		if a.Kind == planner.Create {
+			name := revision.NewPodName(s.qw)
+			s.decision.Actions[i].Pod = name
+			s.creating[name] = a.Revision
+		}
+	}
+}
+
+func (s *scope) newPod(a planner.Action) *corev1.Pod {
+	published := s.newest.Hash
+	if s.published != nil && s.decision.Publish == "" {
+		published = s.published.Hash
+	}
+	return s.revision(a.Revision).NewPod(a.Pod, revision.PodOptions{
+		Owner: s.qw, ScalerConfig: s.config, Published: published, Failures: a.Level,
+	})
+}
+
+// wakeAt brings the next reconciliation forward to t; zero is never.
+func (s *scope) wakeAt(t time.Time) {
+	if !t.IsZero() && (s.wakes.IsZero() || t.Before(s.wakes)) {
+		s.wakes = t
+	}
+}
+
+// requeueAfter is the time until the next reconciliation that time alone calls for, 0 for none.
+func (s *scope) requeueAfter() time.Duration {
+	if s.wakes.IsZero() {
+		return 0
+	}
+	return max(s.wakes.Sub(s.now), time.Millisecond)
+}

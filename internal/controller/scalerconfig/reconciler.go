@@ -1,0 +1,95 @@
+// Package scalerconfig reconciles ScalerConfigs: it has the backlog keep a connection to the broker, and
+// shows in the status whether the broker answers, and if not, why not.
+package scalerconfig
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/tools/events"
+	"k8s.io/utils/clock"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/builder"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/predicate"
+	"sigs.k8s.io/controller-runtime/pkg/source"
+
+	"github.com/quickube/qscaler/api/v1alpha1"
+	"github.com/quickube/qscaler/internal/backlog"
+	"github.com/quickube/qscaler/internal/broker"
+	"github.com/quickube/qscaler/internal/connection"
+	"github.com/quickube/qscaler/internal/controller/wake"
+)
+
+// Reconciler reconciles ScalerConfigs.
+type Reconciler struct {
+	client   client.Client
+	resolver *connection.Resolver
+	backlog  *backlog.Backlog
+	recorder events.EventRecorder
+	clock    clock.Clock
+	wake     wake.Queue
+}
+
+// Options is what a Reconciler works with.
+type Options struct {
+	Client   client.Client
+	Resolver *connection.Resolver
+	Backlog  *backlog.Backlog
+	Recorder events.EventRecorder
+	Clock    clock.Clock
+}
+
+// New returns a Reconciler.
+func New(o Options) *Reconciler {
+	return &Reconciler{client: o.Client, resolver: o.Resolver, backlog: o.Backlog, recorder: o.Recorder, clock: o.Clock}
+}
+
+// SetupWithManager registers the reconciler and what wakes it.
+func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
+	return ctrl.NewControllerManagedBy(mgr).
+		Named("scalerconfig").
+		For(&v1alpha1.ScalerConfig{}, builder.WithPredicates(predicate.GenerationChangedPredicate{})).
+		WatchesRawSource(source.Func(r.wake.Start)).
+		Complete(r)
+}
+
+// keyPrefix starts the backlog's keys of ScalerConfigs.
+const keyPrefix = "scalerconfig/"
+
+func keyOf(name types.NamespacedName) string { return keyPrefix + name.String() }
+
+// Notify wakes the ScalerConfig whose broker the backlog keeps under the key; it reports whether the key is
+// one of a ScalerConfig. It never blocks.
+func (r *Reconciler) Notify(key string) bool {
+	rest, ok := strings.CutPrefix(key, keyPrefix)
+	if !ok {
+		return false
+	}
+	namespace, name, _ := strings.Cut(rest, "/")
+	r.wake.Add(types.NamespacedName{Namespace: namespace, Name: name})
+	return true
+}
+
+// Reconcile shows the health of one ScalerConfig's broker.
+func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.Result, error) {
+	key := keyOf(request.NamespacedName)
+	var config v1alpha1.ScalerConfig
+	err := r.client.Get(ctx, request.NamespacedName, &config)
+	if apierrors.IsNotFound(err) {
+		r.backlog.Forget(key)
+		return ctrl.Result{}, nil
+	}
+	if err != nil {
+		return ctrl.Result{}, fmt.Errorf("reading the ScalerConfig, %w", err)
+	}
+	namespace, spec := config.Namespace, connection.Normalise(&config)
+	id := connection.ID(namespace, spec)
+	r.backlog.Keep(key, backlog.Source{ID: id, Resolve: func(ctx context.Context) (broker.Endpoint, error) {
+		return r.resolver.Endpoint(ctx, namespace, spec)
+	}})
+	return ctrl.Result{}, r.writeStatus(ctx, &config, r.backlog.Health(id))
+}

@@ -1,0 +1,180 @@
+// Package operator puts the operator together: the manager, its cache, the backlog, and the controllers.
+//
+// It is what cmd/qscaler runs in a cluster and local mode runs beside its own control plane. It decides
+// nothing.
+package operator
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/go-logr/logr"
+	"github.com/prometheus/client_golang/prometheus"
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	eventsv1 "k8s.io/api/events/v1"
+	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/selection"
+	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
+	"k8s.io/client-go/rest"
+	"k8s.io/utils/clock"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	ctrlconfig "sigs.k8s.io/controller-runtime/pkg/config"
+	"sigs.k8s.io/controller-runtime/pkg/healthz"
+	"sigs.k8s.io/controller-runtime/pkg/metrics"
+	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
+
+	"github.com/quickube/qscaler/api/v1alpha1"
+	"github.com/quickube/qscaler/internal/backlog"
+	"github.com/quickube/qscaler/internal/broker/redis"
+	"github.com/quickube/qscaler/internal/connection"
+	"github.com/quickube/qscaler/internal/controller/qworker"
+	"github.com/quickube/qscaler/internal/controller/scalerconfig"
+	"github.com/quickube/qscaler/internal/fleet"
+)
+
+// Options is how the operator runs.
+type Options struct {
+	Config *rest.Config
+	Log    logr.Logger
+	// Namespaces limits what is watched; none means all.
+	Namespaces []string
+	// MetricsAddress and ProbeAddress are host:port; "0" serves nothing.
+	MetricsAddress string
+	ProbeAddress   string
+	// LeaderElection makes all but one of several replicas wait.
+	LeaderElection bool
+	// LeaderElectionNamespace is where the lease is; "" means the operator's own namespace.
+	LeaderElectionNamespace string
+	// SkipNameValidation lets several operators run in one process, as tests do.
+	SkipNameValidation bool
+	// Registerer gets the metrics; nil is controller-runtime's registry.
+	Registerer prometheus.Registerer
+	// PollInterval is how often a broker that does not push is read.
+	PollInterval time.Duration
+	// SafetyInterval is how often a broker that pushes is read all the same.
+	SafetyInterval time.Duration
+}
+
+// leaseName is the name of the lease that the leader holds.
+const leaseName = "qscaler.quickube.com"
+
+// Run runs the operator until ctx is done.
+func Run(ctx context.Context, o Options) error {
+	mgr, err := newManager(o)
+	if err != nil {
+		return fmt.Errorf("setting up the manager, %w", err)
+	}
+	if err := addControllers(mgr, o); err != nil {
+		return err
+	}
+	if err := mgr.AddHealthzCheck("ping", healthz.Ping); err != nil {
+		return err
+	}
+	if err := mgr.AddReadyzCheck("cache", cacheSynced(mgr)); err != nil {
+		return err
+	}
+	return mgr.Start(ctx)
+}
+
+// NewScheme has the kinds that the operator reads and writes.
+func NewScheme() *runtime.Scheme {
+	scheme := runtime.NewScheme()
+	for _, add := range []func(*runtime.Scheme) error{clientgoscheme.AddToScheme, v1alpha1.AddToScheme} {
+		if err := add(scheme); err != nil {
+			panic(err) // two kinds of one name: a defect of the program
+		}
+	}
+	return scheme
+}
+
+func newManager(o Options) (ctrl.Manager, error) {
+	config := rest.CopyConfig(o.Config)
+	// The API server's priority and fairness decides how fast a client may be; a limit of the client's own
+	// would only delay a burst.
+	config.QPS = -1
+	config.UserAgent = "qscaler"
+
+	ours, err := labels.NewRequirement(fleet.Selector, selection.Exists, nil)
+	if err != nil {
+		return nil, err
+	}
+	selector := labels.NewSelector().Add(*ours)
+	options := cache.Options{
+		DefaultTransform: cache.TransformStripManagedFields(),
+		ByObject: map[client.Object]cache.ByObject{
+			&corev1.Pod{}:                {Label: selector, Transform: fleet.Strip},
+			&appsv1.ControllerRevision{}: {Label: selector},
+		},
+	}
+	for _, namespace := range o.Namespaces {
+		if options.DefaultNamespaces == nil {
+			options.DefaultNamespaces = map[string]cache.Config{}
+		}
+		options.DefaultNamespaces[namespace] = cache.Config{}
+	}
+	return ctrl.NewManager(config, ctrl.Options{
+		Scheme:                        NewScheme(),
+		Logger:                        o.Log,
+		Cache:                         options,
+		Client:                        client.Options{Cache: &client.CacheOptions{DisableFor: []client.Object{&corev1.Secret{}, &eventsv1.Event{}}}},
+		Metrics:                       metricsserver.Options{BindAddress: o.MetricsAddress},
+		HealthProbeBindAddress:        o.ProbeAddress,
+		LeaderElection:                o.LeaderElection,
+		LeaderElectionID:              leaseName,
+		LeaderElectionNamespace:       o.LeaderElectionNamespace,
+		LeaderElectionReleaseOnCancel: true,
+		Controller:                    ctrlconfig.Controller{SkipNameValidation: &o.SkipNameValidation},
+	})
+}
+
+func addControllers(mgr ctrl.Manager, o Options) error {
+	if o.Registerer == nil {
+		o.Registerer = metrics.Registry
+	}
+	resolver := connection.NewResolver(mgr.GetClient(), mgr.GetAPIReader())
+	var (
+		workers *qworker.Reconciler
+		configs *scalerconfig.Reconciler
+	)
+	queues := backlog.New(backlog.Options{
+		Open: redis.Open,
+		Notify: func(key string) {
+			if !workers.Notify(key) {
+				configs.Notify(key)
+			}
+		},
+		PollInterval:   o.PollInterval,
+		SafetyInterval: o.SafetyInterval,
+		Registerer:     o.Registerer,
+	})
+	workers = qworker.New(qworker.Options{
+		Client:   mgr.GetClient(),
+		Live:     mgr.GetAPIReader(),
+		Resolver: resolver,
+		Backlog:  queues,
+		Recorder: mgr.GetEventRecorder("qscaler"),
+		Clock:    clock.RealClock{},
+		Metrics:  o.Registerer,
+
+		Namespaces: o.Namespaces,
+	})
+	configs = scalerconfig.New(scalerconfig.Options{
+		Client:   mgr.GetClient(),
+		Resolver: resolver,
+		Backlog:  queues,
+		Recorder: mgr.GetEventRecorder("qscaler"),
+		Clock:    clock.RealClock{},
+	})
+	if err := mgr.Add(queues); err != nil {
+		return err
+	}
+	if err := workers.SetupWithManager(mgr); err != nil {
+		return err
+	}
+	return configs.SetupWithManager(mgr)
+}
