@@ -1,0 +1,156 @@
+package examples
+
+import (
+	"context"
+	"net"
+	"strconv"
+	"testing"
+	"time"
+
+	"github.com/redis/rueidis"
+
+	"github.com/quickube/qscaler/worker/redislist"
+)
+
+// patience bounds every wait; a wait ends as soon as what it waits for is there.
+const patience = 60 * time.Second
+
+const podName = "example-qworker-1a2b3c-0123456789"
+
+// stage is what one story needs: a Redis, a queue, and what the workers said.
+type stage struct {
+	command            []string
+	queue              string
+	username, password string
+	database           int
+	redis              *redisServer
+	client             rueidis.Client
+	address            string // what the worker is told
+	journal            *journal
+}
+
+func (s *stage) startRedis(t *testing.T) {
+	t.Helper()
+	s.redis = newRedisServer(t)
+	s.redis.start(t)
+	s.address = s.redis.address
+	if s.username != "" {
+		s.connect(t, rueidis.ClientOption{})
+		s.do(t, "ACL", "SETUSER", s.username, "on", ">"+s.password, "~*", "+@all")
+		s.do(t, "ACL", "SETUSER", "default", "off")
+	}
+	s.connect(t, rueidis.ClientOption{Username: s.username, Password: s.password, SelectDB: s.database})
+}
+
+func (s *stage) connect(t *testing.T, option rueidis.ClientOption) {
+	t.Helper()
+	option.InitAddress, option.ForceSingleClient, option.DisableCache = []string{s.redis.address}, true, true
+	client, err := rueidis.NewClient(option)
+	must(t, err)
+	t.Cleanup(client.Close)
+	s.client = client
+}
+
+func (s *stage) startProxy(t *testing.T) *proxy {
+	t.Helper()
+	p := newProxy(t, s.redis.address)
+	s.address = p.address
+	return p
+}
+
+func (s *stage) startPod(t *testing.T) *pod {
+	t.Helper()
+	p := s.newPod(t)
+	p.start(t)
+	return p
+}
+
+func (s *stage) processing() string { return redislist.Processing(s.queue, podName) }
+
+// do sends one command. It is tried again only while Redis comes back after a story killed it.
+func (s *stage) do(t *testing.T, words ...string) rueidis.RedisResult {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	for {
+		result := s.client.Do(ctx, s.client.B().Arbitrary(words...).Build())
+		err := result.NonRedisError()
+		if err == nil {
+			if err := result.Error(); err != nil && !rueidis.IsRedisNil(err) {
+				t.Fatalf("%s, %v", words[0], err)
+			}
+			return result
+		}
+		select {
+		case <-ctx.Done():
+			t.Fatalf("%s, %v", words[0], err)
+		case <-time.After(20 * time.Millisecond):
+		}
+	}
+}
+
+func (s *stage) push(t *testing.T, payload string) {
+	t.Helper()
+	s.do(t, "LPUSH", s.queue, payload)
+}
+
+func (s *stage) depth(t *testing.T) map[string]int64 {
+	t.Helper()
+	waiting, _ := s.do(t, "LLEN", s.queue).AsInt64()
+	held, _ := s.do(t, "LLEN", s.processing()).AsInt64()
+	return map[string]int64{"waiting": waiting, "held": held}
+}
+
+func (s *stage) waitForEmpty(t *testing.T) {
+	t.Helper()
+	eventually(t, "the queue and the pod's list are empty", func() bool {
+		d := s.depth(t)
+		return d["waiting"] == 0 && d["held"] == 0
+	})
+}
+
+// waitFor waits until a worker has said the event, such as "done t-1".
+func (s *stage) waitFor(t *testing.T, event string) {
+	t.Helper()
+	eventually(t, event, func() bool { return s.journal.counts()[event] > 0 })
+}
+
+func (s *stage) env(drainFile string) []string {
+	env := []string{
+		"QSCALER_QUEUE=" + s.queue,
+		"QSCALER_BROKER=redis",
+		"QSCALER_BROKER_ADDRESS=" + s.address,
+		"POD_NAME=" + podName,
+		"QSCALER_DRAIN_FILE=" + drainFile,
+	}
+	if s.username != "" {
+		env = append(env, "QSCALER_BROKER_USERNAME="+s.username)
+	}
+	if s.password != "" {
+		env = append(env, "QSCALER_BROKER_PASSWORD="+s.password)
+	}
+	if s.database != 0 {
+		env = append(env, "QSCALER_BROKER_DATABASE="+strconv.Itoa(s.database))
+	}
+	return env
+}
+
+func eventually(t *testing.T, what string, holds func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(patience); !holds(); {
+		if time.Now().After(deadline) {
+			t.Fatalf("not within %v: %s", patience, what)
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+}
+
+func freeAddress(t *testing.T) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = l.Close() }()
+	return l.Addr().String()
+}

@@ -1,0 +1,93 @@
+#!/bin/sh
+# A QScaler worker on the drain file alone: a POSIX shell, redis-cli 7 or newer, and coreutils.
+#
+# The pod is the lease: what the list {queue}:processing:<POD_NAME> holds is this pod's to finish, whichever
+# process put it there. So the worker looks at that list before it takes anything new. That one rule covers a
+# crash of the process, a lost reply and a restart of Redis alike.
+#
+# A payload is never in a variable, which could hold neither a NUL byte nor a trailing newline: it is in a file.
+set -u
+: "${QSCALER_QUEUE:?}" "${QSCALER_BROKER_ADDRESS:?}" "${POD_NAME:?}" "${QSCALER_DRAIN_FILE:=/etc/qscaler/drain}"
+
+# SIGTERM never interrupts a task: the shell runs the trap between two commands.
+terminated=
+trap 'terminated=yes' TERM
+
+# handle does one task, the payload in the file $1. YOUR WORK GOES HERE; this one sleeps and tells.
+# It returns when the task is done. It may be called twice for one task, if the process or the pod was killed
+# in between.
+handle() {
+  demo_task "$1"
+  tell started "$id"
+  sleep "$((ms / 1000)).$(printf %03d $((ms % 1000)))"
+  tell 'done' "$id"
+}
+
+# demo_task reads {"id":"t-17","ms":1500}, in one line. Anything else is a task of 0 ms whose id is the payload,
+# quoted: the first 80 bytes; what is not printable ASCII, quotes and backslashes become \xHH.
+demo_task() {
+  id=$(sed -n '1s/^{.*"id": *"\([A-Za-z0-9._:-]\{1,\}\)".*}$/\1/p' "$1")
+  ms=$(sed -n '1s/^{.*"ms": *\([1-9][0-9]\{0,9\}\)[ ,}].*$/\1/p' "$1")
+  ms=${ms:-0}
+  [ -n "$id" ] && return
+  ms=0
+  id=\"$(head -c 80 "$1" | od -An -v -tu1 | awk '{
+    for (i = 1; i <= NF; i++) printf($i < 32 || $i > 126 || $i == 34 || $i == 92 ? "\\x%02x" : "%c", $i)
+  }')\"
+}
+
+# tell writes one line in one write call, so that lines of several workers never mix.
+tell() { printf '%s %s %s\n' "$(date +%s%3N)" "$1" "$2"; }
+
+# redis sends one command. Redis answers within the second of BLMOVE; a connection that hangs is given up.
+# -e: an error reply is a failure. -D '': nothing is added to the payload. --foreground: a BLMOVE stays in the
+# worker's process group and dies with it.
+redis() {
+  timeout --foreground 5 redis-cli -e -D '' -h "$host" -p "${QSCALER_BROKER_ADDRESS##*:}" -n "${QSCALER_BROKER_DATABASE:-0}" \
+    ${QSCALER_BROKER_USERNAME:+--user "$QSCALER_BROKER_USERNAME"} "$@"
+}
+host=${QSCALER_BROKER_ADDRESS%:*} host=${host#[} host=${host%]}
+if [ -n "${QSCALER_BROKER_PASSWORD:-}" ]; then
+  export REDISCLI_AUTH="$QSCALER_BROKER_PASSWORD" # not an argument, which other processes could read
+fi
+
+# may_leave: did the operator, or a SIGTERM, tell the worker to leave? The file is opened by path each time,
+# because the kubelet replaces it. A file that cannot be read is no grant.
+may_leave() { [ -n "$terminated" ] || grep -q '' "$QSCALER_DRAIN_FILE" 2>/dev/null; }
+
+# failed waits after an error: longer than the 1 s for which a BLMOVE whose connection broke may still be
+# blocked in Redis, so that the next look at the list sees what it moved.
+failed() {
+  failures=$((failures + 1))
+  if [ "$failures" -lt 4 ]; then sleep "$((failures * 3 / 2)).5"; else sleep 5; fi
+}
+failures=0
+
+# The keys of a queue share its hash tag; a name that has one of its own keeps it.
+case ${QSCALER_QUEUE#*\{} in
+  "$QSCALER_QUEUE" | \}*) tagged="{$QSCALER_QUEUE}" ;;
+  *\}*) tagged=$QSCALER_QUEUE ;;
+  *) tagged="{$QSCALER_QUEUE}" ;;
+esac
+processing=$tagged:processing:$POD_NAME
+task=$(mktemp) || exit 1
+trap 'rm -f "$task"' EXIT
+
+while :; do
+  # BLMOVE's answer is not even read: the list tells what this pod holds, an empty payload included.
+  if ! held=$(redis LLEN "$processing"); then
+    # One failure may be a lost reply, with a task in our list: look again first.
+    if [ "$failures" -gt 0 ] && may_leave; then exit 0; fi
+    failed
+  elif [ "$held" = 0 ]; then
+    if may_leave; then exit 0; fi
+    if redis BLMOVE "$QSCALER_QUEUE" "$processing" RIGHT LEFT 1 >/dev/null; then failures=0; else failed; fi
+  elif redis LINDEX "$processing" -1 >"$task"; then
+    handle "$task"
+    # A finished task must be acknowledged, or it is done twice: this is tried until Redis answers.
+    until redis -x LREM "$processing" 1 <"$task" >/dev/null; do failed; done
+    failures=0
+  else
+    failed
+  fi
+done

@@ -1,0 +1,99 @@
+package examples
+
+import (
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// TestWorkers plays every story with every worker.
+func TestWorkers(t *testing.T) {
+	for _, tool := range []string{"redis-server", "redis-cli", "python3"} {
+		if _, err := exec.LookPath(tool); err != nil {
+			t.Skipf("%s is not installed", tool)
+		}
+	}
+	binary := filepath.Join(t.TempDir(), "worker-go")
+	if out, err := exec.Command("go", "build", "-o", binary, "./worker-go").CombinedOutput(); err != nil {
+		t.Fatalf("building worker-go, %v\n%s", err, out)
+	}
+	workers := map[string][]string{
+		"go":     {binary},
+		"python": {"worker-python/worker.py"},
+		"shell":  {"worker-shell/worker.sh"},
+	}
+	stories := map[string]func(*testing.T, *stage){
+		"every payload is done once, the oldest first": payloads,
+		"credentials, database and a hash tag":         credentials,
+		"a grant while busy":                           leaveBusy((*pod).grant),
+		"SIGTERM while busy":                           leaveBusy((*pod).terminate),
+		"a grant while idle":                           leaveIdle((*pod).grant),
+		"SIGTERM while idle":                           leaveIdle((*pod).terminate),
+		"no drain file is no grant":                    noDrainFile,
+		"what the pod holds comes first":               leftovers,
+		"kill -9 in the middle of a task":              killed,
+		"Redis is killed under load":                   redisKilled,
+		"Redis is killed in the middle of a task":      redisKilledWhileBusy,
+		"Redis is away, and the worker may leave":      redisAway,
+		"Redis refuses a command":                      refused,
+		"the answer of BLMOVE is lost":                 lostReply("BLMOVE", cutReply),
+		"the answer of BLMOVE never comes":             lostReply("BLMOVE", holdReply),
+		"the answer of LREM is lost":                   lostReply("LREM", cutReply),
+		"a BLMOVE outlives its connection":             lateMove,
+	}
+	for worker, command := range workers {
+		for name, story := range stories {
+			t.Run(worker+"/"+name, func(t *testing.T) {
+				t.Parallel()
+				story(t, &stage{command: command, queue: "tasks", journal: &journal{t: t}})
+			})
+		}
+	}
+}
+
+func payloads(t *testing.T, s *stage) {
+	s.startRedis(t)
+	megabyte := strings.Repeat("m", 1<<20)
+	tasks := []struct{ payload, id string }{
+		{`{"id":"t-1","ms":20}`, `t-1`},
+		{`{"id":"t-2","ms":0}`, `t-2`},
+		{`{"id":"t-1","ms":20}`, `t-1`},
+		{``, `""`},
+		{``, `""`},
+		{"\n", `"\x0a"`},
+		{" two  words\n\n", `" two  words\x0a\x0a"`},
+		{`"it's" $HOME \ * %s`, `"\x22it's\x22 $HOME \x5c * %s"`},
+		{"\x00\x01\xfe\r\n\xff", `"\x00\x01\xfe\x0d\x0a\xff"`},
+		{"-x", `"-x"`},
+		{"0", `"0"`},
+		{megabyte, `"` + megabyte[:80] + `"`},
+		{`{"id":"t-3"}`, `t-3`},
+	}
+	var want []string
+	for _, task := range tasks {
+		s.push(t, task.payload)
+		want = append(want, "started "+task.id, "done "+task.id)
+	}
+	p := s.startPod(t)
+	s.waitForEmpty(t)
+	p.grant(t)
+	p.waitForExit(t)
+	if diff := cmp.Diff(want, s.journal.events()); diff != "" {
+		t.Errorf("events, -want +got:\n%s", diff)
+	}
+}
+
+func credentials(t *testing.T, s *stage) {
+	s.queue = "jobs:{eu}:mail"
+	s.username, s.password, s.database = "worker", "it's a \"secret\"", 3
+	s.startRedis(t)
+	s.push(t, `{"id":"t-1"}`)
+	p := s.startPod(t)
+	s.waitFor(t, "done t-1")
+	s.waitForEmpty(t)
+	p.terminate(t)
+	p.waitForExit(t)
+}
