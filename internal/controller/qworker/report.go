@@ -73,7 +73,11 @@ type group struct {
 }
 
 func (g group) String() string {
-	return shorten(fmt.Sprintf("%s (%d pods: %s)", g.why, len(g.pods), andMore(g.pods)))
+	noun := "pods"
+	if len(g.pods) == 1 {
+		noun = "pod"
+	}
+	return shorten(fmt.Sprintf("%s (%d %s: %s)", g.why, len(g.pods), noun, andMore(g.pods)))
 }
 
 func grouped(done []planner.Action) []*group {

@@ -2,10 +2,12 @@ package qworker
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 
 	"k8s.io/apimachinery/pkg/api/equality"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/resourceversion"
 	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -38,9 +40,13 @@ func (s *scope) writeStatus(ctx context.Context, failure error) error {
 		s.report()
 		return nil
 	}
-	updated := s.base.DeepCopy()
-	updated.Status = *s.status
-	if err := s.client.Status().Patch(ctx, updated, client.MergeFrom(s.base)); err != nil {
+	// The whole status, and not what differs from the cache: the cache may be old, and zeros are to be seen.
+	patch, err := json.Marshal(map[string]any{"status": s.status})
+	if err != nil {
+		return fmt.Errorf("encoding the status, %w", err)
+	}
+	updated := &v1alpha1.QWorker{ObjectMeta: metav1.ObjectMeta{Namespace: s.qw.Namespace, Name: s.qw.Name}}
+	if err := s.client.Status().Patch(ctx, updated, client.RawPatch(types.MergePatchType, patch)); err != nil {
 		if client.IgnoreNotFound(err) == nil {
 			return nil
 		}
@@ -64,10 +70,10 @@ func (s *scope) fillStatus(failure error) {
 	}
 	s.countPods()
 	s.noteDepartures()
-	s.fillQueue()
 	for _, c := range s.conditions(failure) {
 		s.setCondition(c)
 	}
+	s.fillQueue()
 }
 
 func (s *scope) countPods() {
@@ -112,16 +118,17 @@ func (s *scope) noteDepartures() {
 	}
 }
 
-// fillQueue shows the reading, at most every 10 s unless something else changes with it.
+// fillQueue shows the reading: with whatever else is written, and for its own sake at most every 10 s.
 func (s *scope) fillQueue() {
 	if !s.reading.Known {
 		return
 	}
-	shown := s.status.Queue
-	depth := s.reading.Depth
-	same := shown != nil && shown.Waiting == depth.Waiting && shown.InFlight == depth.InFlight
-	early := shown != nil && s.now.Sub(s.memory.queueWritten) < queueStatusInterval
-	if same || early {
+	shown, depth := s.status.Queue, s.reading.Depth
+	if shown != nil && shown.Waiting == depth.Waiting && shown.InFlight == depth.InFlight {
+		return
+	}
+	due := shown == nil || s.now.Sub(s.memory.queueWritten) >= queueStatusInterval
+	if !due && equality.Semantic.DeepEqual(s.base.Status, *s.status) {
 		return
 	}
 	s.status.Queue = &v1alpha1.QueueStatus{
