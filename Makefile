@@ -101,7 +101,7 @@ bin/qscaler bin/qscaler-local: bin/%: go-present
 bin/golangci-lint: go-present
 	@go build -modfile=tools/lint/go.mod -o $@ github.com/golangci/golangci-lint/v2/cmd/golangci-lint
 
-# What must be there. One line says what is missing and how to get it.
+# What must be there. hack/need installs it where it can, else one line says what is missing.
 
 .PHONY: go-present
 go-present:
@@ -110,12 +110,9 @@ go-present:
 	@go list -m >/dev/null 2>&1 || \
 		{ echo "$$(cd / && go env GOVERSION) is too old. Install Go $(GO_WANTED) or newer: https://go.dev/doc/install" >&2; exit 1; }
 
-# $(call need,COMMAND,what needs it,Debian packages)
-need = command -v "$(1)" >/dev/null || { echo "$(1) is missing; $(2). On Debian: apt-get install $(3)" >&2; exit 1; }
-
 .PHONY: test-needs
 test-needs: go-present
-	@$(call need,$$(go env CC),the race detector needs a C compiler,gcc libc6-dev)
-	@$(call need,redis-server,tests start their own,redis-server)
-	@$(call need,redis-cli,the example worker in shell uses it,redis-tools)
-	@$(call need,python3,the example worker in Python runs on it,python3)
+	@hack/need "$$(go env CC)" gcc libc6-dev # for the race detector
+	@hack/need redis-server redis-server
+	@hack/need redis-cli redis-tools # for the example worker in shell
+	@hack/need python3 python3 # for the example worker in Python

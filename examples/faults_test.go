@@ -142,7 +142,8 @@ func lateMove(t *testing.T, s *stage) {
 	proxy.lose("BLMOVE", cutRequest)
 	proxy.waitForLoss(t)
 	p.grant(t)
-	time.Sleep(300 * time.Millisecond) // well within the second of BLMOVE, after the worker saw the cut
+	//nolint:forbidigo // well within the second of BLMOVE, after the worker saw the cut; nothing tells of that
+	time.Sleep(300 * time.Millisecond)
 	s.push(t, `{"id":"t-1","ms":0}`)
 	p.waitForExit(t)
 	if diff := cmp.Diff([]string{"started t-1", "done t-1"}, s.journal.events()); diff != "" {

@@ -17,6 +17,7 @@ func TestSnippets(t *testing.T) {
 		heading, file string
 		run           []string
 		before, after string
+		optional      bool // a language that the project itself does not need
 	}{
 		"go": {heading: "### Go", file: "main.go", run: []string{"go"}, before: `package main
 import ("context"; "os"; "os/signal"; "syscall"; "time")
@@ -43,13 +44,13 @@ taken=$(mktemp -u); trap 'rm -f "$taken"' EXIT
 take() { if [ -e "$taken" ]; then sleep 0.1; return 1; fi; : >"$taken"; echo t; }
 work() { echo started; sleep 1; echo done; }
 `},
-		"node": {heading: "### Node.js", file: "worker.mjs", run: []string{"node"}, before: `
+		"node": {optional: true, heading: "### Node.js", file: "worker.mjs", run: []string{"node"}, before: `
 const sleep = (s) => new Promise((done) => setTimeout(done, s * 1000))
 const tasks = ['t']
 async function take(wait) { if (tasks.length) return tasks.pop(); await sleep(wait / 10); return null }
 async function work() { console.log('started'); await sleep(1); console.log('done') }
 `},
-		"ruby": {heading: "### Ruby", file: "worker.rb", run: []string{"ruby"}, before: `
+		"ruby": {optional: true, heading: "### Ruby", file: "worker.rb", run: []string{"ruby"}, before: `
 $stdout.sync = true
 $tasks = ['t']
 def take(wait) = $tasks.pop || (sleep(wait / 10.0); nil)
@@ -64,7 +65,10 @@ def work(_task) = (puts 'started'; sleep 1; puts 'done')
 			t.Run(language+"/"+ending, func(t *testing.T) {
 				t.Parallel()
 				if _, err := exec.LookPath(l.run[0]); err != nil {
-					t.Skipf("%s is not installed", l.run[0])
+					if l.optional {
+						t.Skipf("%s is not installed, its snippet is not tried", l.run[0])
+					}
+					t.Fatalf("%s is not installed", l.run[0])
 				}
 				file := filepath.Join(t.TempDir(), l.file)
 				must(t, os.WriteFile(file, []byte(l.before+block(t, string(page), l.heading)+l.after), 0o644))

@@ -13,7 +13,7 @@ import (
 func TestWorkers(t *testing.T) {
 	for _, tool := range []string{"redis-server", "redis-cli", "python3"} {
 		if _, err := exec.LookPath(tool); err != nil {
-			t.Skipf("%s is not installed", tool)
+			t.Fatalf("%s is not installed", tool)
 		}
 	}
 	binary := filepath.Join(t.TempDir(), "worker-go")

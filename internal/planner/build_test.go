@@ -20,7 +20,6 @@ func (w worker) age(d time.Duration) worker { w.Created = t0.Add(-d); return w }
 func (w worker) of(revision string) worker  { w.Revision = revision; return w }
 func (w worker) idle() worker               { w.Work = Idle; return w }
 func (w worker) busy() worker               { w.Work = Busy; return w }
-func (w worker) unready() worker            { w.Ready = false; return w }
 func (w worker) phase(p Phase) worker       { w.Phase = p; w.Ready = w.Ready && p == Running; return w }
 
 func (w worker) granted(r contract.Reason, ago time.Duration) worker {

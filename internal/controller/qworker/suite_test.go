@@ -156,11 +156,6 @@ func (q qw) replicas(minimum, maximum int32) qw {
 	return q
 }
 
-func (q qw) delay(d time.Duration) qw {
-	q.Spec.ScaleConfig.ScaleDownDelay = &metav1.Duration{Duration: d}
-	return q
-}
-
 func (q qw) queueName() string { return q.Spec.ScaleConfig.Queue }
 
 // eventually waits for a condition, which says what is missing.
