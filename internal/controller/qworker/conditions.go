@@ -175,14 +175,14 @@ func (s *scope) deletingMessage() string {
 	if n := s.status.Replicas + s.status.TerminatingReplicas; n > 0 {
 		parts = append(parts, fmt.Sprintf("%d workers are finishing their tasks", n))
 	}
-	if len(s.memory.lost) > 0 {
+	if n := s.memory.outstanding(); n > 0 {
 		why := "the broker has not been read"
 		if s.reclaimErr != nil {
 			why = s.reclaimErr.Error()
 		} else if s.reading.Err != nil {
 			why = s.reading.Err.Error()
 		}
-		parts = append(parts, fmt.Sprintf("the tasks of %d dead workers are to be given back to the queue: %s", len(s.memory.lost), why))
+		parts = append(parts, fmt.Sprintf("the tasks of %d dead workers are to be given back to the queue: %s", n, why))
 	}
 	if len(parts) == 0 {
 		return "the last worker has left"

@@ -38,7 +38,7 @@ func (s *scope) finish(ctx context.Context) error {
 		return err
 	}
 	s.pods, s.states = pods, s.statesOf(pods)
-	emptied := s.deleting() && len(pods) == 0 && len(s.memory.lost) == 0
+	emptied := s.deleting() && len(pods) == 0 && s.memory.outstanding() == 0
 	if err := s.history.Prune(ctx, s.qw, s.revisions, s.inUse, emptied); err != nil {
 		return err
 	}

@@ -29,12 +29,30 @@ type memory struct {
 	seen map[string]string
 	// settled has the pods that have ended and whose tasks were given back.
 	settled map[string]bool
-	// lost has the pods that are gone and whose tasks have yet to be given back, with their revision.
-	lost map[string]string
+	// lost has the pods that are gone, until nothing can turn up in their processing lists any more.
+	lost map[string]lostPod
 	// strays is true once the processing lists of pods that this process never saw were looked for.
 	strays bool
 	// watches has the keys under which the backlog watches queues for this QWorker.
 	watches map[string]bool
+}
+
+// lostPod is a pod that is gone.
+type lostPod struct {
+	revision string
+	// settled is when its tasks were given back; zero while they have yet to be.
+	settled time.Time
+}
+
+// outstanding counts the lost pods whose tasks have yet to be given back.
+func (m *memory) outstanding() int {
+	n := 0
+	for _, p := range m.lost {
+		if p.settled.IsZero() {
+			n++
+		}
+	}
+	return n
 }
 
 func newMemory(uid types.UID) *memory {
@@ -42,7 +60,7 @@ func newMemory(uid types.UID) *memory {
 		uid:     uid,
 		seen:    map[string]string{},
 		settled: map[string]bool{},
-		lost:    map[string]string{},
+		lost:    map[string]lostPod{},
 		watches: map[string]bool{},
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"maps"
 	"math/big"
+	"slices"
 	"time"
 
 	"github.com/quickube/qscaler/api/v1alpha1"
@@ -87,10 +88,11 @@ func (s *scope) watchQueues() {
 	for _, p := range s.states {
 		add(p.Name, p.Revision)
 	}
-	for _, more := range []map[string]string{s.memory.lost, s.creating} {
-		for pod, hash := range more {
-			add(pod, hash)
-		}
+	for pod, lost := range s.memory.lost {
+		add(pod, lost.revision)
+	}
+	for pod, hash := range s.creating {
+		add(pod, hash)
 	}
 	for key := range s.memory.watches {
 		if _, still := workers[key]; !still {
@@ -210,8 +212,8 @@ func (s *scope) statesWithWork() []planner.Pod {
 }
 
 // significance tells which readings the QWorker must be woken for: those that ask for another number of
-// workers than the last, those that show another worker busy while there is an excess, and now and then
-// those whose figures alone have changed, for the status. The backlog calls it with every reading, so it
+// workers than the last, those in which a worker that is gone holds a task, those that show another worker
+// busy while there is an excess, and now and then those whose figures alone have changed, for the status. The backlog calls it with every reading, so it
 // captures what it needs.
 func (s *scope) significance(key string) func(prev, next backlog.Reading) bool {
 	if key != s.mainKey() {
@@ -220,6 +222,7 @@ func (s *scope) significance(key string) func(prev, next backlog.Reading) bool {
 	var (
 		r       = rangeOf(s.qw.Spec.ScaleConfig)
 		excused = s.excused()
+		lost    = slices.Collect(maps.Keys(s.memory.lost))
 		last    = s.backlog.Last(key)
 		asked   = -1
 		excess  = !s.memory.excessSince.IsZero()
@@ -235,6 +238,9 @@ func (s *scope) significance(key string) func(prev, next backlog.Reading) bool {
 			return false
 		}
 		if now, _, _ := planner.Size(demand(next.Depth, excused), r); now != asked {
+			return true
+		}
+		if slices.ContainsFunc(lost, func(pod string) bool { return next.Depth.Held[pod] > 0 }) {
 			return true
 		}
 		if excess && !maps.Equal(last.Depth.Held, next.Depth.Held) {

@@ -4,8 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"sync"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 	corev1 "k8s.io/api/core/v1"
@@ -60,8 +60,9 @@ func (s *scope) giveBack(ctx context.Context) {
 }
 
 func (s *scope) noteReclaimed(pod string) {
-	if _, vanished := s.memory.lost[pod]; vanished {
-		delete(s.memory.lost, pod)
+	if lost, vanished := s.memory.lost[pod]; vanished {
+		lost.settled = s.now
+		s.memory.lost[pod] = lost
 		return
 	}
 	s.memory.settled[pod] = true
@@ -99,6 +100,10 @@ func (s *scope) reclaims() bool {
 	return reclaim == nil || *reclaim
 }
 
+// lingering is for how long the list of a pod that is gone is still looked at: a request that its worker had
+// on the way, in a connection that hung, can move a task there after the list was given back.
+const lingering = time.Minute
+
 // trackPods notes which pods have vanished since the last observation.
 func (s *scope) trackPods() {
 	m := s.memory
@@ -111,11 +116,22 @@ func (s *scope) trackPods() {
 		if _, still := present[pod]; still {
 			continue
 		}
+		lost := lostPod{revision: hash}
 		if m.settled[pod] {
 			delete(m.settled, pod)
+			lost.settled = s.now
+		}
+		m.lost[pod] = lost
+	}
+	for pod, lost := range m.lost {
+		if lost.settled.IsZero() {
 			continue
 		}
-		m.lost[pod] = hash
+		if s.now.Sub(lost.settled) >= lingering {
+			delete(m.lost, pod)
+			continue
+		}
+		s.wakeAt(lost.settled.Add(lingering))
 	}
 	m.seen = present
 }
@@ -132,14 +148,19 @@ func (s *scope) findStrays() {
 	s.memory.strays = true
 	for _, pod := range pods {
 		if _, present := s.memory.seen[pod]; !present {
-			s.memory.lost[pod] = s.queueRevision().Hash
+			s.memory.lost[pod] = lostPod{revision: s.queueRevision().Hash}
 		}
 	}
 }
 
 // deadPods are the pods whose tasks must be given back, with their revision.
 func (s *scope) deadPods() map[string]string {
-	dead := maps.Clone(s.memory.lost)
+	dead := map[string]string{}
+	for pod, lost := range s.memory.lost {
+		if lost.settled.IsZero() || s.reading.Depth.Held[pod] > 0 {
+			dead[pod] = lost.revision
+		}
+	}
 	for _, pod := range s.pods {
 		if fleet.Ended(pod) && !s.memory.settled[pod.Name] {
 			dead[pod.Name] = fleet.RevisionOf(pod)

@@ -314,3 +314,22 @@ func TestAQuotaIsSaidInTheServersWords(t *testing.T) {
 		t.Errorf("pods (-want +got):\n%s", diff)
 	}
 }
+
+// A worker's request that hung in a connection can reach Redis after the pod's list was given back.
+func TestATaskThatTurnsUpLateReturnsToo(t *testing.T) {
+	t.Parallel()
+	c := newCluster(t)
+	q := makeQWorker("w")
+	c.create(c.scalerConfig("config"), q)
+	c.push(q.queueName(), 1)
+	pod := c.awaitPods("w", 1)[0]
+	c.run(pod)
+	c.hold(q.queueName(), pod.Name)
+	if err := c.Delete(t.Context(), &pod, client.GracePeriodSeconds(0)); err != nil {
+		t.Fatal(err)
+	}
+	c.awaitLength(q.queueName(), 1)
+	c.hold(q.queueName(), pod.Name)
+	c.awaitLength(redislist.Processing(q.queueName(), pod.Name), 0)
+	c.awaitLength(q.queueName(), 1)
+}
