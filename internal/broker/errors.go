@@ -16,6 +16,8 @@ const (
 	ReasonPermissionDenied     Reason = "PermissionDenied"
 	ReasonHostNotFound         Reason = "HostNotFound"
 	ReasonConnectionRefused    Reason = "ConnectionRefused"
+	ReasonConnectionLost       Reason = "ConnectionLost"
+	ReasonTLSFailed            Reason = "TLSFailed"
 	ReasonTimeout              Reason = "Timeout"
 	ReasonLoading              Reason = "Loading"
 	ReasonReadOnly             Reason = "ReadOnly"
@@ -33,16 +35,23 @@ type Error struct {
 func (e *Error) Error() string { return e.Message }
 func (e *Error) Unwrap() error { return e.Err }
 
-// ReasonOf is the class of a failure: that of an Error, else what the network says.
+// FailureReason lets ReasonOf find the class.
+func (e *Error) FailureReason() Reason { return e.Reason }
+
+// ReasonOf is the class of a failure: the one that it names itself, as an Error does, else what the network
+// says.
 func ReasonOf(err error) Reason {
 	var (
-		classified *Error
-		resolve    *net.DNSError
-		timeout    net.Error
+		classified interface {
+			error
+			FailureReason() Reason
+		}
+		resolve *net.DNSError
+		timeout net.Error
 	)
 	switch {
 	case errors.As(err, &classified):
-		return classified.Reason
+		return classified.FailureReason()
 	case errors.As(err, &resolve):
 		return ReasonHostNotFound
 	case errors.Is(err, syscall.ECONNREFUSED):

@@ -14,7 +14,7 @@ import (
 // transaction: a task that moves between two reads, in either direction, would be counted nowhere.
 func (d *driver) Depths(ctx context.Context, queries []broker.Query) ([]broker.Answer, error) {
 	if len(queries) == 0 {
-		return nil, classify(d.client.Do(ctx, d.client.B().Ping().Build()).Error(), d.address)
+		return nil, d.ping(ctx)
 	}
 	var commands rueidis.Commands
 	for _, q := range queries {
@@ -31,6 +31,15 @@ func (d *driver) Depths(ctx context.Context, queries []broker.Query) ([]broker.A
 		answers[i], replies = answer, replies[n:]
 	}
 	return answers, nil
+}
+
+// ping makes sure that the server answers. A user who may not PING is answered, too.
+func (d *driver) ping(ctx context.Context) error {
+	failure := classify(d.client.Do(ctx, d.client.B().Ping().Build()).Error(), d.endpoint)
+	if failure != nil && broker.ReasonOf(failure) == broker.ReasonPermissionDenied {
+		return nil
+	}
+	return failure
 }
 
 // read has the commands of one query, length(q) of them.
@@ -82,7 +91,7 @@ func (d *driver) answer(q broker.Query, replies []rueidis.RedisResult) (broker.A
 		lengths = append(lengths, n)
 	}
 	if len(lengths) != len(q.Workers)+1 {
-		return broker.Answer{}, classify(fmt.Errorf("the server answered %d lengths for %d lists", len(lengths), len(q.Workers)+1), d.address)
+		return broker.Answer{}, classify(fmt.Errorf("the server answered %d lengths for %d lists", len(lengths), len(q.Workers)+1), d.endpoint)
 	}
 	depth := broker.Depth{Waiting: lengths[0], Held: make(map[string]int64, len(q.Workers))}
 	for i, worker := range q.Workers {
@@ -93,7 +102,7 @@ func (d *driver) answer(q broker.Query, replies []rueidis.RedisResult) (broker.A
 }
 
 func (d *driver) failed(q broker.Query, err error) (broker.Answer, error) {
-	failure := classify(err, d.address)
+	failure := classify(err, d.endpoint)
 	if ofOneKey(err) {
 		return broker.Answer{Err: &broker.Error{
 			Reason: broker.ReasonOf(failure), Err: err,

@@ -12,7 +12,7 @@ func (d *driver) Reclaim(ctx context.Context, queue, worker string) (int64, erro
 	eval := d.client.B().Eval().Script(redislist.ReclaimScript).Numkeys(2).
 		Key(redislist.Processing(queue, worker), queue).Build()
 	moved, err := d.client.Do(ctx, eval).AsInt64()
-	return moved, classify(err, d.address)
+	return moved, classify(err, d.endpoint)
 }
 
 // scanCount is how many keys the server looks at for one SCAN: enough to be quick, too few to hold up others.
@@ -24,7 +24,7 @@ func (d *driver) Holders(ctx context.Context) ([]broker.Holder, error) {
 	for cursor := uint64(0); ; {
 		entry, err := d.client.Do(ctx, d.client.B().Scan().Cursor(cursor).Match(redislist.AnyProcessing).Count(scanCount).Build()).AsScanEntry()
 		if err != nil {
-			return nil, classify(err, d.address)
+			return nil, classify(err, d.endpoint)
 		}
 		for _, key := range entry.Elements {
 			if queues, pod, ok := redislist.QueuesOf(key); ok {

@@ -21,6 +21,9 @@ func (s *scope) report() {
 		s.recorder.Eventf(s.qw, nil, corev1.EventTypeWarning, "TasksReturned", "Reclaim",
 			"%d tasks of workers that are no more were given back to the queue", s.returned)
 	}
+	if s.reclaimErr != nil {
+		s.recorder.Eventf(s.qw, nil, corev1.EventTypeWarning, reasonReclaimFailed, "Reclaim", "%s", shorten(s.reclaimErr.Error()))
+	}
 	for _, kind := range []string{v1alpha1.ConditionBrokerReachable, v1alpha1.ConditionProgressing, v1alpha1.ConditionStalled, v1alpha1.ConditionDraining, v1alpha1.ConditionReady} {
 		s.reportChange(kind)
 	}
