@@ -3,11 +3,16 @@
 //
 //	backlog.go   what others call
 //	watch.go     one queue that is watched, and its readings
-//	source.go    one broker: connect, read in batches, start over after a failure
+//	source.go    one broker: who watches it, what may have changed
+//	session.go   one connection: connect, read on, start over after a failure
+//	batch.go     one read: what is asked, and who gets the answers
 //	stray.go     workers that hold messages and that nobody watches
 //
-// A failed read is not zero: the last good depth holds, and the reading says that it is old. The package has
-// no Kubernetes types; it may import internal/broker, and no driver.
+// A failed read is not zero: the last good depth holds, and the reading says that it is old. A broker that
+// comes back without its data is another matter: it was read, it is empty, and 0 is the truth. Nothing is
+// lost by that here, because a fleet shrinks by workers that leave after their task.
+//
+// The package has no Kubernetes types; it may import internal/broker, and no driver.
 package backlog
 
 import (
@@ -26,6 +31,8 @@ import (
 type Source struct {
 	// ID names the broker: watches with equal IDs share one connection.
 	ID string
+	// Name is the broker's in the metrics; "" shows it in none.
+	Name string
 	// Resolve finds the address and the credentials. It is called before each connection, and every
 	// Options.CredentialsInterval.
 	Resolve func(context.Context) (broker.Endpoint, error)
@@ -44,9 +51,10 @@ type Options struct {
 	// SafetyInterval is how often a broker that pushes is read all the same, because a push can be lost.
 	// Default: 5 s.
 	SafetyInterval time.Duration
-	// BatchWindow is the least time between the starts of two reads of one broker. Default: 10 ms.
+	// BatchWindow is the least time between the starts of two reads of one broker; it is longer, up to
+	// 125 ms, where a read takes more than 2 ms. Default: 10 ms.
 	BatchWindow time.Duration
-	// ReadTimeout bounds one read. Default: 5 s.
+	// ReadTimeout bounds one read, and one look-up of the credentials. Default: 5 s.
 	ReadTimeout time.Duration
 	// CredentialsInterval is how often the credentials are resolved anew. Default: 60 s.
 	CredentialsInterval time.Duration
@@ -80,7 +88,7 @@ type Backlog struct {
 	metrics *metrics
 
 	mu      sync.Mutex
-	ctx     context.Context // of Start; nil before
+	ctx     context.Context // of Start; nil before and after
 	sources map[string]*source
 	watches map[string]*watch
 	running sync.WaitGroup
@@ -89,12 +97,13 @@ type Backlog struct {
 // New returns a Backlog that connects to nothing before Start.
 func New(o Options) *Backlog {
 	o.setDefaults()
-	return &Backlog{
+	b := &Backlog{
 		options: o,
-		metrics: newMetrics(o.Registerer),
 		sources: map[string]*source{},
 		watches: map[string]*watch{},
 	}
+	b.metrics = newMetrics(o.Registerer, b)
+	return b
 }
 
 // Start reads until ctx is done, and returns once every connection is closed.
@@ -107,6 +116,9 @@ func (b *Backlog) Start(ctx context.Context) error {
 	b.mu.Unlock()
 
 	<-ctx.Done()
+	b.mu.Lock()
+	b.ctx = nil
+	b.mu.Unlock()
 	b.running.Wait()
 	return nil
 }
@@ -149,6 +161,9 @@ func (b *Backlog) sourceOf(spec Source) *source {
 			b.launch(s)
 		}
 	}
+	if s.name == "" {
+		s.name = spec.Name
+	}
 	return s
 }
 
@@ -188,21 +203,19 @@ func (b *Backlog) Last(key string) Reading {
 	return Reading{}
 }
 
-// Read returns a reading that began after the call. It waits for a batch, and for as long as a broker that
-// cannot be reached takes to say so.
+// Read returns a reading that began after the call, or one with an error: at once while the broker is known
+// to fail, and else when the time-outs of the connection and of the read are up.
 func (b *Backlog) Read(ctx context.Context, key string) Reading {
 	w := b.watch(key)
 	if w == nil {
 		return Reading{}
 	}
-	done := w.source.request(w)
 	select {
-	case <-done:
-		return w.source.last(w)
-	case <-ctx.Done():
-		reading := w.source.last(w)
-		reading.Err = fmt.Errorf("waiting for a fresh reading, %w", ctx.Err())
+	case reading := <-w.source.request(w):
 		return reading
+	case <-ctx.Done():
+		err := fmt.Errorf("waiting for a fresh reading, %w", ctx.Err())
+		return w.source.last(w).failed(err, b.options.Clock.Now())
 	}
 }
 

@@ -11,7 +11,7 @@ type metrics struct {
 	rings prometheus.Counter
 }
 
-func newMetrics(r prometheus.Registerer) *metrics {
+func newMetrics(r prometheus.Registerer, b *Backlog) *metrics {
 	m := &metrics{
 		reads: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name:    "qscaler_broker_read_duration_seconds",
@@ -24,7 +24,7 @@ func newMetrics(r prometheus.Registerer) *metrics {
 		}),
 	}
 	if r != nil {
-		r.MustRegister(m.reads, m.rings)
+		r.MustRegister(m.reads, m.rings, up{b})
 	}
 	return m
 }
@@ -35,4 +35,41 @@ func (m *metrics) observe(err error, took time.Duration) {
 		result = "error"
 	}
 	m.reads.WithLabelValues(result).Observe(took.Seconds())
+}
+
+// up shows which brokers answer, as they are when somebody looks.
+type up struct{ *Backlog }
+
+var upDesc = prometheus.NewDesc("qscaler_broker_up",
+	"Whether a broker answers: 1 or 0; absent until it was tried. The source is the ScalerConfig.", []string{"source"}, nil)
+
+// Describe is prometheus.Collector's.
+func (up) Describe(descs chan<- *prometheus.Desc) { descs <- upDesc }
+
+// Collect is prometheus.Collector's.
+func (u up) Collect(out chan<- prometheus.Metric) {
+	for name, value := range u.values() {
+		out <- prometheus.MustNewConstMetric(upDesc, prometheus.GaugeValue, value, name)
+	}
+}
+
+// values are by name. While a ScalerConfig's connection is changed there are two of one name; the worse counts.
+func (u up) values() map[string]float64 {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	values := map[string]float64{}
+	for _, s := range u.sources {
+		health := s.healthNow()
+		if s.name == "" || !health.Known {
+			continue
+		}
+		value, seen := values[s.name]
+		if health.Err != nil {
+			value = 0
+		} else if !seen {
+			value = 1
+		}
+		values[s.name] = value
+	}
+	return values
 }

@@ -5,70 +5,86 @@ import (
 	"errors"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/quickube/qscaler/internal/broker"
 )
 
-// strays are the workers that were found to hold messages when the broker was first connected. One walk over
-// its keys serves every watch.
+// strays are the workers that were found to hold messages when somebody first asked. One walk over the
+// broker's keys serves every watch; where nobody asks (no ScalerConfig reclaims), there is none.
 type strays struct {
-	hunting bool
-	known   bool
-	holders []broker.Holder
+	wanted, hunting, known bool
+	// retryAt is when to try again after a walk that failed.
+	retryAt time.Time
+	byQueue map[string][]string
 }
 
-// launchStrayHunt looks for holders once in the life of a source, beside the reads.
-func (s *source) launchStrayHunt(ctx context.Context, driver broker.Driver) {
+const huntAgainAfter = time.Minute
+
+// huntStrays looks for holders once in the life of a source, beside the reads.
+func (s *source) huntStrays(ctx context.Context, driver broker.Driver) {
 	reclaimer, ok := driver.(broker.Reclaimer)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.strays.known || s.strays.hunting {
+	hunt := &s.strays
+	if !hunt.wanted || hunt.hunting || hunt.known || s.options.Clock.Now().Before(hunt.retryAt) {
 		return
 	}
 	if !ok {
-		s.strays.known = true
+		hunt.known = true
 		return
 	}
-	s.strays.hunting = true
-	s.hunts.Go(func() {
+	hunt.hunting = true
+	s.beside.Go(func() {
 		holders, err := reclaimer.Holders(ctx)
-		s.mu.Lock()
-		s.strays.hunting = false
-		if err == nil {
-			s.strays.known, s.strays.holders = true, holders
-		}
-		keys := make([]string, 0, len(s.watches))
-		for w := range s.watches {
-			if err == nil && len(w.strays("")) > 0 {
-				keys = append(keys, w.key)
-			}
-		}
-		s.mu.Unlock()
-		s.notify(keys)
+		s.notify(s.found(holders, err))
 	})
 }
 
-// strays are the holders of the watch's queue whose name has the prefix.
-func (w *watch) strays(prefix string) []string {
-	var workers []string
-	for _, h := range w.source.strays.holders {
-		if slices.Contains(h.Queues, w.spec.Query.Queue) && strings.HasPrefix(h.Worker, prefix) {
-			workers = append(workers, h.Worker)
+// found records the holders, and returns the keys of the watches that have some.
+func (s *source) found(holders []broker.Holder, err error) (keys []string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.strays.hunting = false
+	if err != nil {
+		s.strays.retryAt = s.options.Clock.Now().Add(huntAgainAfter)
+		return nil
+	}
+	s.strays.known, s.strays.byQueue = true, map[string][]string{}
+	for _, h := range holders {
+		for _, queue := range h.Queues {
+			s.strays.byQueue[queue] = append(s.strays.byQueue[queue], h.Worker)
+			for w := range s.byQueue[queue] {
+				keys = append(keys, w.key)
+			}
 		}
 	}
-	return workers
+	return keys
+}
+
+// strayWorkers are the holders of the watch's queue whose name has the prefix.
+func (s *source) strayWorkers(w *watch, prefix string) (workers []string, known bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.strays.wanted {
+		s.strays.wanted = true
+		s.wake()
+	}
+	workers = slices.DeleteFunc(slices.Clone(s.strays.byQueue[w.spec.Query.Queue]), func(worker string) bool {
+		return !strings.HasPrefix(worker, prefix)
+	})
+	return workers, s.strays.known
 }
 
 // Strays returns the workers, by the prefix of their names, that held messages of the watched queue when
-// its broker was first connected; known is false while that is not known.
+// they were first asked for; known is false while they are being looked for. The watch is woken when there
+// are any.
 func (b *Backlog) Strays(key, prefix string) (workers []string, known bool) {
 	w := b.watch(key)
 	if w == nil {
 		return nil, false
 	}
-	w.source.mu.Lock()
-	defer w.source.mu.Unlock()
-	return w.strays(prefix), w.source.strays.known
+	return w.source.strayWorkers(w, prefix)
 }
 
 // reclaim gives back what a worker holds, and has the queue read again.
@@ -86,8 +102,8 @@ func (s *source) reclaim(ctx context.Context, w *watch, worker string) (int64, e
 	ctx, cancel := context.WithTimeout(ctx, s.options.ReadTimeout)
 	defer cancel()
 	moved, err := reclaimer.Reclaim(ctx, queue, worker)
-	if moved > 0 {
-		s.request(w)
+	if moved > 0 || err != nil { // after an error it may have been done all the same
+		s.ringWatch(w)
 	}
 	return moved, err
 }

@@ -11,8 +11,8 @@ import (
 type Watch struct {
 	Source Source
 	Query  broker.Query
-	// Significant says whether a new reading is to wake the watcher. It is called with each one, and must
-	// be quick. That a broker fails, fails otherwise, or answers again always wakes.
+	// Significant says whether a new reading is to wake the watcher. It is called with each one, must be
+	// quick, and must not call the Backlog. That a broker fails, fails otherwise, or answers again always wakes.
 	Significant func(prev, next Reading) bool
 
 	healthOnly bool
@@ -38,8 +38,15 @@ type watch struct {
 	source  *source
 	spec    Watch
 	reading Reading
-	// dirty is true while the queue may have changed since it was read.
-	dirty bool
+	// waiting has those who want a reading that begins after they asked. Each channel has room for it.
+	waiting []chan Reading
+}
+
+// turn takes a new reading, and reports whether the watcher is to be woken for it.
+func (w *watch) turn(next Reading) bool {
+	prev := w.reading
+	w.reading = next
+	return turned(prev, next) || (w.spec.Significant != nil && w.spec.Significant(prev, next))
 }
 
 // sameQuery reports whether both ask for the same lists, in whatever order.

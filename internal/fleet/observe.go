@@ -3,6 +3,8 @@ package fleet
 import (
 	"context"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -46,7 +48,7 @@ func IndexByOwner(object client.Object) []string {
 	return []string{string(owner.UID)}
 }
 
-// Observe returns the QWorker's pods, as the cache shows them and as this process has changed them since.
+// Observe returns the QWorker's pods by name, as the cache shows them and as this process has changed them since.
 // They are shared with the cache and must not be changed. An error means that the pods are not known, never
 // that there are none.
 func (f *Fleets) Observe(ctx context.Context, qw *v1alpha1.QWorker) ([]*corev1.Pod, error) {
@@ -63,7 +65,10 @@ func (f *Fleets) Observe(ctx context.Context, qw *v1alpha1.QWorker) ([]*corev1.P
 	for i := range list.Items {
 		cached[i] = &list.Items[i]
 	}
-	return f.overlay.merge(qw.UID, cached), nil
+	pods := f.overlay.merge(qw.UID, cached)
+	// The cache has no order, and messages that name pods must not change by themselves.
+	slices.SortFunc(pods, func(a, b *corev1.Pod) int { return strings.Compare(a.Name, b.Name) })
+	return pods, nil
 }
 
 // verify asks the API server about writes whose outcome is in doubt.

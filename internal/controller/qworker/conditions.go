@@ -244,7 +244,7 @@ func (s *scope) draining() condition {
 	if len(holders) == 0 {
 		return is(kind, false, reasonNoGrants, "no worker has leave to go")
 	}
-	slices.SortFunc(holders, func(a, b planner.Pod) int { return a.Grant.Since.Compare(b.Grant.Since) })
+	slices.SortStableFunc(holders, func(a, b planner.Pod) int { return a.Grant.Since.Compare(b.Grant.Since) })
 	names := make([]string, len(holders))
 	for i, p := range holders {
 		names[i] = p.Name
