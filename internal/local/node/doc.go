@@ -1,0 +1,17 @@
+// Package node is a Kubernetes node that runs pods as processes of this machine: no images, no namespaces,
+// no cgroups. It takes the place of scheduler and kubelet in local mode and in tests that need workers that
+// really run.
+//
+// To the API server it is a kubelet: statuses, restarts, back-off, probes, the downward API's files and the
+// order of a pod's end are as Kubernetes documents them. To the pods it differs where processes differ from
+// containers: `command` runs as it is found on this machine, an image without a command must be mapped to
+// one, and a volume is a directory of the pod. Values of the environment, the command and its arguments that
+// point into a mount path are rewritten to that directory (see mounts.go).
+//
+// What it does not do: resource limits, affinity and taints (nodeSelector is obeyed), security contexts,
+// services, `kubectl logs` and `kubectl exec` (LogPath names the log), and volumes beside emptyDir, hostPath,
+// configMap, secret, downwardAPI and projected.
+//
+// One goroutine, a runner, owns one pod: see runner.go. The package knows nothing of QScaler's kinds, and
+// imports nothing of ours but internal/local/process.
+package node
