@@ -15,7 +15,7 @@ import (
 // each kind of action and reason, not one for each pod: a thousand would be dropped.
 func (s *scope) report() {
 	for _, g := range grouped(s.done) {
-		s.recorder.Eventf(s.qw, nil, corev1.EventTypeNormal, string(g.kind), string(g.kind), "%s", g.String())
+		s.recorder.Eventf(s.qw, s.first(g), corev1.EventTypeNormal, string(g.kind), string(g.kind), "%s", g.String())
 	}
 	if s.returned > 0 {
 		s.recorder.Eventf(s.qw, nil, corev1.EventTypeWarning, "TasksReturned", "Reclaim",
@@ -27,6 +27,12 @@ func (s *scope) report() {
 	for _, kind := range []string{v1alpha1.ConditionBrokerReachable, v1alpha1.ConditionProgressing, v1alpha1.ConditionStalled, v1alpha1.ConditionDraining, v1alpha1.ConditionReady} {
 		s.reportChange(kind)
 	}
+}
+
+// first is the first pod of a group, as the event's related object. Without one, client-go takes the second
+// decision of a kind for a repetition of the first, whatever its note says, and its reason is never seen.
+func (s *scope) first(g *group) *corev1.Pod {
+	return &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: s.qw.Namespace, Name: g.pods[0]}}
 }
 
 // reportChange reports a condition that has turned bad, or has become good again after it was bad.

@@ -1,0 +1,117 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/go-logr/logr"
+	"github.com/spf13/cobra"
+	"k8s.io/klog/v2"
+	ctrl "sigs.k8s.io/controller-runtime"
+
+	"github.com/quickube/qscaler/internal/local/exampleworkers"
+	"github.com/quickube/qscaler/internal/local/stack"
+)
+
+// upFlags are the command line of `up`.
+type upFlags struct {
+	dir        string
+	port       int
+	images     map[string]string
+	kubeconfig string
+}
+
+// newUp makes the command that runs everything until it is interrupted.
+func newUp() *cobra.Command {
+	var f upFlags
+	cmd := &cobra.Command{
+		Use:   "up",
+		Short: "A local QScaler to work with, by kubectl, until Ctrl-C",
+		Long: "up starts an API server, Redis, the operator and a node on this machine, and prints how to reach them.\n" +
+			"Ctrl-C stops it all and removes it. With --kubeconfig it uses the cluster that you have: it installs\n" +
+			"QScaler's kinds there, which stay, and runs the operator here until Ctrl-C.",
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) (err error) {
+			ctrl.SetLogger(logr.Discard())
+			klog.SetLogger(logr.Discard())
+			if f.dir == "" {
+				if f.dir, err = stack.DefaultDir("up"); err != nil {
+					return err
+				}
+			}
+			if f.kubeconfig != "" {
+				return upOnCluster(cmd.Context(), f, cmd.OutOrStdout())
+			}
+			return up(cmd.Context(), f, cmd.OutOrStdout())
+		},
+	}
+	cmd.Flags().StringVar(&f.dir, "dir", "", "directory of the state, which is removed; empty: qscaler/local/up in the user's cache directory")
+	cmd.Flags().IntVar(&f.port, "port", 0, "port of the API server; 0: any that is free")
+	cmd.Flags().StringToStringVar(&f.images, "image", nil, "IMAGE=COMMAND: what to run for pods with that image and no command of their own; COMMAND is for sh; may be repeated")
+	cmd.Flags().StringVar(&f.kubeconfig, "kubeconfig", "", "path of a kubeconfig: use that cluster, and start none")
+	cmd.MarkFlagsMutuallyExclusive("kubeconfig", "port")
+	cmd.MarkFlagsMutuallyExclusive("kubeconfig", "image")
+	return cmd
+}
+
+// programs are the images, each as a command line that passes the container's arguments on.
+func (f *upFlags) programs() map[string][]string {
+	programs := map[string][]string{}
+	for image, command := range f.images {
+		programs[image] = []string{"sh", "-c", "exec " + command + ` "$@"`, "sh"}
+	}
+	return programs
+}
+
+func up(ctx context.Context, f upFlags, out io.Writer) (err error) {
+	say := func(format string, args ...any) { fmt.Fprintf(out, format+"\n", args...) }
+	local, err := stack.Start(ctx, stack.Options{
+		Dir: f.dir, Port: f.port, Images: f.programs(), Progress: say,
+		Build: func(ctx context.Context, dir string) (map[string][]string, error) {
+			images, err := exampleworkers.Build(ctx, dir)
+			if err != nil && ctx.Err() == nil { // a user's own workers need none of them
+				say("without the example workers: %v", err)
+				return nil, nil
+			}
+			return images, err
+		},
+	})
+	if err != nil {
+		return err
+	}
+	defer func() {
+		say("stopping everything, and removing it")
+		err = errors.Join(err, local.Stop())
+	}()
+	if err := applyScalerConfig(ctx, local); err != nil {
+		return err
+	}
+	printGuide(out, local)
+	return await(ctx, local.Operator())
+}
+
+func upOnCluster(ctx context.Context, f upFlags, out io.Writer) (err error) {
+	say := func(format string, args ...any) { fmt.Fprintf(out, format+"\n", args...) }
+	cluster, err := stack.StartOnCluster(ctx, stack.Options{Dir: f.dir, Progress: say}, f.kubeconfig)
+	if err != nil {
+		return err
+	}
+	defer func() {
+		say("stopping the operator; the kinds stay in the cluster, with what you have created of them")
+		err = errors.Join(err, cluster.Stop())
+	}()
+	say("ready; the operator's log is %s; Ctrl-C ends it", cluster.Operator().Log())
+	return await(ctx, cluster.Operator())
+}
+
+// await returns when the context ends, or with an error when the operator does.
+func await(ctx context.Context, operator *stack.Operator) error {
+	select {
+	case <-ctx.Done():
+		return nil
+	case <-operator.Done():
+		return fmt.Errorf("the operator has ended; its log ends with:\n%s", operator.LogTail())
+	}
+}
