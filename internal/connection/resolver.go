@@ -20,7 +20,9 @@ const (
 	ReasonScalerConfigNotFound = "ScalerConfigNotFound"
 	ReasonSecretNotFound       = "SecretNotFound"
 	ReasonSecretKeyNotFound    = "SecretKeyNotFound"
+	ReasonSecretForbidden      = "SecretForbidden"
 	ReasonSecretUnreadable     = "SecretUnreadable"
+	ReasonPasswordNotFound     = "PasswordNotFound"
 	ReasonInvalidCA            = "InvalidCA"
 )
 
@@ -33,6 +35,9 @@ type Error struct {
 }
 
 func (e *Error) Error() string { return e.Message }
+
+// FailureReason tells one failure from another where only errors are known; see broker.ReasonOf.
+func (e *Error) FailureReason() broker.Reason { return broker.Reason(e.Reason) }
 
 // Resolver finds out what a Spec refers to.
 type Resolver struct {
@@ -66,7 +71,14 @@ func (r *Resolver) password(ctx context.Context, namespace string, s Spec) (stri
 		if apierrors.IsNotFound(err) {
 			return "", &Error{ReasonScalerConfigNotFound, fmt.Sprintf("there is no ScalerConfig %q in namespace %s, which has the broker's password; create it", s.Name, namespace)}
 		}
-		return s.literalPassword(&sc), err
+		if err != nil {
+			return "", fmt.Errorf("reading ScalerConfig %s/%s, %w", namespace, s.Name, err)
+		}
+		password := s.literalPassword(&sc)
+		if password == "" {
+			return "", &Error{ReasonPasswordNotFound, fmt.Sprintf("ScalerConfig %s/%s has no config.password.value any more, which the published revision of a QWorker uses; set it again, or wait until the newest revision has a ready pod", namespace, s.Name)}
+		}
+		return password, nil
 	case s.Password.Secret != KeyRef{}:
 		return r.secret(ctx, namespace, s.Password.Secret, "config.password.secret")
 	}
@@ -103,6 +115,8 @@ func (r *Resolver) secret(ctx context.Context, namespace string, ref KeyRef, fie
 	switch {
 	case apierrors.IsNotFound(err):
 		return "", &Error{ReasonSecretNotFound, fmt.Sprintf("%s: there is no Secret %q in namespace %s; create it or correct the name", field, ref.Name, namespace)}
+	case apierrors.IsForbidden(err):
+		return "", &Error{ReasonSecretForbidden, fmt.Sprintf("%s: the operator may not read Secret %s/%s; give its service account the verb get on secrets there", field, namespace, ref.Name)}
 	case err != nil:
 		return "", &Error{ReasonSecretUnreadable, fmt.Sprintf("%s: reading Secret %s/%s: %v", field, namespace, ref.Name, err)}
 	}

@@ -62,6 +62,7 @@ func (d *driver) polled() rueidis.ClientOption {
 		TLSConfig:         d.endpoint.TLS,
 		ClientSetInfo:     []string{},
 		Dialer:            net.Dialer{Timeout: dialTimeout, KeepAlive: idlePing},
+		DialCtxFn:         dialGuarded,
 		ConnWriteTimeout:  replyTimeout,
 		ForceSingleClient: true,
 		DisableRetry:      true, // the backlog decides when to try again

@@ -306,7 +306,13 @@ func BenchmarkDepths(b *testing.B) {
 			}
 		}
 	})
-	client := connected.(*driver).client
+	client, err := rueidis.NewClient(rueidis.ClientOption{
+		InitAddress: []string{server.Addr()}, ForceSingleClient: true, PipelineMultiplex: -1, AlwaysPipelining: true, DisableCache: true,
+	})
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(client.Close)
 	b.Run("limit", func(b *testing.B) {
 		for b.Loop() {
 			commands := make(rueidis.Commands, len(queries))

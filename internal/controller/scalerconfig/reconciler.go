@@ -14,6 +14,7 @@ import (
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/builder"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller"
 	"sigs.k8s.io/controller-runtime/pkg/predicate"
 	"sigs.k8s.io/controller-runtime/pkg/source"
 
@@ -32,6 +33,9 @@ type Reconciler struct {
 	recorder events.EventRecorder
 	clock    clock.Clock
 	wake     wake.Queue
+	// written has the status that was last written of each ScalerConfig, for as long as the cache shows an
+	// older one. There is one worker, and so no lock.
+	written map[types.NamespacedName]written
 }
 
 // Options is what a Reconciler works with.
@@ -45,7 +49,10 @@ type Options struct {
 
 // New returns a Reconciler.
 func New(o Options) *Reconciler {
-	return &Reconciler{client: o.Client, resolver: o.Resolver, backlog: o.Backlog, recorder: o.Recorder, clock: o.Clock}
+	return &Reconciler{
+		client: o.Client, resolver: o.Resolver, backlog: o.Backlog, recorder: o.Recorder, clock: o.Clock,
+		written: map[types.NamespacedName]written{},
+	}
 }
 
 // SetupWithManager registers the reconciler and what wakes it.
@@ -54,13 +61,15 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
 		Named("scalerconfig").
 		For(&v1alpha1.ScalerConfig{}, builder.WithPredicates(predicate.GenerationChangedPredicate{})).
 		WatchesRawSource(source.Func(r.wake.Start)).
+		WithOptions(controller.Options{MaxConcurrentReconciles: 1}).
 		Complete(r)
 }
 
 // keyPrefix starts the backlog's keys of ScalerConfigs.
 const keyPrefix = "scalerconfig/"
 
-func keyOf(name types.NamespacedName) string { return keyPrefix + name.String() }
+// Key is the backlog's key of a ScalerConfig.
+func Key(namespace, name string) string { return keyPrefix + namespace + "/" + name }
 
 // Notify wakes the ScalerConfig whose broker the backlog keeps under the key; it reports whether the key is
 // one of a ScalerConfig. It never blocks.
@@ -76,11 +85,12 @@ func (r *Reconciler) Notify(key string) bool {
 
 // Reconcile shows the health of one ScalerConfig's broker.
 func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.Result, error) {
-	key := keyOf(request.NamespacedName)
+	key := Key(request.Namespace, request.Name)
 	var config v1alpha1.ScalerConfig
 	err := r.client.Get(ctx, request.NamespacedName, &config)
 	if apierrors.IsNotFound(err) {
 		r.backlog.Forget(key)
+		delete(r.written, request.NamespacedName)
 		return ctrl.Result{}, nil
 	}
 	if err != nil {
@@ -88,8 +98,13 @@ func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.
 	}
 	namespace, spec := config.Namespace, connection.Normalise(&config)
 	id := connection.ID(namespace, spec)
-	r.backlog.Keep(key, backlog.Source{ID: id, Resolve: func(ctx context.Context) (broker.Endpoint, error) {
-		return r.resolver.Endpoint(ctx, namespace, spec)
-	}})
+	r.backlog.Keep(key, backlog.Source{
+		ID:   id,
+		Name: request.String(),
+		Resolve: func(ctx context.Context) (broker.Endpoint, error) {
+			return r.resolver.Endpoint(ctx, namespace, spec)
+		},
+	})
+	r.useNewestStatus(&config)
 	return ctrl.Result{}, r.writeStatus(ctx, &config, r.backlog.Health(id))
 }

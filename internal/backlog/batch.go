@@ -1,0 +1,154 @@
+package backlog
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"github.com/quickube/qscaler/internal/broker"
+)
+
+// listsPerRead bounds one round trip, so that ten thousand queues, or one with as many workers, do not hold
+// up the broker's other clients.
+const listsPerRead = 2000
+
+// batch is what one read is about: the watches, what was asked for each, and who waits for the answer.
+type batch struct {
+	watches []*watch
+	queries []broker.Query
+	waiting [][]chan Reading
+}
+
+// take empties the marks: what changes from now on is marked again. probe is true when somebody wants to
+// know that the broker answers at all.
+func (s *source) take() (b batch, probe bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for w := range s.dirty {
+		if w.spec.healthOnly {
+			probe = true
+			continue
+		}
+		b.watches = append(b.watches, w)
+		b.queries = append(b.queries, w.spec.Query)
+		b.waiting = append(b.waiting, w.waiting)
+		w.waiting = nil
+	}
+	s.dirty = map[*watch]struct{}{}
+	return b, probe
+}
+
+// cut takes off what goes into one round trip.
+func (b *batch) cut() batch {
+	n, lists := 0, 0
+	for n < len(b.queries) {
+		if lists += 1 + len(b.queries[n].Workers); n > 0 && lists > listsPerRead {
+			break
+		}
+		n++
+	}
+	head := batch{b.watches[:n], b.queries[:n], b.waiting[:n]}
+	*b = batch{b.watches[n:], b.queries[n:], b.waiting[n:]}
+	return head
+}
+
+// read answers everything that is marked.
+func (s *source) read(ctx context.Context, driver broker.Driver) error {
+	rest, probe := s.take()
+	for probe || len(rest.watches) > 0 {
+		probe = false
+		head := rest.cut()
+		began := s.options.Clock.Now()
+		answers, err := s.depths(ctx, driver, head.queries)
+		s.metrics.observe(err, s.options.Clock.Since(began))
+		if err != nil {
+			s.putBack(head)
+			s.putBack(rest)
+			return err
+		}
+		s.deliver(driver, head, answers, began)
+	}
+	return nil
+}
+
+func (s *source) depths(ctx context.Context, driver broker.Driver, queries []broker.Query) ([]broker.Answer, error) {
+	ctx, cancel := context.WithTimeout(ctx, s.options.ReadTimeout)
+	defer cancel()
+	return driver.Depths(ctx, queries)
+}
+
+// putBack leaves a batch that was not read for the next.
+func (s *source) putBack(b batch) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for i, w := range b.watches {
+		s.waitOn(w, b.waiting[i])
+	}
+}
+
+// waitOn has those who wait for a reading of w wait for the next read.
+func (s *source) waitOn(w *watch, waiting []chan Reading) {
+	if _, still := s.watches[w]; !still {
+		answer(waiting, w.reading.failed(errForgotten, s.options.Clock.Now()))
+		return
+	}
+	w.waiting = append(w.waiting, waiting...)
+	s.dirty[w] = struct{}{}
+	s.wake()
+}
+
+// deliver hands out the answers of a batch and wakes whom they matter to.
+func (s *source) deliver(driver broker.Driver, b batch, answers []broker.Answer, began time.Time) {
+	s.mu.Lock()
+	wake := s.setHealth(nil, driver)
+	for i, w := range b.watches {
+		if _, still := s.watches[w]; !still || !sameQuery(w.spec.Query, b.queries[i]) {
+			// Without the lists of workers that have come meanwhile, what they took would be missing.
+			s.waitOn(w, b.waiting[i])
+			continue
+		}
+		next := Reading{Depth: answers[i].Depth, Known: true, ReadAt: began}
+		if err := answers[i].Err; err != nil {
+			next = w.reading.failed(err, began)
+		}
+		if w.turn(next) {
+			wake = append(wake, w.key)
+		}
+		answer(b.waiting[i], next)
+	}
+	s.mu.Unlock()
+	s.notify(wake)
+}
+
+// fail tells every watch that the broker cannot be read.
+func (s *source) fail(err error) {
+	now := s.options.Clock.Now()
+	s.mu.Lock()
+	wake := s.setHealth(err, nil)
+	for w := range s.watches {
+		s.dirty[w] = struct{}{}
+		if w.spec.healthOnly {
+			continue
+		}
+		if w.turn(w.reading.failed(err, now)) {
+			wake = append(wake, w.key)
+		}
+		answer(w.waiting, w.reading)
+		w.waiting = nil
+	}
+	s.mu.Unlock()
+	s.notify(wake)
+}
+
+func answer(waiting []chan Reading, r Reading) {
+	for _, ch := range waiting {
+		ch <- r
+	}
+}
+
+func (s *source) notify(keys []string) {
+	slices.Sort(keys)
+	for _, key := range slices.Compact(keys) {
+		s.options.Notify(key)
+	}
+}

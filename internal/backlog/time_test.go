@@ -1,0 +1,339 @@
+package backlog_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/quickube/qscaler/internal/backlog"
+	"github.com/quickube/qscaler/internal/broker"
+)
+
+// wait lets fake time pass.
+func wait(d time.Duration) {
+	<-time.After(d)
+	settle()
+}
+
+func TestARingIsReadAtOnceAndABurstInBatches(t *testing.T) {
+	inBubble(t, backlog.Options{}, func(t *testing.T, b *bubble) {
+		x := b.brokers["x"]
+		b.Watch("a", watchOf("x", "q"))
+		wait(time.Second)
+		_, _, before := x.counts()
+
+		rung := time.Now()
+		x.push("q", 1)
+		settle()
+		if r := b.Last("a"); r.Depth.Waiting != 1 || !r.ReadAt.Equal(rung) {
+			t.Errorf("%d waiting, read %s after the ring; want 1, at once", r.Depth.Waiting, r.ReadAt.Sub(rung))
+		}
+		for range 100 { // 100 ms of pushes
+			x.push("q", 1)
+			wait(time.Millisecond)
+		}
+		wait(10 * time.Millisecond)
+		if r := b.Last("a"); r.Depth.Waiting != 101 {
+			t.Errorf("%d waiting, want 101", r.Depth.Waiting)
+		}
+		if _, _, reads := x.counts(); reads-before > 12 {
+			t.Errorf("%d reads in 110 ms, want at most one in 10 ms", reads-before)
+		}
+	})
+}
+
+func TestOnlyWhatWasRungIsRead(t *testing.T) {
+	inBubble(t, backlog.Options{SafetyInterval: time.Hour}, func(t *testing.T, b *bubble) {
+		x := b.brokers["x"]
+		const watches = 5000
+		for i := range watches {
+			b.Watch(fmt.Sprint(i), watchOf("x", fmt.Sprint("q", i)))
+		}
+		wait(time.Second)
+		x.set(func() { x.reads = nil })
+		x.push("q7", 1)
+		settle()
+		if diff := cmp.Diff([][]string{{"q7"}}, x.reads); diff != "" {
+			t.Errorf("reads (-want +got):\n%s", diff)
+		}
+		if opens, _, _ := x.counts(); opens != 1 {
+			t.Errorf("%d connections, want 1", opens)
+		}
+	})
+}
+
+func TestHowOftenABrokerIsReadUnasked(t *testing.T) {
+	cases := map[string]struct {
+		polled   bool
+		min, max int
+	}{
+		"one that pushes, every 5 s":       {false, 11, 15},
+		"one that does not, every second ": {true, 54, 68},
+	}
+	for name, c := range cases {
+		t.Run(name, func(t *testing.T) {
+			inBubble(t, backlog.Options{}, func(t *testing.T, b *bubble) {
+				x := b.brokers["x"]
+				x.polled = c.polled
+				b.Watch("a", watchOf("x", "q"))
+				wait(time.Minute)
+				if _, _, reads := x.counts(); reads < c.min || reads > c.max {
+					t.Errorf("%d reads in a minute, want %d to %d", reads, c.min, c.max)
+				}
+			})
+		})
+	}
+}
+
+func TestABrokerThatIsDownIsTriedEverLessOften(t *testing.T) {
+	inBubble(t, backlog.Options{}, func(t *testing.T, b *bubble) {
+		x := b.brokers["x"]
+		x.push("q", 3)
+		b.Watch("a", watchOf("x", "q"))
+		b.Keep("health", sourceAt("x"))
+		wait(time.Second)
+		good := b.Last("a")
+
+		x.set(func() { x.down, x.opens = errDown, 0 })
+		x.push("q", 1)
+		failedAt := time.Now()
+		wait(time.Minute)
+		want := good
+		want.Err, want.ErrSince = errDown, failedAt
+		if diff := cmp.Diff(want, b.Last("a"), cmp.Comparer(func(a, b error) bool { return errors.Is(a, b) || errors.Is(b, a) })); diff != "" {
+			t.Errorf("while it is down (-want +got):\n%s", diff)
+		}
+		if x.opens < 12 || x.opens > 25 {
+			t.Errorf("%d connections tried in a minute; want a few at first, then one in 5 s", x.opens)
+		}
+		asked := time.Now()
+		if r := b.Read(t.Context(), "a"); !errors.Is(r.Err, errDown) || time.Since(asked) > 0 {
+			t.Errorf("a fresh read took %s and has error %v; want the error at once", time.Since(asked), r.Err)
+		}
+		if n := b.wokenFor("a"); n != 2 {
+			t.Errorf("woken %d times, want 2: at the first reading and at the failure, not at each try", n)
+		}
+		if h := b.Health("x"); !errors.Is(h.Err, errDown) || !h.Since.Equal(failedAt) {
+			t.Errorf("Health = %+v, want the failure since %s", h, failedAt)
+		}
+
+		x.set(func() { x.down, x.closes, x.opens = nil, 0, 0 })
+		wait(6 * time.Second)
+		if r := b.Last("a"); r.Err != nil || r.Depth.Waiting != 4 {
+			t.Errorf("when it is back: %+v, want 4 waiting", r)
+		}
+		if n := b.wokenFor("health"); n != 3 {
+			t.Errorf("who looks at its health was woken %d times, want 3", n)
+		}
+	})
+}
+
+func TestABrokerThatHangsHoldsUpNoOther(t *testing.T) {
+	inBubble(t, backlog.Options{ReadTimeout: 5 * time.Second}, func(t *testing.T, b *bubble) {
+		x, y := b.brokers["x"], b.brokers["y"]
+		b.Watch("a", watchOf("x", "q"))
+		b.Watch("b", watchOf("y", "q"))
+		wait(time.Second)
+		x.set(func() { x.hang = true })
+		x.push("q", 1)
+		wait(time.Millisecond)
+		y.push("q", 1)
+		settle()
+		if r := b.Last("b"); r.Depth.Waiting != 1 || r.Err != nil {
+			t.Errorf("the other broker: %+v, want 1 waiting", r)
+		}
+		wait(5 * time.Second)
+		if r := b.Last("a"); broker.ReasonOf(r.Err) != broker.ReasonTimeout || !r.Known {
+			t.Errorf("the one that hangs: %+v, want a time-out", r)
+		}
+		x.set(func() { x.hang = false })
+		wait(6 * time.Second)
+		if r := b.Last("a"); r.Depth.Waiting != 1 || r.Err != nil {
+			t.Errorf("when it goes on: %+v, want 1 waiting", r)
+		}
+	})
+}
+
+// A credential that cannot be looked up is no reason to give up a connection that works.
+func TestCredentialsAreLookedUpAgain(t *testing.T) {
+	inBubble(t, backlog.Options{}, func(t *testing.T, b *bubble) {
+		x := b.brokers["x"]
+		var mu sync.Mutex
+		endpoint, failure, lookUps := broker.Endpoint{Address: "x", Password: "one"}, error(nil), 0
+		w := watchOf("x", "q")
+		w.Source.Resolve = func(context.Context) (broker.Endpoint, error) {
+			mu.Lock()
+			defer mu.Unlock()
+			lookUps++
+			return endpoint, failure
+		}
+		change := func(password string, err error) {
+			mu.Lock()
+			defer mu.Unlock()
+			endpoint.Password, failure, lookUps = password, err, 0
+		}
+		b.Watch("a", w)
+		for _, step := range []struct {
+			name     string
+			password string
+			err      error
+			opens    int
+		}{
+			{"the same", "one", nil, 1},
+			{"none to be had", "one", errors.New("the API server is away"), 1},
+			{"another", "two", nil, 2},
+			{"which stays", "two", nil, 2},
+		} {
+			change(step.password, step.err)
+			wait(70 * time.Second)
+			if opens, _, _ := x.counts(); opens != step.opens || lookUps == 0 || lookUps > 3 {
+				t.Errorf("%s: %d connections after %d look-ups, want %d", step.name, opens, lookUps, step.opens)
+			}
+			if r := b.Last("a"); r.Err != nil || !r.Known {
+				t.Errorf("%s: the reading is %+v", step.name, r)
+			}
+		}
+	})
+}
+
+// A pod that comes while its queue is being read may take a task: the answer would miss it.
+func TestAnAnswerForOtherWorkersIsNotTaken(t *testing.T) {
+	inBubble(t, backlog.Options{SafetyInterval: time.Hour}, func(t *testing.T, b *bubble) {
+		x := b.brokers["x"]
+		b.Watch("a", watchOf("x", "q", "p1"))
+		wait(time.Second)
+		once := sync.OnceFunc(func() { b.Watch("a", watchOf("x", "q", "p1", "p2")) })
+		x.set(func() { x.before = func([]broker.Query) { once() } })
+		r := b.Read(t.Context(), "a")
+		if _, ok := r.Depth.Held["p2"]; !ok || r.Err != nil {
+			t.Errorf("the reading is %+v, want one that has p2", r)
+		}
+	})
+}
+
+func TestReadOfWhatIsForgottenIsNoReading(t *testing.T) {
+	inBubble(t, backlog.Options{SafetyInterval: time.Hour}, func(t *testing.T, b *bubble) {
+		x := b.brokers["x"]
+		b.Watch("a", watchOf("x", "q"))
+		b.Watch("other", watchOf("x", "r"))
+		wait(time.Second)
+		x.set(func() { x.before = func([]broker.Query) { b.Forget("a") } })
+		if r := b.Read(t.Context(), "a"); r.Err == nil {
+			t.Errorf("the reading is %+v, want an error", r)
+		}
+		if r := b.Read(t.Context(), "a"); r.Known {
+			t.Errorf("the reading is %+v, want none", r)
+		}
+		if r := b.Read(t.Context(), "other"); r.Err != nil || !r.Known {
+			t.Errorf("the other is %+v, want a good one", r)
+		}
+	})
+}
+
+func TestWhatKeepsTheReading(t *testing.T) {
+	inBubble(t, backlog.Options{SafetyInterval: time.Hour}, func(t *testing.T, b *bubble) {
+		b.brokers["x"].push("q", 5)
+		b.brokers["y"].push("q", 6)
+		cases := []struct {
+			name  string
+			watch backlog.Watch
+			keeps bool
+			then  int64
+		}{
+			{"another Significant", watchOf("x", "q", "p1"), true, 5},
+			{"another worker", watchOf("x", "q", "p1", "p2"), true, 5},
+			{"another queue", watchOf("x", "r"), false, 0},
+			{"another broker", watchOf("y", "q"), false, 6},
+		}
+		for _, c := range cases {
+			b.Watch("a", watchOf("x", "q", "p1"))
+			wait(time.Second)
+			b.Watch("a", c.watch)
+			if r := b.Last("a"); r.Known != c.keeps {
+				t.Errorf("%s: the reading is %+v at first; kept = %t, want %t", c.name, r, r.Known, c.keeps)
+			}
+			wait(time.Second)
+			if r := b.Last("a"); !r.Known || r.Depth.Waiting != c.then {
+				t.Errorf("%s: then %+v, want %d waiting", c.name, r, c.then)
+			}
+		}
+	})
+}
+
+func TestTheUpGauge(t *testing.T) {
+	registry := prometheus.NewRegistry()
+	up := func() (values []float64) {
+		families, err := registry.Gather()
+		if err != nil {
+			t.Error(err)
+		}
+		for _, f := range families {
+			for _, m := range f.GetMetric() {
+				if f.GetName() == "qscaler_broker_up" && m.GetLabel()[0].GetValue() == "ns/config" {
+					values = append(values, m.GetGauge().GetValue())
+				}
+			}
+		}
+		return values
+	}
+	inBubble(t, backlog.Options{Registerer: registry}, func(t *testing.T, b *bubble) {
+		source := sourceAt("x")
+		source.Name = "ns/config"
+		b.Keep("health", source)
+		wait(time.Second)
+		if diff := cmp.Diff([]float64{1}, up()); diff != "" {
+			t.Errorf("while it answers (-want +got):\n%s", diff)
+		}
+		b.brokers["x"].set(func() { b.brokers["x"].down = errDown })
+		wait(10 * time.Second)
+		if diff := cmp.Diff([]float64{0}, up()); diff != "" {
+			t.Errorf("while it is down (-want +got):\n%s", diff)
+		}
+		b.Forget("health")
+		if diff := cmp.Diff([]float64(nil), up()); diff != "" {
+			t.Errorf("when it is forgotten (-want +got):\n%s", diff)
+		}
+	})
+}
+
+// Many goroutines do everything at once, for the race detector; in the end every queue is known.
+func TestChurn(t *testing.T) {
+	inBubble(t, backlog.Options{}, func(t *testing.T, b *bubble) {
+		var group sync.WaitGroup
+		for worker := range 8 {
+			group.Go(func() {
+				random := rand.New(rand.NewSource(int64(worker)))
+				for range 500 {
+					key := fmt.Sprint(random.Intn(20))
+					switch random.Intn(5) {
+					case 0, 1:
+						b.Watch(key, watchOf([]string{"x", "y"}[random.Intn(2)], fmt.Sprint("q", random.Intn(5))))
+					case 2:
+						b.Forget(key)
+					case 3:
+						b.brokers["x"].push(fmt.Sprint("q", random.Intn(5)), 1)
+					case 4:
+						b.Read(t.Context(), key)
+					}
+				}
+			})
+		}
+		group.Wait()
+		for i := range 20 {
+			b.Watch(fmt.Sprint(i), watchOf("x", "q1"))
+		}
+		wait(time.Second)
+		for i := range 20 {
+			if r := b.Last(fmt.Sprint(i)); !r.Known || r.Err != nil || r.Depth.Waiting != b.brokers["x"].depth["q1"] {
+				t.Errorf("%d: %+v, want %d waiting", i, r, b.brokers["x"].depth["q1"])
+			}
+		}
+	})
+}
