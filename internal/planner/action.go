@@ -64,6 +64,8 @@ type Decision struct {
 	Stage Stage
 	// BackOff is set while failures hold back the creation of pods.
 	BackOff BackOff
+	// leaving counts the available pods that are let go.
+	leaving int
 	// Wake is when time alone may change the decision; zero for never.
 	Wake time.Time
 }

@@ -31,7 +31,8 @@ func FailureLevel(createdAt int, ran time.Duration) int {
 }
 
 // backOffFor reads the back-off of a revision from its pods, so that a restart of the operator does not
-// forget it. A pod that was created since and has run for long enough ends it.
+// forget it. It ends with a pod that was created since and has run for long enough, and by itself some time
+// after it has run out.
 func backOffFor(revision string, f Fleet) BackOff {
 	b := BackOff{Revision: revision}
 	var last time.Time
@@ -49,6 +50,9 @@ func backOffFor(revision string, f Fleet) BackOff {
 		return BackOff{Revision: revision}
 	}
 	b.Until = last.Add(backOffDelay(b.Level))
+	if f.Now.Sub(b.Until) >= steadyAfter {
+		return BackOff{Revision: revision} // an old story
+	}
 	return b
 }
 

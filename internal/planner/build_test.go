@@ -29,7 +29,7 @@ func (w worker) granted(r contract.Reason, ago time.Duration) worker {
 
 func (w worker) failed(level int, ago time.Duration) worker {
 	w = w.phase(Left)
-	w.Failure, w.Settled = Failure{Level: level, At: t0.Add(-ago)}, true
+	w.Failure, w.Ended, w.Settled = Failure{Level: level, At: t0.Add(-ago)}, true, true
 	return w
 }
 

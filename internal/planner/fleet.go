@@ -78,6 +78,8 @@ type Pod struct {
 
 	// Failure is set for a pod that has left as a crash, or ended at once without a grant.
 	Failure Failure
+	// Ended is true for a pod that has left with every container: nothing of it runs any more.
+	Ended bool
 	// Settled is true for a pod that has left and whose messages in flight have been given back, so that
 	// nothing needs it any more.
 	Settled bool
@@ -98,6 +100,10 @@ func (p Pod) live() bool { return p.Phase == Pending || p.Phase == Running }
 // capacity is what counts against desired: live pods that hold no grant. A granted, terminating or failed
 // pod counted here would get no replacement.
 func (p Pod) capacity() bool { return p.live() && !p.granted() }
+
+// idleUnready pods are not ready and known to be at no task: nobody misses them. A worker can fail its
+// readiness probe because it is busy.
+func (p Pod) idleUnready() bool { return p.Phase == Running && !p.Ready && p.Work != Busy }
 
 // available pods are at work, or could be: the rollout keeps enough of them.
 func (p Pod) available() bool { return p.capacity() && p.Phase == Running && p.Ready }

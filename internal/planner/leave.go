@@ -18,7 +18,7 @@ const (
 )
 
 // shrink lets n of the pods leave. Pods that are not running are deleted outright; then leave is granted
-// to pods that are not ready, to pods of an outdated revision, to idle ones, and to the rest, newest first. It returns how many of the n
+// to pods that are neither ready nor busy, to pods of an outdated revision, to idle ones, and to the rest, newest first. It returns how many of the n
 // leave now.
 func (d *Decision) shrink(f Fleet, pods []Pod, n int, outdated func(Pod) bool) int {
 	if !f.DepthKnown || n <= 0 {
@@ -30,19 +30,36 @@ func (d *Decision) shrink(f Fleet, pods []Pod, n int, outdated func(Pod) bool) i
 	sparesUntil := d.ExcessSince.Add(sparesBusyFor)
 	why := fmt.Sprintf("%s, %d too many", needs(f.Desired), n)
 	left := 0
-	for _, p := range leaveOrder(pods, outdated)[:n] {
+	for _, p := range leaveOrder(pods, outdated) {
 		switch {
+		case left == n:
+			return left
 		case p.Phase == Pending:
 			d.add(Action{Kind: DeleteNotRunning, Pod: p.Name, Why: why})
 		case p.Work == Busy && f.Now.Before(sparesUntil):
 			d.wakeAt(sparesUntil)
 			continue
+		case p.available() && d.spare(f) == 0:
+			continue
 		default:
-			d.add(Action{Kind: GrantLeave, Pod: p.Name, Grant: contract.ReasonScaleDown, Why: why + describeWork(p)})
+			d.grant(p, contract.ReasonScaleDown, why+describeWork(p))
 		}
 		left++
 	}
 	return left
+}
+
+// grant lets a pod leave.
+func (d *Decision) grant(p Pod, reason contract.Reason, why string) {
+	if p.available() {
+		d.leaving++
+	}
+	d.add(Action{Kind: GrantLeave, Pod: p.Name, Grant: reason, Why: why})
+}
+
+// spare is how many available pods there are beyond desired, without those that were just let go.
+func (d *Decision) spare(f Fleet) int {
+	return max(count(f.Pods, Pod.available)-d.leaving-f.Desired, 0)
 }
 
 // leaveOrder sorts pods by who leaves first.
@@ -51,7 +68,7 @@ func leaveOrder(pods []Pod, outdated func(Pod) bool) []Pod {
 		switch {
 		case p.Phase == Pending:
 			return 0
-		case !p.Ready:
+		case p.idleUnready():
 			return 1
 		case outdated(p):
 			return 2
@@ -125,20 +142,23 @@ func (d *Decision) endGrants(f Fleet) {
 			d.add(Action{Kind: DeleteNotRunning, Pod: p.Name, Why: fmt.Sprintf("it has leave (%s) and is not running", p.Grant.Reason)})
 		case overdue(f, p):
 			d.add(Action{Kind: DeleteOverdue, Pod: p.Name, Why: fmt.Sprintf("it has had leave (%s) for longer than maxTaskDuration (%s)", p.Grant.Reason, f.MaxTaskDuration)})
-		case f.MaxTaskDuration > 0:
+		case f.MaxTaskDuration > 0 && !p.Grant.Since.IsZero():
 			d.wakeAt(p.Grant.Since.Add(f.MaxTaskDuration))
 		}
 	}
 }
 
+// overdue grants have been held for longer than a task may take. One of which nobody knows since when, such as
+// one that a person has given by hand, is not.
 func overdue(f Fleet, p Pod) bool {
-	return f.MaxTaskDuration > 0 && f.Now.Sub(p.Grant.Since) >= f.MaxTaskDuration
+	return f.MaxTaskDuration > 0 && !p.Grant.Since.IsZero() && f.Now.Sub(p.Grant.Since) >= f.MaxTaskDuration
 }
 
-// removeLeft deletes the pods that have left and that nothing needs any more; the last few failed ones
-// stay for diagnosis while the QWorker does.
+// removeLeft deletes the pods that have left and that nothing needs any more. The last few failed ones stay
+// for diagnosis while the QWorker does, but for those of which a sidecar still runs: what their worker had in
+// hand can only be given back once it is sure that nothing of the pod works on it.
 func (d *Decision) removeLeft(f Fleet) {
-	failed := where(f.Pods, func(p Pod) bool { return p.Phase == Left && !p.Failure.At.IsZero() })
+	failed := where(f.Pods, func(p Pod) bool { return p.Phase == Left && p.Ended && !p.Failure.At.IsZero() })
 	slices.SortFunc(failed, func(a, b Pod) int {
 		return cmp.Or(b.Failure.At.Compare(a.Failure.At), cmp.Compare(a.Name, b.Name))
 	})

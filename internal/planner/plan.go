@@ -21,9 +21,15 @@ func Plan(f Fleet) Decision {
 // step decides as much as can be seen at once. One action may make room for another: a grant that is
 // withdrawn for a ready worker lets an older one leave.
 func step(f Fleet) Decision {
-	d := Decision{Stage: stageOf(f)}
+	var d Decision
 	d.removeLeft(f)
 	d.endGrants(f)
+	if !f.Deleting && stageOf(f) == Canary && d.dropUnproven(f) {
+		since := f.ExcessSince
+		f = f.after(d)
+		f.ExcessSince = since
+	}
+	d.Stage = stageOf(f)
 	switch {
 	case f.Deleting:
 		d.letAllGo(f)
@@ -45,7 +51,7 @@ func (d *Decision) letAllGo(f Fleet) {
 			d.add(Action{Kind: DeleteNotRunning, Pod: p.Name, Why: "the QWorker is being deleted"})
 			continue
 		}
-		d.add(Action{Kind: GrantLeave, Pod: p.Name, Grant: contract.ReasonDelete, Why: "the QWorker is being deleted"})
+		d.grant(p, contract.ReasonDelete, "the QWorker is being deleted")
 	}
 }
 

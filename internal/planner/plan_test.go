@@ -109,6 +109,41 @@ func TestPlan(t *testing.T) {
 				makeWorker("f3").failed(0, 2*time.Minute), makeWorker("f4").failed(0, time.Minute)),
 			want: []string{"remove done", "remove f1"},
 		},
+		"a failed pod whose sidecar still runs is not kept: its tasks could not be given back": {
+			fleet: steady(0, func() worker { w := makeWorker("f").failed(1, time.Hour); w.Ended = false; return w }()),
+			want:  []string{"remove f"},
+		},
+		"a grant of which nobody knows since when is never overdue": {
+			fleet: func() Fleet {
+				w := makeWorker("by-hand")
+				w.Grant = Grant{Reason: "Maintenance"}
+				f := steady(0, w)
+				f.MaxTaskDuration = time.Hour
+				return f
+			}(),
+		},
+		"a worker that is not ready because it is busy does not leave before an idle one": {
+			fleet: func() Fleet {
+				busy := makeWorker("busy").busy()
+				busy.Ready = false
+				return steady(1, busy, makeWorker("idle").idle(), makeWorker("other").busy())
+			}(),
+			want: []string{"grant idle ScaleDown"},
+		},
+		"a change that was corrected before it worked takes nobody's place": {
+			fleet: func() Fleet {
+				f := steady(3, append(many("a", 2, worker.busy), makeWorker("broken").of("r2").phase(Pending))...)
+				f.Newest = "r3"
+				return f
+			}(),
+			want: []string{"delete broken", "create r1", "create r3"},
+		},
+		"an old back-off is forgotten": {
+			fleet: func() Fleet {
+				return steady(2, makeWorker("f").failed(7, 72*time.Hour))
+			}(),
+			want: []string{"create r1", "create r1"},
+		},
 		"a crash backs off": {
 			fleet: steady(1, makeWorker("f").failed(1, 9*time.Second)),
 		},

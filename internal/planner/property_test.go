@@ -39,7 +39,7 @@ func anyFleet(t *rapid.T) Fleet {
 			w = w.granted(reason, time.Duration(rapid.IntRange(0, 7200).Draw(t, "for"))*time.Second)
 		}
 		if w.Phase == Left {
-			w.Settled = rapid.Bool().Draw(t, "settled")
+			w.Ended, w.Settled = rapid.Bool().Draw(t, "ended"), rapid.Bool().Draw(t, "settled")
 			if rapid.Bool().Draw(t, "failed") {
 				w.Failure = Failure{Level: rapid.IntRange(0, 5).Draw(t, "level"), At: t0.Add(-time.Duration(rapid.IntRange(0, 900).Draw(t, "failedAgo")) * time.Second)}
 			}

@@ -65,6 +65,20 @@ func (d *Decision) tryCanary(f Fleet) {
 	d.create(f, f.Newest, room, fmt.Sprintf("revision %s is tried beside revision %s", f.Newest, f.Published))
 }
 
+// dropUnproven lets pods go that are of neither the published nor the newest revision and are of no use: a
+// change that was corrected before it ever worked must not take the places of workers. It reports whether
+// there were any.
+func (d *Decision) dropUnproven(f Fleet) bool {
+	useless := where(f.Pods, func(p Pod) bool {
+		abandoned := p.capacity() && p.Revision != f.Published && p.Revision != f.Newest
+		return abandoned && f.DepthKnown && (p.Phase == Pending || p.idleUnready())
+	})
+	for _, p := range useless {
+		d.retire(p, fmt.Sprintf("revision %s was never proven and is no longer wanted", p.Revision))
+	}
+	return len(useless) > 0
+}
+
 // recall lets n canaries leave, none of which is ready, because the surge has become smaller.
 func (d *Decision) recall(f Fleet, canaries []Pod, n int) int {
 	if !f.DepthKnown || n <= 0 {
@@ -83,7 +97,7 @@ func (d *Decision) retire(p Pod, why string) {
 		d.add(Action{Kind: DeleteNotRunning, Pod: p.Name, Why: why})
 		return
 	}
-	d.add(Action{Kind: GrantLeave, Pod: p.Name, Grant: contract.ReasonRollout, Why: why + describeWork(p)})
+	d.grant(p, contract.ReasonRollout, why+describeWork(p))
 }
 
 // rollOn scales the newest revision to desired, within the surge, and lets older pods leave as newer ones
@@ -92,7 +106,7 @@ func (d *Decision) rollOn(f Fleet) {
 	capacity := where(f.Pods, Pod.capacity)
 	newer := where(capacity, ofRevision(f.Newest))
 	older := where(capacity, notOfRevision(f.Newest))
-	staying := len(older) - d.replace(f, capacity, older)
+	staying := len(older) - d.replace(f, older)
 
 	room := f.Desired - len(newer) - staying
 	if staying > 0 && f.DepthKnown {
@@ -107,18 +121,19 @@ func (d *Decision) rollOn(f Fleet) {
 
 // replace lets older pods leave for which a newer one is ready, idle ones first, and those that are of no
 // use at once. It returns how many.
-func (d *Decision) replace(f Fleet, capacity, older []Pod) int {
+func (d *Decision) replace(f Fleet, older []Pod) int {
 	if !f.DepthKnown {
 		return 0
 	}
-	spare := max(count(capacity, Pod.available)-f.Desired, 0)
+	busyUnready := 0
 	left := 0
 	for _, p := range leaveOrder(older, ofRevision(f.Published)) {
-		if p.available() {
-			if spare == 0 {
-				continue
-			}
-			spare--
+		atWork := p.Phase == Running && !p.idleUnready()
+		if atWork && d.spare(f)-busyUnready <= 0 {
+			continue
+		}
+		if atWork && !p.available() {
+			busyUnready++ // it paces the rollout as one that is available does
 		}
 		d.retire(p, fmt.Sprintf("revision %s takes the place of %s", f.Newest, p.Revision))
 		left++

@@ -64,7 +64,7 @@ func (w *world) note(format string, args ...any) {
 // restartOperator loses all that is not in the cluster; the window is seeded from the status.
 func (w *world) restartOperator() {
 	w.window, w.excess = Window{}, time.Time{}
-	w.window.Add(w.now, w.desired, w.delay)
+	w.window.Add(w.now, int64(w.desired), w.delay)
 	w.note("the operator restarts")
 }
 
@@ -87,7 +87,7 @@ func (w *world) work() {
 			continue
 		}
 		if p.Phase == Terminating {
-			p.Phase, p.Settled = Left, true
+			p.Phase, p.Ended, p.Settled = Left, true, true
 		}
 		if p.Phase != Running {
 			continue
@@ -100,7 +100,7 @@ func (w *world) work() {
 		switch {
 		case p.task > 0:
 		case p.granted():
-			p.Phase, p.Ready, p.Settled = Left, false, true
+			p.Phase, p.Ready, p.Ended, p.Settled = Left, false, true, true
 		case len(w.queue) > 0:
 			p.task, w.queue = w.queue[0], w.queue[1:]
 		}
@@ -126,8 +126,8 @@ func (w *world) reconcile() {
 		}
 	}
 	if !w.blind {
-		asked, _, _ := Size(messages, w.scale)
-		w.desired, _ = w.window.Add(w.now, asked, w.delay)
+		highest, _ := w.window.Add(w.now, w.scale.Asked(messages), w.delay)
+		w.desired, _ = w.scale.Clamp(highest)
 	}
 	f.Desired = w.desired
 	w.spec.Proven = f.Proven

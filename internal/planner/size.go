@@ -23,17 +23,21 @@ const (
 	AtMaximum Limit = "AtMaximum"
 )
 
-// Size is clamp(ceil(messages x PerMessage), Min, Max). Messages are those waiting and those in flight: a
-// busy worker is no capacity for a waiting message. It also returns what the queue asked for.
-func Size(messages int64, r Range) (desired int, asked int64, limit Limit) {
-	asked = ceil(new(big.Rat).Mul(new(big.Rat).SetInt64(max(messages, 0)), r.PerMessage))
+// Asked is ceil(messages x PerMessage): how many workers the queue asks for. Messages are those waiting and
+// those in flight: a busy worker is no capacity for a waiting message.
+func (r Range) Asked(messages int64) int64 {
+	return ceil(new(big.Rat).Mul(new(big.Rat).SetInt64(max(messages, 0)), r.PerMessage))
+}
+
+// Clamp is how many workers there shall be when the queue asks for so many.
+func (r Range) Clamp(asked int64) (desired int, limit Limit) {
 	switch {
 	case asked > int64(r.Max):
-		return r.Max, asked, AtMaximum
+		return r.Max, AtMaximum
 	case asked < int64(r.Min):
-		return r.Min, asked, AtMinimum
+		return r.Min, AtMinimum
 	default:
-		return int(asked), asked, Unlimited
+		return int(asked), Unlimited
 	}
 }
 

@@ -26,9 +26,9 @@ func TestSize(t *testing.T) {
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
-			got, _, limit := Size(c.messages, c.r)
+			got, limit := c.r.Clamp(c.r.Asked(c.messages))
 			if got != c.want || limit != c.limit {
-				t.Errorf("Size = %d, %q, want %d, %q", got, limit, c.want, c.limit)
+				t.Errorf("Clamp(Asked) = %d, %q, want %d, %q", got, limit, c.want, c.limit)
 			}
 		})
 	}
@@ -38,8 +38,8 @@ func TestWindow(t *testing.T) {
 	const delay = 30 * time.Second
 	type step struct {
 		after time.Duration // since the step before
-		asked int
-		want  int
+		asked int64
+		want  int64
 		falls time.Duration // from now, 0 for never
 	}
 	cases := map[string][]step{

@@ -14,14 +14,14 @@ type Window struct {
 }
 
 type peak struct {
-	asked int
+	asked int64
 	// until is when the queue last asked for as many; of the last peak it is not yet known.
 	until time.Time
 }
 
 // Add records what is asked for now and returns the highest of the window, and when it next falls; zero
 // if it does not by time alone.
-func (w *Window) Add(now time.Time, asked int, delay time.Duration) (highest int, falls time.Time) {
+func (w *Window) Add(now time.Time, asked int64, delay time.Duration) (highest int64, falls time.Time) {
 	if last := len(w.peaks) - 1; last >= 0 {
 		w.peaks[last].until = now
 	}
