@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"time"
 
@@ -60,11 +61,24 @@ func (f *Fleets) create(ctx context.Context, qw *v1alpha1.QWorker, a planner.Act
 		if outcomeUnknown(err) {
 			f.overlay.record(qw.UID, written{pod: pod, created: true, uncertain: true, at: f.clock.Now()})
 		}
-		return fmt.Errorf("creating a pod, %w", err)
+		return &createError{pod: pod.Name, err: err}
 	}
 	f.overlay.record(qw.UID, written{pod: slim(pod), created: true, at: f.clock.Now()})
 	return nil
 }
+
+// createError says why a pod could not be created, without its name: each try has another, and the same
+// refusal is to be the same message.
+type createError struct {
+	pod string
+	err error
+}
+
+func (e *createError) Error() string {
+	return "creating a pod, " + strings.ReplaceAll(e.err.Error(), e.pod, "NAME")
+}
+
+func (e *createError) Unwrap() error { return e.err }
 
 func (f *Fleets) change(ctx context.Context, qw *v1alpha1.QWorker, pod *corev1.Pod, a planner.Action, workerOf func(*corev1.Pod) string) error {
 	switch a.Kind {

@@ -71,6 +71,10 @@ func (f *Fleets) Observe(ctx context.Context, qw *v1alpha1.QWorker) ([]*corev1.P
 	return pods, nil
 }
 
+// NextDoubt is when Observe is to be called again though nothing seems to change, zero for never: a pod that
+// was created and that the cache never shows would be counted for ever.
+func (f *Fleets) NextDoubt(uid types.UID) time.Time { return f.overlay.nextDoubt(uid) }
+
 // verify asks the API server about writes whose outcome is in doubt.
 func (f *Fleets) verify(ctx context.Context, qw *v1alpha1.QWorker) error {
 	for _, w := range f.overlay.doubtful(qw.UID, f.clock.Now()) {

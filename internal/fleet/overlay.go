@@ -77,6 +77,19 @@ func (o *overlay) doubtful(owner types.UID, now time.Time) []written {
 	return doubtful
 }
 
+// nextDoubt is when the API server must be asked about a pod that the cache has not shown, zero for never.
+func (o *overlay) nextDoubt(owner types.UID) time.Time {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	var next time.Time
+	for _, w := range o.owners[owner] {
+		if at := w.at.Add(verifyAfter); w.created && (next.IsZero() || at.Before(next)) {
+			next = at
+		}
+	}
+	return next
+}
+
 // merge lays what was written over what the cache shows, and forgets what the cache has caught up with.
 func (o *overlay) merge(owner types.UID, cached []*corev1.Pod) []*corev1.Pod {
 	o.mu.Lock()

@@ -1,6 +1,7 @@
 package fleet
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -32,8 +33,9 @@ func StateOf(pod *corev1.Pod, worker string) planner.Pod {
 	switch {
 	case pod.DeletionTimestamp != nil:
 		state.Phase = planner.Terminating
-	case Ended(pod) || container.ended(pod) || (hasGrant && container.endedWellSince(grant.restarts)):
+	case pod.Status.Phase == corev1.PodSucceeded || pod.Status.Phase == corev1.PodFailed || container.ended(pod) || (hasGrant && container.endedWellSince(grant.restarts)):
 		state.Phase = planner.Left
+		state.Ended = Ended(pod)
 		state.Failure = failureOf(pod, container)
 	case container.status.State.Running != nil:
 		state.Phase = planner.Running
@@ -43,9 +45,13 @@ func StateOf(pod *corev1.Pod, worker string) planner.Pod {
 	return state
 }
 
-// Ended reports whether every container of the pod has ended for good.
+// Ended reports whether every container of the pod has ended for good. The phase alone does not say so: that
+// of a pod on a lost node is set to Failed while its containers may still run.
 func Ended(pod *corev1.Pod) bool {
-	return pod.Status.Phase == corev1.PodSucceeded || pod.Status.Phase == corev1.PodFailed
+	running := slices.ContainsFunc(pod.Status.ContainerStatuses, func(s corev1.ContainerStatus) bool {
+		return s.State.Running != nil
+	})
+	return !running && (pod.Status.Phase == corev1.PodSucceeded || pod.Status.Phase == corev1.PodFailed)
 }
 
 func isReady(pod *corev1.Pod) bool {
@@ -143,6 +149,9 @@ func failureOf(pod *corev1.Pod, w workerStatus) planner.Failure {
 		return planner.Failure{}
 	}
 	ran := terminated.FinishedAt.Sub(terminated.StartedAt.Time)
+	if terminated.StartedAt.Unix() <= 0 {
+		ran = 0 // it never started; some runtimes then say 1970
+	}
 	crashed := terminated.ExitCode != 0
 	if !crashed && (ran >= endedAtOnce || everGranted(pod)) {
 		return planner.Failure{}

@@ -27,6 +27,11 @@ const (
 	Remove Kind = "Remove"
 )
 
+// Kinds lists all kinds.
+func Kinds() []Kind {
+	return []Kind{Create, GrantLeave, WithdrawGrant, DeleteNotRunning, DeleteOverdue, Remove}
+}
+
 // Action is one step towards the desired fleet, and why.
 type Action struct {
 	Kind Kind

@@ -175,7 +175,7 @@ func (s *scope) deletingMessage() string {
 	if n := s.status.Replicas + s.status.TerminatingReplicas; n > 0 {
 		parts = append(parts, fmt.Sprintf("%d workers are finishing their tasks", n))
 	}
-	if n := s.memory.outstanding(); n > 0 {
+	if n := s.outstanding(); n > 0 {
 		why := "the broker has not been read"
 		if s.reclaimErr != nil {
 			why = s.reclaimErr.Error()
@@ -187,7 +187,11 @@ func (s *scope) deletingMessage() string {
 	if len(parts) == 0 {
 		return "the last worker has left"
 	}
-	return strings.Join(parts, "; ") + ". To let go without waiting, delete the pods, or remove the finalizer " + Finalizer
+	remedy := "remove the finalizer " + Finalizer
+	if len(s.pods) > 0 {
+		remedy = "delete the pods, or " + remedy
+	}
+	return strings.Join(parts, "; ") + ". To let go without waiting, " + remedy
 }
 
 func (s *scope) brokerReachable() condition {
@@ -252,7 +256,7 @@ func (s *scope) draining() condition {
 	oldest := holders[0]
 	message := fmt.Sprintf("%d workers have leave to go once their task is done: %s; the oldest since %s (%s)",
 		len(holders), andMore(names), oldest.Grant.Since.UTC().Format(time.RFC3339), oldest.Grant.Reason)
-	if s.status.LastDepartureTime == nil {
+	if s.status.LastDepartureTime == nil && !oldest.Grant.Since.IsZero() {
 		s.wakeAt(oldest.Grant.Since.Add(notHonouredAfter))
 		if s.now.Sub(oldest.Grant.Since) >= notHonouredAfter {
 			return is(kind, true, reasonNotHonoured, message+

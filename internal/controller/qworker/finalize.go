@@ -38,7 +38,15 @@ func (s *scope) finish(ctx context.Context) error {
 		return err
 	}
 	s.pods, s.states = pods, s.statesOf(pods)
-	emptied := s.deleting() && len(pods) == 0 && s.memory.outstanding() == 0
+	began := len(s.memory.seen) // pods that have vanished since are lost, and looked after in the next round
+	for _, p := range s.states {
+		s.memory.seen[p.Name] = p.Revision
+	}
+	s.wakeAt(s.fleets.NextDoubt(s.qw.UID))
+	emptied := s.deleting() && len(pods) == 0 && began == 0 && s.outstanding() == 0
+	if s.deleting() && len(pods) == 0 && began > 0 {
+		s.again = true
+	}
 	if err := s.history.Prune(ctx, s.qw, s.revisions, s.inUse, emptied); err != nil {
 		return err
 	}
@@ -48,10 +56,24 @@ func (s *scope) finish(ctx context.Context) error {
 	return s.release(ctx)
 }
 
+// outstanding counts the pods whose tasks have yet to be given back before the QWorker may go. A queue that
+// was never once read has been worked on by nobody.
+func (s *scope) outstanding() int {
+	if !s.reading.Known && s.status.Queue == nil {
+		return 0
+	}
+	return s.memory.outstanding()
+}
+
 // inUse reports whether a revision may not be pruned.
 func (s *scope) inUse(hash string) bool {
-	if s.deleting() && len(s.states) == 0 {
+	if s.deleting() && len(s.states) == 0 && s.outstanding() == 0 {
 		return false
+	}
+	for _, lost := range s.memory.lost {
+		if lost.revision == hash {
+			return true
+		}
 	}
 	ofPod := slices.ContainsFunc(s.states, func(p planner.Pod) bool { return p.Revision == hash })
 	current := hash == s.status.CurrentPodSpecHash || (s.newest != nil && hash == s.newest.Hash)

@@ -31,6 +31,8 @@ type memory struct {
 	settled map[string]bool
 	// lost has the pods that are gone, until nothing can turn up in their processing lists any more.
 	lost map[string]lostPod
+	// retries has the pods whose tasks could not be given back, and when that is tried again.
+	retries map[string]retry
 	// strays is true once the processing lists of pods that this process never saw were looked for.
 	strays bool
 	// watches has the keys under which the backlog watches queues for this QWorker.
@@ -42,6 +44,12 @@ type lostPod struct {
 	revision string
 	// settled is when its tasks were given back; zero while they have yet to be.
 	settled time.Time
+}
+
+// retry is a growing pause between tries.
+type retry struct {
+	delay time.Duration
+	at    time.Time
 }
 
 // outstanding counts the lost pods whose tasks have yet to be given back.
@@ -61,6 +69,7 @@ func newMemory(uid types.UID) *memory {
 		seen:    map[string]string{},
 		settled: map[string]bool{},
 		lost:    map[string]lostPod{},
+		retries: map[string]retry{},
 		watches: map[string]bool{},
 	}
 }

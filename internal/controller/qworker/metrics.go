@@ -6,6 +6,7 @@ import (
 
 	"github.com/quickube/qscaler/api/v1alpha1"
 	"github.com/quickube/qscaler/internal/planner"
+	"github.com/quickube/qscaler/worker/contract"
 )
 
 // Registerer is where metrics are registered.
@@ -55,10 +56,22 @@ func (m *metrics) observe(name types.NamespacedName, st *v1alpha1.QWorkerStatus,
 }
 
 func (m *metrics) forget(name types.NamespacedName) {
-	m.replicas.DeletePartialMatch(labelsOf(name))
-	m.messages.DeletePartialMatch(labelsOf(name))
-	m.actions.DeletePartialMatch(labelsOf(name))
+	// Each by its labels: a partial match looks at the series of every QWorker.
+	for _, state := range []string{"desired", "current", "ready", "draining", "terminating"} {
+		m.replicas.DeleteLabelValues(name.Namespace, name.Name, state)
+	}
+	for _, state := range []string{"waiting", "in_flight"} {
+		m.messages.DeleteLabelValues(name.Namespace, name.Name, state)
+	}
+	for _, kind := range planner.Kinds() {
+		for _, reason := range grantReasons {
+			m.actions.DeleteLabelValues(name.Namespace, name.Name, string(kind), string(reason))
+		}
+	}
 }
+
+// grantReasons are the values of the label reason; none for all kinds but GrantLeave.
+var grantReasons = []contract.Reason{"", contract.ReasonScaleDown, contract.ReasonRollout, contract.ReasonNodeDrain, contract.ReasonDelete}
 
 func labelsOf(name types.NamespacedName) prometheus.Labels {
 	return prometheus.Labels{"namespace": name.Namespace, "qworker": name.Name}

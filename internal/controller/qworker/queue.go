@@ -25,11 +25,8 @@ const (
 type sizing struct {
 	// desired is within the range, and stabilised going down.
 	desired int
-	// asked is what the messages ask for now, within the range.
-	asked int
-	// unlimited is what they ask for without the range.
-	unlimited int64
-	limit     planner.Limit
+	// limit says whether the range overrides what the queue asks for.
+	limit planner.Limit
 }
 
 // queueKey names a queue that is watched for this QWorker: that of the published revision under "", and
@@ -136,17 +133,16 @@ func (s *scope) sizeUp() {
 	m := s.memory
 	if !m.seeded {
 		m.seeded = true
-		m.window.Add(s.now, clamp(int(s.status.DesiredReplicas), r), s.scaleDownDelay())
+		m.window.Add(s.now, int64(s.status.DesiredReplicas), s.scaleDownDelay())
 	}
+	s.sized = true
 	if !s.reading.Known {
-		held := clamp(int(s.status.DesiredReplicas), r)
-		s.size = sizing{desired: held, asked: held, unlimited: int64(held)}
+		s.size.desired, _ = r.Clamp(int64(s.status.DesiredReplicas))
 		return
 	}
-	asked, unlimited, limit := planner.Size(demand(s.reading.Depth, s.excused()), r)
-	highest, falls := m.window.Add(s.now, asked, s.scaleDownDelay())
+	highest, falls := m.window.Add(s.now, r.Asked(demand(s.reading.Depth, s.excused())), s.scaleDownDelay())
 	s.wakeAt(falls)
-	s.size = sizing{desired: clamp(highest, r), asked: asked, unlimited: unlimited, limit: limit}
+	s.size.desired, s.size.limit = r.Clamp(highest)
 }
 
 func (s *scope) scaleDownDelay() time.Duration {
@@ -155,8 +151,6 @@ func (s *scope) scaleDownDelay() time.Duration {
 	}
 	return defaultScaleDownDelay
 }
-
-func clamp(n int, r planner.Range) int { return min(max(n, r.Min), r.Max) }
 
 func rangeOf(c v1alpha1.ScaleConfig) planner.Range {
 	r := planner.Range{Min: int(c.MinReplicas), Max: int(c.MaxReplicas), PerMessage: big.NewRat(1, 1)}
@@ -216,31 +210,31 @@ func (s *scope) statesWithWork() []planner.Pod {
 // busy while there is an excess, and now and then those whose figures alone have changed, for the status. The backlog calls it with every reading, so it
 // captures what it needs.
 func (s *scope) significance(key string) func(prev, next backlog.Reading) bool {
+	lost := s.awaitedLists(key)
+	found := func(next backlog.Reading) bool {
+		return slices.ContainsFunc(lost, func(pod string) bool { return next.Depth.Held[pod] > 0 })
+	}
 	if key != s.mainKey() {
-		return func(backlog.Reading, backlog.Reading) bool { return false }
+		return func(_, next backlog.Reading) bool { return found(next) }
 	}
 	var (
 		r       = rangeOf(s.qw.Spec.ScaleConfig)
 		excused = s.excused()
-		lost    = slices.Collect(maps.Keys(s.memory.lost))
-		last    = s.backlog.Last(key)
-		asked   = -1
+		last    = s.reading // what the decision was based on
+		asked   = func(d broker.Depth) int { n, _ := r.Clamp(r.Asked(demand(d, excused))); return n }
 		excess  = !s.memory.excessSince.IsZero()
 		shown   = s.status.Queue
 		written = s.memory.queueWritten
 		clk     = s.clock
 	)
-	if last.Known {
-		asked, _, _ = planner.Size(demand(last.Depth, excused), r)
+	if !last.Known {
+		last = s.backlog.Last(key)
 	}
 	return func(_, next backlog.Reading) bool {
 		if next.Err != nil {
 			return false
 		}
-		if now, _, _ := planner.Size(demand(next.Depth, excused), r); now != asked {
-			return true
-		}
-		if slices.ContainsFunc(lost, func(pod string) bool { return next.Depth.Held[pod] > 0 }) {
+		if !last.Known || asked(next.Depth) != asked(last.Depth) || found(next) {
 			return true
 		}
 		if excess && !maps.Equal(last.Depth.Held, next.Depth.Held) {

@@ -21,51 +21,60 @@ const parallelReclaims = 32
 // ended, before those are removed, and of pods that are gone. A dead worker is known by its pod, never by a
 // timer, so nothing here can take a task from a worker that is alive but slow.
 func (s *scope) giveBack(ctx context.Context) {
-	s.trackPods()
 	if !s.reclaims() {
 		clear(s.memory.lost)
+		clear(s.memory.retries)
+		s.memory.strays = false
+		return
+	}
+	if s.config == nil || !s.depthKnown() {
 		return
 	}
 	s.findStrays()
-	dead := s.deadPods()
-	if len(dead) == 0 || !s.depthKnown() {
-		return
-	}
 	var (
 		mu    sync.Mutex
-		errs  []error
 		group errgroup.Group
 	)
 	group.SetLimit(parallelReclaims)
-	for pod, hash := range dead {
+	for pod, hash := range s.deadPods() {
 		group.Go(func() error {
 			moved, err := s.reclaim(ctx, pod, hash)
 			mu.Lock()
 			defer mu.Unlock()
-			switch {
-			case errors.Is(err, errStillThere):
-			case err != nil:
-				errs = append(errs, err)
-			default:
-				s.noteReclaimed(pod)
-				s.returned += moved
-			}
+			s.noteReclaim(pod, moved, err)
 			return nil
 		})
 	}
 	_ = group.Wait()
-	if len(errs) > 0 {
-		s.reclaimErr = errs[0]
+	for _, r := range s.memory.retries {
+		s.wakeAt(r.at)
 	}
 }
 
-func (s *scope) noteReclaimed(pod string) {
-	if lost, vanished := s.memory.lost[pod]; vanished {
-		lost.settled = s.now
-		s.memory.lost[pod] = lost
+const (
+	reclaimRetryBase = time.Second
+	reclaimRetryMax  = time.Minute
+)
+
+// noteReclaim remembers what came of giving a pod's tasks back.
+func (s *scope) noteReclaim(pod string, moved int64, err error) {
+	m := s.memory
+	if err != nil {
+		delay := min(max(2*m.retries[pod].delay, reclaimRetryBase), reclaimRetryMax)
+		m.retries[pod] = retry{delay: delay, at: s.now.Add(delay)}
+		if !errors.Is(err, errStillThere) {
+			s.reclaimErr = err
+		}
 		return
 	}
-	s.memory.settled[pod] = true
+	delete(m.retries, pod)
+	s.returned += moved
+	if lost, vanished := m.lost[pod]; vanished {
+		lost.settled = s.now
+		m.lost[pod] = lost
+		return
+	}
+	m.settled[pod] = true
 }
 
 // errStillThere is returned for a pod that the cache no longer shows and the API server does.
@@ -91,10 +100,11 @@ func (s *scope) reclaim(ctx context.Context, pod, hash string) (int64, error) {
 	return moved, nil
 }
 
-// reclaims reports whether the tasks of dead workers are ours to give back.
+// reclaims reports whether the tasks of dead workers are ours to give back. A ScalerConfig that is away for a
+// moment says nothing about that.
 func (s *scope) reclaims() bool {
 	if s.config == nil {
-		return false
+		return !s.deleting()
 	}
 	reclaim := s.config.Spec.Config.Reclaim
 	return reclaim == nil || *reclaim
@@ -146,27 +156,46 @@ func (s *scope) findStrays() {
 		return
 	}
 	s.memory.strays = true
+	main := s.queueRevision()
 	for _, pod := range pods {
-		if _, present := s.memory.seen[pod]; !present {
-			s.memory.lost[pod] = lostPod{revision: s.queueRevision().Hash}
+		if _, present := s.memory.seen[pod]; !present && main != nil {
+			s.memory.lost[pod] = lostPod{revision: main.Hash}
 		}
 	}
 }
 
-// deadPods are the pods whose tasks must be given back, with their revision.
+// deadPods are the pods whose tasks are to be given back now, with their revision.
 func (s *scope) deadPods() map[string]string {
 	dead := map[string]string{}
+	add := func(pod, hash string) {
+		if !s.now.Before(s.memory.retries[pod].at) {
+			dead[pod] = hash
+		}
+	}
 	for pod, lost := range s.memory.lost {
-		if lost.settled.IsZero() || s.reading.Depth.Held[pod] > 0 {
-			dead[pod] = lost.revision
+		late := s.backlog.Last(s.keyOf(lost.revision)).Depth.Held[pod] > 0
+		if lost.settled.IsZero() || late {
+			add(pod, lost.revision)
 		}
 	}
 	for _, pod := range s.pods {
 		if fleet.Ended(pod) && !s.memory.settled[pod.Name] {
-			dead[pod.Name] = fleet.RevisionOf(pod)
+			add(pod.Name, fleet.RevisionOf(pod))
 		}
 	}
 	return dead
+}
+
+// awaitedLists are the pods that are gone and whose lists, among those of a watch, are looked at until nothing
+// can turn up there any more. Those that could not be given back are retried by time, not by each reading.
+func (s *scope) awaitedLists(key string) []string {
+	var pods []string
+	for pod, lost := range s.memory.lost {
+		if _, retried := s.memory.retries[pod]; !retried && s.keyOf(lost.revision) == key {
+			pods = append(pods, pod)
+		}
+	}
+	return pods
 }
 
 // isSettled reports whether nothing needs a pod that has left any more. Where a sidecar still runs, the pod

@@ -1,11 +1,14 @@
 package qworker
 
 import (
+	"context"
 	"fmt"
 
+	"github.com/go-logr/logr"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	ctrl "sigs.k8s.io/controller-runtime"
 
 	"github.com/quickube/qscaler/api/v1alpha1"
 	"github.com/quickube/qscaler/internal/planner"
@@ -13,8 +16,10 @@ import (
 
 // report tells, as events, what was done and why, and what has begun or ceased to be wrong. One event for
 // each kind of action and reason, not one for each pod: a thousand would be dropped.
-func (s *scope) report() {
+func (s *scope) report(ctx context.Context) {
+	log := ctrl.LoggerFrom(ctx)
 	for _, g := range grouped(s.done) {
+		log.Info(string(g.kind), "pods", g.pods, "why", g.why)
 		s.recorder.Eventf(s.qw, s.first(g), corev1.EventTypeNormal, string(g.kind), string(g.kind), "%s", g.String())
 	}
 	if s.returned > 0 {
@@ -25,7 +30,7 @@ func (s *scope) report() {
 		s.recorder.Eventf(s.qw, nil, corev1.EventTypeWarning, reasonReclaimFailed, "Reclaim", "%s", shorten(s.reclaimErr.Error()))
 	}
 	for _, kind := range []string{v1alpha1.ConditionBrokerReachable, v1alpha1.ConditionProgressing, v1alpha1.ConditionStalled, v1alpha1.ConditionDraining, v1alpha1.ConditionReady} {
-		s.reportChange(kind)
+		s.reportChange(log, kind)
 	}
 }
 
@@ -36,7 +41,7 @@ func (s *scope) first(g *group) *corev1.Pod {
 }
 
 // reportChange reports a condition that has turned bad, or has become good again after it was bad.
-func (s *scope) reportChange(kind string) {
+func (s *scope) reportChange(log logr.Logger, kind string) {
 	before := meta.FindStatusCondition(s.base.Status.Conditions, kind)
 	after := meta.FindStatusCondition(s.status.Conditions, kind)
 	if after == nil || (before != nil && before.Status == after.Status && before.Reason == after.Reason) {
@@ -44,8 +49,10 @@ func (s *scope) reportChange(kind string) {
 	}
 	switch {
 	case isBad(after):
+		log.Info("Trouble", "condition", kind, "reason", after.Reason, "message", after.Message)
 		s.recorder.Eventf(s.qw, nil, corev1.EventTypeWarning, after.Reason, "Check", "%s", shorten(after.Message))
 	case before != nil && isBad(before):
+		log.Info("Recovered", "condition", kind, "reason", after.Reason, "message", after.Message)
 		s.recorder.Eventf(s.qw, nil, corev1.EventTypeNormal, after.Reason, "Check", "%s", shorten(after.Message))
 	}
 }

@@ -3,6 +3,7 @@ package qworker
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -57,6 +58,10 @@ type scope struct {
 	// leftOnGrant has the pods that were seen to have left with a grant.
 	leftOnGrant map[string]bool
 
+	// again is true when there is more to do at once.
+	again bool
+	// sized is true once the fleet and the queue were looked at; before, the status keeps its figures.
+	sized bool
 	// gone is true once the finalizer was removed.
 	gone bool
 	// wakes is when time alone may change the decision; zero for never.
@@ -81,6 +86,7 @@ func (s *scope) reconcile(ctx context.Context) error {
 	if err := s.settleRevisions(ctx); err != nil {
 		return err
 	}
+	s.trackPods()
 	s.watchQueues()
 	s.readQueue()
 	s.giveBack(ctx)
@@ -121,6 +127,7 @@ func (s *scope) settleRevisions(ctx context.Context) error {
 	s.published = s.revision(s.status.CurrentPodSpecHash)
 	s.newest = s.published
 	if s.deleting() {
+		s.recallRevision()
 		return nil
 	}
 	if s.config == nil {
@@ -142,6 +149,18 @@ func (s *scope) settleRevisions(ctx context.Context) error {
 	s.newest = s.revision(newest.Hash)
 	s.published = s.revision(s.status.CurrentPodSpecHash)
 	return nil
+}
+
+// recallRevision makes up for a history that is gone before the QWorker is, as after a foreground deletion:
+// what is left to do needs to know the queue and the connection, and those are in the spec.
+func (s *scope) recallRevision() {
+	switch {
+	case s.published != nil:
+	case len(s.revisions) > 0:
+		s.newest = &s.revisions[len(s.revisions)-1]
+	case s.config != nil:
+		s.newest = &revision.Revision{Hash: s.status.CurrentPodSpecHash, Content: revision.ContentOf(s.qw, connection.Normalise(s.config))}
+	}
 }
 
 func (s *scope) revision(hash string) *revision.Revision {
@@ -178,13 +197,25 @@ func (s *scope) decide(ctx context.Context) {
 	if s.newest == nil && !s.deleting() {
 		return
 	}
-	s.decision = planner.Plan(s.fleet())
+	s.plan()
 	if s.deleting() || !s.depthKnown() || !grantsLeave(s.decision) {
 		return
 	}
 	s.reading = s.backlog.Read(ctx, s.mainKey())
 	s.sizeUp()
+	s.plan()
+}
+
+// plan asks the planner. Without the ScalerConfig no pod is created whose password stands there: it would
+// never get one.
+func (s *scope) plan() {
 	s.decision = planner.Plan(s.fleet())
+	if s.config != nil {
+		return
+	}
+	s.decision.Actions = slices.DeleteFunc(s.decision.Actions, func(a planner.Action) bool {
+		return a.Kind == planner.Create && s.revision(a.Revision).Connection.Password.Literal
+	})
 }
 
 func grantsLeave(d planner.Decision) bool {
@@ -267,17 +298,21 @@ func (s *scope) newPod(a planner.Action) *corev1.Pod {
 	})
 }
 
-// wakeAt brings the next reconciliation forward to t; zero is never.
+// wakeAt brings the next reconciliation forward to t. Zero is never, and what is past has been dealt with.
 func (s *scope) wakeAt(t time.Time) {
-	if !t.IsZero() && (s.wakes.IsZero() || t.Before(s.wakes)) {
+	if t.After(s.now) && (s.wakes.IsZero() || t.Before(s.wakes)) {
 		s.wakes = t
 	}
 }
 
 // requeueAfter is the time until the next reconciliation that time alone calls for, 0 for none.
 func (s *scope) requeueAfter() time.Duration {
-	if s.wakes.IsZero() {
+	switch {
+	case s.again:
+		return time.Millisecond
+	case s.wakes.IsZero():
 		return 0
+	default:
+		return max(s.wakes.Sub(s.clock.Now()), time.Millisecond)
 	}
-	return max(s.wakes.Sub(s.now), time.Millisecond)
 }

@@ -37,7 +37,7 @@ func (s *scope) writeStatus(ctx context.Context, failure error) error {
 	s.fillStatus(failure)
 	s.metrics.observe(s.name(), s.status, s.done)
 	if equality.Semantic.DeepEqual(s.base.Status, *s.status) {
-		s.report()
+		s.report(ctx)
 		return nil
 	}
 	// The whole status, and not what differs from the cache: the cache may be old, and zeros are to be seen.
@@ -53,20 +53,26 @@ func (s *scope) writeStatus(ctx context.Context, failure error) error {
 		return fmt.Errorf("writing the status, %w", err)
 	}
 	s.memory.status, s.memory.resourceVersion = s.status.DeepCopy(), updated.ResourceVersion
-	s.report()
+	s.report(ctx)
 	return nil
 }
 
 func (s *scope) fillStatus(failure error) {
 	st := s.status
 	st.ObservedGeneration = s.qw.Generation
+	if !s.sized {
+		// Nothing was seen, so there is nothing new to say but why. A worker that goes by the figures must
+		// not leave because a list request failed.
+		s.setCondition(is(v1alpha1.ConditionReady, false, reasonWriteFailed, failure.Error()))
+		return
+	}
 	st.DesiredReplicas = int32(s.size.desired)
 	if s.deleting() {
 		st.DesiredReplicas = 0
 	}
-	if s.decision.Publish != "" && failure == nil {
+	if s.decision.Publish != "" {
 		st.CurrentPodSpecHash = s.decision.Publish
-		s.wakeAt(s.now)
+		s.again = true
 	}
 	s.countPods()
 	s.noteDepartures()
