@@ -1,0 +1,187 @@
+package qworker_test
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/resource"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/quickube/qscaler/api/v1alpha1"
+	"github.com/quickube/qscaler/worker/contract"
+	"github.com/quickube/qscaler/worker/redislist"
+)
+
+// patchStatus changes a pod's status as a kubelet would.
+func (c *cluster) patchStatus(pod corev1.Pod, change func(*corev1.PodStatus)) {
+	c.Helper()
+	if err := c.Get(c.Context(), client.ObjectKeyFromObject(&pod), &pod); err != nil {
+		c.Fatal(err)
+	}
+	change(&pod.Status)
+	if err := c.Status().Update(c.Context(), &pod); err != nil {
+		c.Fatal(err)
+	}
+}
+
+func (c *cluster) awaitGone(object client.Object) {
+	c.Helper()
+	c.eventually("it is gone", func() string {
+		err := c.Get(c.Context(), client.ObjectKeyFromObject(object), object)
+		if apierrors.IsNotFound(err) {
+			return ""
+		}
+		return fmt.Sprintf("it is there (%v)", err)
+	})
+}
+
+func TestTheLastTaskIsBackBeforeADeletedQWorkerGoes(t *testing.T) {
+	t.Parallel()
+	c := newCluster(t)
+	q := makeQWorker("w")
+	c.create(c.scalerConfig("config"), q)
+	c.push(q.queueName(), 1)
+	pod := c.awaitPods("w", 1)[0]
+	c.hold(q.queueName(), pod.Name)
+	c.patchStatus(pod, func(s *corev1.PodStatus) {
+		s.Phase = corev1.PodRunning
+		s.ContainerStatuses = []corev1.ContainerStatus{{
+			Name: "worker", RestartCount: 3,
+			State: corev1.ContainerState{Waiting: &corev1.ContainerStateWaiting{Reason: "CrashLoopBackOff"}},
+		}}
+	})
+	if err := c.Delete(t.Context(), q.QWorker); err != nil {
+		t.Fatal(err)
+	}
+	c.awaitGone(q.QWorker)
+	if n, _ := c.do("LLEN", q.queueName()).AsInt64(); n != 1 {
+		t.Errorf("the queue has %d tasks, want the one that the crashed worker held", n)
+	}
+}
+
+func TestAFailedPodWithASidecarGivesItsTaskBack(t *testing.T) {
+	t.Parallel()
+	c := newCluster(t)
+	q := makeQWorker("w")
+	q.Spec.PodSpec.RestartPolicy = corev1.RestartPolicyNever
+	q.Spec.PodSpec.Containers = append(q.Spec.PodSpec.Containers, corev1.Container{Name: "sidecar", Image: "s:1"})
+	c.create(c.scalerConfig("config"), q)
+	c.push(q.queueName(), 1)
+	pod := c.awaitPods("w", 1)[0]
+	c.run(pod)
+	c.hold(q.queueName(), pod.Name)
+	now := metav1.Now()
+	c.patchStatus(pod, func(s *corev1.PodStatus) {
+		s.ContainerStatuses = []corev1.ContainerStatus{
+			{Name: "worker", State: corev1.ContainerState{Terminated: &corev1.ContainerStateTerminated{ExitCode: 1, StartedAt: now, FinishedAt: now}}},
+			{Name: "sidecar", State: corev1.ContainerState{Running: &corev1.ContainerStateRunning{}}},
+		}
+	})
+	c.awaitLength(redislist.Processing(q.queueName(), pod.Name), 0)
+	c.awaitLength(q.queueName(), 1)
+}
+
+func TestAScalerConfigThatIsAwayForAMomentLosesNothing(t *testing.T) {
+	t.Parallel()
+	c := newCluster(t)
+	q := makeQWorker("w")
+	config := c.scalerConfig("config")
+	c.create(config, q)
+	c.push(q.queueName(), 1)
+	pod := c.awaitPods("w", 1)[0]
+	c.run(pod)
+	c.hold(q.queueName(), pod.Name)
+	c.awaitCondition("w", v1alpha1.ConditionReady, metav1.ConditionTrue, "Ready")
+
+	if err := c.Delete(t.Context(), config); err != nil {
+		t.Fatal(err)
+	}
+	c.awaitCondition("w", v1alpha1.ConditionStalled, metav1.ConditionTrue, "ScalerConfigNotFound")
+	if err := c.Delete(t.Context(), &pod, client.GracePeriodSeconds(0)); err != nil {
+		t.Fatal(err)
+	}
+	c.awaitGone(&pod)
+	c.create(c.scalerConfig("config"))
+	c.awaitLength(q.queueName(), 1)
+}
+
+// The first specification's workers leave when their POD_SPEC_HASH is not the published one.
+func TestTheHashIsPublishedThoughPodsAreRefused(t *testing.T) {
+	t.Parallel()
+	c := newCluster(t)
+	quota := &corev1.ResourceQuota{
+		ObjectMeta: metav1.ObjectMeta{Name: "q"},
+		Spec:       corev1.ResourceQuotaSpec{Hard: corev1.ResourceList{"pods": resource.MustParse("1")}},
+	}
+	c.create(quota)
+	quota.Status = corev1.ResourceQuotaStatus{Hard: quota.Spec.Hard, Used: corev1.ResourceList{"pods": resource.MustParse("0")}}
+	if err := c.Status().Update(t.Context(), quota); err != nil {
+		t.Fatal(err)
+	}
+	c.create(c.scalerConfig("config"), makeQWorker("w").replicas(3, 3))
+	pod := c.awaitPods("w", 1)[0]
+	c.awaitCondition("w", v1alpha1.ConditionReady, metav1.ConditionFalse, "WriteFailed")
+	if st := c.status("w"); st.CurrentPodSpecHash != envValue(pod, contract.EnvPodSpecHash) || st.DesiredReplicas != 3 {
+		t.Errorf("status = %+v, want the pod's hash %s and 3 desired", st, envValue(pod, contract.EnvPodSpecHash))
+	}
+}
+
+// A steady fleet costs nothing: no write, though a grant is old and the queue hovers below what minReplicas
+// covers. The queue's figures alone may be written once in 10 s.
+func TestASteadyFleetWritesNothing(t *testing.T) {
+	t.Parallel()
+	c := newCluster(t)
+	q := makeQWorker("w").replicas(2, 5)
+	c.create(c.scalerConfig("config"), q)
+	pods := c.awaitPods("w", 2)
+	c.run(pods...)
+	c.awaitCondition("w", v1alpha1.ConditionReady, metav1.ConditionTrue, "Ready")
+	since := time.Now().Add(-time.Hour).UTC().Format(time.RFC3339Nano)
+	patch := fmt.Sprintf(`{"metadata":{"annotations":{%q:"Maintenance",%q:"%s,0"}}}`, contract.AnnotationDrain, contract.AnnotationDrainSince, since)
+	if err := c.Patch(t.Context(), &pods[0], client.RawPatch(types.MergePatchType, []byte(patch))); err != nil {
+		t.Fatal(err)
+	}
+	c.awaitPods("w", 3)
+	for _, p := range c.pods("w") {
+		if p.Status.Phase != corev1.PodRunning {
+			c.run(p)
+		}
+	}
+	c.awaitCondition("w", v1alpha1.ConditionDraining, metav1.ConditionTrue, "NotHonoured")
+	c.awaitCondition("w", v1alpha1.ConditionReady, metav1.ConditionTrue, "Draining")
+
+	version := func() string {
+		var w v1alpha1.QWorker
+		if err := c.Get(t.Context(), client.ObjectKeyFromObject(q), &w); err != nil {
+			t.Fatal(err)
+		}
+		return w.ResourceVersion
+	}
+	last, writes := version(), 0
+	deadline := time.After(11 * time.Second)
+	tick := time.NewTicker(50 * time.Millisecond)
+	defer tick.Stop()
+	for i := 0; ; i++ {
+		select {
+		case <-deadline:
+			if writes > 2 {
+				t.Errorf("the QWorker was written %d times\n%s", writes, c.picture())
+			}
+			return
+		case <-tick.C:
+			if now := version(); now != last {
+				last, writes = now, writes+1
+			}
+			if i%2 == 0 {
+				c.push(q.queueName(), 1)
+			} else {
+				c.do("DEL", q.queueName())
+			}
+		}
+	}
+}
