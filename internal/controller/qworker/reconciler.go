@@ -138,6 +138,10 @@ func (r *Reconciler) reconcile(ctx context.Context, qw *v1alpha1.QWorker) (ctrl.
 		r.forget(client.ObjectKeyFromObject(qw))
 		return ctrl.Result{}, nil
 	}
+	if apierrors.IsConflict(err) {
+		// Somebody else has written, or the cache is behind what we wrote: again with the newer object.
+		return ctrl.Result{RequeueAfter: retryBase}, nil
+	}
 	if err := errors.Join(err, s.writeStatus(ctx, err)); err != nil {
 		return ctrl.Result{}, err
 	}

@@ -230,9 +230,10 @@ func grantsLeave(d planner.Decision) bool {
 // fleet is what the planner sees.
 func (s *scope) fleet() planner.Fleet {
 	f := planner.Fleet{
-		Now:         s.now,
-		Desired:     s.size.desired,
-		DepthKnown:  s.depthKnown(),
+		Now:     s.now,
+		Desired: s.size.desired,
+		// Without its ScalerConfig the fleet stays as it is, though the connection may still be there.
+		DepthKnown:  s.depthKnown() && s.config != nil,
 		Deleting:    s.deleting(),
 		ExcessSince: s.memory.excessSince,
 		Pods:        s.statesWithWork(),
