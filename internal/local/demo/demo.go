@@ -88,7 +88,7 @@ func newStage(local *stack.Stack) (*stage, error) {
 		return nil, fmt.Errorf("connecting to the %s: %w", local.Redis(), err)
 	}
 	logPath := func(pod string) string { return local.LogPath(namespace, pod, container) }
-	return &stage{world: newWorld(logPath), stack: local, client: c, redis: redis}, nil
+	return &stage{world: newWorld(local.Redis().String(), logPath), stack: local, client: c, redis: redis}, nil
 }
 
 // perform plays the story while the viewer shows it.

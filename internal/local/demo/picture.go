@@ -6,6 +6,7 @@ import "time"
 type picture struct {
 	elapsed  time.Duration
 	chapter  heading
+	broker   string // in a person's words
 	waiting  int64
 	inFlight int64
 	desired  int32

@@ -58,8 +58,8 @@ func (r renderer) lines(p picture, width, height int) []string {
 }
 
 func (r renderer) head(p picture, width int) []string {
-	first := fmt.Sprintf(" QScaler: %s on %s", workerName, queue)
 	clock := stamp(p.elapsed)
+	first := r.cut(fmt.Sprintf(" QScaler: %s on %s of %s", workerName, queue, p.broker), width-len(clock)-2)
 	chapter := ""
 	if p.chapter.of > 0 {
 		chapter = fmt.Sprintf(" %d of %d  %s", p.chapter.number, p.chapter.of, p.chapter.title)

@@ -26,6 +26,7 @@ type world struct {
 	began   time.Time
 	books   *books.Books
 	logPath func(pod string) string
+	broker  string
 
 	mu           sync.Mutex
 	chapter      heading
@@ -58,9 +59,9 @@ type burst struct {
 	pods []string
 }
 
-func newWorld(logPath func(pod string) string) *world {
+func newWorld(broker string, logPath func(pod string) string) *world {
 	return &world{
-		began: time.Now(), books: books.New(), logPath: logPath,
+		began: time.Now(), books: books.New(), broker: broker, logPath: logPath,
 		workers: map[string]*worker{}, lengths: map[string]time.Duration{},
 	}
 }
@@ -173,7 +174,7 @@ func (w *world) picture() picture {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	p := picture{
-		elapsed: now.Sub(w.began), chapter: w.chapter, waiting: w.waiting, inFlight: w.inFlight,
+		elapsed: now.Sub(w.began), chapter: w.chapter, broker: w.broker, waiting: w.waiting, inFlight: w.inFlight,
 		desired: w.status.DesiredReplicas, current: w.status.CurrentReplicas, draining: w.status.DrainingReplicas,
 		pushed: w.pushed, done: w.pushed - len(w.books.Open()), operatorDown: w.operatorDown,
 		news: slices.Clone(w.news),
