@@ -1,0 +1,170 @@
+package e2e
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/quickube/qscaler/api/v1alpha1"
+)
+
+const (
+	password   = "right"
+	secretName = "redis-secret"
+	// noHost is no domain name, so that nobody is asked for it.
+	noHost = "no..such..host"
+)
+
+// trouble is one way to keep the operator from its broker, and out of it again.
+type trouble struct {
+	reason string
+	// words must stand in the message.
+	words []string
+	begin func(*story)
+	end   func(*story)
+}
+
+var troubles = map[string]trouble{
+	"the broker is down": {
+		reason: "ConnectionRefused", words: []string{"127.0.0.1"},
+		begin: func(s *story) { s.must(s.broker.Kill()) },
+		end:   func(s *story) { s.must(s.broker.Restart(s.Context())) },
+	},
+	"the password is wrong": {
+		reason: "AuthenticationFailed", words: []string{"password"},
+		begin: func(s *story) { s.setPassword("changed") },
+		end:   func(s *story) { s.setPassword(password) },
+	},
+	"the ScalerConfig is missing": {
+		reason: "ScalerConfigNotFound", words: []string{configName, "create it"},
+		begin: func(s *story) { s.must(s.Delete(s.Context(), s.lockedConfig())) },
+		end:   func(s *story) { s.create(s.lockedConfig()) },
+	},
+	"the host does not resolve": {
+		reason: "HostNotFound", words: []string{noHost},
+		begin: func(s *story) { s.setHost(noHost) },
+		end:   func(s *story) { s.setHost("127.0.0.1") },
+	},
+}
+
+// Whatever keeps the operator from a broker is said in plain words, the fleet stays as it is, another fleet
+// goes on, and when the trouble is over everything is as before.
+func TestATroubledBrokerChangesNothing(t *testing.T) {
+	t.Parallel()
+	for name, trouble := range troubles {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := tellLocked(t)
+			well := tell(t)
+			s.create(s.secret(), s.lockedConfig(), makeFleet("sick").replicas(0, 3))
+			well.create(well.scalerConfig(), makeFleet("well").replicas(0, 3))
+			s.push(tasks(3, 5*time.Second)...)
+			s.awaitBusy("sick", 3)
+			s.awaitCondition("sick", v1alpha1.ConditionReady, metav1.ConditionTrue, "Ready")
+
+			trouble.begin(s)
+			message := s.awaitCondition("sick", v1alpha1.ConditionBrokerReachable, metav1.ConditionFalse, trouble.reason)
+			for _, word := range trouble.words {
+				if !strings.Contains(message, word) {
+					t.Errorf("the message does not have %q: %s", word, message)
+				}
+			}
+			s.awaitEvent("sick", trouble.reason)
+
+			// The other fleet comes and goes; in the time that it takes, the troubled one could shrink.
+			s.awaitIdle("sick")
+			well.push(tasks(6, 300*time.Millisecond)...)
+			well.awaitWorkers("well", 3)
+			well.awaitDone()
+			well.awaitWorkers("well", 0)
+			well.sound()
+			if pods := s.census.present("sick"); len(pods) < 3 {
+				t.Errorf("%d of 3 workers are left while the queue cannot be read", len(pods))
+			}
+
+			trouble.end(s)
+			s.awaitCondition("sick", v1alpha1.ConditionBrokerReachable, metav1.ConditionTrue, "ReadSucceeded")
+			s.push(tasks(4, 300*time.Millisecond)...)
+			s.awaitDone()
+			s.awaitWorkers("sick", 0)
+			s.sound()
+		})
+	}
+}
+
+// A fleet whose Secret comes late starts when it comes.
+func TestAMissingSecretIsWaitedFor(t *testing.T) {
+	t.Parallel()
+	s := tellLocked(t)
+	s.create(s.lockedConfig(), makeFleet("late").replicas(0, 3))
+	message := s.awaitCondition("late", v1alpha1.ConditionBrokerReachable, metav1.ConditionFalse, "SecretNotFound")
+	if !strings.Contains(message, secretName) || !strings.Contains(message, "create it") {
+		t.Errorf("the message says neither what is missing nor what to do: %s", message)
+	}
+	s.awaitEvent("late", "SecretNotFound")
+	s.push(tasks(3, 100*time.Millisecond)...)
+	s.create(s.secret())
+	s.awaitDone()
+	s.awaitWorkers("late", 0)
+	s.sound()
+}
+
+// tellLocked begins a story whose Redis asks for a password.
+func tellLocked(t *testing.T) *story {
+	t.Helper()
+	return tellWith(t, password, "--requirepass", password)
+}
+
+func (s *story) secret() *corev1.Secret {
+	return &corev1.Secret{
+		ObjectMeta: metav1.ObjectMeta{Name: secretName},
+		StringData: map[string]string{"password": password},
+	}
+}
+
+func (s *story) lockedConfig() *v1alpha1.ScalerConfig {
+	c := s.scalerConfig()
+	c.Namespace = s.namespace
+	c.Spec.Config.Password = &v1alpha1.PasswordSource{Secret: &v1alpha1.SecretKeyReference{Name: secretName, Key: "password"}}
+	return c
+}
+
+func (s *story) must(err error) {
+	s.Helper()
+	if err != nil {
+		s.Fatal(err)
+	}
+}
+
+// setPassword changes what Redis asks for, and has everyone but us connect anew.
+func (s *story) setPassword(password string) {
+	s.Helper()
+	s.must(s.redis.Do(s.Context(), s.redis.B().ConfigSet().ParameterValue().ParameterValue("requirepass", password).Build()).Error())
+	s.must(s.redis.Do(s.Context(), s.redis.B().ClientKill().TypeNormal().SkipmeYes().Build()).Error())
+}
+
+func (s *story) setHost(host string) {
+	s.Helper()
+	c := s.lockedConfig()
+	s.must(s.Get(s.Context(), client.ObjectKeyFromObject(c), c))
+	before := c.DeepCopy()
+	c.Spec.Config.Host = host
+	s.must(s.Patch(s.Context(), c, client.MergeFrom(before)))
+}
+
+func (s *story) awaitEvent(fleet, reason string) {
+	s.Helper()
+	s.await(fmt.Sprintf("an event %s of %s", reason, fleet), func() string {
+		for _, e := range s.events(s.Context()) {
+			if e.Regarding.Name == fleet && e.Reason == reason && e.Note != "" {
+				return ""
+			}
+		}
+		return "there is none"
+	})
+}

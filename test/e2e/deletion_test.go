@@ -1,0 +1,101 @@
+package e2e
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/quickube/qscaler/api/v1alpha1"
+)
+
+// A QWorker that is deleted lets its workers finish, by foreground deletion too; then nothing of it is left.
+func TestDeletionLetsTasksFinish(t *testing.T) {
+	t.Parallel()
+	for name, policy := range map[string]metav1.DeletionPropagation{
+		"background": metav1.DeletePropagationBackground,
+		"foreground": metav1.DeletePropagationForeground,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := tell(t)
+			f := makeFleet(name).replicas(1, 3)
+			s.create(s.scalerConfig(), f)
+			s.push(tasks(3, 4*time.Second)...)
+			s.awaitBusy(name, 3)
+			if err := s.Delete(t.Context(), f.QWorker, client.PropagationPolicy(policy)); err != nil {
+				t.Fatal(err)
+			}
+			s.awaitLetGo(name)
+			if b := s.sound(); b.DoneOnce != 3 {
+				t.Errorf("3 tasks were under way: %s", b)
+			}
+			s.nothingLeft()
+		})
+	}
+}
+
+// awaitLetGo waits until the operator has let go of a QWorker. After a foreground deletion the object waits for
+// the garbage collector then, which is no part of local mode.
+func (s *story) awaitLetGo(fleet string) {
+	s.Helper()
+	s.await("the operator to let go of "+fleet, func() string {
+		q, err := s.fleet(fleet)
+		if apierrors.IsNotFound(err) || (err == nil && slices.Equal(q.Finalizers, []string{metav1.FinalizerDeleteDependents})) {
+			return ""
+		}
+		return fmt.Sprintf("it has the finalizers %v (%v)", q.Finalizers, err)
+	})
+}
+
+// nothingLeft waits until the namespace has no pod and no revision, and Redis no worker's list. Nobody removes
+// here what is owned by nobody any more: the operator must have done it.
+func (s *story) nothingLeft() {
+	s.Helper()
+	s.await("nothing to be left", func() string {
+		var pods corev1.PodList
+		var revisions appsv1.ControllerRevisionList
+		for _, list := range []client.ObjectList{&pods, &revisions} {
+			if err := s.List(s.Context(), list, client.InNamespace(s.namespace)); err != nil {
+				return err.Error()
+			}
+		}
+		if n, m, lists := len(pods.Items), len(revisions.Items), s.processing(); n+m+len(lists) > 0 {
+			return fmt.Sprintf("%d pods, %d revisions, lists %v", n, m, lists)
+		}
+		return ""
+	})
+}
+
+// A deletion while the broker is away waits for nobody but the workers, and says so.
+func TestDeletionWhileTheBrokerIsAway(t *testing.T) {
+	t.Parallel()
+	s := tell(t)
+	f := makeFleet("orphaned").replicas(2, 3)
+	s.create(s.scalerConfig(), f)
+	s.awaitWorkers("orphaned", 2)
+	s.awaitCondition("orphaned", v1alpha1.ConditionReady, metav1.ConditionTrue, "Ready")
+	if err := s.broker.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Delete(t.Context(), f.QWorker); err != nil {
+		t.Fatal(err)
+	}
+	s.await("the workers to leave", func() string {
+		if pods := s.census.present("orphaned"); len(pods) > 0 {
+			return fmt.Sprintf("%d are there", len(pods))
+		}
+		return ""
+	})
+	if err := s.broker.Restart(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	s.awaitLetGo("orphaned")
+	s.nothingLeft()
+}

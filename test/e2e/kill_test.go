@@ -1,0 +1,226 @@
+package e2e
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/redis/rueidis"
+	corev1 "k8s.io/api/core/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+)
+
+// Workers, the operator, the API server and Redis are killed under load, in an order that changes with each
+// run. In the end every task is done, and only those twice whose worker or whose acknowledgement was killed.
+func TestNothingIsLostWhateverIsKilled(t *testing.T) { // not in parallel: others need what it kills
+	s := tell(t)
+	s.create(s.scalerConfig(), makeFleet("kills").replicas(1, 6))
+	s.awaitWorkers("kills", 1)
+
+	var victims []victim
+	for _, v := range []struct {
+		times int
+		kill  victim
+	}{
+		{8, victim{"a worker", s.killAnyWorker}},
+		{2, victim{"the operator", s.killOperator}},
+		{1, victim{"the API server", s.killAPIServer}},
+		{2, victim{"Redis", s.killRedis}},
+	} {
+		victims = append(victims, slices.Repeat([]victim{v.kill}, v.times)...)
+	}
+	rand.Shuffle(len(victims), func(i, j int) { victims[i], victims[j] = victims[j], victims[i] })
+
+	pushing := s.pushUntilStopped(25*time.Millisecond, 100*time.Millisecond, 900*time.Millisecond)
+	defer pushing.stop()
+	for _, v := range victims {
+		s.awaitProgress(4)
+		t.Logf("%s: killing %s", time.Now().Format("15:04:05.000"), v.name)
+		v.kill(s)
+	}
+	pushing.stop()
+	s.awaitDone()
+	s.awaitWorkers("kills", 1)
+	t.Log(s.sound())
+	s.awaitNoLists()
+}
+
+// victim is something to kill. Its kill returns once it is back, where that is not for others to see to.
+type victim struct {
+	name string
+	kill func(*story)
+}
+
+func (s *story) killAnyWorker(*story) {
+	s.Helper()
+	s.await("a worker that can be killed", func() string {
+		pods := s.census.present("kills")
+		if len(pods) == 0 {
+			return "there is none"
+		}
+		return s.kill(pods[rand.IntN(len(pods))].Name)
+	})
+}
+
+// kill kills a pod's worker, and says why it could not.
+func (s *story) kill(pod string) (complaint string) {
+	from := time.Now()
+	if err := shared.KillWorker(s.namespace, pod); err != nil {
+		return err.Error()
+	}
+	s.books.Killed(pod, from, time.Now())
+	return ""
+}
+
+func (s *story) killOperator(*story) {
+	s.Helper()
+	if err := shared.Operator().Kill(); err != nil {
+		s.Fatal(err)
+	}
+	s.awaitProgress(3) // the workers go on without it
+	if err := shared.Operator().Start(); err != nil {
+		s.Fatal(err)
+	}
+}
+
+func (s *story) killAPIServer(*story) {
+	s.Helper()
+	if err := shared.ControlPlane().KillAPIServer(); err != nil {
+		s.Fatal(err)
+	}
+	s.awaitProgress(3) // the workers go on without it, too
+	if err := shared.ControlPlane().StartAPIServer(s.Context()); err != nil {
+		s.Fatal(err)
+	}
+}
+
+func (s *story) killRedis(*story) {
+	s.Helper()
+	from := time.Now()
+	if err := s.broker.Kill(); err != nil {
+		s.Fatal(err)
+	}
+	if err := s.broker.Restart(s.Context()); err != nil {
+		s.Fatal(err)
+	}
+	// Workers try again after 1.5 s at first, see examples/README.md, and only then acknowledge.
+	s.books.Outage(from, time.Now().Add(5*time.Second))
+}
+
+// awaitProgress waits until n more tasks are done.
+func (s *story) awaitProgress(n int) {
+	s.Helper()
+	before := s.doneCount()
+	s.await(fmt.Sprintf("%d more tasks to be done", n), func() string {
+		if now := s.doneCount(); now < before+n {
+			return fmt.Sprintf("there are %d", now-before)
+		}
+		return ""
+	})
+}
+
+func (s *story) doneCount() int {
+	s.Helper()
+	s.refresh()
+	return s.books.Count() - len(s.books.Open())
+}
+
+func (s *story) awaitNoLists() {
+	s.Helper()
+	s.await("every worker's list to be empty", func() string {
+		if lists := s.processing(); len(lists) > 0 {
+			return strings.Join(lists, ", ")
+		}
+		return ""
+	})
+}
+
+// producer pushes in the background.
+type producer struct{ stop func() }
+
+// pushUntilStopped pushes a task of random length at each tick. A task is pushed exactly once, also while
+// Redis is killed: a script notes beside the queue that it was.
+func (s *story) pushUntilStopped(every, shortest, longest time.Duration) *producer {
+	ctx, cancel := context.WithCancel(s.Context())
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		ticker := time.NewTicker(every)
+		defer ticker.Stop()
+		for n := 1; ; n++ {
+			const enough = 20 // tasks that wait: more only make the story longer
+			id := fmt.Sprintf("p-%d", n)
+			length := shortest + rand.N(longest-shortest)
+			s.books.Pushed(id, time.Now())
+			for s.pushOnce(id, length) != nil {
+				<-ticker.C // once more, even after the end: the books have it
+			}
+			for len(s.books.Open()) > enough && ctx.Err() == nil {
+				<-ticker.C
+			}
+			if ctx.Err() != nil {
+				return
+			}
+			<-ticker.C
+		}
+	}()
+	return &producer{stop: func() {
+		cancel()
+		<-ended
+	}}
+}
+
+const pushOnceScript = `if redis.call('SET', KEYS[2], '', 'NX') then redis.call('LPUSH', KEYS[1], ARGV[1]) end`
+
+func (s *story) pushOnce(id string, length time.Duration) error {
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	err := s.redis.Do(ctx, s.redis.B().Eval().Script(pushOnceScript).Numkeys(2).
+		Key(queue, "pushed:"+id).Arg(payload(id, length)).Build()).Error()
+	if rueidis.IsRedisNil(err) { // the script has no answer
+		return nil
+	}
+	return err
+}
+
+// The operator dies, and pods vanish by force while it is dead. The next operator has never seen them, finds
+// their lists, and gives their tasks back.
+func TestTheNextOperatorFindsTheTasksOfVanishedPods(t *testing.T) { // not in parallel: others need the operator
+	s := tell(t)
+	s.create(s.scalerConfig(), makeFleet("vanish").replicas(0, 3))
+	s.push(tasks(3, 3*time.Second)...)
+	s.awaitBusy("vanish", 3)
+	if err := shared.Operator().Kill(); err != nil {
+		t.Fatal(err)
+	}
+	from := time.Now()
+	pods := s.census.present("vanish")
+	if err := s.DeleteAllOf(t.Context(), &corev1.Pod{}, client.InNamespace(s.namespace), client.GracePeriodSeconds(0)); err != nil {
+		t.Fatal(err)
+	}
+	s.await("the pods to be gone", func() string {
+		if left := s.census.present("vanish"); len(left) > 0 {
+			return fmt.Sprintf("%d are there", len(left))
+		}
+		return ""
+	})
+	for _, pod := range pods {
+		s.books.Killed(pod.Name, from, time.Now())
+	}
+	if lists := s.processing(); len(lists) != 3 {
+		t.Fatalf("the vanished pods have left the lists %v, want 3", lists)
+	}
+	if err := shared.Operator().Start(); err != nil {
+		t.Fatal(err)
+	}
+	s.awaitDone()
+	s.awaitWorkers("vanish", 0)
+	if b := s.sound(); len(b.Killed) != 3 {
+		t.Errorf("3 tasks were cut off by force: %s", b)
+	}
+	s.awaitNoLists()
+}

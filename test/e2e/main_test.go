@@ -1,0 +1,81 @@
+// Package e2e has whole stories: a real API server, a real Redis, the operator as a process under its own
+// role, and example workers as processes, with everything killed that can be killed.
+//
+//	main_test.go     one stack for all stories
+//	story_test.go    one story: a namespace, a Redis and books of its own
+//	await_test.go    waiting for conditions
+//	report_test.go   what a person needs when a story fails
+//
+// Each story counts what became of its tasks from the workers' own logs (internal/local/books), never from
+// what the operator says. Stories that kill what all share do not run in parallel; `go test` runs those
+// first.
+package e2e
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/go-logr/logr"
+	ctrl "sigs.k8s.io/controller-runtime"
+
+	"github.com/quickube/qscaler/internal/local/exampleworkers"
+	"github.com/quickube/qscaler/internal/local/stack"
+)
+
+// shared is the stack that all stories stand on.
+var shared *stack.Stack
+
+func TestMain(m *testing.M) {
+	ctrl.SetLogger(logr.Discard())
+	code, err := perform(m)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		code = 1
+	}
+	os.Exit(code)
+}
+
+// perform is the operator where this binary was started as one, and all stories otherwise.
+func perform(m *testing.M) (code int, err error) {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if len(os.Args) > 1 && os.Args[1] == stack.OperatorCommand {
+		return 0, stack.RunOperator(ctx, os.Args[2:])
+	}
+	return run(ctx, m)
+}
+
+// startPatience bounds the start on a slow and busy machine.
+const startPatience = 3 * time.Minute
+
+func run(ctx context.Context, m *testing.M) (code int, err error) {
+	dir, err := os.MkdirTemp("", "qscaler-e2e-")
+	if err != nil {
+		return 1, err
+	}
+	defer func() { _ = os.RemoveAll(dir) }()
+	ctx, cancel := context.WithTimeout(ctx, startPatience)
+	defer cancel()
+	images, err := exampleworkers.Build(ctx, dir)
+	if err != nil {
+		return 1, err
+	}
+	shared, err = stack.Start(ctx, stack.Options{
+		Dir: dir + "/stack", Images: images, NoRedis: true, CrashBackOff: time.Second,
+		Progress: func(format string, args ...any) { fmt.Fprintf(os.Stderr, format+"\n", args...) },
+	})
+	if err != nil {
+		return 1, err
+	}
+	defer func() {
+		if stopped := shared.Stop(); err == nil {
+			err = stopped
+		}
+	}()
+	return m.Run(), nil
+}
