@@ -71,13 +71,14 @@ func (s *source) look(ctx context.Context) (broker.Endpoint, error) {
 	return s.resolve(ctx)
 }
 
-// credentialsChange returns a channel that is closed when the credentials are not any more what they were.
-// It is no reason to give up a connection that works that they cannot be looked up.
+// credentialsChange returns a channel that is closed when the credentials are not any more what they were, or
+// are no more. That they cannot be looked up for a while is no reason to give up a connection that works.
 func (s *source) credentialsChange(ctx context.Context, current broker.Endpoint) <-chan struct{} {
 	changed := make(chan struct{})
 	s.beside.Go(func() {
 		for s.pause(ctx, jitter(s.options.CredentialsInterval)) {
-			if next, err := s.look(ctx); err == nil && !next.Equal(current) {
+			next, err := s.look(ctx)
+			if (err == nil && !next.Equal(current)) || broker.Lasting(err) {
 				close(changed)
 				return
 			}

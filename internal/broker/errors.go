@@ -62,3 +62,13 @@ func ReasonOf(err error) Reason {
 		return ReasonUnknown
 	}
 }
+
+// Lasting reports whether a failure stays until a person changes something, by its own word: a Secret that is
+// not there, and not an API server that did not answer.
+func Lasting(err error) bool {
+	var failure interface {
+		error
+		Lasting() bool
+	}
+	return errors.As(err, &failure) && failure.Lasting()
+}

@@ -26,7 +26,7 @@ const (
 	ReasonInvalidCA            = "InvalidCA"
 )
 
-// Error is a connection that cannot be made until a person changes something.
+// Error is why a connection cannot be made.
 type Error struct {
 	// Reason is a condition's.
 	Reason string
@@ -38,6 +38,9 @@ func (e *Error) Error() string { return e.Message }
 
 // FailureReason tells one failure from another where only errors are known; see broker.ReasonOf.
 func (e *Error) FailureReason() broker.Reason { return broker.Reason(e.Reason) }
+
+// Lasting is true unless the API server only failed to answer; see broker.Lasting.
+func (e *Error) Lasting() bool { return e.Reason != ReasonSecretUnreadable }
 
 // Resolver finds out what a Spec refers to.
 type Resolver struct {
