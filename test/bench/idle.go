@@ -83,7 +83,7 @@ func (s *stand) awaitKnown(ctx context.Context, size int) error {
 		select {
 		case <-ctx.Done():
 			return fmt.Errorf("the operator knows %d of %d QWorkers after %s (%w)", u.qworkersKnown, size, patience, err)
-		case <-time.After(100 * time.Millisecond): // to ask more often would be to measure the asking
+		case <-time.After(time.Second): // the answer has seven lines for each QWorker: to ask often is to measure the asking
 		}
 	}
 }
