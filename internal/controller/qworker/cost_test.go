@@ -81,7 +81,7 @@ func costed(t *testing.T) (*cluster, *bill) {
 func (c *cluster) settled(b *bill, want map[string]int) {
 	c.Helper()
 	c.eventually("the requests", func() string { return cmp.Diff(want, b.copy()) })
-	time.Sleep(quietFor)
+	<-time.After(quietFor)
 	if diff := cmp.Diff(want, b.take()); diff != "" {
 		c.Errorf("requests (-want +got):\n%s\n%s", diff, c.picture())
 	}
@@ -92,7 +92,7 @@ func (c *cluster) quiet(b *bill) {
 	c.Helper()
 	before := map[string]int{}
 	c.eventually("the operator to come to rest", func() string {
-		time.Sleep(quietFor)
+		<-time.After(quietFor)
 		last := before
 		before = b.copy()
 		return cmp.Diff(last, before)
@@ -100,7 +100,7 @@ func (c *cluster) quiet(b *bill) {
 	b.take()
 }
 
-// quietFor is for how long nothing must come to be sure that nothing comes: that cannot be waited for.
+// quietFor is for how long nothing must come to be sure that nothing does.
 const quietFor = 300 * time.Millisecond
 
 // What each turn of a fleet's life costs, in requests to the API server: these are exact, because each of them
@@ -123,7 +123,7 @@ func TestWhatAFleetCosts(t *testing.T) {
 	for _, p := range pods {
 		c.hold(q.queueName(), p.Name)
 	}
-	time.Sleep(quietFor)
+	<-time.After(quietFor)
 	// Ten workers take their tasks: desired stays, and nothing is written.
 	if diff := cmp.Diff(map[string]int{}, b.take()); diff != "" {
 		t.Errorf("requests while tasks are taken (-want +got):\n%s", diff)
@@ -176,7 +176,7 @@ func TestMessagesCostTheAPIServerNothing(t *testing.T) {
 	for range batches {
 		c.push(q.queueName(), 50)
 	}
-	time.Sleep(quietFor)
+	<-time.After(quietFor)
 	if diff := cmp.Diff(map[string]int{}, b.take()); diff != "" {
 		t.Errorf("requests for 1000 messages (-want +got):\n%s", diff)
 	}
