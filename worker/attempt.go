@@ -15,7 +15,8 @@ func (r *run) attempt(t *held) {
 		r.end(t, task, errWorkerEnded, 0)
 		return
 	}
-	ctx, cancel := context.WithCancelCause(context.WithValue(r.tasks, drainingKey{}, r.leave))
+	// Not under the context of all tasks: to be known to it costs a task more than all else. See hands.end.
+	ctx, cancel := context.WithCancelCause(r.base)
 	defer cancel(nil)
 	if !r.hands.begin(t, cancel) {
 		r.hands.drop(t)

@@ -11,6 +11,8 @@ import (
 type hands struct {
 	mu    sync.Mutex
 	tasks map[string]*held // by element
+	// over is why no attempt may go on, nil while they may.
+	over error
 	// freed is signalled when there is less in hand.
 	freed chan struct{}
 }
@@ -43,6 +45,9 @@ func (h *hands) begin(t *held, cancel context.CancelCauseFunc) bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	t.cancel = cancel
+	if h.over != nil {
+		cancel(h.over)
+	}
 	return !t.lost
 }
 
@@ -99,10 +104,11 @@ func (h *hands) lose(before map[string]*held, listed map[string]bool) (lost []*h
 	return lost
 }
 
-// end ends every attempt.
+// end ends every attempt, also those that have yet to begin.
 func (h *hands) end(cause error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	h.over = cause
 	for _, t := range h.tasks {
 		if t.cancel != nil {
 			t.cancel(cause)

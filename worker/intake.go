@@ -3,6 +3,7 @@ package worker
 import (
 	"context"
 	"math/rand/v2"
+	"slices"
 	"time"
 
 	"github.com/quickube/qscaler/worker/internal/store"
@@ -28,10 +29,18 @@ type intake struct {
 	// orphans are elements of the worker's own list that nobody has in hand: left by a process that was
 	// killed, or reserved by a command whose answer was lost.
 	orphans []string
+	// coming is where tasks come in that were asked for while others were ready; nil when none were.
+	coming chan reserved
 	// dry is true when the queue had fewer tasks than were asked for.
 	dry         bool
 	nextSweep   time.Time
 	nextPromote time.Time
+}
+
+// reserved is what came of a reservation.
+type reserved struct {
+	items []store.Item
+	err   error
 }
 
 // takeTasks takes tasks and begins them, until the worker is to leave and has nothing in hand.
@@ -80,6 +89,8 @@ func (r *run) turn() error {
 		return r.sweep()
 	case len(r.ready) > 0:
 		return r.beginReady()
+	case r.coming != nil:
+		return r.receive()
 	case !r.awaitHand(time.Until(r.nextSweep)):
 		return nil
 	case len(r.orphans) > 0:
@@ -130,7 +141,48 @@ func (r *run) beginReady() error {
 		return r.attemptAlone(t)
 	}
 	r.slots <- struct{}{}
-	go r.attempt(t)
+	r.hand(t)
+	if ahead := r.pace.ahead(cap(r.slots)); r.coming == nil && !r.dry && len(r.ready) < ahead/2 {
+		r.takeAhead(ahead)
+	}
+	return nil
+}
+
+// hand has a hand do a task: one that is free, or another. A hand stays for the next task, because a new
+// goroutine would have to grow its stack anew.
+func (r *run) hand(t *held) {
+	select {
+	case r.begun <- t:
+	default:
+		go func() {
+			for ; t != nil; t = <-r.begun {
+				r.attempt(t)
+			}
+		}()
+	}
+}
+
+// takeAhead reserves tasks while others are ready, so that short ones do not wait for the broker.
+func (r *run) takeAhead(n int) {
+	coming := make(chan reserved, 1)
+	r.coming = coming
+	go func() {
+		ctx, cancel := context.WithTimeout(r.tasks, operationTimeout)
+		defer cancel()
+		items, err := r.store.Reserve(ctx, n)
+		coming <- reserved{items, err}
+	}()
+}
+
+// receive takes up what was asked for ahead.
+func (r *run) receive() error {
+	came := <-r.coming // it has a time-out of its own
+	r.coming = nil
+	if came.err != nil {
+		return came.err
+	}
+	r.dry = len(came.items) == 0
+	r.takeUp(came.items...)
 	return nil
 }
 
@@ -248,24 +300,36 @@ func (r *run) sweep() error {
 
 // giveBack returns what is reserved and not begun.
 func (r *run) giveBack() error {
-	for len(r.ready) > 0 {
-		last := r.ready[len(r.ready)-1] // the youngest first, so that the oldest is the head of the queue again
-		ctx, cancel := context.WithTimeout(r.tasks, operationTimeout)
-		_, err := r.store.Return(ctx, last.Item)
-		cancel()
-		if err != nil {
-			return err
-		}
-		r.hands.drop(last)
-		r.ready = r.ready[:len(r.ready)-1]
+	if len(r.ready) == 0 {
+		return nil
 	}
-	r.dry = false
+	items := make([]store.Item, len(r.ready))
+	for i, t := range slices.Backward(r.ready) { // the youngest first: the oldest is the head of the queue again
+		items[len(items)-1-i] = t.Item
+	}
+	if err := r.giveBackAll(items); err != nil {
+		return err
+	}
+	r.hands.drop(r.ready...)
+	r.ready, r.dry = nil, false
 	return nil
+}
+
+func (r *run) giveBackAll(items []store.Item) error {
+	ctx, cancel := context.WithTimeout(r.tasks, operationTimeout)
+	defer cancel()
+	_, err := r.store.Return(ctx, items...)
+	return err
 }
 
 // depart is one step on the way out: give back what was not begun, wait for what was, and leave with an empty
 // list.
 func (r *run) depart() (left bool, err error) {
+	if r.coming != nil {
+		if err := r.receive(); err != nil {
+			return false, err
+		}
+	}
 	if err := r.giveBack(); err != nil {
 		return false, err
 	}
@@ -276,16 +340,14 @@ func (r *run) depart() (left bool, err error) {
 	if err := r.sweep(); err != nil {
 		return false, err
 	}
-	for _, element := range r.orphans {
-		ctx, cancel := context.WithTimeout(r.tasks, operationTimeout)
-		_, err := r.store.Return(ctx, store.Parsed(element))
-		cancel()
-		if err != nil {
-			return false, err
-		}
+	if len(r.orphans) == 0 {
+		return true, nil
 	}
-	r.orphans = nil
-	return true, nil
+	items := make([]store.Item, len(r.orphans))
+	for i, element := range r.orphans { // the oldest is to be the last, and the head of the queue
+		items[len(items)-1-i] = store.Parsed(element)
+	}
+	return true, r.giveBackAll(items)
 }
 
 // awaitFreed waits until there is less in hand, the worker is killed, or it is time to look whether it still is

@@ -10,7 +10,7 @@ const (
 	// that waits behind them could be done elsewhere.
 	worthwhile = 2 * time.Millisecond
 	// mostAhead bounds how many tasks are reserved ahead.
-	mostAhead = 256
+	mostAhead = 1024
 	// patience is how long a task that was reserved ahead waits for a free hand before it is given back.
 	patience = 20 * time.Millisecond
 )

@@ -18,7 +18,7 @@ type settlement struct {
 
 const (
 	// settleBatch bounds how many acknowledgements go out together.
-	settleBatch = 256
+	settleBatch = 1024
 	// operationTimeout bounds one operation of the broker.
 	operationTimeout = 5 * time.Second
 	// retryPause is the pause after a failed operation. It is longer than takeWait: a BLMOVE whose connection
@@ -78,7 +78,7 @@ func (r *run) bring(batch []settlement) {
 	asked := 0
 	r.untilAnswered(func(ctx context.Context) error {
 		asked++
-		was, err := r.store.Done(ctx, items)
+		was, err := r.store.Done(ctx, items...)
 		if err != nil {
 			return err
 		}

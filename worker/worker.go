@@ -85,9 +85,13 @@ type run struct {
 	hands   *hands
 	pace    *pace
 	// slots has an entry for each attempt under way.
-	slots       chan struct{}
+	slots chan struct{}
+	// begun has the tasks for hands that are free; it is closed at the end.
+	begun       chan *held
 	settlements chan settlement
-	// tasks is the context of all tasks. Only a second signal ends it.
+	// base is what the contexts of tasks are made from; it is never cancelled.
+	base context.Context
+	// tasks is the context of everything that goes on for as long as tasks do. Only a second signal ends it.
 	tasks context.Context
 	kill  context.CancelCauseFunc
 	// killed is closed by a second signal, or by a test.
@@ -101,13 +105,15 @@ func (w *Worker) newRun(ctx context.Context, broker inject.Broker) *run {
 		handler: w.handler, options: w.options, queue: broker.Queue,
 		leave: newLeave(broker.DrainFile), hands: newHands(), pace: newPace(),
 		slots:       make(chan struct{}, w.options.concurrency),
-		settlements: make(chan settlement, settleBatch),
+		begun:       make(chan *held),
+		settlements: make(chan settlement, 4*settleBatch), // so that a slow disk of the broker's holds up no hand
 	}
 	r.killed = r.leave.killed
 	if broker.Killed != nil {
 		r.killed = broker.Killed
 	}
-	r.tasks, r.kill = context.WithCancelCause(context.WithoutCancel(ctx))
+	r.base = context.WithValue(context.WithoutCancel(ctx), drainingKey{}, r.leave)
+	r.tasks, r.kill = context.WithCancelCause(r.base)
 	return r
 }
 
@@ -147,6 +153,7 @@ func (r *run) do(ctx context.Context, connect func() (store.Store, error)) error
 		r.settle()
 	}()
 	err := r.takeTasks()
+	close(r.begun)
 	if err != nil {
 		r.hands.end(err)
 		r.kill(err)

@@ -49,6 +49,12 @@ local stamped = stamp(ARGV[1], ARGV[2], now)
 redis.call('LPUSH', KEYS[1], stamped)
 return stamped`
 
+// DoneScript acknowledges the elements ARGV of the processing list, KEYS[1], and answers for each 0 when it was
+// not there any more. Many in one step cost a Redis that writes each step to its disk as much as one.
+const DoneScript = `local was = {}
+for i, e in ipairs(ARGV) do was[i] = redis.call('LREM', KEYS[1], -1, e) end
+return was`
+
 // SettleScript acknowledges the element ARGV[1] of the processing list, KEYS[1], and ends its uniqueness,
 // KEYS[2], where that is still the task's, ARGV[2]. It answers 0 when the element was not there any more.
 const SettleScript = `if redis.call('LREM', KEYS[1], -1, ARGV[1]) == 0 then return 0 end
@@ -72,11 +78,16 @@ redis.call('LPUSH', KEYS[2], ARGV[2])
 if redis.call('GET', KEYS[3]) == ARGV[3] then redis.call('DEL', KEYS[3]) end
 return 1`
 
-// ReturnScript gives the element ARGV[1] of the processing list, KEYS[1], back to the head of the queue,
-// KEYS[2], as ARGV[2]. It answers 0 when the element was not there any more.
-const ReturnScript = `if redis.call('LREM', KEYS[1], -1, ARGV[1]) == 0 then return 0 end
-redis.call('RPUSH', KEYS[2], ARGV[2])
-return 1`
+// ReturnScript gives elements of the processing list, KEYS[1], back to the head of the queue, KEYS[2]: each odd
+// one of ARGV as the even one after it, so that the last is the next to be taken. It answers for each 0 when it
+// was not there any more.
+const ReturnScript = `local was = {}
+for i = 1, #ARGV, 2 do
+  local n = redis.call('LREM', KEYS[1], -1, ARGV[i])
+  if n > 0 then redis.call('RPUSH', KEYS[2], ARGV[i + 1]) end
+  was[#was + 1] = n
+end
+return was`
 
 // PromoteScript moves up to ARGV[1] tasks that are due from the sorted set KEYS[1] to the end of the queue,
 // KEYS[2], and answers in how many milliseconds the next is due: 0 when there are more already, -1 when there

@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -41,46 +40,73 @@ const MaxID = 128
 
 const envelopePrefix = "qscaler:1:"
 
-var (
-	envelope = regexp.MustCompile(`^qscaler:1:([A-Za-z0-9._-]{1,128}):([0-9]{1,9}):([0-9]{1,9}):([0-9]{1,15}):([A-Za-z0-9._-]*):([0-9]{1,9}):`)
-	id       = regexp.MustCompile(`^[A-Za-z0-9._-]{1,128}$`)
-)
-
 // ErrInvalidID is the answer to an identifier that an envelope cannot have.
 var ErrInvalidID = errors.New("a task's identifier must have 1 to 128 of A-Z a-z 0-9 . _ -")
 
 // CheckID reports whether an identifier can stand in an envelope.
 func CheckID(s string) error {
-	if !id.MatchString(s) {
+	if !isID(s) || len(s) > MaxID || s == "" {
 		return fmt.Errorf("%w; it is %q", ErrInvalidID, s)
 	}
 	return nil
 }
 
-// Parse reads an element. What is no envelope is a payload.
+// Parse reads an element. What is no envelope is a payload. The scripts have the same grammar, to the letter.
 func Parse(element string) Task {
-	if !strings.HasPrefix(element, envelopePrefix) {
+	rest, ok := strings.CutPrefix(element, envelopePrefix)
+	if !ok {
 		return Task{Payload: element}
 	}
-	m := envelope.FindStringSubmatch(element)
-	if m == nil {
+	var (
+		fields  [6]string // id, failed, lost, first, reservation, length of headers
+		longest = [6]int{MaxID, 9, 9, 15, len(rest), 9}
+	)
+	for i := range fields {
+		if fields[i], rest, ok = strings.Cut(rest, ":"); !ok || len(fields[i]) > longest[i] {
+			return Task{Payload: element}
+		}
+	}
+	failed, ok1 := number(fields[1])
+	lost, ok2 := number(fields[2])
+	first, ok3 := number(fields[3])
+	length, ok4 := number(fields[5])
+	good := ok1 && ok2 && ok3 && ok4 && fields[0] != "" && isID(fields[0]) && isID(fields[4])
+	if !good || length > int64(len(rest)) {
 		return Task{Payload: element}
 	}
-	rest := element[len(m[0]):]
-	length, err := strconv.Atoi(m[6])
-	if err != nil || length > len(rest) { // as the scripts have it, to the letter
-		return Task{Payload: element}
+	t := Task{
+		ID: fields[0], Failed: int(failed), Lost: int(lost), First: time.UnixMilli(first).UTC(),
+		Reservation: fields[4], Payload: rest[length:],
 	}
-	t := Task{ID: m[1], Reservation: m[5], Payload: rest[length:]}
 	if length > 0 && json.Unmarshal([]byte(rest[:length]), &t.Headers) != nil {
 		t.Headers = nil // whoever wrote them, the payload is whole
 	}
-	// The expression has made sure that these are numbers that fit.
-	t.Failed, _ = strconv.Atoi(m[2])
-	t.Lost, _ = strconv.Atoi(m[3])
-	first, _ := strconv.ParseInt(m[4], 10, 64)
-	t.First = time.UnixMilli(first).UTC()
 	return t
+}
+
+// isID reports whether all characters are those of an identifier.
+func isID(s string) bool {
+	for i := range len(s) {
+		c := s[i]
+		letter := 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z'
+		if !letter && !isDigit(c) && c != '.' && c != '_' && c != '-' {
+			return false
+		}
+	}
+	return true
+}
+
+func isDigit(c byte) bool { return '0' <= c && c <= '9' }
+
+// number reads one digit or more; a sign is none.
+func number(s string) (n int64, ok bool) {
+	for i := range len(s) {
+		if !isDigit(s[i]) {
+			return 0, false
+		}
+	}
+	n, err := strconv.ParseInt(s, 10, 64)
+	return n, err == nil
 }
 
 // Element is the inverse of Parse for a task that has an identifier.

@@ -17,6 +17,7 @@ import (
 var (
 	reserve = rueidis.NewLuaScript(redislist.ReserveScript)
 	adopt   = rueidis.NewLuaScript(redislist.AdoptScript)
+	done    = rueidis.NewLuaScript(redislist.DoneScript)
 	settle  = rueidis.NewLuaScript(redislist.SettleScript)
 	retry   = rueidis.NewLuaScript(redislist.RetryScript)
 	bury    = rueidis.NewLuaScript(redislist.BuryScript)
@@ -91,33 +92,31 @@ func (s *Store) Adopt(ctx context.Context, element string) (store.Item, bool, er
 	return store.Parsed(stamped), err == nil, err
 }
 
-// Done implements store.Store. All go out in one pipeline.
-func (s *Store) Done(ctx context.Context, items []store.Item) ([]bool, error) {
+// Done implements store.Store.
+func (s *Store) Done(ctx context.Context, items ...store.Item) ([]bool, error) {
 	var (
-		commands = make(rueidis.Commands, 0, len(items))
-		plain    = make([]int, 0, len(items))
 		was      = make([]bool, len(items))
+		plain    = make([]int, 0, len(items))
+		elements = make([]string, 0, len(items))
 	)
 	for i, item := range items {
 		if item.Headers[store.UniqueHeader] == "" {
-			commands = append(commands, s.client.B().Lrem().Key(s.processing).Count(-1).Element(item.Element).Build())
-			plain = append(plain, i)
+			plain, elements = append(plain, i), append(elements, item.Element)
 			continue
 		}
-		removed, err := settle.Exec(ctx, s.client, []string{s.processing, s.unique(item)}, []string{item.Element, item.ID}).AsInt64()
-		if err != nil {
+		var err error
+		if was[i], err = moved(settle.Exec(ctx, s.client, []string{s.processing, s.unique(item)}, []string{item.Element, item.ID})); err != nil {
 			return nil, err
 		}
-		was[i] = removed > 0
 	}
-	for n, reply := range s.client.DoMulti(ctx, commands...) {
-		removed, err := reply.AsInt64()
-		if err != nil {
-			return nil, err
-		}
-		was[plain[n]] = removed > 0
+	if len(plain) == 0 {
+		return was, nil
 	}
-	return was, nil
+	answers, err := allMoved(done.Exec(ctx, s.client, []string{s.processing}, elements))
+	for n, ours := range answers {
+		was[plain[n]] = ours
+	}
+	return was, err
 }
 
 // unique is the key of a task's uniqueness; of a task that has none, one that never stands.
@@ -138,8 +137,12 @@ func (s *Store) Bury(ctx context.Context, item store.Item, letter string) (bool,
 }
 
 // Return implements store.Store.
-func (s *Store) Return(ctx context.Context, item store.Item) (bool, error) {
-	return moved(back.Exec(ctx, s.client, []string{s.processing, s.queue}, []string{item.Element, store.Returned(item)}))
+func (s *Store) Return(ctx context.Context, items ...store.Item) ([]bool, error) {
+	elements := make([]string, 0, 2*len(items))
+	for _, item := range items {
+		elements = append(elements, item.Element, store.Returned(item))
+	}
+	return allMoved(back.Exec(ctx, s.client, []string{s.processing, s.queue}, elements))
 }
 
 // Promote implements store.Store.
@@ -154,4 +157,16 @@ func (s *Store) Close() { s.client.Close() }
 func moved(reply rueidis.RedisResult) (bool, error) {
 	n, err := reply.AsInt64()
 	return n > 0, err
+}
+
+func allMoved(reply rueidis.RedisResult) ([]bool, error) {
+	numbers, err := reply.AsIntSlice()
+	if err != nil {
+		return nil, err
+	}
+	was := make([]bool, len(numbers))
+	for i, n := range numbers {
+		was[i] = n > 0
+	}
+	return was, nil
 }

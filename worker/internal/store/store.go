@@ -34,13 +34,14 @@ type Store interface {
 	Adopt(ctx context.Context, element string) (item Item, ok bool, err error)
 
 	// Done acknowledges tasks, and tells of each whether it was still the worker's.
-	Done(ctx context.Context, items []Item) (was []bool, err error)
+	Done(ctx context.Context, items ...Item) (was []bool, err error)
 	// Retry has a task wait, with one failure more.
 	Retry(ctx context.Context, item Item, wait time.Duration) (was bool, err error)
 	// Bury makes a task a dead letter.
 	Bury(ctx context.Context, item Item, letter string) (was bool, err error)
-	// Return gives a task back to the head of the queue, as if it had never been reserved.
-	Return(ctx context.Context, item Item) (was bool, err error)
+	// Return gives tasks back to the head of the queue, as if they had never been reserved; the last is the
+	// next to be taken.
+	Return(ctx context.Context, items ...Item) (was []bool, err error)
 
 	// Promote has tasks that are due wait no longer, and tells when the next is: 0 at once, less than 0 never.
 	Promote(ctx context.Context) (next time.Duration, err error)
