@@ -161,7 +161,7 @@ func TestTrouble(t *testing.T) {
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
-			if got := Trouble(c.pod.Pod, "worker"); got != c.want {
+			if got, _ := Trouble(c.pod.Pod, "worker"); got != c.want {
 				t.Errorf("Trouble = %q, want %q", got, c.want)
 			}
 		})

@@ -17,6 +17,8 @@ func Strip(object any) (any, error) {
 		NodeName:      pod.Spec.NodeName,
 		RestartPolicy: pod.Spec.RestartPolicy,
 		Containers:    containers,
+
+		TerminationGracePeriodSeconds: pod.Spec.TerminationGracePeriodSeconds,
 	}
 	return pod, nil
 }

@@ -46,7 +46,7 @@ type simPod struct {
 func newWorld(minimum, maximum int) *world {
 	return &world{
 		now: t0, broken: map[string]bool{}, delay: 5 * time.Second,
-		spec: Fleet{Newest: "r1"}, scale: Range{minimum, maximum, big.NewRat(1, 1)},
+		spec: Fleet{Newest: "r1", Rollout: Rollout{Surge: Percent(25), Deadline: 20 * time.Second}}, scale: Range{minimum, maximum, big.NewRat(1, 1)},
 	}
 }
 
@@ -155,7 +155,7 @@ func (w *world) apply(d Decision) {
 			p.Grant = Grant{Reason: a.Grant, Since: w.now}
 		case WithdrawGrant:
 			p.Grant = Grant{}
-		case DeleteNotRunning, DeleteOverdue:
+		case DeleteNotRunning, DeleteOverdue, SignalLeave:
 			p.Phase = Terminating
 		case Remove:
 			w.pods = slices.Delete(w.pods, i, i+1)

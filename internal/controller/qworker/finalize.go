@@ -47,7 +47,11 @@ func (s *scope) finish(ctx context.Context) error {
 	if s.deleting() && len(pods) == 0 && began > 0 {
 		s.again = true
 	}
-	if err := s.history.Prune(ctx, s.qw, s.revisions, s.inUse, emptied); err != nil {
+	keep := historyLimit(s.qw.Spec.Rollout)
+	if emptied {
+		keep = 0
+	}
+	if err := s.history.Prune(ctx, s.qw, s.revisions, s.inUse, keep); err != nil {
 		return err
 	}
 	if !emptied {

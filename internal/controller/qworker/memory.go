@@ -33,6 +33,8 @@ type memory struct {
 	lost map[string]lostPod
 	// retries has the pods whose tasks could not be given back, and when that is tried again.
 	retries map[string]retry
+	// refusals has the revisions of which the API server refused a pod.
+	refusals map[string]refusal
 	// strays is true once the processing lists of pods that this process never saw were looked for.
 	strays bool
 	// watches has the keys under which the backlog watches queues for this QWorker.
@@ -71,6 +73,8 @@ func newMemory(uid types.UID) *memory {
 		lost:    map[string]lostPod{},
 		retries: map[string]retry{},
 		watches: map[string]bool{},
+
+		refusals: map[string]refusal{},
 	}
 }
 

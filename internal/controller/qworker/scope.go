@@ -50,6 +50,8 @@ type scope struct {
 	size     sizing
 	decision planner.Decision
 	done     []planner.Action
+	// refused has the revisions of which a pod is to be created and cannot be.
+	refused []string
 	// returned counts the tasks of dead workers that were given back to the queue.
 	returned int64
 	// reclaimErr says why the tasks of a pod that is no more could not be given back.
@@ -187,6 +189,7 @@ func (s *scope) statesOf(pods []*corev1.Pod) []planner.Pod {
 	states := make([]planner.Pod, len(pods))
 	for i, pod := range pods {
 		states[i] = fleet.StateOf(pod, s.workerOf(pod))
+		states[i].Signalled = s.signalled(states[i].Revision)
 	}
 	return states
 }
@@ -220,7 +223,7 @@ func (s *scope) plan() {
 
 func grantsLeave(d planner.Decision) bool {
 	for _, a := range d.Actions {
-		if a.Kind == planner.GrantLeave {
+		if a.Kind == planner.GrantLeave || a.Kind == planner.SignalLeave {
 			return true
 		}
 	}
@@ -230,19 +233,22 @@ func grantsLeave(d planner.Decision) bool {
 // fleet is what the planner sees.
 func (s *scope) fleet() planner.Fleet {
 	f := planner.Fleet{
-		Now:         s.now,
-		Desired:     s.size.desired,
-		DepthKnown:  s.depthKnown(),
-		Deleting:    s.deleting(),
-		ExcessSince: s.memory.excessSince,
-		Pods:        s.statesWithWork(),
+		Now:          s.now,
+		Desired:      s.size.desired,
+		DepthKnown:   s.depthKnown(),
+		Deleting:     s.deleting(),
+		ExcessSince:  s.memory.excessSince,
+		RefusedUntil: s.refusedUntil(),
+		Rollout:      rolloutOf(s.qw.Spec.Rollout),
+		Tried:        isTried(s.newest),
+		Pods:         s.statesWithWork(),
 	}
 	if s.newest != nil {
 		f.Newest = s.newest.Hash
 	}
 	if s.published != nil {
 		f.Published = s.published.Hash
-		f.Proven = s.published.Proven || s.hasReadyPod(s.published.Hash)
+		f.Proven = s.published.Proven
 	}
 	if d := s.qw.Spec.Drain; d != nil && d.MaxTaskDuration != nil {
 		f.MaxTaskDuration = d.MaxTaskDuration.Duration
@@ -250,29 +256,34 @@ func (s *scope) fleet() planner.Fleet {
 	return f
 }
 
-func (s *scope) hasReadyPod(hash string) bool {
-	for _, p := range s.states {
-		if p.Revision == hash && p.Phase == planner.Running && p.Ready {
-			return true
-		}
-	}
-	return false
-}
-
 // act carries the decision out.
 func (s *scope) act(ctx context.Context) error {
 	s.memory.excessSince = s.decision.ExcessSince
 	s.wakeAt(s.decision.Wake)
-	if s.published != nil && !s.published.Proven && s.hasReadyPod(s.published.Hash) {
-		if err := s.history.MarkProven(ctx, s.qw, *s.published); err != nil {
-			return err
-		}
+	if err := s.markRevisions(ctx); err != nil {
+		return err
 	}
 	s.nameCreations()
 	s.watchQueues()
 	var err error
 	s.done, err = s.fleets.Apply(ctx, s.qw, s.pods, s.decision.Actions, s.workerOf, s.newPod)
-	return err
+	return s.noteCreations(err)
+}
+
+// markRevisions stores what has become of the revisions, before anything is done that a later leader must know.
+func (s *scope) markRevisions(ctx context.Context) error {
+	if s.published != nil && !s.published.Proven && s.decision.Proven {
+		if err := s.history.MarkProven(ctx, s.qw, *s.published); err != nil {
+			return err
+		}
+	}
+	tries := s.decision.Stage == planner.Canary && slices.ContainsFunc(s.decision.Actions, func(a planner.Action) bool {
+		return a.Kind == planner.Create && a.Revision == s.newest.Hash
+	})
+	if tries && !s.newest.Tried {
+		return s.history.MarkTried(ctx, s.qw, *s.newest)
+	}
+	return nil
 }
 
 // nameCreations chooses the names of the pods that will be created. The queue is read with them from before

@@ -147,6 +147,7 @@ func makeQWorker(name string) qw {
 				ScalerConfigRef: "config", Queue: name + "-queue", MaxReplicas: 10,
 				ScaleDownDelay: &metav1.Duration{},
 			},
+			Rollout: &v1alpha1.RolloutSpec{MinReadySeconds: ptr.To[int32](0)},
 		},
 	}}
 }
