@@ -69,7 +69,14 @@ func Run(ctx context.Context, o Options) error {
 	if err != nil {
 		return fmt.Errorf("setting up the manager, %w", err)
 	}
-	if err := addControllers(mgr, o); err != nil {
+	watchNodes, err := mayWatchNodes(ctx, mgr)
+	if err != nil {
+		return err
+	}
+	if !watchNodes {
+		o.Log.Info("The operator may not read nodes: workers on a node that is to go are not replaced beforehand, SIGTERM tells them")
+	}
+	if err := addControllers(mgr, o, watchNodes); err != nil {
 		return err
 	}
 	if err := mgr.AddHealthzCheck("ping", healthz.Ping); err != nil {
@@ -109,6 +116,7 @@ func newManager(o Options) (ctrl.Manager, error) {
 		ByObject: map[client.Object]cache.ByObject{
 			&corev1.Pod{}:                {Label: selector, Transform: fleet.Strip},
 			&appsv1.ControllerRevision{}: {Label: selector},
+			&corev1.Node{}:               {Transform: fleet.StripNode},
 		},
 	}
 	for _, namespace := range o.Namespaces {
@@ -132,7 +140,7 @@ func newManager(o Options) (ctrl.Manager, error) {
 	})
 }
 
-func addControllers(mgr ctrl.Manager, o Options) error {
+func addControllers(mgr ctrl.Manager, o Options, watchNodes bool) error {
 	if o.Registerer == nil {
 		o.Registerer = metrics.Registry
 	}
@@ -162,6 +170,7 @@ func addControllers(mgr ctrl.Manager, o Options) error {
 		Metrics:  o.Registerer,
 
 		Namespaces: o.Namespaces,
+		WatchNodes: watchNodes,
 	})
 	configs = scalerconfig.New(scalerconfig.Options{
 		Client:   mgr.GetClient(),

@@ -38,6 +38,9 @@ func (s *scope) finish(ctx context.Context) error {
 		return err
 	}
 	s.pods, s.states = pods, s.statesOf(pods)
+	if err := s.readNodes(ctx); err != nil {
+		return err
+	}
 	began := len(s.memory.seen) // pods that have vanished since are lost, and looked after in the next round
 	for _, p := range s.states {
 		s.memory.seen[p.Name] = p.Revision

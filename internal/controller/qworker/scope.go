@@ -114,6 +114,9 @@ func (s *scope) observe(ctx context.Context) error {
 		return err
 	}
 	s.states = s.statesOf(s.pods)
+	if err := s.readNodes(ctx); err != nil {
+		return err
+	}
 	s.leftOnGrant = map[string]bool{}
 	for _, p := range s.states {
 		if p.Phase == planner.Left && p.Grant.Reason != "" && p.Failure.At.IsZero() {
