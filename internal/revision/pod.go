@@ -43,11 +43,9 @@ func (r Revision) NewPod(name string, o PodOptions) *corev1.Pod {
 		labels = map[string]string{}
 	}
 	maps.Copy(labels, ownLabels(o.Owner, r.Hash))
-	annotations := maps.Clone(r.PodMetadata.Annotations)
+	annotations := r.evictionAnnotations()
+	maps.Copy(annotations, r.PodMetadata.Annotations)
 	if o.Failures > 0 {
-		if annotations == nil {
-			annotations = map[string]string{}
-		}
 		annotations[AnnotationFailures] = strconv.Itoa(o.Failures)
 	}
 	return &corev1.Pod{
