@@ -68,6 +68,7 @@ func (c *cluster) startOperator() {
 		ended <- operator.Run(ctx, operator.Options{
 			Config: shared.Config(), Log: testr.NewWithOptions(c.T, testr.Options{Verbosity: -1}),
 			Namespaces: []string{c.namespace}, MetricsAddress: "0", ProbeAddress: "0",
+			LeaderElection: true, LeaderElectionNamespace: c.namespace,
 			SkipNameValidation: true, Registerer: prometheus.NewRegistry(),
 		})
 	}()
