@@ -12,6 +12,10 @@ type Fleet struct {
 
 	// Desired is how many workers the queue asks for; see Size and Window.
 	Desired int
+	// Excused is how many of Desired are for messages that workers on their way out are busy with. They need no
+	// other worker: none is created for them. Desired still has them for a while, because going down it is the
+	// highest of a window, and that is the pace at which others may follow.
+	Excused int
 	// DepthKnown is false while the queue cannot be read: then nobody is granted leave and no grant is
 	// withdrawn, because a failed read says nothing about the work.
 	DepthKnown bool
@@ -137,6 +141,11 @@ func (p Pod) idleUnready() bool { return p.Phase == Running && !p.Ready && p.Wor
 // steady pods are ready, those of the newest revision for as long as the rollout asks.
 func (f Fleet) steady(p Pod) bool {
 	return p.Phase == Running && p.Ready && (p.Revision != f.Newest || !f.Now.Before(f.steadyAt(p)))
+}
+
+// proves reports whether a pod shows that the published revision works.
+func (f Fleet) proves(p Pod) bool {
+	return p.Revision == f.Published && p.Phase == Running && p.Ready && !f.Now.Before(f.steadyAt(p))
 }
 
 func (f Fleet) steadyAt(p Pod) time.Time { return p.ReadyChanged.Add(f.Rollout.MinReady) }

@@ -22,6 +22,19 @@ func (d *Decision) withdraw(f Fleet, revision string, n int, why string) int {
 	return len(holders)
 }
 
+// Void reports whether what a pod was granted leave for is no more: its revision has been rolled back to, or its node
+// stays after all. Its work is then demand like any other's, and it is the first to be taken back.
+func (f Fleet) Void(p Pod) bool {
+	switch p.Grant.Reason {
+	case contract.ReasonRollout:
+		return p.Revision == f.Newest
+	case contract.ReasonNodeDrain:
+		return !p.NodeLeaving && !p.Lost
+	default:
+		return false
+	}
+}
+
 // forgiven are the pods of a revision whose grant can be taken back, busy ones first: for scale-down, for the
 // rollout of a revision that has been rolled back since, and for a node that stays after all.
 func (f Fleet) forgiven(revision string) []Pod {

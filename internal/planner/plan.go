@@ -54,7 +54,8 @@ func withoutUndone(actions []Action) []Action {
 // step decides as much as can be seen at once. One action may make room for another: a grant that is
 // withdrawn for a ready worker lets an older one leave.
 func step(f Fleet) Decision {
-	var d Decision
+	f.Proven = f.Proven || slices.ContainsFunc(f.Pods, f.proves)
+	d := Decision{Proven: f.Proven}
 	d.removeLeft(f)
 	d.endGrants(f)
 	if !f.Deleting && stageOf(f) == Canary && d.clearTheWay(f) {
@@ -63,7 +64,6 @@ func step(f Fleet) Decision {
 		f.ExcessSince = since
 	}
 	d.Stage = stageOf(f)
-	d.Proven = f.Proven || slices.ContainsFunc(f.Pods, func(p Pod) bool { return p.Revision == f.Published && f.steady(p) })
 	d.watchProgress(f)
 	switch {
 	case f.Deleting:
@@ -98,11 +98,9 @@ func (d *Decision) resize(f Fleet, s sizing) int {
 	if missing < 0 {
 		return d.shrink(f, s, -missing)
 	}
-	if s.room < missing {
-		missing = max(s.room, 0)
-	}
-	missing -= d.withdraw(f, s.revision, missing, s.why)
-	d.create(f, s.revision, missing, s.why)
+	missing = min(missing, max(s.room, 0))
+	back := d.withdraw(f, s.revision, missing, s.why)
+	d.create(f, s.revision, min(missing, s.want-f.Excused-len(s.pods))-back, s.why)
 	return 0
 }
 

@@ -17,6 +17,7 @@ func anyFleet(t *rapid.T) Fleet {
 	f := Fleet{
 		Now:        t0,
 		Desired:    rapid.IntRange(0, 12).Draw(t, "desired"),
+		Excused:    rapid.IntRange(0, 2).Draw(t, "excused"),
 		DepthKnown: rapid.Bool().Draw(t, "depthKnown"),
 		Deleting:   rapid.IntRange(0, 9).Draw(t, "deleting") == 0,
 		Published:  rapid.SampledFrom([]string{"", "r1", "r2"}).Draw(t, "published"),
@@ -25,6 +26,7 @@ func anyFleet(t *rapid.T) Fleet {
 		Tried:      rapid.Bool().Draw(t, "tried"),
 		Rollout:    anyRollout(t),
 	}
+	f.Excused = min(f.Excused, f.Desired)
 	if rapid.Bool().Draw(t, "bounded") {
 		f.MaxTaskDuration = time.Hour
 	}
@@ -153,11 +155,14 @@ func withdrawn(d Decision) map[string]bool {
 
 // checkWithdrawals checks that a grant that is taken back counts once: as a worker that need not be created.
 func checkWithdrawals(t *rapid.T, f Fleet, d Decision) {
-	created, gone := 0, 0
+	created, ordered, gone := 0, 0, 0
 	for _, a := range d.Actions {
 		switch a.Kind {
 		case Create:
 			created++
+			if d.Stage != Canary || a.Revision != f.Newest {
+				ordered++
+			}
 		case GrantLeave, SignalLeave, DeleteNotRunning, DeleteOverdue:
 			if i := slices.IndexFunc(f.Pods, func(p Pod) bool { return p.Name == a.Pod }); f.Pods[i].capacity() {
 				gone++
@@ -165,6 +170,9 @@ func checkWithdrawals(t *rapid.T, f Fleet, d Decision) {
 		}
 	}
 	surge, _ := f.budget()
+	if ordered > max(f.Desired+surge-f.Excused, 0) {
+		t.Errorf("%d are created, desired %d and surge %d, and %d are excused", ordered, f.Desired, surge, f.Excused)
+	}
 	before := count(f.Pods, Pod.capacity)
 	room := max(f.Desired+surge, before) - (before - gone)
 	if added := created + len(withdrawn(d)); added > room {

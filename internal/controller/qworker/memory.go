@@ -19,6 +19,10 @@ type memory struct {
 	window      planner.Window
 	seeded      bool
 	excessSince time.Time
+	// needs is the same window without the messages that workers on their way out hold, from when they were let
+	// go; held is how many those were at the last sizing, -1 before the first.
+	needs planner.Window
+	held  int64
 
 	// status is the last one written, for as long as the cache shows an older one.
 	status          *v1alpha1.QWorkerStatus
@@ -68,6 +72,7 @@ func (m *memory) outstanding() int {
 func newMemory(uid types.UID) *memory {
 	return &memory{
 		uid:     uid,
+		held:    -1,
 		seen:    map[string]string{},
 		settled: map[string]bool{},
 		lost:    map[string]lostPod{},

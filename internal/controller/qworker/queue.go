@@ -25,6 +25,8 @@ const (
 type sizing struct {
 	// desired is within the range, and stabilised going down.
 	desired int
+	// excused is how many of desired are for messages that workers on their way out are busy with.
+	excused int
 	// limit says whether the range overrides what the queue asks for.
 	limit planner.Limit
 }
@@ -134,15 +136,26 @@ func (s *scope) sizeUp() {
 	if !m.seeded {
 		m.seeded = true
 		m.window.Add(s.now, int64(s.status.DesiredReplicas), s.scaleDownDelay())
+		m.needs.Add(s.now, int64(s.status.DesiredReplicas), s.scaleDownDelay())
 	}
 	s.sized = true
 	if !s.reading.Known {
 		s.size.desired, _ = r.Clamp(int64(s.status.DesiredReplicas))
 		return
 	}
-	highest, falls := m.window.Add(s.now, r.Asked(demand(s.reading.Depth, s.excused())), s.scaleDownDelay())
+	wanted := demand(s.reading.Depth, s.excused())
+	highest, falls := m.window.Add(s.now, r.Asked(wanted), s.scaleDownDelay())
 	s.wakeAt(falls)
 	s.size.desired, s.size.limit = r.Clamp(highest)
+
+	held := s.reading.Depth.Waiting + s.reading.Depth.InFlight - wanted
+	if let := held - m.held; m.held >= 0 && let > 0 {
+		m.needs.Excuse(r.Asked(wanted+let) - r.Asked(wanted))
+	}
+	m.held = held
+	highest, _ = m.needs.Add(s.now, r.Asked(wanted), s.scaleDownDelay())
+	needed, _ := r.Clamp(highest)
+	s.size.excused = max(s.size.desired-needed, 0)
 }
 
 func (s *scope) scaleDownDelay() time.Duration {
@@ -175,12 +188,23 @@ func demand(d broker.Depth, excused map[string]bool) int64 {
 	return messages
 }
 
-// excused are the workers that are on their way out: granted or terminating.
+// excused are the workers that are on their way out: terminating, let go by the present decision, or granted leave
+// for a reason that still holds.
 func (s *scope) excused() map[string]bool {
 	excused := map[string]bool{}
+	var f planner.Fleet
+	if s.newest != nil {
+		f.Newest = s.newest.Hash
+	}
 	for _, p := range s.states {
-		if p.Phase == planner.Terminating || (p.Phase == planner.Running && p.Grant.Reason != "") {
+		granted := p.Phase == planner.Running && p.Grant.Reason != "" && !f.Void(p)
+		if p.Phase == planner.Terminating || granted {
 			excused[p.Name] = true
+		}
+	}
+	for _, a := range s.decision.Actions {
+		if a.Kind == planner.GrantLeave || a.Kind == planner.SignalLeave {
+			excused[a.Pod] = true
 		}
 	}
 	return excused

@@ -210,7 +210,18 @@ func (s *scope) decide(ctx context.Context) {
 	s.reading = s.backlog.Read(ctx, s.mainKey())
 	s.sizeUp()
 	s.plan()
+	// Messages of workers that are let go now need no other worker.
+	for range maxSizings {
+		before := s.size
+		if s.sizeUp(); s.size == before {
+			return
+		}
+		s.plan()
+	}
 }
+
+// maxSizings bounds how often a plan is made anew because of those whom it lets go.
+const maxSizings = 10
 
 // plan asks the planner. Without the ScalerConfig no pod is created whose password stands there: it would
 // never get one.
@@ -238,6 +249,7 @@ func (s *scope) fleet() planner.Fleet {
 	f := planner.Fleet{
 		Now:          s.now,
 		Desired:      s.size.desired,
+		Excused:      s.size.excused,
 		DepthKnown:   s.depthKnown(),
 		Deleting:     s.deleting(),
 		ExcessSince:  s.memory.excessSince,
