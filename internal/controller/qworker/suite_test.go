@@ -158,6 +158,8 @@ func (q qw) replicas(minimum, maximum int32) qw {
 	return q
 }
 
+func (q qw) rollout(change func(*v1alpha1.RolloutSpec)) qw { change(q.Spec.Rollout); return q }
+
 func (q qw) queueName() string { return q.Spec.ScaleConfig.Queue }
 
 // eventually waits for a condition, which says what is missing.
