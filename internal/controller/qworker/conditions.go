@@ -245,7 +245,7 @@ func (s *scope) draining() condition {
 		s.wakeAt(oldest.Grant.Since.Add(notHonouredAfter))
 		if s.now.Sub(oldest.Grant.Since) >= notHonouredAfter {
 			return is(kind, true, reasonNotHonoured, message+
-				". No worker of this QWorker has ever left on a grant: a worker must exit with 0 once /etc/qscaler/drain is not empty. To let go now, delete the pods; they get SIGTERM and their grace period")
+				". No worker of this QWorker has ever left on a grant: a worker must exit with 0 once /etc/qscaler/drain is not empty. If yours shuts down well on SIGTERM instead, set spec.drain.mode: Signal. To let go now, delete the pods; they get SIGTERM and their grace period")
 		}
 	}
 	return is(kind, true, reasonWaiting, message)

@@ -246,3 +246,58 @@ func TestTurningToSignalEndsGrantsThatNobodyReads(t *testing.T) {
 		return ""
 	})
 }
+
+// Orphaned pods are nobody's: none is granted leave, and the QWorker is not held.
+func TestAnOrphaningDeletionGrantsNothing(t *testing.T) {
+	t.Parallel()
+	c := newCluster(t)
+	q := makeQWorker("w").replicas(2, 5)
+	c.settled(q, 2)
+	if err := c.Delete(t.Context(), q.QWorker, client.PropagationPolicy(metav1.DeletePropagationOrphan)); err != nil {
+		t.Fatal(err)
+	}
+	c.eventually("the operator's finalizer is gone", func() string {
+		var w v1alpha1.QWorker
+		if err := c.Get(c.Context(), client.ObjectKeyFromObject(q), &w); err != nil {
+			return err.Error()
+		}
+		if len(w.Finalizers) != 1 || w.Finalizers[0] != metav1.FinalizerOrphanDependents {
+			return fmt.Sprintf("finalizers %v", w.Finalizers)
+		}
+		return ""
+	})
+	if with, without := granted(c.pods("w")); len(with) > 0 || len(without) != 2 {
+		t.Errorf("%d pods have leave, %d have not; want 2 left alone", len(with), len(without))
+	}
+}
+
+// The garbage collector deletes the pods of a QWorker that is deleted in the foreground; there is none here. Until
+// it has, workers are granted leave as ever, and nothing new is made for those that it has deleted.
+func TestAForegroundDeletionMakesNoReplacements(t *testing.T) {
+	t.Parallel()
+	c := newCluster(t)
+	q := makeQWorker("w").replicas(2, 5)
+	c.settled(q, 2)
+	if err := c.Delete(t.Context(), q.QWorker, client.PropagationPolicy(metav1.DeletePropagationForeground)); err != nil {
+		t.Fatal(err)
+	}
+	with, _ := c.awaitGrants("w", 2)
+	for _, p := range with {
+		if err := c.Delete(t.Context(), &p, client.GracePeriodSeconds(0)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	c.eventually("the operator's finalizer is gone", func() string {
+		var w v1alpha1.QWorker
+		if err := c.Get(c.Context(), client.ObjectKeyFromObject(q), &w); err != nil {
+			return err.Error()
+		}
+		if len(w.Finalizers) != 1 || w.Finalizers[0] != metav1.FinalizerDeleteDependents {
+			return fmt.Sprintf("finalizers %v", w.Finalizers)
+		}
+		return ""
+	})
+	if n := len(c.pods("w")); n != 0 {
+		t.Errorf("there are %d pods, want none", n)
+	}
+}
