@@ -103,44 +103,53 @@ func TestPlanProperties(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		f := anyFleet(t)
 		d := Plan(f)
-		after := carriedOut(f, d)
 		t.Logf("%s\nactions: %v", picture(f), d.Actions)
-
-		surge, unavailable := f.budget()
-		before, present := count(f.Pods, Pod.capacity), count(f.Pods, f.available)
-		returned := count(f.Pods, func(p Pod) bool { return withdrawn(d)[p.Name] })
-		if n := letGo(f, d, contract.ReasonScaleDown, anyPod); n > max(before+returned-f.Desired, 0) {
-			t.Errorf("%d ScaleDown grants, the excess is %d and %d came back", n, before-f.Desired, returned)
-		}
-		back := count(f.Pods, func(p Pod) bool { return withdrawn(d)[p.Name] && f.steady(p) })
-		replaced := letGo(f, d, contract.ReasonRollout, f.available) + letGo(f, d, contract.ReasonNodeDrain, f.available)
-		if budget := max(present+back-f.Desired+unavailable, 0); replaced > budget {
-			t.Errorf("%d available workers are let go to be replaced, the budget is %d", replaced, budget)
-		}
-		if left := count(after.Pods, f.available); !f.Deleting && left < min(present, f.Desired-unavailable) {
-			t.Errorf("%d available of %d desired, there were %d, and %d may be missing", left, f.Desired, present, unavailable)
-		}
-		if n := count(after.Pods, Pod.capacity); n > max(before, f.Desired+surge) {
-			t.Errorf("capacity went from %d to %d, desired %d and surge %d", before, n, f.Desired, surge)
-		}
-		if !f.DepthKnown && !f.Deleting {
-			for _, a := range d.Actions {
-				if (a.Kind == GrantLeave || a.Kind == WithdrawGrant) || (a.Kind == SignalLeave && letGo(f, d, a.Grant, anyPod) > 0) {
-					t.Errorf("the queue cannot be read, and yet: %v", a)
-				}
-			}
-		}
-		if f.Rollout.Paused && !f.Deleting && f.Published != "" && letGo(f, d, contract.ReasonRollout, func(p Pod) bool { return p.Revision != f.Newest && f.available(p) }) > 0 {
-			t.Errorf("the rollout is paused, and yet: %v", d.Actions)
-		}
-		checkTargets(t, f, d)
-		checkWithdrawals(t, f, d)
-		if d.Publish == "" {
-			if again := Plan(after); len(again.Actions) > 0 {
-				t.Errorf("a second plan is not empty: %v", again.Actions)
-			}
-		}
+		checkInvariants(t, f, d)
 	})
+}
+
+// reporter is what a rapid.T and a testing.T have in common.
+type reporter interface {
+	Errorf(format string, args ...any)
+}
+
+// checkInvariants checks what holds of every plan.
+func checkInvariants(t reporter, f Fleet, d Decision) {
+	after := carriedOut(f, d)
+	surge, unavailable := f.budget()
+	before, present := count(f.Pods, Pod.capacity), count(f.Pods, f.available)
+	returned := count(f.Pods, func(p Pod) bool { return withdrawn(d)[p.Name] })
+	if n := letGo(f, d, contract.ReasonScaleDown, anyPod); n > max(before+returned-f.Desired, 0) {
+		t.Errorf("%d ScaleDown grants, the excess is %d and %d came back", n, before-f.Desired, returned)
+	}
+	back := count(f.Pods, func(p Pod) bool { return withdrawn(d)[p.Name] && f.steady(p) })
+	replaced := letGo(f, d, contract.ReasonRollout, f.available) + letGo(f, d, contract.ReasonNodeDrain, f.available)
+	if budget := max(present+back-f.Desired+unavailable, 0); replaced > budget {
+		t.Errorf("%d available workers are let go to be replaced, the budget is %d", replaced, budget)
+	}
+	if left := count(after.Pods, f.available); !f.Deleting && left < min(present, f.Desired-unavailable) {
+		t.Errorf("%d available of %d desired, there were %d, and %d may be missing", left, f.Desired, present, unavailable)
+	}
+	if n := count(after.Pods, Pod.capacity); n > max(before, f.Desired+surge) {
+		t.Errorf("capacity went from %d to %d, desired %d and surge %d", before, n, f.Desired, surge)
+	}
+	if !f.DepthKnown && !f.Deleting {
+		for _, a := range d.Actions {
+			if (a.Kind == GrantLeave || a.Kind == WithdrawGrant) || (a.Kind == SignalLeave && letGo(f, d, a.Grant, anyPod) > 0) {
+				t.Errorf("the queue cannot be read, and yet: %v", a)
+			}
+		}
+	}
+	if f.Rollout.Paused && !f.Deleting && f.Published != "" && letGo(f, d, contract.ReasonRollout, func(p Pod) bool { return p.Revision != f.Newest && f.available(p) }) > 0 {
+		t.Errorf("the rollout is paused, and yet: %v", d.Actions)
+	}
+	checkTargets(t, f, d)
+	checkWithdrawals(t, f, d)
+	if d.Publish == "" {
+		if again := Plan(after); len(again.Actions) > 0 {
+			t.Errorf("a second plan is not empty: %v", again.Actions)
+		}
+	}
 }
 
 func withdrawn(d Decision) map[string]bool {
@@ -154,7 +163,7 @@ func withdrawn(d Decision) map[string]bool {
 }
 
 // checkWithdrawals checks that a grant that is taken back counts once: as a worker that need not be created.
-func checkWithdrawals(t *rapid.T, f Fleet, d Decision) {
+func checkWithdrawals(t reporter, f Fleet, d Decision) {
 	created, ordered, gone := 0, 0, 0
 	for _, a := range d.Actions {
 		switch a.Kind {
@@ -181,7 +190,7 @@ func checkWithdrawals(t *rapid.T, f Fleet, d Decision) {
 }
 
 // checkTargets checks that each pod has one action at the most, of a kind that fits where the pod stands.
-func checkTargets(t *rapid.T, f Fleet, d Decision) {
+func checkTargets(t reporter, f Fleet, d Decision) {
 	pods := map[string]Pod{}
 	for _, p := range f.Pods {
 		pods[p.Name] = p

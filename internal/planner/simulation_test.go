@@ -39,6 +39,8 @@ type world struct {
 	cordoned map[string]bool
 	restless bool // the operator restarts every second
 	done     int
+	fails    func() bool           // whether a write fails, nil for never
+	check    func(Fleet, Decision) // looks at each plan before it is carried out, nil for no one
 	log      strings.Builder
 	last     string
 }
@@ -145,6 +147,9 @@ func (w *world) reconcile() {
 		f.Desired, f.Excused = w.desired, w.excused
 		d = Plan(f)
 	}
+	if w.check != nil {
+		w.check(f, d)
+	}
 	w.excess, w.spec.Proven = d.ExcessSince, d.Proven
 	if d.Publish != "" {
 		w.spec.Published, w.spec.Proven = d.Publish, false
@@ -207,6 +212,9 @@ func (w *world) size(d Decision) {
 
 func (w *world) apply(d Decision) {
 	for _, a := range d.Actions {
+		if w.fails != nil && w.fails() {
+			continue
+		}
 		if a.Kind == Create {
 			w.tried[a.Revision] = w.tried[a.Revision] || d.Stage == Canary
 			w.pods = append(w.pods, &simPod{
