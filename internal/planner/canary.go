@@ -48,8 +48,8 @@ func (f Fleet) canaryPlaces(fleet, canaries []Pod) int {
 }
 
 // makeRoom gives a canary one of the fleet's places: the canary's own, one that is empty, or that of a worker
-// that leaves for it, idle ones first. It returns who stays, how
-// many there shall be, and how many places there are.
+// that leaves for it, idle ones first. It returns who stays, how many there shall be, and how many places there
+// are.
 func (d *Decision) makeRoom(f Fleet, fleet []Pod, tried int) (staying []Pod, want, places int) {
 	if tried > 0 || len(fleet) < f.Desired {
 		return fleet, f.Desired - 1, 1

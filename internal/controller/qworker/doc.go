@@ -3,7 +3,9 @@
 //
 //	reconciler.go   what wakes it, and the order of the steps
 //	scope.go        one reconciliation: everything that was observed
-//	queue.go        from the backlog's reading to the number of workers
+//	queue.go        which queues are watched, and what wakes the QWorker
+//	size.go         from the backlog's reading to the number of workers
+//	decide.go       what the planner is asked, and carrying out its answer
 //	rollout.go      spec.rollout and spec.drain in the planner's words
 //	nodes.go        what the nodes mean for their workers
 //	refused.go      pods that the API server refuses
