@@ -69,5 +69,6 @@ func (s *scope) signalled(hash string) bool {
 	return r != nil && r.Drain.Mode == v1alpha1.DrainSignal
 }
 
-// isTried reports whether a pod of the newest revision was ever created beside those of another.
-func isTried(r *revision.Revision) bool { return r != nil && r.Tried }
+// isTried reports whether a pod of the newest revision was created beside those of another, and has not proven it:
+// one that once worked may be gone back to at once.
+func isTried(r *revision.Revision) bool { return r != nil && r.Tried && !r.Proven }

@@ -156,6 +156,52 @@ func TestARollbackTakesTheGrantsBack(t *testing.T) {
 	})
 }
 
+// With no worker running there is nothing to protect, and a revision that once worked needs no proof.
+func TestWithNoneRunningTheHashMovesAtOnce(t *testing.T) {
+	t.Parallel()
+	c := newCluster(t)
+	q := makeQWorker("w")
+	q.Spec.PodSpec.Containers[0].Resources = corev1.ResourceRequirements{} // as setImage leaves it
+	c.create(c.scalerConfig("config"), q)
+	c.push(q.queueName(), 1)
+	c.run(c.awaitPods("w", 1)...)
+	c.awaitCondition("w", v1alpha1.ConditionReady, metav1.ConditionTrue, "Ready")
+	before := c.status("w").CurrentPodSpecHash
+	moves := func(from string) (to string) {
+		c.eventually("the hash moves", func() string {
+			if to = c.status("w").CurrentPodSpecHash; to == from {
+				return "it has not"
+			}
+			return ""
+		})
+		return to
+	}
+	c.setImage("w", "worker:2")
+	c.run(c.awaitCanary("w", before))
+	second := moves(before)
+	c.do("DEL", q.queueName())
+	c.eventually("none is left", func() string {
+		pods := c.pods("w")
+		for _, p := range pods {
+			if p.Annotations[contract.AnnotationDrain] != "" && p.Status.Phase == corev1.PodRunning {
+				c.exit(0, p)
+			}
+		}
+		if len(pods) > 0 {
+			return fmt.Sprintf("there are %d", len(pods))
+		}
+		return ""
+	})
+	c.setImage("w", "worker:1")
+	if got := moves(second); got != before {
+		t.Errorf("the hash is %s, want that of the first revision, %s", got, before)
+	}
+	c.setImage("w", "worker:2")
+	if got := moves(before); got != second {
+		t.Errorf("the hash is %s, want that of the second revision, %s, which was a canary and proved itself", got, second)
+	}
+}
+
 func TestAPausedRolloutStandsStill(t *testing.T) {
 	t.Parallel()
 	c := newCluster(t)
