@@ -113,6 +113,9 @@ func TestWhereTheOperatorMayAct(t *testing.T) {
 			for _, object := range build(t, tc.overlay) {
 				apply(t, api, object)
 			}
+			if got, want := may(t, api, "watch", "", "nodes", ""), tc.overlay == "default"; got != want {
+				t.Errorf("may watch nodes: %t, want %t", got, want)
+			}
 			for namespace, want := range tc.may {
 				if got := may(t, api, "create", "", "pods", namespace); got != want {
 					t.Errorf("may create pods in %s: %t, want %t", namespace, got, want)

@@ -7,6 +7,7 @@ import (
 )
 
 // QWorkerSpec is a fleet of workers: what one worker is, which queue it serves, and how many there may be.
+// +kubebuilder:validation:XValidation:rule="!has(self.drain) || !has(self.drain.mode) || self.drain.mode != 'Signal' || has(self.drain.maxTaskDuration) || has(self.podSpec.terminationGracePeriodSeconds)",message="drain.mode Signal needs drain.maxTaskDuration or podSpec.terminationGracePeriodSeconds: a worker that is told by SIGTERM has only its grace period to finish"
 type QWorkerSpec struct {
 	// The pod of one worker, a full Kubernetes PodSpec. The operator adds the drain file's volume and the
 	// environment that a worker needs; where restartPolicy is absent it is OnFailure, and where
@@ -24,6 +25,10 @@ type QWorkerSpec struct {
 	// How workers leave.
 	// +optional
 	Drain *DrainSpec `json:"drain,omitempty"`
+
+	// How a new revision takes over.
+	// +optional
+	Rollout *RolloutSpec `json:"rollout,omitempty"`
 }
 
 // PodMetadata is put on every worker pod.
@@ -90,17 +95,6 @@ type ScaleConfig struct {
 	// condition RightSizing says so. Default: false.
 	// +optional
 	ActivateVPA bool `json:"activateVPA,omitempty"`
-}
-
-// DrainSpec says how workers leave.
-type DrainSpec struct {
-	// The longest that one task may take, 1s to 720h (30 days). It becomes the pod's
-	// terminationGracePeriodSeconds unless podSpec has its own, and a worker that has held a grant for
-	// longer is deleted with a grace of 30 s. Absent: a grant is never enforced, and the grace period is
-	// 10 minutes unless podSpec has its own.
-	// +optional
-	// +kubebuilder:validation:XValidation:rule="self.size() > 0 && self.matches('^([0-9]{1,6}([.][0-9]+)?h)?([0-9]{1,8}([.][0-9]+)?m)?([0-9]{1,10}([.][0-9]+)?s)?([0-9]{1,10}([.][0-9]+)?ms)?$') && duration(self) >= duration('1s') && duration(self) <= duration('720h')",message="drain.maxTaskDuration must be a duration from 1s to 720h, such as 45m"
-	MaxTaskDuration *metav1.Duration `json:"maxTaskDuration,omitempty"`
 }
 
 // QWorkerStatus is what the operator last saw and decided.

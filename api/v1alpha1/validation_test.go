@@ -160,6 +160,24 @@ func checkDefaults(t *testing.T, api client.Client) {
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("spec.scaleConfig, -want +got:\n%s", diff)
 	}
+	set(t, qworker.Object, []string{"spec", "rollout"}, `{}`)
+	set(t, qworker.Object, []string{"spec", "drain"}, `{}`)
+	qworker.SetName("defaults")
+	if err := api.Create(t.Context(), qworker, client.DryRunAll); err != nil {
+		t.Fatal(err)
+	}
+	want = map[string]any{
+		"maxSurge": "25%", "maxUnavailable": int64(0), "minReadySeconds": int64(10),
+		"progressDeadlineSeconds": int64(600), "revisionHistoryLimit": int64(10),
+	}
+	got, _, _ = unstructured.NestedMap(qworker.Object, "spec", "rollout")
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("spec.rollout, -want +got:\n%s", diff)
+	}
+	got, _, _ = unstructured.NestedMap(qworker.Object, "spec", "drain")
+	if diff := cmp.Diff(map[string]any{"mode": "Grant"}, got); diff != "" {
+		t.Errorf("spec.drain, -want +got:\n%s", diff)
+	}
 	want = map[string]any{"host": "redis", "port": int64(6379), "reclaim": true}
 	got, _, _ = unstructured.NestedMap(scalerConfig.Object, "spec", "config")
 	if diff := cmp.Diff(want, got); diff != "" {

@@ -23,6 +23,11 @@ package controller
 //
 // +kubebuilder:rbac:groups=core,resources=pods,verbs=get;list;watch;create;patch;delete
 //
+// Whether a node is to go or does not answer, for the workers on it. In the cluster's role alone: where the operator
+// is bound to namespaces it does without.
+//
+// +kubebuilder:rbac:groups=core,resources=nodes,verbs=get;list;watch
+//
 // The broker's password, read by name. No list and no watch: the operator has no use for the other Secrets.
 //
 // +kubebuilder:rbac:groups=core,resources=secrets,verbs=get

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"strings"
 	"sync"
 	"time"
 
@@ -17,7 +16,9 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/quickube/qscaler/api/v1alpha1"
+	"github.com/quickube/qscaler/internal/connection"
 	"github.com/quickube/qscaler/internal/planner"
+	"github.com/quickube/qscaler/internal/revision"
 	"github.com/quickube/qscaler/worker/contract"
 )
 
@@ -61,24 +62,11 @@ func (f *Fleets) create(ctx context.Context, qw *v1alpha1.QWorker, a planner.Act
 		if outcomeUnknown(err) {
 			f.overlay.record(qw.UID, written{pod: pod, created: true, uncertain: true, at: f.clock.Now()})
 		}
-		return &createError{pod: pod.Name, err: err}
+		return &CreateError{Revision: a.Revision, pod: pod.Name, err: err}
 	}
 	f.overlay.record(qw.UID, written{pod: slim(pod), created: true, at: f.clock.Now()})
 	return nil
 }
-
-// createError says why a pod could not be created, without its name: each try has another, and the same
-// refusal is to be the same message.
-type createError struct {
-	pod string
-	err error
-}
-
-func (e *createError) Error() string {
-	return "creating a pod, " + strings.ReplaceAll(e.err.Error(), e.pod, "NAME")
-}
-
-func (e *createError) Unwrap() error { return e.err }
 
 func (f *Fleets) change(ctx context.Context, qw *v1alpha1.QWorker, pod *corev1.Pod, a planner.Action, workerOf func(*corev1.Pod) string) error {
 	switch a.Kind {
@@ -90,6 +78,9 @@ func (f *Fleets) change(ctx context.Context, qw *v1alpha1.QWorker, pod *corev1.P
 		})
 	case planner.WithdrawGrant:
 		return f.annotate(ctx, qw, pod, map[string]any{contract.AnnotationDrain: nil})
+	case planner.SignalLeave:
+		// The resource version says that it still is the pod that was chosen: running, of that work.
+		return f.delete(ctx, qw, pod, client.Preconditions{UID: &pod.UID, ResourceVersion: &pod.ResourceVersion}, client.GracePeriodSeconds(signalGrace(qw, pod)))
 	case planner.DeleteNotRunning:
 		// The resource version says that it still is not running. Should the container have started just
 		// now, SIGTERM means the same as a grant, and the pod has its full grace period.
@@ -99,6 +90,16 @@ func (f *Fleets) change(ctx context.Context, qw *v1alpha1.QWorker, pod *corev1.P
 	default:
 		return fmt.Errorf("the action %s on pod %s is not known", a.Kind, a.Pod)
 	}
+}
+
+// signalGrace is how long a worker has that is told by SIGTERM: its pod's own grace period, or that of the
+// present spec where it is longer. A pod from before the mode was Signal may have been given none for its task.
+func signalGrace(qw *v1alpha1.QWorker, pod *corev1.Pod) int64 {
+	grace := int64(0)
+	if d := qw.Spec.Drain; d != nil && d.Mode == v1alpha1.DrainSignal {
+		grace = revision.ContentOf(qw, connection.Spec{}).GracePeriodSeconds()
+	}
+	return max(grace, ptr.Deref(pod.Spec.TerminationGracePeriodSeconds, 0))
 }
 
 // annotate patches a pod's annotations, if it is still the pod that was looked at: the grant names its

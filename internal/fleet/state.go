@@ -23,8 +23,9 @@ func StateOf(pod *corev1.Pod, worker string) planner.Pod {
 		Name:     pod.Name,
 		Revision: pod.Labels[contract.LabelPodSpecHash],
 		Created:  pod.CreationTimestamp.Time,
-		Ready:    isReady(pod),
+		Lost:     pod.Status.Phase == corev1.PodUnknown,
 	}
+	state.Ready, state.ReadyChanged = readiness(pod)
 	grant, hasGrant := grantOf(pod)
 	if hasGrant {
 		state.Grant = planner.Grant{Reason: grant.reason, Since: grant.since}
@@ -33,6 +34,7 @@ func StateOf(pod *corev1.Pod, worker string) planner.Pod {
 	switch {
 	case pod.DeletionTimestamp != nil:
 		state.Phase = planner.Terminating
+		state.Leftover = isLeftover(pod, container)
 	case pod.Status.Phase == corev1.PodSucceeded || pod.Status.Phase == corev1.PodFailed || container.ended(pod) || (hasGrant && container.endedWellSince(grant.restarts)):
 		state.Phase = planner.Left
 		state.Ended = Ended(pod)
@@ -42,25 +44,33 @@ func StateOf(pod *corev1.Pod, worker string) planner.Pod {
 	default:
 		state.Phase = planner.Pending
 	}
+	state.Trouble, state.Failing = Trouble(pod, worker)
 	return state
+}
+
+// isLeftover reports whether a pod that is being deleted waits for nothing but a sidecar, and for longer than
+// one is given.
+func isLeftover(pod *corev1.Pod, worker workerStatus) bool {
+	grace := pod.DeletionGracePeriodSeconds
+	return worker.status.State.Terminated != nil && !Ended(pod) && grace != nil && *grace > leftoverGrace
 }
 
 // Ended reports whether every container of the pod has ended for good. The phase alone does not say so: that
 // of a pod on a lost node is set to Failed while its containers may still run.
 func Ended(pod *corev1.Pod) bool {
-	running := slices.ContainsFunc(pod.Status.ContainerStatuses, func(s corev1.ContainerStatus) bool {
-		return s.State.Running != nil
-	})
+	statuses := slices.Concat(pod.Status.InitContainerStatuses, pod.Status.ContainerStatuses) // the first has native sidecars
+	running := slices.ContainsFunc(statuses, func(s corev1.ContainerStatus) bool { return s.State.Running != nil })
 	return !running && (pod.Status.Phase == corev1.PodSucceeded || pod.Status.Phase == corev1.PodFailed)
 }
 
-func isReady(pod *corev1.Pod) bool {
+// readiness reports whether a pod is ready, and since when that is so.
+func readiness(pod *corev1.Pod) (ready bool, since time.Time) {
 	for _, c := range pod.Status.Conditions {
 		if c.Type == corev1.PodReady {
-			return c.Status == corev1.ConditionTrue
+			return c.Status == corev1.ConditionTrue, c.LastTransitionTime.Time
 		}
 	}
-	return false
+	return false, time.Time{}
 }
 
 // grant is the annotations of a grant, read.
@@ -193,33 +203,6 @@ func failedAt(pod *corev1.Pod) time.Time {
 		}
 	}
 	return at
-}
-
-// Trouble says in a few words why a pod's worker container is not running, "" where nothing is known to be wrong.
-func Trouble(pod *corev1.Pod, worker string) string {
-	for _, c := range pod.Status.Conditions {
-		if c.Type == corev1.PodScheduled && c.Status == corev1.ConditionFalse {
-			return joinWords(c.Reason, c.Message)
-		}
-	}
-	for _, statuses := range [][]corev1.ContainerStatus{pod.Status.InitContainerStatuses, pod.Status.ContainerStatuses} {
-		for _, s := range statuses {
-			if waiting := s.State.Waiting; waiting != nil && !ordinaryWait[waiting.Reason] {
-				return joinWords(waiting.Reason, waiting.Message)
-			}
-		}
-	}
-	if t := statusOf(pod, worker).status.State.Terminated; t != nil && t.ExitCode != 0 {
-		return joinWords(t.Reason, "exit code "+strconv.Itoa(int(t.ExitCode)))
-	}
-	return ""
-}
-
-// ordinaryWait has the waiting reasons of a pod that is merely starting.
-var ordinaryWait = map[string]bool{"": true, "ContainerCreating": true, "PodInitializing": true}
-
-func joinWords(reason, message string) string {
-	return strings.Trim(reason+": "+message, ": ")
 }
 
 // RevisionOf is the hash of the revision that a pod was made from.

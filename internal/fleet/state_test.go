@@ -147,22 +147,26 @@ func TestTrouble(t *testing.T) {
 	unschedulable.Status.Conditions = []corev1.PodCondition{{
 		Type: corev1.PodScheduled, Status: corev1.ConditionFalse, Reason: "Unschedulable", Message: "0/3 nodes are available",
 	}}
+	unready := makePod().container("worker", running(), exited(3, 0), 2)
 	cases := map[string]struct {
-		pod  podBuilder
-		want string
+		pod     podBuilder
+		want    string
+		failing bool
 	}{
-		"starting is no trouble": {makePod().container("worker", waiting("ContainerCreating", ""), corev1.ContainerState{}, 0), ""},
+		"starting is no trouble":            {makePod().container("worker", waiting("ContainerCreating", ""), corev1.ContainerState{}, 0), "", false},
+		"a crash, and it runs again":        {unready, "restarted 2 times; the last time: exit code 3", true},
+		"a crash of the past is no trouble": {makePod().running(2, exited(3, 0)), "", false},
 		"an image that is not there": {
 			makePod().container("worker", waiting("ImagePullBackOff", "no such image"), corev1.ContainerState{}, 0),
-			"ImagePullBackOff: no such image",
+			"ImagePullBackOff: no such image", true,
 		},
-		"no node":          {unschedulable, "Unschedulable: 0/3 nodes are available"},
-		"a crash just now": {makePod().container("worker", exited(2, 0), corev1.ContainerState{}, 0), "exit code 2"},
+		"no node":          {unschedulable, "Unschedulable: 0/3 nodes are available", false},
+		"a crash just now": {makePod().container("worker", exited(2, 0), corev1.ContainerState{}, 0), "exit code 2", true},
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
-			if got := Trouble(c.pod.Pod, "worker"); got != c.want {
-				t.Errorf("Trouble = %q, want %q", got, c.want)
+			if got, failing := Trouble(c.pod.Pod, "worker"); got != c.want || failing != c.failing {
+				t.Errorf("Trouble = %q, %t, want %q, %t", got, failing, c.want, c.failing)
 			}
 		})
 	}

@@ -17,6 +17,9 @@ func Strip(object any) (any, error) {
 		NodeName:      pod.Spec.NodeName,
 		RestartPolicy: pod.Spec.RestartPolicy,
 		Containers:    containers,
+		Tolerations:   pod.Spec.Tolerations,
+
+		TerminationGracePeriodSeconds: pod.Spec.TerminationGracePeriodSeconds,
 	}
 	return pod, nil
 }

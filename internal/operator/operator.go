@@ -19,7 +19,9 @@ import (
 	"k8s.io/apimachinery/pkg/selection"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/leaderelection/resourcelock"
 	"k8s.io/utils/clock"
+	"k8s.io/utils/ptr"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -62,16 +64,20 @@ type Options struct {
 	SafetyInterval time.Duration
 }
 
-// leaseName is the name of the lease that the leader holds.
-const leaseName = "qscaler.quickube.com"
-
 // Run runs the operator until ctx is done.
 func Run(ctx context.Context, o Options) error {
 	mgr, err := newManager(o)
 	if err != nil {
 		return fmt.Errorf("setting up the manager, %w", err)
 	}
-	if err := addControllers(mgr, o); err != nil {
+	watchNodes, err := mayWatchNodes(ctx, o.Config)
+	if err != nil {
+		return err
+	}
+	if !watchNodes {
+		o.Log.Info("The operator may not read nodes: workers on a node that is to go are not replaced beforehand, SIGTERM tells them")
+	}
+	if err := addControllers(mgr, o, watchNodes); err != nil {
 		return err
 	}
 	if err := mgr.AddHealthzCheck("ping", healthz.Ping); err != nil {
@@ -100,6 +106,10 @@ func newManager(o Options) (ctrl.Manager, error) {
 	// would only delay a burst.
 	config.QPS = -1
 	config.UserAgent = "qscaler"
+	lock, err := lockOf(config, o)
+	if err != nil {
+		return nil, err
+	}
 
 	ours, err := labels.NewRequirement(fleet.Selector, selection.Exists, nil)
 	if err != nil {
@@ -111,6 +121,7 @@ func newManager(o Options) (ctrl.Manager, error) {
 		ByObject: map[client.Object]cache.ByObject{
 			&corev1.Pod{}:                {Label: selector, Transform: fleet.Strip},
 			&appsv1.ControllerRevision{}: {Label: selector},
+			&corev1.Node{}:               {Transform: fleet.StripNode},
 		},
 	}
 	for _, namespace := range o.Namespaces {
@@ -128,14 +139,33 @@ func newManager(o Options) (ctrl.Manager, error) {
 		HealthProbeBindAddress:        o.ProbeAddress,
 		PprofBindAddress:              o.PprofAddress,
 		LeaderElection:                o.LeaderElection,
-		LeaderElectionID:              leaseName,
-		LeaderElectionNamespace:       o.LeaderElectionNamespace,
 		LeaderElectionReleaseOnCancel: true,
-		Controller:                    ctrlconfig.Controller{SkipNameValidation: &o.SkipNameValidation},
+
+		LeaderElectionResourceLockInterface: lock,
+
+		LeaseDuration: ptr.To(leaseDuration),
+		RenewDeadline: ptr.To(renewDeadline),
+		RetryPeriod:   ptr.To(retryPeriod),
+		Controller:    ctrlconfig.Controller{SkipNameValidation: &o.SkipNameValidation},
 	})
 }
 
-func addControllers(mgr ctrl.Manager, o Options) error {
+// lockOf is the lease that the leader holds, nil without leader election. From then on the config writes only while
+// it is held.
+func lockOf(config *rest.Config, o Options) (resourcelock.Interface, error) {
+	if !o.LeaderElection {
+		return nil, nil
+	}
+	f := &fence{clock: clock.RealClock{}}
+	lock, err := newLock(rest.CopyConfig(config), o, f)
+	if err != nil {
+		return nil, err
+	}
+	config.Wrap(f.around)
+	return lock, nil
+}
+
+func addControllers(mgr ctrl.Manager, o Options, watchNodes bool) error {
 	if o.Registerer == nil {
 		o.Registerer = metrics.Registry
 	}
@@ -165,6 +195,7 @@ func addControllers(mgr ctrl.Manager, o Options) error {
 		Metrics:  o.Registerer,
 
 		Namespaces: o.Namespaces,
+		WatchNodes: watchNodes,
 	})
 	configs = scalerconfig.New(scalerconfig.Options{
 		Client:   mgr.GetClient(),

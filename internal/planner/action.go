@@ -16,6 +16,8 @@ const (
 	Create Kind = "Create"
 	// GrantLeave tells Action.Pod that it may leave.
 	GrantLeave Kind = "GrantLeave"
+	// SignalLeave deletes Action.Pod, whose worker leaves on SIGTERM alone, with its full grace period.
+	SignalLeave Kind = "SignalLeave"
 	// WithdrawGrant tells Action.Pod to stay.
 	WithdrawGrant Kind = "WithdrawGrant"
 	// DeleteNotRunning deletes Action.Pod whose worker container is not running; should it start in between,
@@ -29,19 +31,19 @@ const (
 
 // Kinds lists all kinds.
 func Kinds() []Kind {
-	return []Kind{Create, GrantLeave, WithdrawGrant, DeleteNotRunning, DeleteOverdue, Remove}
+	return []Kind{Create, GrantLeave, SignalLeave, WithdrawGrant, DeleteNotRunning, DeleteOverdue, Remove}
 }
 
 // Action is one step towards the desired fleet, and why.
 type Action struct {
 	Kind Kind
-	// Pod is the pod's name. The planner leaves it empty for Create: names are not its business.
+	// Pod is the pod's name. Plan leaves it empty for Create: names are not its business.
 	Pod string
 	// Revision is the hash of the revision to create a pod of.
 	Revision string
 	// Level is how many pods of the revision failed in a row before this one is created.
 	Level int
-	// Grant is the reason that the worker reads, for GrantLeave.
+	// Grant is the reason for which Action.Pod may leave, for GrantLeave and SignalLeave.
 	Grant contract.Reason
 	// Why is the decision's reason, in words for a person.
 	Why string
@@ -51,7 +53,7 @@ func (a Action) String() string {
 	switch a.Kind {
 	case Create:
 		return fmt.Sprintf("%s (revision %s): %s", a.Kind, a.Revision, a.Why)
-	case GrantLeave:
+	case GrantLeave, SignalLeave:
 		return fmt.Sprintf("%s %s (%s): %s", a.Kind, a.Pod, a.Grant, a.Why)
 	default:
 		return fmt.Sprintf("%s %s: %s", a.Kind, a.Pod, a.Why)
@@ -67,10 +69,18 @@ type Decision struct {
 	ExcessSince time.Time
 	// Stage is where the rollout stands.
 	Stage Stage
+	// Proven is true when a pod of the published revision is, or has been, ready for long enough.
+	Proven bool
+	// Obstacle is why the rollout does not go on by itself, zero where it does.
+	Obstacle Obstacle
 	// BackOff is set while failures hold back the creation of pods.
 	BackOff BackOff
+	// Refused has the revisions of which pods would be created, had the API server not refused them.
+	Refused []string
 	// leaving counts the available pods that are let go.
 	leaving int
+	// created counts the pods that are created.
+	created int
 	// Wake is when time alone may change the decision; zero for never.
 	Wake time.Time
 }
@@ -101,7 +111,7 @@ func (f Fleet) after(d Decision) Fleet {
 	pods := make([]Pod, 0, len(f.Pods)+len(d.Actions))
 	for _, a := range d.Actions {
 		if a.Kind == Create {
-			pods = append(pods, Pod{Revision: a.Revision, Created: f.Now, Phase: Pending})
+			pods = append(pods, Pod{Name: a.Pod, Revision: a.Revision, Created: f.Now, Phase: Pending})
 			continue
 		}
 		byPod[a.Pod] = a
@@ -109,10 +119,10 @@ func (f Fleet) after(d Decision) Fleet {
 	for _, p := range f.Pods {
 		switch byPod[p.Name].Kind {
 		case GrantLeave:
-			p.Grant = Grant{Reason: byPod[p.Name].Grant, Since: f.Now}
+			p.Grant = Grant{Reason: byPod[p.Name].Grant, Since: f.Now, fresh: true}
 		case WithdrawGrant:
 			p.Grant = Grant{}
-		case DeleteNotRunning, DeleteOverdue:
+		case DeleteNotRunning, DeleteOverdue, SignalLeave:
 			p.Phase = Terminating
 		case Remove:
 			continue
@@ -120,5 +130,6 @@ func (f Fleet) after(d Decision) Fleet {
 		pods = append(pods, p)
 	}
 	f.Pods, f.ExcessSince = pods, d.ExcessSince
+	f.created += d.created
 	return f
 }

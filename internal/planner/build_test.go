@@ -2,6 +2,7 @@ package planner
 
 import (
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/quickube/qscaler/worker/contract"
@@ -18,6 +19,9 @@ func makeWorker(name string) worker {
 
 func (w worker) age(d time.Duration) worker { w.Created = t0.Add(-d); return w }
 func (w worker) of(revision string) worker  { w.Revision = revision; return w }
+func (w worker) signalled() worker          { w.Signalled = true; return w }
+func (w worker) nodeLeaving() worker        { w.NodeLeaving = true; return w }
+func (w worker) lost() worker               { w.Lost = true; return w }
 func (w worker) idle() worker               { w.Work = Idle; return w }
 func (w worker) busy() worker               { w.Work = Busy; return w }
 func (w worker) phase(p Phase) worker       { w.Phase = p; w.Ready = w.Ready && p == Running; return w }
@@ -43,6 +47,14 @@ func workers(ws ...worker) []Pod {
 	return pods
 }
 
+func (w worker) readyFor(d time.Duration) worker { w.ReadyChanged = t0.Add(-d); return w }
+
+func (w worker) failing(trouble string) worker {
+	w = w.phase(Pending)
+	w.Trouble, w.Failing = trouble, true
+	return w
+}
+
 // many makes n workers named prefix-0 and so on, each a second younger than the one before.
 func many(prefix string, n int, shape func(worker) worker) []worker {
 	ws := make([]worker, n)
@@ -57,9 +69,19 @@ func steady(desired int, ws ...worker) Fleet {
 	return Fleet{
 		Now: t0, Desired: desired, DepthKnown: true,
 		Published: "r1", Proven: true, Newest: "r1",
-		Pods: workers(ws...),
+		Rollout: Rollout{Surge: Percent(25), Deadline: 10 * time.Minute},
+		Pods:    workers(ws...),
 	}
 }
+
+// with is the fleet, changed.
+func (f Fleet) with(change func(*Fleet)) Fleet { change(&f); return f }
+
+// to is the fleet with a spec that asks for another revision.
+func (f Fleet) to(newest string) Fleet { f.Newest = newest; return f }
+
+// published is the fleet half-way through its rollout.
+func (f Fleet) published(revision string) Fleet { f.Published, f.Newest = revision, revision; return f }
 
 // short writes actions as a test reads them: "create r1", "grant a ScaleDown".
 func short(actions []Action) []string {
@@ -70,6 +92,8 @@ func short(actions []Action) []string {
 			lines = append(lines, "create "+a.Revision)
 		case GrantLeave:
 			lines = append(lines, fmt.Sprintf("grant %s %s", a.Pod, a.Grant))
+		case SignalLeave:
+			lines = append(lines, fmt.Sprintf("signal %s %s", a.Pod, a.Grant))
 		case WithdrawGrant:
 			lines = append(lines, "withdraw "+a.Pod)
 		case DeleteNotRunning, DeleteOverdue:
@@ -80,3 +104,23 @@ func short(actions []Action) []string {
 	}
 	return lines
 }
+
+// picture is a fleet as a person reads it.
+func picture(f Fleet) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s, desired %d (known: %t), published %q (proven: %t, tried: %t), newest %q, rollout %+v", stageOf(f), f.Desired, f.DepthKnown, f.Published, f.Proven, f.Tried, f.Newest, f.Rollout)
+	for _, p := range f.Pods {
+		fmt.Fprintf(&b, "\n  %s of %s: %v, ready %t since %s, work %v, grant %q", p.Name, p.Revision,
+			[]string{"pending", "running", "terminating", "left"}[p.Phase], p.Ready, f.Now.Sub(p.ReadyChanged), []string{"unknown", "idle", "busy"}[p.Work], p.Grant.Reason)
+		for flag, set := range map[string]bool{"signalled": p.Signalled, "node leaving": p.NodeLeaving, "lost": p.Lost} {
+			if set {
+				fmt.Fprintf(&b, ", %s", flag)
+			}
+		}
+	}
+	return b.String()
+}
+
+func (w worker) troubled(words string) worker { w.Trouble = words; return w }
+
+func (w worker) unready() worker { w.Phase, w.Ready = Running, false; return w }

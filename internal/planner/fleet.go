@@ -12,6 +12,10 @@ type Fleet struct {
 
 	// Desired is how many workers the queue asks for; see Size and Window.
 	Desired int
+	// Excused is how many of Desired are for messages that workers on their way out are busy with. They need no
+	// other worker: none is created for them. Desired still has them for a while, because going down it is the
+	// highest of a window, and that is the pace at which others may follow.
+	Excused int
 	// DepthKnown is false while the queue cannot be read: then nobody is granted leave and no grant is
 	// withdrawn, because a failed read says nothing about the work.
 	DepthKnown bool
@@ -24,14 +28,24 @@ type Fleet struct {
 	Proven bool
 	// Newest is the hash of the revision that the spec describes.
 	Newest string
+	// Tried is true once a canary of the newest revision was created. It is then not published without proof,
+	// also when the fleet is scaled to none in between.
+	Tried bool
+	// Rollout is how a new revision takes over.
+	Rollout Rollout
 
 	// MaxTaskDuration bounds how long a grant may be held; 0 means for ever.
 	MaxTaskDuration time.Duration
 	// ExcessSince is when the fleet began to have more workers than desired, zero when it has not. The
 	// previous Decision has it.
 	ExcessSince time.Time
+	// RefusedUntil has the revisions of which the API server has refused a pod, and when the next is tried.
+	RefusedUntil map[string]time.Time
 
 	Pods []Pod
+
+	// created counts the pods that the plan that is being made has created.
+	created int
 }
 
 // Phase is where a pod stands in its life, seen from its worker container.
@@ -64,6 +78,8 @@ const (
 type Grant struct {
 	Reason contract.Reason
 	Since  time.Time
+	// fresh grants are given by the plan that is being made, which does not take them back.
+	fresh bool
 }
 
 // Pod is one worker.
@@ -73,8 +89,23 @@ type Pod struct {
 	Created  time.Time
 	Phase    Phase
 	Ready    bool
-	Grant    Grant
-	Work     Work
+	// ReadyChanged is since when Ready is what it is, zero where that is not known.
+	ReadyChanged time.Time
+	Grant        Grant
+	Work         Work
+
+	// Signalled workers leave on SIGTERM alone: they are deleted where others are granted leave.
+	Signalled bool
+	// NodeLeaving is true for a pod whose node is to go.
+	NodeLeaving bool
+	// Lost is true for a pod whose node does not answer. It may still be at work, and it may come back.
+	Lost bool
+
+	// Trouble says in the cluster's words why the worker does not run or is not ready, "" where nothing is
+	// known to be wrong.
+	Trouble string
+	// Failing is true when Trouble is the revision's doing, such as a crash, and false when it may be a wait.
+	Failing bool
 
 	// Failure is set for a pod that has left as a crash, or ended at once without a grant.
 	Failure Failure
@@ -83,6 +114,8 @@ type Pod struct {
 	// Settled is true for a pod that has left and whose messages in flight have been given back, so that
 	// nothing needs it any more.
 	Settled bool
+	// Leftover is true for a terminating pod whose worker has ended and whose other containers have not.
+	Leftover bool
 }
 
 // Failure is how a pod failed; the zero Failure is none.
@@ -97,16 +130,28 @@ func (p Pod) granted() bool { return p.Grant.Reason != "" }
 // live pods exist and are not on their way out by deletion.
 func (p Pod) live() bool { return p.Phase == Pending || p.Phase == Running }
 
-// capacity is what counts against desired: live pods that hold no grant. A granted, terminating or failed
-// pod counted here would get no replacement.
-func (p Pod) capacity() bool { return p.live() && !p.granted() }
+// capacity is what counts against desired: live pods that hold no grant and are not lost. A granted,
+// terminating or failed pod counted here would get no replacement.
+func (p Pod) capacity() bool { return p.live() && !p.granted() && !p.Lost }
 
 // idleUnready pods are not ready and known to be at no task: nobody misses them. A worker can fail its
 // readiness probe because it is busy.
 func (p Pod) idleUnready() bool { return p.Phase == Running && !p.Ready && p.Work != Busy }
 
+// steady pods are ready, those of the newest revision for as long as the rollout asks.
+func (f Fleet) steady(p Pod) bool {
+	return p.Phase == Running && p.Ready && (p.Revision != f.Newest || !f.Now.Before(f.steadyAt(p)))
+}
+
+// proves reports whether a pod shows that the published revision works.
+func (f Fleet) proves(p Pod) bool {
+	return p.Revision == f.Published && p.Phase == Running && p.Ready && !f.Now.Before(f.steadyAt(p))
+}
+
+func (f Fleet) steadyAt(p Pod) time.Time { return p.ReadyChanged.Add(f.Rollout.MinReady) }
+
 // available pods are at work, or could be: the rollout keeps enough of them.
-func (p Pod) available() bool { return p.capacity() && p.Phase == Running && p.Ready }
+func (f Fleet) available(p Pod) bool { return p.capacity() && f.steady(p) }
 
 func where(pods []Pod, keep func(Pod) bool) []Pod {
 	var kept []Pod
@@ -128,10 +173,16 @@ func count(pods []Pod, match func(Pod) bool) int {
 	return n
 }
 
+func not(match func(Pod) bool) func(Pod) bool {
+	return func(p Pod) bool { return !match(p) }
+}
+
+func nodeLeaving(p Pod) bool { return p.NodeLeaving }
+
 func ofRevision(hash string) func(Pod) bool {
 	return func(p Pod) bool { return p.Revision == hash }
 }
 
 func notOfRevision(hash string) func(Pod) bool {
-	return func(p Pod) bool { return p.Revision != hash }
+	return not(ofRevision(hash))
 }

@@ -2,34 +2,69 @@ package planner
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/quickube/qscaler/worker/contract"
 )
+
+// maxSteps bounds the steps of a plan. A handful is enough for any fleet; an endless plan would be a defect.
+const maxSteps = 100
 
 // Plan decides what becomes of the fleet now. It is complete: once its actions are carried out, a second
 // plan of the same moment is empty.
 func Plan(f Fleet) Decision {
 	d := step(f)
-	for last := d; len(last.Actions) > 0 && d.Publish == ""; {
+	last := d
+	for range maxSteps {
+		if len(last.Actions) == 0 || d.Publish != "" {
+			break
+		}
 		f = f.after(last)
 		last = step(f)
 		d.join(last)
 	}
+	d.Actions = withoutUndone(d.Actions)
 	return d
+}
+
+// withoutUndone leaves out what a plan does in one step and undoes in a later one.
+func withoutUndone(actions []Action) []Action {
+	done, undone := map[string]Kind{}, map[string]bool{}
+	for _, a := range actions {
+		switch {
+		case a.Kind == Create || a.Kind == WithdrawGrant:
+			done[a.Pod] = a.Kind
+		case done[a.Pod] != "":
+			undone[a.Pod] = true
+		}
+	}
+	var kept []Action
+	for _, a := range actions {
+		if undone[a.Pod] {
+			continue
+		}
+		if a.Kind == Create {
+			a.Pod = ""
+		}
+		kept = append(kept, a)
+	}
+	return kept
 }
 
 // step decides as much as can be seen at once. One action may make room for another: a grant that is
 // withdrawn for a ready worker lets an older one leave.
 func step(f Fleet) Decision {
-	var d Decision
+	f.Proven = f.Proven || slices.ContainsFunc(f.Pods, f.proves)
+	d := Decision{Proven: f.Proven}
 	d.removeLeft(f)
 	d.endGrants(f)
-	if !f.Deleting && stageOf(f) == Canary && d.dropUnproven(f) {
+	if !f.Deleting && stageOf(f) == Canary && d.clearTheWay(f) {
 		since := f.ExcessSince
-		f = f.after(d)
+		f, d.leaving = f.after(d), 0
 		f.ExcessSince = since
 	}
 	d.Stage = stageOf(f)
+	d.watchProgress(f)
 	switch {
 	case f.Deleting:
 		d.letAllGo(f)
@@ -46,12 +81,12 @@ func step(f Fleet) Decision {
 
 // letAllGo lets the fleet of a QWorker that is being deleted finish its tasks.
 func (d *Decision) letAllGo(f Fleet) {
-	for _, p := range where(f.Pods, Pod.capacity) {
+	for _, p := range where(f.Pods, func(p Pod) bool { return p.live() && !p.granted() }) {
 		if p.Phase == Pending {
 			d.add(Action{Kind: DeleteNotRunning, Pod: p.Name, Why: "the QWorker is being deleted"})
 			continue
 		}
-		d.grant(p, contract.ReasonDelete, "the QWorker is being deleted")
+		d.grant(f, p, contract.ReasonDelete, "the QWorker is being deleted")
 	}
 }
 
@@ -61,13 +96,11 @@ func (d *Decision) letAllGo(f Fleet) {
 func (d *Decision) resize(f Fleet, s sizing) int {
 	missing := s.want - len(s.pods)
 	if missing < 0 {
-		return d.shrink(f, s.pods, -missing, notOfRevision(s.revision))
+		return d.shrink(f, s, -missing)
 	}
-	if s.room < missing {
-		missing = max(s.room, 0)
-	}
-	missing -= d.withdraw(f, s, missing)
-	d.create(f, s.revision, missing, s.why)
+	missing = min(missing, max(s.room, 0))
+	back := d.withdraw(f, s.revision, missing, s.why)
+	d.create(f, s.revision, min(missing, s.want-f.Excused-len(s.pods))-back, s.why)
 	return 0
 }
 
@@ -83,19 +116,27 @@ type sizing struct {
 	why      string
 }
 
-// create makes n pods of a revision, unless its failures hold it back.
+// create makes n pods of a revision, unless its failures or a refusal hold it back.
 func (d *Decision) create(f Fleet, revision string, n int, why string) {
 	if n <= 0 {
 		return
 	}
+	if refused := f.RefusedUntil[revision]; f.Now.Before(refused) {
+		d.wakeAt(refused)
+		d.Refused = append(d.Refused, revision)
+		return
+	}
 	b := backOffFor(revision, f)
 	if f.Now.Before(b.Until) {
-		d.BackOff = b
+		if revision != f.Newest || stageOf(f) != Canary {
+			d.BackOff = b // a canary's is told as the rollout's obstacle
+		}
 		d.wakeAt(b.Until)
 		return
 	}
 	for range n {
-		d.add(Action{Kind: Create, Revision: revision, Level: b.Level, Why: why})
+		d.created++
+		d.add(Action{Kind: Create, Pod: fmt.Sprintf("new-%d", f.created+d.created), Revision: revision, Level: b.Level, Why: why})
 	}
 }
 

@@ -254,7 +254,7 @@ func TestPublish(t *testing.T) {
 	first := Fleet{Now: t0, Desired: 1, DepthKnown: true, Newest: "r1"}
 	empty := steady(0, makeWorker("a").granted(contract.ReasonScaleDown, 0))
 	empty.Newest = "r2"
-	unproven := steady(1, makeWorker("a"))
+	unproven := steady(1, makeWorker("a").phase(Pending))
 	unproven.Newest, unproven.Proven = "r2", false
 
 	cases := map[string]struct {

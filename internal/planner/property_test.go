@@ -2,6 +2,7 @@ package planner
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -16,12 +17,16 @@ func anyFleet(t *rapid.T) Fleet {
 	f := Fleet{
 		Now:        t0,
 		Desired:    rapid.IntRange(0, 12).Draw(t, "desired"),
+		Excused:    rapid.IntRange(0, 2).Draw(t, "excused"),
 		DepthKnown: rapid.Bool().Draw(t, "depthKnown"),
 		Deleting:   rapid.IntRange(0, 9).Draw(t, "deleting") == 0,
 		Published:  rapid.SampledFrom([]string{"", "r1", "r2"}).Draw(t, "published"),
 		Proven:     rapid.Bool().Draw(t, "proven"),
 		Newest:     revisions.Draw(t, "newest"),
+		Tried:      rapid.Bool().Draw(t, "tried"),
+		Rollout:    anyRollout(t),
 	}
+	f.Excused = min(f.Excused, f.Desired)
 	if rapid.Bool().Draw(t, "bounded") {
 		f.MaxTaskDuration = time.Hour
 	}
@@ -33,10 +38,17 @@ func anyFleet(t *rapid.T) Fleet {
 			age(time.Duration(rapid.IntRange(0, 3600).Draw(t, "age")) * time.Second)
 		w.Work = rapid.SampledFrom([]Work{Unknown, Idle, Busy}).Draw(t, "work")
 		w.Ready = rapid.Bool().Draw(t, "ready")
+		w = w.readyFor(time.Duration(rapid.IntRange(0, 20).Draw(t, "readyFor")) * time.Second)
+		w.NodeLeaving = rapid.IntRange(0, 4).Draw(t, "nodeLeaving") == 0
+		w.Lost = rapid.IntRange(0, 9).Draw(t, "lost") == 0
+		w.Signalled = rapid.IntRange(0, 4).Draw(t, "signalled") == 0
 		w = w.phase(rapid.SampledFrom([]Phase{Pending, Running, Running, Running, Terminating, Left}).Draw(t, "phase"))
 		if rapid.IntRange(0, 2).Draw(t, "granted") == 0 {
-			reason := rapid.SampledFrom([]contract.Reason{contract.ReasonScaleDown, contract.ReasonRollout, contract.ReasonDelete}).Draw(t, "reason")
+			reason := rapid.SampledFrom([]contract.Reason{contract.ReasonScaleDown, contract.ReasonRollout, contract.ReasonNodeDrain, contract.ReasonDelete}).Draw(t, "reason")
 			w = w.granted(reason, time.Duration(rapid.IntRange(0, 7200).Draw(t, "for"))*time.Second)
+		}
+		if w.Phase == Pending && rapid.Bool().Draw(t, "stuck") {
+			w.Trouble = "Unschedulable"
 		}
 		if w.Phase == Left {
 			w.Ended, w.Settled = rapid.Bool().Draw(t, "ended"), rapid.Bool().Draw(t, "settled")
@@ -49,52 +61,136 @@ func anyFleet(t *rapid.T) Fleet {
 	return f
 }
 
-func granted(d Decision, reason contract.Reason) int {
+func anyRollout(t *rapid.T) Rollout {
+	amounts := rapid.SampledFrom([]Amount{Pods(0), Pods(1), Pods(3), Percent(25), Percent(50), Percent(100)})
+	return Rollout{
+		Surge:       amounts.Draw(t, "surge"),
+		Unavailable: amounts.Draw(t, "unavailable"),
+		MinReady:    time.Duration(rapid.IntRange(0, 15).Draw(t, "minReady")) * time.Second,
+		Deadline:    10 * time.Minute,
+		Paused:      rapid.IntRange(0, 4).Draw(t, "paused") == 0,
+	}
+}
+
+// letGo counts the pods that match and are let go for a reason.
+func letGo(f Fleet, d Decision, reason contract.Reason, match func(Pod) bool) int {
 	n := 0
 	for _, a := range d.Actions {
-		if a.Kind == GrantLeave && a.Grant == reason {
+		i := slices.IndexFunc(f.Pods, func(p Pod) bool { return p.Name == a.Pod })
+		if (a.Kind == GrantLeave || a.Kind == SignalLeave) && a.Grant == reason && i >= 0 && !f.Pods[i].granted() && match(f.Pods[i]) {
 			n++
 		}
 	}
 	return n
 }
 
+// carriedOut is the fleet as it is observed once the plan was carried out.
+func carriedOut(f Fleet, d Decision) Fleet {
+	after := f.after(d)
+	for i := range after.Pods {
+		after.Pods[i].Grant.fresh = false
+		if after.Pods[i].Name == "" {
+			after.Pods[i].Name = fmt.Sprintf("created-%d", i)
+		}
+	}
+	return after
+}
+
+func anyPod(Pod) bool { return true }
+
+// TestPlanProperties is what holds at any moment, for any fleet.
 func TestPlanProperties(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		f := anyFleet(t)
 		d := Plan(f)
-		after := f.after(d)
-		t.Logf("actions: %v", d.Actions)
-
-		before := count(f.Pods, Pod.capacity)
-		if n := granted(d, contract.ReasonScaleDown); n > max(before-f.Desired, 0) {
-			t.Errorf("%d ScaleDown grants, the excess is %d", n, before-f.Desired)
-		}
-		available, left := count(f.Pods, Pod.available), count(after.Pods, Pod.available)
-		if !f.Deleting && left < min(available, f.Desired) {
-			t.Errorf("%d available of %d desired, there were %d", left, f.Desired, available)
-		}
-		if n := count(after.Pods, Pod.capacity); n > max(before, f.Desired+surge(f.Desired)) {
-			t.Errorf("capacity went from %d to %d, desired %d and surge %d", before, n, f.Desired, surge(f.Desired))
-		}
-		if !f.DepthKnown && !f.Deleting {
-			for _, a := range d.Actions {
-				if a.Kind == GrantLeave || a.Kind == WithdrawGrant {
-					t.Errorf("the queue cannot be read, and yet: %v", a)
-				}
-			}
-		}
-		checkTargets(t, f, d)
-		if d.Publish == "" {
-			if again := Plan(after); len(again.Actions) > 0 {
-				t.Errorf("a second plan is not empty: %v", again.Actions)
-			}
-		}
+		t.Logf("%s\nactions: %v", picture(f), d.Actions)
+		checkInvariants(t, f, d)
 	})
 }
 
+// reporter is what a rapid.T and a testing.T have in common.
+type reporter interface {
+	Errorf(format string, args ...any)
+}
+
+// checkInvariants checks what holds of every plan.
+func checkInvariants(t reporter, f Fleet, d Decision) {
+	after := carriedOut(f, d)
+	surge, unavailable := f.budget()
+	before, present := count(f.Pods, Pod.capacity), count(f.Pods, f.available)
+	returned := count(f.Pods, func(p Pod) bool { return withdrawn(d)[p.Name] })
+	if n := letGo(f, d, contract.ReasonScaleDown, anyPod); n > max(before+returned-f.Desired, 0) {
+		t.Errorf("%d ScaleDown grants, the excess is %d and %d came back", n, before-f.Desired, returned)
+	}
+	back := count(f.Pods, func(p Pod) bool { return withdrawn(d)[p.Name] && f.steady(p) })
+	replaced := letGo(f, d, contract.ReasonRollout, f.available) + letGo(f, d, contract.ReasonNodeDrain, f.available)
+	if budget := max(present+back-f.Desired+unavailable, 0); replaced > budget {
+		t.Errorf("%d available workers are let go to be replaced, the budget is %d", replaced, budget)
+	}
+	if left := count(after.Pods, f.available); !f.Deleting && left < min(present, f.Desired-unavailable) {
+		t.Errorf("%d available of %d desired, there were %d, and %d may be missing", left, f.Desired, present, unavailable)
+	}
+	if n := count(after.Pods, Pod.capacity); n > max(before, f.Desired+surge) {
+		t.Errorf("capacity went from %d to %d, desired %d and surge %d", before, n, f.Desired, surge)
+	}
+	if !f.DepthKnown && !f.Deleting {
+		for _, a := range d.Actions {
+			if (a.Kind == GrantLeave || a.Kind == WithdrawGrant) || (a.Kind == SignalLeave && letGo(f, d, a.Grant, anyPod) > 0) {
+				t.Errorf("the queue cannot be read, and yet: %v", a)
+			}
+		}
+	}
+	if f.Rollout.Paused && !f.Deleting && f.Published != "" && letGo(f, d, contract.ReasonRollout, func(p Pod) bool { return p.Revision != f.Newest && f.available(p) }) > 0 {
+		t.Errorf("the rollout is paused, and yet: %v", d.Actions)
+	}
+	checkTargets(t, f, d)
+	checkWithdrawals(t, f, d)
+	if d.Publish == "" {
+		if again := Plan(after); len(again.Actions) > 0 {
+			t.Errorf("a second plan is not empty: %v", again.Actions)
+		}
+	}
+}
+
+func withdrawn(d Decision) map[string]bool {
+	names := map[string]bool{}
+	for _, a := range d.Actions {
+		if a.Kind == WithdrawGrant {
+			names[a.Pod] = true
+		}
+	}
+	return names
+}
+
+// checkWithdrawals checks that a grant that is taken back counts once: as a worker that need not be created.
+func checkWithdrawals(t reporter, f Fleet, d Decision) {
+	created, ordered, gone := 0, 0, 0
+	for _, a := range d.Actions {
+		switch a.Kind {
+		case Create:
+			created++
+			if d.Stage != Canary || a.Revision != f.Newest {
+				ordered++
+			}
+		case GrantLeave, SignalLeave, DeleteNotRunning, DeleteOverdue:
+			if i := slices.IndexFunc(f.Pods, func(p Pod) bool { return p.Name == a.Pod }); f.Pods[i].capacity() {
+				gone++
+			}
+		}
+	}
+	surge, _ := f.budget()
+	if ordered > max(f.Desired+surge-f.Excused, 0) {
+		t.Errorf("%d are created, desired %d and surge %d, and %d are excused", ordered, f.Desired, surge, f.Excused)
+	}
+	before := count(f.Pods, Pod.capacity)
+	room := max(f.Desired+surge, before) - (before - gone)
+	if added := created + len(withdrawn(d)); added > room {
+		t.Errorf("%d are created and %d come back, there is room for %d", created, len(withdrawn(d)), room)
+	}
+}
+
 // checkTargets checks that each pod has one action at the most, of a kind that fits where the pod stands.
-func checkTargets(t *rapid.T, f Fleet, d Decision) {
+func checkTargets(t reporter, f Fleet, d Decision) {
 	pods := map[string]Pod{}
 	for _, p := range f.Pods {
 		pods[p.Name] = p
@@ -112,7 +208,8 @@ func checkTargets(t *rapid.T, f Fleet, d Decision) {
 		}
 		seen[a.Pod] = true
 		fits := map[Kind]func(Pod) bool{
-			GrantLeave:       func(p Pod) bool { return p.Phase == Running && !p.granted() },
+			GrantLeave:       func(p Pod) bool { return p.Phase == Running && !p.granted() && !p.Signalled },
+			SignalLeave:      func(p Pod) bool { return p.Phase == Running && p.Signalled },
 			WithdrawGrant:    func(p Pod) bool { return p.Phase == Running && p.granted() && p.Grant.Reason != contract.ReasonDelete },
 			DeleteNotRunning: func(p Pod) bool { return p.Phase == Pending },
 			DeleteOverdue:    func(p Pod) bool { return p.Phase == Running && p.granted() },
@@ -133,7 +230,7 @@ func TestIdleLeaveBeforeBusy(t *testing.T) {
 			f.Pods = append(f.Pods, w.Pod)
 		}
 		f.ExcessSince = t0.Add(-time.Duration(rapid.IntRange(0, 60).Draw(t, "excessFor")) * time.Second)
-		after := f.after(Plan(f))
+		after := carriedOut(f, Plan(f))
 		stay := func(w Work) int {
 			return count(after.Pods, func(p Pod) bool { return p.capacity() && p.Work == w })
 		}

@@ -1,18 +1,13 @@
 package planner
 
-import (
-	"fmt"
-	"slices"
-
-	"github.com/quickube/qscaler/worker/contract"
-)
+import "slices"
 
 // Stage is where a fleet stands between two revisions.
 type Stage string
 
 // The stages.
 //
-//	           spec changes        a canary is ready           the last old pod has leave
+//	           spec changes        a canary is available       the last old pod has leave
 //	Settled ----------------> Canary --------------> Rolling ------------------------> Settled
 //	    \___________________________________________/
 //	      no pods, or no proven revision to protect
@@ -26,119 +21,33 @@ const (
 	Rolling Stage = "Rolling"
 )
 
-// surgePercent is how much larger than desired the fleet may be while a revision is rolled out.
-const surgePercent = 25
-
 func stageOf(f Fleet) Stage {
-	older := count(f.Pods, func(p Pod) bool { return p.capacity() && p.Revision != f.Newest })
+	older := slices.ContainsFunc(f.Pods, func(p Pod) bool { return p.capacity() && p.Revision != f.Newest })
 	switch {
-	case older == 0:
-		return Settled
-	case f.Published != f.Newest && f.Published != "" && f.Proven:
+	case f.Published != f.Newest && f.Published != "" && (f.Rollout.Paused || f.works() && (older || f.Tried)):
 		return Canary
-	default:
+	case older:
 		return Rolling
+	default:
+		return Settled
 	}
 }
 
-// surge is how many pods may run beyond desired during a rollout, rounded up as a Deployment's maxSurge is.
-func surge(desired int) int { return (desired*surgePercent + 99) / 100 }
-
-// tryCanary scales the old fleet as if nothing had changed, and runs a few pods of the newest revision
-// beside it. The newest is published once one of them is ready: a broken image must not empty a fleet.
-func (d *Decision) tryCanary(f Fleet) {
-	capacity := where(f.Pods, Pod.capacity)
-	fleet := where(capacity, notOfRevision(f.Newest))
-	canaries := where(capacity, ofRevision(f.Newest))
-
-	if ready := where(canaries, Pod.available); len(ready) > 0 {
-		d.Publish = f.Newest
-		d.ExcessSince = f.ExcessSince
-		return
-	}
-	tried := len(canaries) - d.recall(f, canaries, len(canaries)-surge(f.Desired))
-	staying := len(fleet) - d.resize(f, sizing{
-		pods: fleet, want: f.Desired, room: f.Desired + surge(f.Desired) - len(fleet) - tried,
-		revision: f.Published, why: needs(f.Desired),
+// works reports whether there is something to protect: the published revision is proven, or about to be. A fleet
+// that was created a moment ago, whose first worker is ready, is not given up for a change that may be broken.
+func (f Fleet) works() bool {
+	return f.Proven || slices.ContainsFunc(f.Pods, func(p Pod) bool {
+		return p.Revision == f.Published && p.capacity() && p.Phase == Running && p.Ready
 	})
-	room := surge(f.Desired) - tried - max(staying-f.Desired, 0)
-	d.create(f, f.Newest, room, fmt.Sprintf("revision %s is tried beside revision %s", f.Newest, f.Published))
 }
 
-// dropUnproven lets pods go that are of neither the published nor the newest revision and are of no use: a
-// change that was corrected before it ever worked must not take the places of workers. It reports whether
-// there were any.
-func (d *Decision) dropUnproven(f Fleet) bool {
-	useless := where(f.Pods, func(p Pod) bool {
-		abandoned := p.capacity() && p.Revision != f.Published && p.Revision != f.Newest
-		return abandoned && f.DepthKnown && (p.Phase == Pending || p.idleUnready())
-	})
-	for _, p := range useless {
-		d.retire(p, fmt.Sprintf("revision %s was never proven and is no longer wanted", p.Revision))
-	}
-	return len(useless) > 0
-}
-
-// recall lets n canaries leave, none of which is ready, because the surge has become smaller.
-func (d *Decision) recall(f Fleet, canaries []Pod, n int) int {
-	if !f.DepthKnown || n <= 0 {
-		return 0
-	}
-	why := fmt.Sprintf("%s, which makes %d canaries too many", needs(f.Desired), n)
-	for _, p := range leaveOrder(canaries, notOfRevision(f.Newest))[:n] {
-		d.retire(p, why)
-	}
-	return n
-}
-
-// retire makes room for a pod of another revision.
-func (d *Decision) retire(p Pod, why string) {
-	if p.Phase == Pending {
-		d.add(Action{Kind: DeleteNotRunning, Pod: p.Name, Why: why})
-		return
-	}
-	d.grant(p, contract.ReasonRollout, why+describeWork(p))
-}
-
-// rollOn scales the newest revision to desired, within the surge, and lets older pods leave as newer ones
-// become ready. Without older pods it is plain scaling.
+// rollOn scales the newest revision to desired, and lets older pods leave as newer ones become available.
+// Without older pods it is plain scaling; paused, older pods stay until scaling takes them.
 func (d *Decision) rollOn(f Fleet) {
-	capacity := where(f.Pods, Pod.capacity)
-	newer := where(capacity, ofRevision(f.Newest))
-	older := where(capacity, notOfRevision(f.Newest))
-	staying := len(older) - d.replace(f, older)
-
-	room := f.Desired - len(newer) - staying
-	if staying > 0 && f.DepthKnown {
-		room += surge(f.Desired)
-	}
-	why := needs(f.Desired)
-	if len(older) > 0 {
-		why = fmt.Sprintf("revision %s takes over", f.Newest)
-	}
-	d.resize(f, sizing{pods: newer, want: f.Desired, room: room, revision: f.Newest, why: why})
-}
-
-// replace lets older pods leave for which a newer one is ready, idle ones first, and those that are of no
-// use at once. It returns how many.
-func (d *Decision) replace(f Fleet, older []Pod) int {
-	if !f.DepthKnown {
-		return 0
-	}
-	busyUnready := 0
-	left := 0
-	for _, p := range leaveOrder(older, ofRevision(f.Published)) {
-		atWork := p.Phase == Running && !p.idleUnready()
-		if atWork && d.spare(f)-busyUnready <= 0 {
-			continue
-		}
-		if atWork && !p.available() {
-			busyUnready++ // it paces the rollout as one that is available does
-		}
-		d.retire(p, fmt.Sprintf("revision %s takes the place of %s", f.Newest, p.Revision))
-		left++
-	}
-	return left
+	givesWay := func(p Pod) bool { return p.NodeLeaving || (p.Revision != f.Newest && !f.Rollout.Paused) }
+	d.turnOver(f, turnover{
+		pods: where(f.Pods, Pod.capacity), givesWay: givesWay, revision: f.Newest, want: f.Desired,
+	})
 }
 
 // OlderThan lists the names of live pods of other revisions than the newest, granted ones included.

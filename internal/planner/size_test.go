@@ -80,3 +80,16 @@ func TestWindow(t *testing.T) {
 		}
 	})
 }
+
+// Messages of workers that have leave need no other worker, for what is left of the window too.
+func TestWindowExcuses(t *testing.T) {
+	var w Window
+	w.Add(t0, 8, 30*time.Second)
+	w.Excuse(2)
+	if highest, _ := w.Add(t0.Add(time.Second), 6, 30*time.Second); highest != 6 {
+		t.Errorf("highest = %d, want 6: two of the eight are excused", highest)
+	}
+	if highest, _ := w.Add(t0.Add(2*time.Second), 1, 30*time.Second); highest != 6 {
+		t.Errorf("highest = %d, want 6: the rest is not", highest)
+	}
+}

@@ -19,6 +19,14 @@ type peak struct {
 	until time.Time
 }
 
+// Excuse takes n workers out of what was asked for: those of messages that are as good as done, because a worker that
+// has leave to go is busy with them. They need no other worker, now or for the rest of the window.
+func (w *Window) Excuse(n int64) {
+	for i := range w.peaks {
+		w.peaks[i].asked = max(w.peaks[i].asked-n, 0)
+	}
+}
+
 // Add records what is asked for now and returns the highest of the window, and when it next falls; zero
 // if it does not by time alone.
 func (w *Window) Add(now time.Time, asked int64, delay time.Duration) (highest int64, falls time.Time) {

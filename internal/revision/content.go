@@ -31,6 +31,9 @@ func ContentOf(qw *v1alpha1.QWorker, conn connection.Spec) Content {
 	if spec.Drain != nil {
 		c.Drain = *spec.Drain
 	}
+	if c.Drain.Mode == v1alpha1.DrainGrant {
+		c.Drain.Mode = "" // as in revisions that were stored before there were modes
+	}
 	return c
 }
 

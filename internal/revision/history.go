@@ -26,14 +26,15 @@ type Revision struct {
 	Number int64
 	// Proven is true once a pod of the revision has been ready.
 	Proven bool
+	// Tried is true once a pod of the revision was to be created beside those of another.
+	Tried bool
 
 	name string
 }
 
 const (
 	annotationProven = "quickube.com/proven"
-	// keptRevisions is how many revisions stay that no pod is made of, the default of a Deployment.
-	keptRevisions = 10
+	annotationTried  = "quickube.com/tried"
 	// maxCollisions bounds the search for a free hash. One is unlikely, ten are a defect.
 	maxCollisions = 10
 )
@@ -132,6 +133,11 @@ func (h *History) MarkProven(ctx context.Context, qw *v1alpha1.QWorker, r Revisi
 	return h.patch(ctx, qw, r, fmt.Sprintf(`{"metadata":{"annotations":{%q:"true"}}}`, annotationProven))
 }
 
+// MarkTried records that a pod of the revision is about to be created beside those of another.
+func (h *History) MarkTried(ctx context.Context, qw *v1alpha1.QWorker, r Revision) error {
+	return h.patch(ctx, qw, r, fmt.Sprintf(`{"metadata":{"annotations":{%q:"true"}}}`, annotationTried))
+}
+
 func (h *History) patch(ctx context.Context, qw *v1alpha1.QWorker, r Revision, patch string) error {
 	object := &appsv1.ControllerRevision{ObjectMeta: metav1.ObjectMeta{Namespace: qw.Namespace, Name: r.name}}
 	if err := h.Client.Patch(ctx, object, client.RawPatch("application/merge-patch+json", []byte(patch))); err != nil {
@@ -140,15 +146,10 @@ func (h *History) patch(ctx context.Context, qw *v1alpha1.QWorker, r Revision, p
 	return nil
 }
 
-// Prune deletes the oldest revisions that are not in use, and keeps the last ten of them; none when all is
-// true.
-func (h *History) Prune(ctx context.Context, qw *v1alpha1.QWorker, stored []Revision, inUse func(hash string) bool, all bool) error {
+// Prune deletes the oldest revisions that are not in use, but for the last ones, as many as are to be kept.
+func (h *History) Prune(ctx context.Context, qw *v1alpha1.QWorker, stored []Revision, inUse func(hash string) bool, keep int) error {
 	unused := slices.DeleteFunc(slices.Clone(stored), func(r Revision) bool { return inUse(r.Hash) })
-	surplus := len(unused) - keptRevisions
-	if all {
-		surplus = len(unused)
-	}
-	for _, r := range unused[:max(surplus, 0)] {
+	for _, r := range unused[:max(len(unused)-keep, 0)] {
 		object := &appsv1.ControllerRevision{ObjectMeta: metav1.ObjectMeta{Namespace: qw.Namespace, Name: r.name}}
 		if err := h.Client.Delete(ctx, object); client.IgnoreNotFound(err) != nil {
 			return fmt.Errorf("deleting the revision %s, %w", r.name, err)
@@ -183,6 +184,7 @@ func decode(object *appsv1.ControllerRevision) (Revision, error) {
 		Hash:   object.Labels[contract.LabelPodSpecHash],
 		Number: object.Revision,
 		Proven: object.Annotations[annotationProven] == "true",
+		Tried:  object.Annotations[annotationTried] == "true",
 		name:   object.Name,
 	}
 	if err := json.Unmarshal(object.Data.Raw, &r.Content); err != nil {

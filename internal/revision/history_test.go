@@ -109,14 +109,14 @@ func TestProvenIsRemembered(t *testing.T) {
 	}
 }
 
-func TestPruneKeepsTheLastTenAndWhatIsInUse(t *testing.T) {
+func TestPruneKeepsTheLastAndWhatIsInUse(t *testing.T) {
 	b := newBook(t)
 	oldest := b.ensure(release(0))
 	for n := 1; n <= 14; n++ {
 		b.ensure(release(n))
 	}
 	inUse := func(hash string) bool { return hash == oldest.Hash }
-	if err := b.Prune(t.Context(), b.qw, b.list(), inUse, false); err != nil {
+	if err := b.Prune(t.Context(), b.qw, b.list(), inUse, 10); err != nil {
 		t.Fatal(err)
 	}
 	want := []string{"worker:0"}
@@ -126,7 +126,7 @@ func TestPruneKeepsTheLastTenAndWhatIsInUse(t *testing.T) {
 	if diff := cmp.Diff(want, b.images()); diff != "" {
 		t.Errorf("kept (-want +got):\n%s", diff)
 	}
-	if err := b.Prune(t.Context(), b.qw, b.list(), inUse, true); err != nil {
+	if err := b.Prune(t.Context(), b.qw, b.list(), inUse, 0); err != nil {
 		t.Fatal(err)
 	}
 	if diff := cmp.Diff([]string{"worker:0"}, b.images()); diff != "" {

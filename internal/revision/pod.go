@@ -43,11 +43,9 @@ func (r Revision) NewPod(name string, o PodOptions) *corev1.Pod {
 		labels = map[string]string{}
 	}
 	maps.Copy(labels, ownLabels(o.Owner, r.Hash))
-	annotations := maps.Clone(r.PodMetadata.Annotations)
+	annotations := r.evictionAnnotations()
+	maps.Copy(annotations, r.PodMetadata.Annotations)
 	if o.Failures > 0 {
-		if annotations == nil {
-			annotations = map[string]string{}
-		}
 		annotations[AnnotationFailures] = strconv.Itoa(o.Failures)
 	}
 	return &corev1.Pod{
@@ -68,9 +66,7 @@ func (r Revision) podSpec(o PodOptions) corev1.PodSpec {
 	if spec.RestartPolicy == "" {
 		spec.RestartPolicy = corev1.RestartPolicyOnFailure
 	}
-	if spec.TerminationGracePeriodSeconds == nil {
-		spec.TerminationGracePeriodSeconds = ptr.To(r.gracePeriodSeconds())
-	}
+	spec.TerminationGracePeriodSeconds = ptr.To(r.GracePeriodSeconds())
 	spec.Volumes = append(spec.Volumes, drainVolume())
 	env := r.env(o)
 	for i := range spec.InitContainers {
@@ -82,11 +78,17 @@ func (r Revision) podSpec(o PodOptions) corev1.PodSpec {
 	return spec
 }
 
-func (r Revision) gracePeriodSeconds() int64 {
-	if r.Drain.MaxTaskDuration == nil {
+// GracePeriodSeconds is how long a worker has between SIGTERM and SIGKILL: the pod spec's own, else
+// maxTaskDuration, else 10 minutes.
+func (c Content) GracePeriodSeconds() int64 {
+	switch {
+	case c.PodSpec.TerminationGracePeriodSeconds != nil:
+		return *c.PodSpec.TerminationGracePeriodSeconds
+	case c.Drain.MaxTaskDuration != nil:
+		return int64(math.Ceil(c.Drain.MaxTaskDuration.Seconds()))
+	default:
 		return defaultGracePeriodSeconds
 	}
-	return int64(math.Ceil(r.Drain.MaxTaskDuration.Seconds()))
 }
 
 // env is the environment that a worker gets; see the package worker/contract.

@@ -106,6 +106,36 @@ func TestNewPodDefaults(t *testing.T) {
 	}
 }
 
+func TestNodeAutoscalersAreTold(t *testing.T) {
+	const safe, disrupt = "cluster-autoscaler.kubernetes.io/safe-to-evict", "karpenter.sh/do-not-disrupt"
+	lasting := func(d time.Duration) func(*Content) {
+		return func(c *Content) { c.Drain.MaxTaskDuration = &metav1.Duration{Duration: d} }
+	}
+	cases := map[string]struct {
+		shape func(*Content)
+		want  map[string]string
+	}{
+		"a task of any length is not interrupted": {nil, map[string]string{safe: "false", disrupt: "true"}},
+		"one of 10 minutes has its time":          {lasting(10 * time.Minute), map[string]string{safe: "true"}},
+		"one of more has not":                     {lasting(10*time.Minute + time.Second), map[string]string{safe: "false", disrupt: "true"}},
+		"nor one with a shorter grace period": {func(c *Content) {
+			lasting(time.Minute)(c)
+			c.PodSpec.TerminationGracePeriodSeconds = ptr.To[int64](30)
+		}, map[string]string{safe: "false", disrupt: "true"}},
+		"the user's own win": {func(c *Content) {
+			c.PodMetadata.Annotations = map[string]string{safe: "true", disrupt: "false"}
+		}, map[string]string{safe: "true", disrupt: "false"}},
+	}
+	for name, c := range cases {
+		t.Run(name, func(t *testing.T) {
+			got := revisionOf(c.shape).NewPod("p", PodOptions{Owner: qworker("a")}).Annotations
+			if diff := cmp.Diff(c.want, got); diff != "" {
+				t.Errorf("annotations (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
 func TestInjectedEnvironmentComesFirstAndTheUsersWins(t *testing.T) {
 	r := revisionOf(func(c *Content) {
 		c.PodSpec.Containers[0].Env = []corev1.EnvVar{
@@ -178,12 +208,18 @@ func TestContentEqual(t *testing.T) {
 		change func(*Content)
 		equal  bool
 	}{
-		"the same":                {func(*Content) {}, true},
-		"an empty list is none":   {func(c *Content) { c.PodSpec.Volumes = []corev1.Volume{} }, true},
-		"another image":           {func(c *Content) { c.PodSpec.Containers[0].Image = "w:2" }, false},
-		"another label":           {func(c *Content) { c.PodMetadata.Labels = map[string]string{"a": "b"} }, false},
-		"another queue":           {func(c *Content) { c.Queue = "r" }, false},
-		"another connection":      {func(c *Content) { c.Connection = connection.Spec{Host: "h"} }, false},
+		"the same":              {func(*Content) {}, true},
+		"an empty list is none": {func(c *Content) { c.PodSpec.Volumes = []corev1.Volume{} }, true},
+		"another image":         {func(c *Content) { c.PodSpec.Containers[0].Image = "w:2" }, false},
+		"another label":         {func(c *Content) { c.PodMetadata.Labels = map[string]string{"a": "b"} }, false},
+		"another queue":         {func(c *Content) { c.Queue = "r" }, false},
+		"another connection":    {func(c *Content) { c.Connection = connection.Spec{Host: "h"} }, false},
+		"mode Grant is the default": {func(c *Content) {
+			*c = ContentOf(&v1alpha1.QWorker{Spec: v1alpha1.QWorkerSpec{
+				PodSpec: c.PodSpec, ScaleConfig: v1alpha1.ScaleConfig{Queue: "q"}, Drain: &v1alpha1.DrainSpec{Mode: "Grant"},
+			}}, connection.Spec{})
+		}, true},
+		"mode Signal":             {func(c *Content) { c.Drain.Mode = "Signal" }, false},
 		"another maxTaskDuration": {func(c *Content) { c.Drain.MaxTaskDuration = &metav1.Duration{Duration: 1} }, false},
 	}
 	for name, c := range cases {

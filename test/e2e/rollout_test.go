@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -14,7 +15,8 @@ import (
 
 func release(version string) func(*v1alpha1.QWorkerSpec) {
 	return func(spec *v1alpha1.QWorkerSpec) {
-		spec.PodSpec.Containers[0].Env = []corev1.EnvVar{{Name: "RELEASE", Value: version}}
+		env := slices.DeleteFunc(spec.PodSpec.Containers[0].Env, func(v corev1.EnvVar) bool { return v.Name == "RELEASE" })
+		spec.PodSpec.Containers[0].Env = append(env, corev1.EnvVar{Name: "RELEASE", Value: version})
 	}
 }
 

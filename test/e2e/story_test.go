@@ -23,6 +23,7 @@ import (
 	"github.com/quickube/qscaler/internal/local/redisserver"
 	"github.com/quickube/qscaler/internal/local/redisserver/redisservertest"
 	"github.com/quickube/qscaler/internal/operator"
+	"github.com/quickube/qscaler/worker/redislist"
 )
 
 const (
@@ -187,7 +188,7 @@ func (s *story) held() []string {
 		}
 		for _, payload := range payloads {
 			var task struct{ ID string }
-			if err := json.Unmarshal([]byte(payload), &task); err != nil {
+			if err := json.Unmarshal([]byte(redislist.Parse(payload).Payload), &task); err != nil {
 				s.Fatalf("%s holds %q: %v", key, payload, err)
 			}
 			held = append(held, task.ID)

@@ -40,7 +40,9 @@ const (
 	reasonReadSucceeded        = "ReadSucceeded"
 	reasonRevisionAvailable    = "RevisionAvailable"
 	reasonCanaryStarting       = "CanaryStarting"
-	reasonCanaryFailing        = "CanaryFailing"
+	reasonCanaryRefused        = "CanaryRefused"
+	reasonWaitingForQuota      = "WaitingForQuota"
+	reasonRolloutPaused        = "RolloutPaused"
 	reasonRollingOut           = "RollingOut"
 	reasonWithinRange          = "WithinRange"
 	reasonNotAvailable         = "NotAvailable"
@@ -84,15 +86,15 @@ func (s *scope) setCondition(c condition) {
 
 // conditions says how the fleet is, in the order in which a person asks.
 func (s *scope) conditions(failure error) []condition {
-	ready := s.ready(failure)
+	ready, progressing := s.ready(failure), s.progressing()
 	return append([]condition{
 		ready,
 		s.brokerReachable(),
-		s.progressing(),
+		progressing,
 		s.draining(),
 		s.scalingLimited(),
 		s.rightSizing(),
-	}, s.kstatus(ready, failure)...)
+	}, s.kstatus(ready, progressing, failure)...)
 }
 
 // ready is True when as many workers are ready as the queue asks for. Its reason is the STATUS column.
@@ -108,6 +110,8 @@ func (s *scope) ready(failure error) condition {
 		return is(kind, false, stalled.reason, stalled.message)
 	case failure != nil:
 		return is(kind, false, reasonWriteFailed, failure.Error())
+	case s.fleetRefusal() != nil:
+		return is(kind, false, reasonWriteFailed, s.fleetRefusal().Error())
 	case s.reading.Err != nil:
 		c := s.brokerReachable()
 		return is(kind, false, c.Reason, c.Message)
@@ -120,7 +124,7 @@ func (s *scope) ready(failure error) condition {
 	case serving >= st.DesiredReplicas:
 		return is(kind, true, reasonReady, fmt.Sprintf("%d of %d workers are ready", serving, st.DesiredReplicas))
 	}
-	if trouble := s.trouble(""); trouble != "" {
+	if trouble := s.trouble(); trouble != "" {
 		return is(kind, false, reasonWorkersNotReady, trouble)
 	}
 	return is(kind, false, reasonScalingUp, fmt.Sprintf("%d of %d workers are ready", serving, st.DesiredReplicas))
@@ -137,15 +141,15 @@ func (s *scope) serving() int32 {
 	return n
 }
 
-// trouble names the pods that cannot run, of one revision or of any, and what the first of them says.
-func (s *scope) trouble(hash string) string {
+// trouble names the pods that cannot run, and has what the first of them says.
+func (s *scope) trouble() string {
 	var names []string
 	first := ""
 	for i, pod := range s.pods {
-		if s.states[i].Phase != planner.Pending || (hash != "" && s.states[i].Revision != hash) {
+		if s.states[i].Phase != planner.Pending {
 			continue
 		}
-		if trouble := fleet.Trouble(pod, s.workerOf(pod)); trouble != "" {
+		if trouble, _ := fleet.Trouble(pod, s.workerOf(pod)); trouble != "" {
 			names = append(names, pod.Name)
 			if first == "" {
 				first = trouble
@@ -199,14 +203,19 @@ func (s *scope) brokerReachable() condition {
 	var (
 		notFound *stall
 		config   *connection.Error
+		before   string
 	)
-	switch err := s.reading.Err; {
+	err := s.reading.Err
+	if _, unread := s.newestUnread(); err == nil && unread != nil {
+		err, before = unread, fmt.Sprintf("revision %s: ", s.newest.Hash)
+	}
+	switch {
 	case s.config == nil && !s.deleting() && errors.As(s.stalled, &notFound):
 		return is(kind, false, notFound.reason, notFound.message)
 	case errors.As(err, &config):
-		return is(kind, false, config.Reason, config.Message)
+		return is(kind, false, config.Reason, before+config.Message)
 	case err != nil:
-		return is(kind, false, string(broker.ReasonOf(err)), err.Error())
+		return is(kind, false, string(broker.ReasonOf(err)), before+err.Error())
 	case !s.reading.Known && s.reachedBefore() != nil:
 		return *s.reachedBefore()
 	case !s.reading.Known:
@@ -226,25 +235,6 @@ func (s *scope) reachedBefore() *condition {
 		return nil
 	}
 	return c
-}
-
-func (s *scope) progressing() condition {
-	const kind = v1alpha1.ConditionProgressing
-	if s.newest == nil {
-		return absent(kind)
-	}
-	newest := s.newest.Hash
-	older := s.fleet().OlderThan(newest)
-	switch {
-	case s.decision.Stage == planner.Canary && s.decision.Publish == "":
-		if trouble := s.trouble(newest); trouble != "" {
-			return is(kind, false, reasonCanaryFailing, fmt.Sprintf("revision %s is not published, the fleet stays on %s; %s", newest, s.status.CurrentPodSpecHash, trouble))
-		}
-		return is(kind, true, reasonCanaryStarting, fmt.Sprintf("revision %s is published once a pod of it is ready; until then the fleet stays on %s", newest, s.status.CurrentPodSpecHash))
-	case len(older) > 0:
-		return is(kind, true, reasonRollingOut, fmt.Sprintf("revision %s takes over; still of older ones: %s", newest, andMore(older)))
-	}
-	return is(kind, true, reasonRevisionAvailable, fmt.Sprintf("every worker is of revision %s", newest))
 }
 
 // notHonouredAfter is how old a grant must be, in a fleet in which none was ever used, to say so.
@@ -273,7 +263,7 @@ func (s *scope) draining() condition {
 		s.wakeAt(oldest.Grant.Since.Add(notHonouredAfter))
 		if s.now.Sub(oldest.Grant.Since) >= notHonouredAfter {
 			return is(kind, true, reasonNotHonoured, message+
-				". No worker of this QWorker has ever left on a grant: a worker must exit with 0 once /etc/qscaler/drain is not empty. To let go now, delete the pods; they get SIGTERM and their grace period")
+				". No worker of this QWorker has ever left on a grant: a worker must exit with 0 once /etc/qscaler/drain is not empty. If yours shuts down well on SIGTERM instead, set spec.drain.mode: Signal. To let go now, delete the pods; they get SIGTERM and their grace period")
 		}
 	}
 	return is(kind, true, reasonWaiting, message)
@@ -302,15 +292,22 @@ func (s *scope) rightSizing() condition {
 }
 
 // kstatus says the same to tools such as kubectl wait, Argo CD and Flux.
-func (s *scope) kstatus(ready condition, failure error) []condition {
-	var stalled *stall
+func (s *scope) kstatus(ready, progressing condition, failure error) []condition {
+	const reconciling, stalled = v1alpha1.ConditionReconciling, v1alpha1.ConditionStalled
+	var why *stall
 	switch {
-	case errors.As(s.stalled, &stalled) && !s.deleting():
-		return []condition{absent(v1alpha1.ConditionReconciling), is(v1alpha1.ConditionStalled, true, stalled.reason, stalled.message)}
-	case ready.Status == metav1.ConditionTrue && failure == nil:
-		return []condition{absent(v1alpha1.ConditionReconciling), absent(v1alpha1.ConditionStalled)}
+	case s.deleting():
+		return []condition{is(reconciling, true, ready.Reason, ready.Message), absent(stalled)}
+	case errors.As(s.stalled, &why):
+		return []condition{absent(reconciling), is(stalled, true, why.reason, why.message)}
+	case progressing.Status == metav1.ConditionFalse:
+		return []condition{absent(reconciling), is(stalled, true, progressing.Reason, progressing.Message)}
+	case ready.Status != metav1.ConditionTrue || failure != nil:
+		return []condition{is(reconciling, true, ready.Reason, ready.Message), absent(stalled)}
+	case progressing.Status == metav1.ConditionTrue && progressing.Reason != reasonRevisionAvailable:
+		return []condition{is(reconciling, true, progressing.Reason, progressing.Message), absent(stalled)}
 	}
-	return []condition{is(v1alpha1.ConditionReconciling, true, ready.Reason, ready.Message), absent(v1alpha1.ConditionStalled)}
+	return []condition{absent(reconciling), absent(stalled)}
 }
 
 // andMore lists the first few names.

@@ -15,7 +15,7 @@ import (
 	"github.com/quickube/qscaler/internal/operator"
 )
 
-// bill counts the operator's requests to the API server by method and resource, without events (which are
+// bill counts the operator's requests to the API server by method and resource, without its lease, events (which are
 // best effort, and not waited for) and without watches.
 type bill struct {
 	mu    sync.Mutex
@@ -39,7 +39,7 @@ func (b *bill) note(r *http.Request) {
 		return
 	}
 	parts := strings.Split(path, "/") // namespace, resource, name, subresource
-	if len(parts) < 2 || parts[1] == "events" {
+	if len(parts) < 2 || parts[1] == "events" || parts[1] == "leases" {
 		return
 	}
 	name := r.Method + " " + parts[1]
@@ -77,8 +77,8 @@ func costed(t *testing.T) (*cluster, *bill) {
 	return c, b
 }
 
-// settled waits until the bill has what is wanted and then does not grow for a while.
-func (c *cluster) settled(b *bill, want map[string]int) {
+// charged waits until the bill has what is wanted and then does not grow for a while.
+func (c *cluster) charged(b *bill, want map[string]int) {
 	c.Helper()
 	c.eventually("the requests", func() string { return cmp.Diff(want, b.copy()) })
 	<-time.After(quietFor)
@@ -113,12 +113,12 @@ func TestWhatAFleetCosts(t *testing.T) {
 	q := makeQWorker("fleet").replicas(0, 10)
 	c.create(q)
 	// A new QWorker with nothing to do: its revision, and one status that says everything.
-	c.settled(b, map[string]int{"POST controllerrevisions": 1, "PATCH qworkers/status": 1})
+	c.charged(b, map[string]int{"POST controllerrevisions": 1, "PATCH qworkers/status": 1})
 
 	c.do("LPUSH", q.queueName(), "0", "1", "2", "3", "4", "5", "6", "7", "8", "9")
 	pods := c.awaitPods("fleet", 10)
 	// A burst: the finalizer, ten pods, and a status; nobody is looked up.
-	c.settled(b, map[string]int{"PATCH qworkers": 1, "POST pods": 10, "PATCH qworkers/status": 1})
+	c.charged(b, map[string]int{"PATCH qworkers": 1, "POST pods": 10, "PATCH qworkers/status": 1})
 
 	for _, p := range pods {
 		c.hold(q.queueName(), p.Name)

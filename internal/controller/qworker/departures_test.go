@@ -185,3 +185,119 @@ func TestASteadyFleetWritesNothing(t *testing.T) {
 		}
 	}
 }
+
+func TestAWorkerThatKnowsSIGTERMAloneIsSignalled(t *testing.T) {
+	t.Parallel()
+	c := newCluster(t)
+	q := makeQWorker("w").replicas(1, 5)
+	q.Spec.Drain = &v1alpha1.DrainSpec{Mode: v1alpha1.DrainSignal, MaxTaskDuration: &metav1.Duration{Duration: time.Hour}}
+	c.create(c.scalerConfig("config"), q)
+	c.push(q.queueName(), 2)
+	pods := c.awaitPods("w", 2)
+	node := c.node("n") // a pod on a node stays until its kubelet has seen it end
+	for _, p := range pods {
+		c.bind(p, node)
+	}
+	pods = c.reload(pods...)
+	c.run(pods...)
+	c.hold(q.queueName(), pods[0].Name)
+	c.do("DEL", q.queueName())
+	c.eventually("the idle one is told by SIGTERM", func() string {
+		p := c.reload(pods[1])[0]
+		if p.DeletionTimestamp == nil {
+			return "it is not deleted"
+		}
+		if p.DeletionGracePeriodSeconds == nil || *p.DeletionGracePeriodSeconds != 3600 {
+			return fmt.Sprintf("its grace period is %v", p.DeletionGracePeriodSeconds)
+		}
+		if p.Annotations[contract.AnnotationDrain] != "" {
+			return "it has a grant"
+		}
+		return ""
+	})
+	if p := c.reload(pods[0])[0]; p.DeletionTimestamp != nil {
+		t.Errorf("the busy %s was signalled too", p.Name)
+	}
+}
+
+// Whoever turns to Signal does so because grants are not honoured: those that were given are ended by SIGTERM, with
+// the grace period of the new spec.
+func TestTurningToSignalEndsGrantsThatNobodyReads(t *testing.T) {
+	t.Parallel()
+	c := newCluster(t)
+	q := makeQWorker("w").replicas(0, 5)
+	c.create(c.scalerConfig("config"), q)
+	c.push(q.queueName(), 1)
+	pod := c.awaitPods("w", 1)[0]
+	c.bind(pod, c.node("n"))
+	pod = c.reload(pod)[0]
+	c.run(pod)
+	c.do("DEL", q.queueName())
+	c.awaitGrants("w", 1)
+	patch := []byte(`{"spec":{"drain":{"mode":"Signal","maxTaskDuration":"2h"}}}`)
+	if err := c.Patch(t.Context(), q.QWorker, client.RawPatch(types.MergePatchType, patch)); err != nil {
+		t.Fatal(err)
+	}
+	c.eventually("it is told by SIGTERM", func() string {
+		p := c.reload(pod)[0]
+		if p.DeletionGracePeriodSeconds == nil || *p.DeletionGracePeriodSeconds != 7200 {
+			return fmt.Sprintf("deleted at %v, grace period %v", p.DeletionTimestamp, p.DeletionGracePeriodSeconds)
+		}
+		return ""
+	})
+}
+
+// Orphaned pods are nobody's: none is granted leave, and the QWorker is not held.
+func TestAnOrphaningDeletionGrantsNothing(t *testing.T) {
+	t.Parallel()
+	c := newCluster(t)
+	q := makeQWorker("w").replicas(2, 5)
+	c.settled(q, 2)
+	if err := c.Delete(t.Context(), q.QWorker, client.PropagationPolicy(metav1.DeletePropagationOrphan)); err != nil {
+		t.Fatal(err)
+	}
+	c.eventually("the operator's finalizer is gone", func() string {
+		var w v1alpha1.QWorker
+		if err := c.Get(c.Context(), client.ObjectKeyFromObject(q), &w); err != nil {
+			return err.Error()
+		}
+		if len(w.Finalizers) != 1 || w.Finalizers[0] != metav1.FinalizerOrphanDependents {
+			return fmt.Sprintf("finalizers %v", w.Finalizers)
+		}
+		return ""
+	})
+	if with, without := granted(c.pods("w")); len(with) > 0 || len(without) != 2 {
+		t.Errorf("%d pods have leave, %d have not; want 2 left alone", len(with), len(without))
+	}
+}
+
+// The garbage collector deletes the pods of a QWorker that is deleted in the foreground; there is none here. Until
+// it has, workers are granted leave as ever, and nothing new is made for those that it has deleted.
+func TestAForegroundDeletionMakesNoReplacements(t *testing.T) {
+	t.Parallel()
+	c := newCluster(t)
+	q := makeQWorker("w").replicas(2, 5)
+	c.settled(q, 2)
+	if err := c.Delete(t.Context(), q.QWorker, client.PropagationPolicy(metav1.DeletePropagationForeground)); err != nil {
+		t.Fatal(err)
+	}
+	with, _ := c.awaitGrants("w", 2)
+	for _, p := range with {
+		if err := c.Delete(t.Context(), &p, client.GracePeriodSeconds(0)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	c.eventually("the operator's finalizer is gone", func() string {
+		var w v1alpha1.QWorker
+		if err := c.Get(c.Context(), client.ObjectKeyFromObject(q), &w); err != nil {
+			return err.Error()
+		}
+		if len(w.Finalizers) != 1 || w.Finalizers[0] != metav1.FinalizerDeleteDependents {
+			return fmt.Sprintf("finalizers %v", w.Finalizers)
+		}
+		return ""
+	})
+	if n := len(c.pods("w")); n != 0 {
+		t.Errorf("there are %d pods, want none", n)
+	}
+}

@@ -38,6 +38,9 @@ func (s *scope) finish(ctx context.Context) error {
 		return err
 	}
 	s.pods, s.states = pods, s.statesOf(pods)
+	if err := s.readNodes(ctx); err != nil {
+		return err
+	}
 	began := len(s.memory.seen) // pods that have vanished since are lost, and looked after in the next round
 	for _, p := range s.states {
 		s.memory.seen[p.Name] = p.Revision
@@ -47,7 +50,11 @@ func (s *scope) finish(ctx context.Context) error {
 	if s.deleting() && len(pods) == 0 && began > 0 {
 		s.again = true
 	}
-	if err := s.history.Prune(ctx, s.qw, s.revisions, s.inUse, emptied); err != nil {
+	keep := historyLimit(s.qw.Spec.Rollout)
+	if emptied {
+		keep = 0
+	}
+	if err := s.history.Prune(ctx, s.qw, s.revisions, s.inUse, keep); err != nil {
 		return err
 	}
 	if !emptied {

@@ -19,6 +19,10 @@ type memory struct {
 	window      planner.Window
 	seeded      bool
 	excessSince time.Time
+	// needs is the same window without the messages that workers on their way out hold, from when they were let
+	// go; held is how many those were at the last sizing, -1 before the first.
+	needs planner.Window
+	held  int64
 
 	// status is the last one written, for as long as the cache shows an older one.
 	status          *v1alpha1.QWorkerStatus
@@ -33,6 +37,8 @@ type memory struct {
 	lost map[string]lostPod
 	// retries has the pods whose tasks could not be given back, and when that is tried again.
 	retries map[string]retry
+	// refusals has the revisions of which the API server refused a pod.
+	refusals map[string]refusal
 	// strays is true once the processing lists of pods that this process never saw were looked for.
 	strays bool
 	// watches has the keys under which the backlog watches queues for this QWorker.
@@ -66,11 +72,14 @@ func (m *memory) outstanding() int {
 func newMemory(uid types.UID) *memory {
 	return &memory{
 		uid:     uid,
+		held:    -1,
 		seen:    map[string]string{},
 		settled: map[string]bool{},
 		lost:    map[string]lostPod{},
 		retries: map[string]retry{},
 		watches: map[string]bool{},
+
+		refusals: map[string]refusal{},
 	}
 }
 

@@ -3,11 +3,9 @@ package qworker
 import (
 	"context"
 	"maps"
-	"math/big"
 	"slices"
 	"time"
 
-	"github.com/quickube/qscaler/api/v1alpha1"
 	"github.com/quickube/qscaler/internal/backlog"
 	"github.com/quickube/qscaler/internal/broker"
 	"github.com/quickube/qscaler/internal/connection"
@@ -16,18 +14,9 @@ import (
 )
 
 const (
-	defaultScaleDownDelay = 30 * time.Second
 	// queueStatusInterval bounds how often the queue's figures alone are written.
 	queueStatusInterval = 10 * time.Second
 )
-
-// sizing is how many workers the queue asks for.
-type sizing struct {
-	// desired is within the range, and stabilised going down.
-	desired int
-	// limit says whether the range overrides what the queue asks for.
-	limit planner.Limit
-}
 
 // queueKey names a queue that is watched for this QWorker: that of the published revision under "", and
 // under its hash that of a revision with another queue or connection whose pods are still there.
@@ -91,6 +80,9 @@ func (s *scope) watchQueues() {
 	for pod, hash := range s.creating {
 		add(pod, hash)
 	}
+	if key := s.newestKey(); key != s.mainKey() && revisions[key] == nil {
+		workers[key], revisions[key] = nil, s.newest // to see whether its broker answers
+	}
 	for key := range s.memory.watches {
 		if _, still := workers[key]; !still {
 			s.backlog.Forget(key)
@@ -105,6 +97,26 @@ func (s *scope) watchQueues() {
 			Significant: s.significance(key),
 		})
 	}
+}
+
+// newestKey is the key of the queue that the newest revision works on.
+func (s *scope) newestKey() string {
+	if s.newest == nil || s.deleting() {
+		return s.mainKey()
+	}
+	return s.keyOf(s.newest.Hash)
+}
+
+// newestUnread reports whether the newest revision works on another queue or broker than the published one, which
+// has yet to be read, and why it cannot be. Such a revision takes nobody's place: its pods may well start, and
+// would all wait for a broker that is not there.
+func (s *scope) newestUnread() (unread bool, err error) {
+	key := s.newestKey()
+	if key == s.mainKey() {
+		return false, nil
+	}
+	r := s.backlog.Last(key)
+	return !r.Known || r.Err != nil, r.Err
 }
 
 // source is how the backlog reaches a broker. QWorkers of a namespace with equal connections share one.
@@ -125,66 +137,6 @@ func (s *scope) readQueue() {
 }
 
 func (s *scope) depthKnown() bool { return s.reading.Known && s.reading.Err == nil }
-
-// sizeUp turns the reading into a number of workers. A failed read is not zero: the last good depth holds,
-// and before the first one the last desired number does.
-func (s *scope) sizeUp() {
-	r := rangeOf(s.qw.Spec.ScaleConfig)
-	m := s.memory
-	if !m.seeded {
-		m.seeded = true
-		m.window.Add(s.now, int64(s.status.DesiredReplicas), s.scaleDownDelay())
-	}
-	s.sized = true
-	if !s.reading.Known {
-		s.size.desired, _ = r.Clamp(int64(s.status.DesiredReplicas))
-		return
-	}
-	highest, falls := m.window.Add(s.now, r.Asked(demand(s.reading.Depth, s.excused())), s.scaleDownDelay())
-	s.wakeAt(falls)
-	s.size.desired, s.size.limit = r.Clamp(highest)
-}
-
-func (s *scope) scaleDownDelay() time.Duration {
-	if d := s.qw.Spec.ScaleConfig.ScaleDownDelay; d != nil {
-		return d.Duration
-	}
-	return defaultScaleDownDelay
-}
-
-func rangeOf(c v1alpha1.ScaleConfig) planner.Range {
-	r := planner.Range{Min: int(c.MinReplicas), Max: int(c.MaxReplicas), PerMessage: big.NewRat(1, 1)}
-	switch {
-	case c.MessagesPerWorker != nil:
-		r.PerMessage = big.NewRat(1, int64(*c.MessagesPerWorker))
-	case c.ScalingFactor != nil:
-		if exact, ok := new(big.Rat).SetString(c.ScalingFactor.AsDec().String()); ok {
-			r.PerMessage = exact
-		}
-	}
-	return r
-}
-
-// demand is the number of messages that ask for a worker: all, but for those that a worker on its way out
-// is busy with, because they need no other.
-func demand(d broker.Depth, excused map[string]bool) int64 {
-	messages := d.Waiting + d.InFlight
-	for worker := range excused {
-		messages -= d.Held[worker]
-	}
-	return messages
-}
-
-// excused are the workers that are on their way out: granted or terminating.
-func (s *scope) excused() map[string]bool {
-	excused := map[string]bool{}
-	for _, p := range s.states {
-		if p.Phase == planner.Terminating || (p.Phase == planner.Running && p.Grant.Reason != "") {
-			excused[p.Name] = true
-		}
-	}
-	return excused
-}
 
 // statesWithWork adds what the broker knows of each worker. A worker that it knows nothing of is not idle.
 func (s *scope) statesWithWork() []planner.Pod {

@@ -126,6 +126,7 @@ func (s *scope) trackPods() {
 		if _, still := present[pod]; still {
 			continue
 		}
+		s.retryQuotas()
 		lost := lostPod{revision: hash}
 		if m.settled[pod] {
 			delete(m.settled, pod)

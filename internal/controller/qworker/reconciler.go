@@ -42,6 +42,9 @@ type Reconciler struct {
 	clock    clock.Clock
 	metrics  *metrics
 
+	// watchesNodes is true where the operator may read nodes.
+	watchesNodes bool
+
 	takeover *fleet.Takeover
 	memories memories
 	wake     wake.Queue
@@ -59,20 +62,24 @@ type Options struct {
 	Metrics  Registerer
 	// Namespaces are those that the cache has; none means all.
 	Namespaces []string
+	// WatchNodes is true where the operator may read nodes. Without, a node that is to go is not seen.
+	WatchNodes bool
 }
 
 // New returns a Reconciler.
 func New(o Options) *Reconciler {
 	return &Reconciler{
-		client:   o.Client,
-		fleets:   fleet.New(o.Client, o.Live, o.Clock),
-		history:  &revision.History{Client: o.Client, Live: o.Live},
-		resolver: o.Resolver,
-		backlog:  o.Backlog,
-		recorder: o.Recorder,
-		clock:    o.Clock,
-		metrics:  newMetrics(o.Metrics),
-		takeover: fleet.NewTakeover(o.Client, o.Live, o.Namespaces),
+		client:       o.Client,
+		fleets:       fleet.New(o.Client, o.Live, o.Clock),
+		history:      &revision.History{Client: o.Client, Live: o.Live},
+		resolver:     o.Resolver,
+		backlog:      o.Backlog,
+		recorder:     o.Recorder,
+		clock:        o.Clock,
+		metrics:      newMetrics(o.Metrics),
+		takeover:     fleet.NewTakeover(o.Client, o.Live, o.Namespaces),
+		watchesNodes: o.WatchNodes,
+
 		memories: memories{m: map[types.NamespacedName]*memory{}},
 	}
 }
@@ -98,7 +105,7 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
 	if err := indexer.IndexField(context.Background(), &v1alpha1.QWorker{}, scalerConfigIndex, byScalerConfig); err != nil {
 		return fmt.Errorf("indexing QWorkers by their ScalerConfig, %w", err)
 	}
-	return ctrl.NewControllerManagedBy(mgr).
+	b := ctrl.NewControllerManagedBy(mgr).
 		Named("qworker").
 		For(&v1alpha1.QWorker{}, builder.WithPredicates(predicate.GenerationChangedPredicate{})).
 		Owns(&corev1.Pod{}).
@@ -108,8 +115,14 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
 		WithOptions(controller.Options{
 			MaxConcurrentReconciles: parallelReconciles,
 			RateLimiter:             workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](retryBase, retryMax),
-		}).
-		Complete(r)
+		})
+	if r.watchesNodes {
+		if err := indexer.IndexField(context.Background(), &corev1.Pod{}, fleet.NodeIndex, fleet.IndexByNode); err != nil {
+			return fmt.Errorf("indexing pods by their node, %w", err)
+		}
+		b = b.Watches(&corev1.Node{}, handler.EnqueueRequestsFromMapFunc(r.tenantsOf), builder.WithPredicates(nodeStateChanged()))
+	}
+	return b.Complete(r)
 }
 
 // Reconcile brings one QWorker nearer to its spec.

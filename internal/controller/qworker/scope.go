@@ -3,7 +3,6 @@ package qworker
 import (
 	"context"
 	"errors"
-	"slices"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -50,6 +49,8 @@ type scope struct {
 	size     sizing
 	decision planner.Decision
 	done     []planner.Action
+	// refused has the revisions of which a pod is to be created and cannot be.
+	refused []string
 	// returned counts the tasks of dead workers that were given back to the queue.
 	returned int64
 	// reclaimErr says why the tasks of a pod that is no more could not be given back.
@@ -109,6 +110,9 @@ func (s *scope) observe(ctx context.Context) error {
 		return err
 	}
 	s.states = s.statesOf(s.pods)
+	if err := s.readNodes(ctx); err != nil {
+		return err
+	}
 	s.leftOnGrant = map[string]bool{}
 	for _, p := range s.states {
 		if p.Phase == planner.Left && p.Grant.Reason != "" && p.Failure.At.IsZero() {
@@ -184,121 +188,9 @@ func (s *scope) statesOf(pods []*corev1.Pod) []planner.Pod {
 	states := make([]planner.Pod, len(pods))
 	for i, pod := range pods {
 		states[i] = fleet.StateOf(pod, s.workerOf(pod))
+		states[i].Signalled = s.signalled(states[i].Revision)
 	}
 	return states
-}
-
-// decide plans. Before anybody may be granted leave, the queue is read afresh: a worker that was idle a
-// second ago may be busy now.
-func (s *scope) decide(ctx context.Context) {
-	if s.newest == nil && !s.deleting() {
-		return
-	}
-	s.plan()
-	if s.deleting() || !s.depthKnown() || !grantsLeave(s.decision) {
-		return
-	}
-	s.reading = s.backlog.Read(ctx, s.mainKey())
-	s.sizeUp()
-	s.plan()
-}
-
-// plan asks the planner. Without the ScalerConfig no pod is created whose password stands there: it would
-// never get one.
-func (s *scope) plan() {
-	s.decision = planner.Plan(s.fleet())
-	if s.config != nil {
-		return
-	}
-	s.decision.Actions = slices.DeleteFunc(s.decision.Actions, func(a planner.Action) bool {
-		return a.Kind == planner.Create && s.revision(a.Revision).Connection.Password.Literal
-	})
-}
-
-func grantsLeave(d planner.Decision) bool {
-	for _, a := range d.Actions {
-		if a.Kind == planner.GrantLeave {
-			return true
-		}
-	}
-	return false
-}
-
-// fleet is what the planner sees.
-func (s *scope) fleet() planner.Fleet {
-	f := planner.Fleet{
-		Now:     s.now,
-		Desired: s.size.desired,
-		// Without its ScalerConfig the fleet stays as it is, though the connection may still be there.
-		DepthKnown:  s.depthKnown() && s.config != nil,
-		Deleting:    s.deleting(),
-		ExcessSince: s.memory.excessSince,
-		Pods:        s.statesWithWork(),
-	}
-	if s.newest != nil {
-		f.Newest = s.newest.Hash
-	}
-	if s.published != nil {
-		f.Published = s.published.Hash
-		f.Proven = s.published.Proven || s.hasReadyPod(s.published.Hash)
-	}
-	if d := s.qw.Spec.Drain; d != nil && d.MaxTaskDuration != nil {
-		f.MaxTaskDuration = d.MaxTaskDuration.Duration
-	}
-	return f
-}
-
-func (s *scope) hasReadyPod(hash string) bool {
-	for _, p := range s.states {
-		if p.Revision == hash && p.Phase == planner.Running && p.Ready {
-			return true
-		}
-	}
-	return false
-}
-
-// act carries the decision out.
-func (s *scope) act(ctx context.Context) error {
-	s.memory.excessSince = s.decision.ExcessSince
-	s.wakeAt(s.decision.Wake)
-	if s.published != nil && !s.published.Proven && s.hasReadyPod(s.published.Hash) {
-		if err := s.history.MarkProven(ctx, s.qw, *s.published); err != nil {
-			return err
-		}
-	}
-	s.nameCreations()
-	s.watchQueues()
-	if len(s.pods)+len(s.creating) > 0 {
-		if err := s.hold(ctx); err != nil {
-			return err
-		}
-	}
-	var err error
-	s.done, err = s.fleets.Apply(ctx, s.qw, s.pods, s.decision.Actions, s.workerOf, s.newPod)
-	return err
-}
-
-// nameCreations chooses the names of the pods that will be created. The queue is read with them from before
-// their creation on: a worker that takes a message before it is known would make the message seem done.
-func (s *scope) nameCreations() {
-	s.creating = map[string]string{}
-	for i, a := range s.decision.Actions {
-		if a.Kind == planner.Create {
-			name := revision.NewPodName(s.qw)
-			s.decision.Actions[i].Pod = name
-			s.creating[name] = a.Revision
-		}
-	}
-}
-
-func (s *scope) newPod(a planner.Action) *corev1.Pod {
-	published := s.newest.Hash
-	if s.published != nil && s.decision.Publish == "" {
-		published = s.published.Hash
-	}
-	return s.revision(a.Revision).NewPod(a.Pod, revision.PodOptions{
-		Owner: s.qw, ScalerConfig: s.config, Published: published, Failures: a.Level,
-	})
 }
 
 // wakeAt brings the next reconciliation forward to t. Zero is never, and what is past has been dealt with.

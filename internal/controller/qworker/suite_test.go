@@ -74,6 +74,7 @@ func (c *cluster) startOperator() {
 	options := operator.Options{
 		Config: shared.Config(), Log: testr.NewWithOptions(c.T, testr.Options{Verbosity: -1}),
 		Namespaces: []string{c.namespace}, MetricsAddress: "0", ProbeAddress: "0",
+		LeaderElection: true, LeaderElectionNamespace: c.namespace,
 		SkipNameValidation: true, Registerer: prometheus.NewRegistry(),
 	}
 	if c.adjust != nil {
@@ -156,6 +157,7 @@ func makeQWorker(name string) qw {
 				ScalerConfigRef: "config", Queue: name + "-queue", MaxReplicas: 10,
 				ScaleDownDelay: &metav1.Duration{},
 			},
+			Rollout: &v1alpha1.RolloutSpec{MinReadySeconds: ptr.To[int32](0)},
 		},
 	}}
 }
@@ -164,6 +166,8 @@ func (q qw) replicas(minimum, maximum int32) qw {
 	q.Spec.ScaleConfig.MinReplicas, q.Spec.ScaleConfig.MaxReplicas = minimum, maximum
 	return q
 }
+
+func (q qw) rollout(change func(*v1alpha1.RolloutSpec)) qw { change(q.Spec.Rollout); return q }
 
 func (q qw) queueName() string { return q.Spec.ScaleConfig.Queue }
 

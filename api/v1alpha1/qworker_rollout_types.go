@@ -1,0 +1,53 @@
+package v1alpha1
+
+import "k8s.io/apimachinery/pkg/util/intstr"
+
+// RolloutSpec says how a new revision takes over. Fields of a Deployment's names mean what they mean there.
+// +kubebuilder:validation:XValidation:rule="!(has(self.maxSurge) && (type(self.maxSurge) == int ? self.maxSurge == 0 : string(self.maxSurge).matches('^0+%$')) && (!has(self.maxUnavailable) || (type(self.maxUnavailable) == int ? self.maxUnavailable == 0 : string(self.maxUnavailable).matches('^0+%$'))))",message="rollout.maxSurge and rollout.maxUnavailable must not both be 0: no worker could ever be replaced"
+// +kubebuilder:validation:XValidation:rule="(has(self.progressDeadlineSeconds) ? self.progressDeadlineSeconds : 600) > (has(self.minReadySeconds) ? self.minReadySeconds : 10)",message="rollout.progressDeadlineSeconds (default 600) must be greater than rollout.minReadySeconds (default 10)"
+type RolloutSpec struct {
+	// How many pods there may be beyond desired while workers are replaced, those with a grant apart: a
+	// number from 0, or a percentage of desired, rounded up. It also goes beyond maxReplicas. The new
+	// revision is tried in this room. Default: 25%.
+	// +optional
+	// +kubebuilder:default="25%"
+	// +kubebuilder:validation:XValidation:rule="type(self) == int ? self >= 0 : string(self).matches('^[0-9]{1,6}%$')",message="rollout.maxSurge must be a number from 0, or a percentage such as \"25%\""
+	MaxSurge *intstr.IntOrString `json:"maxSurge,omitempty"`
+
+	// How many workers there may be fewer than desired while workers are replaced: a number from 0, or a
+	// percentage of desired from 0% to 100%, rounded down. Not 0 when maxSurge is. Default: 0.
+	// +optional
+	// +kubebuilder:default=0
+	// +kubebuilder:validation:XValidation:rule="type(self) == int ? self >= 0 : string(self).matches('^0*(100|[0-9]{1,2})%$')",message="rollout.maxUnavailable must be a number from 0, or a percentage from \"0%\" to \"100%\""
+	MaxUnavailable *intstr.IntOrString `json:"maxUnavailable,omitempty"`
+
+	// How long a pod of the new revision must have been ready without a break before it counts, in
+	// seconds, 0 to 86400. With 0, a worker without a readiness probe that crashes a moment after its
+	// start counts as good. Default: 10.
+	// +optional
+	// +kubebuilder:default=10
+	// +kubebuilder:validation:Minimum=0
+	// +kubebuilder:validation:Maximum=86400
+	MinReadySeconds *int32 `json:"minReadySeconds,omitempty"`
+
+	// How long a pod of the new revision may take until it counts as ready, in seconds, 1 to 2592000 (30 days).
+	// After that the condition Progressing is False with the reason ProgressDeadlineExceeded. Time in which
+	// workers finish their tasks is not counted. Default: 600.
+	// +optional
+	// +kubebuilder:default=600
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=2592000
+	ProgressDeadlineSeconds *int32 `json:"progressDeadlineSeconds,omitempty"`
+
+	// Hold the rollout where it stands: no pod of a revision that is not published yet is created, nothing
+	// is published, and no worker is replaced. Scaling goes on. Default: false.
+	// +optional
+	Paused bool `json:"paused,omitempty"`
+
+	// How many revisions that no pod is made of are kept to go back to, 0 to 1000. Default: 10.
+	// +optional
+	// +kubebuilder:default=10
+	// +kubebuilder:validation:Minimum=0
+	// +kubebuilder:validation:Maximum=1000
+	RevisionHistoryLimit *int32 `json:"revisionHistoryLimit,omitempty"`
+}

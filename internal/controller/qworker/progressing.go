@@ -1,0 +1,49 @@
+package qworker
+
+import (
+	"fmt"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/quickube/qscaler/api/v1alpha1"
+	"github.com/quickube/qscaler/internal/broker"
+	"github.com/quickube/qscaler/internal/fleet"
+	"github.com/quickube/qscaler/internal/planner"
+)
+
+// progressing says where the rollout stands. It is False when the rollout has stopped, for a reason that asks for
+// a person. That workers finish long tasks, and that a quota is used up, are waits.
+func (s *scope) progressing() condition {
+	const kind = v1alpha1.ConditionProgressing
+	if s.newest == nil {
+		return absent(kind)
+	}
+	newest, published := s.newest.Hash, s.status.CurrentPodSpecHash
+	older := s.fleet().OlderThan(newest)
+	underWay := fmt.Sprintf("revision %s takes over; still of older ones: %s", newest, andMore(older))
+	trying := s.decision.Stage == planner.Canary && s.decision.Publish == ""
+	if trying {
+		underWay = fmt.Sprintf("revision %s is not published, the fleet stays on %s", newest, published)
+	}
+	refusal := s.refusalOf(newest)
+	_, unread := s.newestUnread()
+	switch obstacle := s.decision.Obstacle; {
+	case !trying && len(older) == 0 && obstacle == (planner.Obstacle{}):
+		return is(kind, true, reasonRevisionAvailable, fmt.Sprintf("every worker is of revision %s", newest))
+	case rolloutOf(s.qw.Spec.Rollout).Paused:
+		c := is(kind, false, reasonRolloutPaused, underWay+"; spec.rollout.paused is true")
+		c.Status = metav1.ConditionUnknown
+		return c
+	case trying && unread != nil:
+		return is(kind, false, string(broker.ReasonOf(unread)), fmt.Sprintf("%s; its broker cannot be read: %s", underWay, unread))
+	case trying && fleet.IsQuota(refusal):
+		return is(kind, true, reasonWaitingForQuota, fmt.Sprintf("%s; %s", underWay, refusal))
+	case trying && refusal != nil:
+		return is(kind, false, reasonCanaryRefused, fmt.Sprintf("%s; %s", underWay, refusal))
+	case obstacle != (planner.Obstacle{}):
+		return is(kind, false, string(obstacle.Reason), fmt.Sprintf("%s; pod %s: %s", underWay, obstacle.Pod, obstacle.Message))
+	case trying:
+		return is(kind, true, reasonCanaryStarting, fmt.Sprintf("%s until a pod of the new one has been ready for %s", underWay, rolloutOf(s.qw.Spec.Rollout).MinReady))
+	}
+	return is(kind, true, reasonRollingOut, underWay)
+}

@@ -1,0 +1,60 @@
+package fleet
+
+import (
+	"errors"
+	"strings"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+)
+
+// CreateError says why a pod could not be created, without its name: each try has another, and the same
+// refusal is to be the same message.
+type CreateError struct {
+	// Revision is the hash of the pod's revision.
+	Revision string
+
+	pod string
+	err error
+}
+
+func (e *CreateError) Error() string {
+	return "creating a pod, " + strings.ReplaceAll(e.err.Error(), e.pod, "NAME")
+}
+
+func (e *CreateError) Unwrap() error { return e.err }
+
+// SplitCreateErrors tells apart what Apply returns: why pods could not be created, by revision, and the rest.
+func SplitCreateErrors(err error) (refusals map[string]error, rest error) {
+	refusals = map[string]error{}
+	var others []error
+	for _, e := range flatten(err) {
+		var refused *CreateError
+		if errors.As(e, &refused) {
+			refusals[refused.Revision] = refused
+			continue
+		}
+		others = append(others, e)
+	}
+	return refusals, errors.Join(others...)
+}
+
+func flatten(err error) []error {
+	if err == nil {
+		return nil
+	}
+	joined, ok := err.(interface{ Unwrap() []error })
+	if !ok {
+		return []error{err}
+	}
+	var flat []error
+	for _, e := range joined.Unwrap() {
+		flat = append(flat, flatten(e)...)
+	}
+	return flat
+}
+
+// IsQuota reports whether a write was refused because a ResourceQuota is used up. That passes: it says nothing
+// of the revision. The API server has no reason of its own for it, only these words.
+func IsQuota(err error) bool {
+	return apierrors.IsForbidden(err) && strings.Contains(err.Error(), "exceeded quota")
+}

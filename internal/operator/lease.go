@@ -1,0 +1,132 @@
+package operator
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"os"
+	"strings"
+	"sync"
+	"time"
+
+	"k8s.io/apimachinery/pkg/util/uuid"
+	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/leaderelection/resourcelock"
+	"k8s.io/utils/clock"
+)
+
+// How the lease is held. A replica that waits takes it over once it has not been renewed for leaseDuration.
+const (
+	leaseName     = "qscaler.quickube.com"
+	leaseDuration = 15 * time.Second
+	renewDeadline = 10 * time.Second
+	retryPeriod   = 2 * time.Second
+)
+
+// fence lets the leader write for as long as nobody else can have taken over, and no longer. A process that was
+// stopped, or whose machine slept, wakes in the middle of what it was doing and takes itself for the leader until
+// the election notices; what it would write then was decided in another time.
+type fence struct {
+	clock clock.PassiveClock
+
+	mu sync.Mutex
+	// renewed is when the last request that renewed the lease was begun, zero where it is not held.
+	renewed time.Time
+}
+
+func (f *fence) renew(begun time.Time) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.renewed = begun
+}
+
+// open reports whether nobody else can hold the lease. It trusts neither clock alone: the monotonic one stands
+// still while the machine sleeps, and the other one is set.
+func (f *fence) open() bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	now := f.clock.Now()
+	elapsed := max(now.Sub(f.renewed), now.Round(0).Sub(f.renewed.Round(0)))
+	return !f.renewed.IsZero() && elapsed < leaseDuration
+}
+
+// fencedLock opens the fence whenever the lease is renewed.
+type fencedLock struct {
+	resourcelock.Interface
+	fence *fence
+}
+
+func (l *fencedLock) Create(ctx context.Context, record resourcelock.LeaderElectionRecord) error {
+	return l.write(ctx, record, l.Interface.Create)
+}
+
+func (l *fencedLock) Update(ctx context.Context, record resourcelock.LeaderElectionRecord) error {
+	return l.write(ctx, record, l.Interface.Update)
+}
+
+func (l *fencedLock) write(ctx context.Context, record resourcelock.LeaderElectionRecord, write func(context.Context, resourcelock.LeaderElectionRecord) error) error {
+	begun := l.fence.clock.Now()
+	if record.HolderIdentity != l.Identity() {
+		l.fence.renew(time.Time{}) // it is given back
+	}
+	if err := write(ctx, record); err != nil {
+		return err
+	}
+	if record.HolderIdentity == l.Identity() {
+		l.fence.renew(begun)
+	}
+	return nil
+}
+
+// errFenced is returned for a write that was held back.
+var errFenced = errors.New("the leader's lease has run out: another replica may act now, and this one does not write")
+
+// around refuses the writes of a client while the fence is not open.
+func (f *fence) around(next http.RoundTripper) http.RoundTripper {
+	return roundTripper(func(r *http.Request) (*http.Response, error) {
+		if r.Method != http.MethodGet && !f.open() {
+			if r.Body != nil {
+				_ = r.Body.Close()
+			}
+			return nil, errFenced
+		}
+		return next.RoundTrip(r)
+	})
+}
+
+type roundTripper func(*http.Request) (*http.Response, error)
+
+func (rt roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { return rt(r) }
+
+// newLock returns the lease of the options, which opens the fence.
+func newLock(config *rest.Config, o Options, f *fence) (resourcelock.Interface, error) {
+	namespace, err := leaseNamespace(o)
+	if err != nil {
+		return nil, err
+	}
+	host, err := os.Hostname()
+	if err != nil {
+		return nil, fmt.Errorf("naming this replica for the lease, %w", err)
+	}
+	identity := resourcelock.ResourceLockConfig{Identity: host + "_" + string(uuid.NewUUID())}
+	lock, err := resourcelock.NewFromKubeconfig(resourcelock.LeasesResourceLock, namespace, leaseName, identity, config, renewDeadline)
+	if err != nil {
+		return nil, fmt.Errorf("setting up the lease, %w", err)
+	}
+	return &fencedLock{Interface: lock, fence: f}, nil
+}
+
+// serviceAccountNamespace is where a pod finds the name of its namespace.
+const serviceAccountNamespace = "/var/run/secrets/kubernetes.io/serviceaccount/namespace"
+
+func leaseNamespace(o Options) (string, error) {
+	if o.LeaderElectionNamespace != "" {
+		return o.LeaderElectionNamespace, nil
+	}
+	namespace, err := os.ReadFile(serviceAccountNamespace)
+	if err != nil {
+		return "", fmt.Errorf("finding the namespace for the lease: %w; outside of a cluster give --leader-election-namespace", err)
+	}
+	return strings.TrimSpace(string(namespace)), nil
+}

@@ -1,0 +1,32 @@
+package operator
+
+import (
+	"context"
+	"fmt"
+
+	authorizationv1 "k8s.io/api/authorization/v1"
+	"k8s.io/client-go/rest"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+)
+
+// mayWatchNodes asks whether the operator may read nodes. It may in a whole cluster, and not where its role is bound
+// in a few namespaces; a watch that is refused would keep the cache from ever being filled. Everyone who is
+// authenticated may ask this of themselves.
+func mayWatchNodes(ctx context.Context, config *rest.Config) (bool, error) {
+	c, err := client.New(config, client.Options{Scheme: NewScheme()}) // not the manager's, which writes as the leader alone
+	if err != nil {
+		return false, fmt.Errorf("asking whether the operator may read nodes, %w", err)
+	}
+	for _, verb := range []string{"list", "watch"} {
+		review := &authorizationv1.SelfSubjectAccessReview{Spec: authorizationv1.SelfSubjectAccessReviewSpec{
+			ResourceAttributes: &authorizationv1.ResourceAttributes{Verb: verb, Resource: "nodes"},
+		}}
+		if err := c.Create(ctx, review); err != nil {
+			return false, fmt.Errorf("asking whether the operator may %s nodes, %w", verb, err)
+		}
+		if !review.Status.Allowed {
+			return false, nil
+		}
+	}
+	return true, nil
+}

@@ -1,0 +1,33 @@
+package planner
+
+import (
+	"cmp"
+	"slices"
+)
+
+// keptFailures is how many failed pods stay for diagnosis.
+const keptFailures = 3
+
+// removeLeft deletes the pods that have left and that nothing needs any more. The last few failed ones stay
+// for diagnosis while the QWorker does, but for those of which a sidecar still runs: what their worker had in
+// hand can only be given back once it is sure that nothing of the pod works on it.
+func (d *Decision) removeLeft(f Fleet) {
+	failed := where(f.Pods, func(p Pod) bool { return p.Phase == Left && p.Ended && !p.Failure.At.IsZero() })
+	slices.SortFunc(failed, func(a, b Pod) int {
+		return cmp.Or(b.Failure.At.Compare(a.Failure.At), cmp.Compare(a.Name, b.Name))
+	})
+	kept := map[string]bool{}
+	if !f.Deleting {
+		for _, p := range failed[:min(keptFailures, len(failed))] {
+			kept[p.Name] = true
+		}
+	}
+	for _, p := range f.Pods {
+		switch {
+		case p.Phase == Left && p.Settled && !kept[p.Name]:
+			d.add(Action{Kind: Remove, Pod: p.Name, Why: "it has left"})
+		case p.Leftover:
+			d.add(Action{Kind: Remove, Pod: p.Name, Why: "its worker has left, and a sidecar has not"})
+		}
+	}
+}

@@ -1,0 +1,77 @@
+package planner
+
+import (
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/quickube/qscaler/worker/contract"
+)
+
+func TestNodes(t *testing.T) {
+	const nodeDrain = contract.ReasonNodeDrain
+	cases := map[string]struct {
+		fleet Fleet
+		want  []string
+	}{
+		"a worker whose node is to go is replaced first": {
+			fleet: steady(2, makeWorker("a").nodeLeaving().busy(), makeWorker("b").busy()),
+			want:  []string{"create r1"},
+		},
+		"and has leave once its replacement is available": {
+			fleet: steady(2, makeWorker("a").nodeLeaving().busy(), makeWorker("b").busy(), makeWorker("c")),
+			want:  []string{"grant a NodeDrain"},
+		},
+		"many are replaced within the surge": {
+			fleet: steady(8, many("a", 8, worker.nodeLeaving)...),
+			want:  []string{"create r1", "create r1"},
+		},
+		"one that is not running is deleted at once": {
+			fleet: steady(1, makeWorker("a").nodeLeaving().phase(Pending)),
+			want:  []string{"delete a", "create r1"},
+		},
+		"one too many is replaced by nobody": {
+			fleet: steady(1, makeWorker("a").nodeLeaving().busy(), makeWorker("b").idle()),
+			want:  []string{"grant a NodeDrain"},
+		},
+		"a canary gives its place in the surge to a replacement": {
+			fleet: steady(4, append(busy(3), makeWorker("d").nodeLeaving().busy(), makeWorker("canary").of("r2").phase(Pending))...).to("r2"),
+			want:  []string{"delete canary", "create r1"},
+		},
+		"the node stays, and a worker is missing: it comes back": {
+			fleet: steady(1, makeWorker("a").busy().granted(nodeDrain, time.Minute)),
+			want:  []string{"withdraw a"},
+		},
+		"the node stays: who is busy comes back, and the idle replacement leaves": {
+			fleet: steady(1, makeWorker("a").busy().granted(nodeDrain, time.Minute), makeWorker("b").idle()),
+			want:  []string{"withdraw a", "grant b ScaleDown"},
+		},
+		"the node stays: who is idle leaves when its replacement is busy": {
+			fleet: steady(1, makeWorker("a").idle().granted(nodeDrain, time.Minute), makeWorker("b").busy()),
+		},
+		"the node is still to go: the grant stays": {
+			fleet: steady(1, makeWorker("a").busy().nodeLeaving().granted(nodeDrain, time.Minute)),
+			want:  []string{"create r1"},
+		},
+		"a lost worker is replaced": {
+			fleet: steady(2, makeWorker("a").busy().lost(), makeWorker("b").busy()),
+			want:  []string{"create r1"},
+		},
+		"and counts again when it is back": {
+			fleet: steady(2, makeWorker("a").busy(), makeWorker("b").busy(), makeWorker("replacement").idle()),
+			want:  []string{"grant replacement ScaleDown"},
+		},
+		"a QWorker that is deleted grants lost workers leave too": {
+			fleet: steady(1, makeWorker("a").lost()).with(func(f *Fleet) { f.Deleting = true }),
+			want:  []string{"grant a Delete"},
+		},
+	}
+	for name, c := range cases {
+		t.Run(name, func(t *testing.T) {
+			if diff := cmp.Diff(c.want, short(Plan(c.fleet).Actions)); diff != "" {
+				t.Errorf("actions (-want +got):\n%s", diff)
+			}
+		})
+	}
+}

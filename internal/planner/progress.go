@@ -1,0 +1,90 @@
+package planner
+
+import (
+	"fmt"
+	"slices"
+	"time"
+)
+
+// Obstacle is why a rollout does not go on by itself; the zero Obstacle is none.
+type Obstacle struct {
+	Reason ObstacleReason
+	// Pod is one of the newest revision that has the trouble.
+	Pod string
+	// Message says what it is, in the cluster's words.
+	Message string
+}
+
+// ObstacleReason is the kind of an Obstacle, in a word.
+type ObstacleReason string
+
+// The reasons.
+const (
+	// CanaryFailing means that pods of a revision that is not published crash or cannot be started.
+	CanaryFailing ObstacleReason = "CanaryFailing"
+	// DeadlineExceeded means that a pod of the newest revision has not become available in time.
+	DeadlineExceeded ObstacleReason = "ProgressDeadlineExceeded"
+)
+
+// watchProgress looks for what keeps the newest revision from taking over. Only pods of it are looked at, and
+// how long they have been there: that older ones finish long tasks is never a lack of progress.
+func (d *Decision) watchProgress(f Fleet) {
+	if (d.Stage == Settled && d.Proven) || f.Rollout.Paused || f.Deleting {
+		return
+	}
+	newer := where(f.Pods, func(p Pod) bool { return p.capacity() && p.Revision == f.Newest })
+	slices.SortFunc(newer, func(a, b Pod) int { return a.Created.Compare(b.Created) })
+	d.Obstacle = failing(f, d.Stage)
+	for _, p := range newer {
+		if p.Ready && p.Phase == Running {
+			if at := f.steadyAt(p); at.After(f.Now) {
+				d.wakeAt(at)
+			}
+			continue
+		}
+		if p.Work == Busy || f.Rollout.Deadline == 0 {
+			continue
+		}
+		at := latest(p.Created, p.ReadyChanged).Add(f.Rollout.Deadline)
+		if at.After(f.Now) {
+			d.wakeAt(at)
+			continue
+		}
+		d.Obstacle = Obstacle{Reason: DeadlineExceeded, Pod: p.Name, Message: orElse(p.Trouble, "it is not ready, and does not say why")}
+		return
+	}
+}
+
+// failing is the trouble of a canary that the revision itself makes.
+func failing(f Fleet, stage Stage) Obstacle {
+	if stage != Canary {
+		return Obstacle{}
+	}
+	for _, p := range f.Pods {
+		if p.Revision == f.Newest && p.capacity() && p.Failing {
+			return Obstacle{Reason: CanaryFailing, Pod: p.Name, Message: p.Trouble}
+		}
+	}
+	b := backOffFor(f.Newest, f)
+	for _, p := range f.Pods {
+		if b.Level > 0 && p.Revision == f.Newest && p.Failure.Level == b.Level {
+			message := fmt.Sprintf("%s, %d in a row; the next is created at %s", orElse(p.Trouble, "it ended"), b.Level, b.Until.UTC().Format(time.RFC3339))
+			return Obstacle{Reason: CanaryFailing, Pod: p.Name, Message: message}
+		}
+	}
+	return Obstacle{}
+}
+
+func latest(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
+}
+
+func orElse(text, otherwise string) string {
+	if text == "" {
+		return otherwise
+	}
+	return text
+}

@@ -1,0 +1,216 @@
+package planner
+
+import (
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/quickube/qscaler/worker/contract"
+)
+
+func (f Fleet) surge(a Amount) Fleet       { f.Rollout.Surge = a; return f }
+func (f Fleet) unavailable(a Amount) Fleet { f.Rollout.Unavailable = a; return f }
+func (f Fleet) minReady(d time.Duration) Fleet {
+	f.Rollout.MinReady = d
+	return f
+}
+func (f Fleet) paused() Fleet { f.Rollout.Paused = true; return f }
+
+func busy(n int) []worker { return many("a", n, worker.busy) }
+
+func TestRollout(t *testing.T) {
+	const rollout = contract.ReasonRollout
+	canary := makeWorker("canary").of("r2")
+	cases := map[string]struct {
+		fleet   Fleet
+		want    []string
+		publish string
+	}{
+		"the surge is a number": {
+			fleet: steady(5, busy(5)...).to("r2").surge(Pods(3)),
+			want:  []string{"create r2", "create r2", "create r2"},
+		},
+		"the surge is a percentage, rounded up": {
+			fleet: steady(5, busy(5)...).to("r2").surge(Percent(50)),
+			want:  []string{"create r2", "create r2", "create r2"},
+		},
+		"without surge one idle worker makes room for the canary": {
+			fleet: steady(3, append(busy(2), makeWorker("i").idle())...).to("r2").surge(Pods(0)).unavailable(Pods(1)),
+			want:  []string{"grant i Rollout", "create r2"},
+		},
+		"without surge nobody makes room while a worker is missing anyway": {
+			fleet: steady(3, append(busy(2), makeWorker("i").phase(Pending))...).to("r2").surge(Pods(0)).unavailable(Pods(1)),
+			want:  []string{"delete i", "create r2"},
+		},
+		"without surge the canary has one place, and the fleet the others": {
+			fleet: steady(4, append(busy(2), canary.phase(Pending))...).to("r2").surge(Pods(0)).unavailable(Pods(1)),
+			want:  []string{"create r1"},
+		},
+		"both of 0 by rounding is one unavailable": {
+			fleet: steady(2, busy(2)...).to("r2").surge(Percent(0)).unavailable(Percent(25)),
+			want:  []string{"grant a-1 Rollout", "create r2"},
+		},
+		"a ready canary must stay ready": {
+			fleet: steady(2, append(busy(2), canary.readyFor(9*time.Second))...).to("r2").minReady(10 * time.Second),
+		},
+		"a canary that stayed ready is published": {
+			fleet:   steady(2, append(busy(2), canary.readyFor(10*time.Second))...).to("r2").minReady(10 * time.Second),
+			publish: "r2",
+		},
+		"while rolling, a new pod counts once it has stayed ready": {
+			fleet: steady(1, makeWorker("a"), canary.readyFor(9*time.Second)).published("r2").minReady(10 * time.Second),
+		},
+		"unavailability lets old ones leave before new ones are there": {
+			fleet: steady(4, append(busy(4), canary)...).published("r2").unavailable(Percent(50)),
+			want:  []string{"grant a-3 Rollout", "grant a-2 Rollout", "grant a-1 Rollout", "create r2", "create r2", "create r2"},
+		},
+		"at maxReplicas the surge goes beyond": {
+			fleet: steady(10, busy(10)...).to("r2"),
+			want:  []string{"create r2", "create r2", "create r2"},
+		},
+		"a scale-up in a rollout is of the newest revision": {
+			fleet: steady(6, append(busy(2), canary)...).published("r2"),
+			want:  []string{"create r2", "create r2", "create r2", "create r2", "create r2"},
+		},
+		"a scale-down in a rollout takes the old ones": {
+			fleet: steady(2, append(many("a", 2, worker.idle), canary, makeWorker("m").of("r2"))...).published("r2"),
+			want:  []string{"grant a-1 Rollout", "grant a-0 Rollout"},
+		},
+		"a scale-up while a canary is tried is of the proven revision": {
+			fleet: steady(3, append(busy(2), canary.phase(Pending))...).to("r2"),
+			want:  []string{"create r1"},
+		},
+		"a scale-down while a canary is tried takes idle old ones, and a canary when the surge shrinks": {
+			fleet: steady(2, append(many("a", 3, worker.idle), canary.phase(Pending), makeWorker("canary2").of("r2").phase(Pending))...).to("r2"),
+			want:  []string{"delete canary", "grant a-2 ScaleDown"},
+		},
+		"a second change during a rollout: it stands still, and the third revision is tried": {
+			fleet: steady(4, append(busy(2), makeWorker("b").of("r2").busy(), makeWorker("c").of("r2").busy())...).published("r2").to("r3"),
+			want:  []string{"create r3"},
+		},
+		"a rollback during the canary lets the canary go": {
+			fleet: steady(2, append(busy(2), canary.phase(Pending))...),
+			want:  []string{"delete canary"},
+		},
+		"a rollback is proven by an old pod that is still there": {
+			fleet:   steady(2, makeWorker("a"), makeWorker("b").granted(rollout, time.Minute), canary).published("r2").to("r1"),
+			publish: "r1",
+		},
+		"a rollback when all old ones have leave takes a grant back as the canary": {
+			fleet: steady(2, makeWorker("a").granted(rollout, time.Minute), makeWorker("n").of("r2"), makeWorker("m").of("r2")).published("r2").to("r1"),
+			want:  []string{"withdraw a"},
+		},
+		"none running: the hash moves at once": {
+			fleet:   steady(0).to("r2"),
+			publish: "r2",
+		},
+		"none running, but the revision was tried and has not proven itself": {
+			fleet: steady(2).to("r2").with(func(f *Fleet) { f.Tried = true }),
+			want:  []string{"create r1", "create r1", "create r2"},
+		},
+		"where no worker is wanted none is tried": {
+			fleet: steady(0).to("r2").surge(Pods(2)).with(func(f *Fleet) { f.Tried = true }),
+		},
+		"paused, no canary is created, and scaling goes on": {
+			fleet: steady(4, busy(3)...).to("r2").paused(),
+			want:  []string{"create r1"},
+		},
+		"paused with none running, the hash stays": {
+			fleet: steady(1).to("r2").paused(),
+			want:  []string{"create r1"},
+		},
+		"paused, a canary stays and is not published": {
+			fleet: steady(2, append(busy(2), canary)...).to("r2").paused(),
+		},
+		"paused half-way, nobody is replaced": {
+			fleet: steady(3, append(busy(2), canary)...).published("r2").paused(),
+		},
+		"paused half-way, a scale-down takes outdated ones first": {
+			fleet: steady(2, append(many("a", 2, worker.idle), canary.idle())...).published("r2").paused(),
+			want:  []string{"grant a-1 ScaleDown"},
+		},
+		"a refused canary waits, and the fleet does not": {
+			fleet: steady(3, busy(2)...).to("r2").with(func(f *Fleet) {
+				f.RefusedUntil = map[string]time.Time{"r2": t0.Add(time.Second)}
+			}),
+			want: []string{"create r1"},
+		},
+		"a refused fleet waits, and the canary does not": {
+			fleet: steady(3, busy(2)...).to("r2").with(func(f *Fleet) {
+				f.RefusedUntil = map[string]time.Time{"r1": t0.Add(time.Second)}
+			}),
+			want: []string{"create r2"},
+		},
+	}
+	for name, c := range cases {
+		t.Run(name, func(t *testing.T) {
+			d := Plan(c.fleet)
+			if diff := cmp.Diff(c.want, short(d.Actions)); diff != "" {
+				t.Errorf("actions (-want +got):\n%s", diff)
+			}
+			if d.Publish != c.publish {
+				t.Errorf("Publish = %q, want %q", d.Publish, c.publish)
+			}
+		})
+	}
+}
+
+func TestObstacle(t *testing.T) {
+	const image = "ImagePullBackOff: no such image"
+	canary := makeWorker("canary").of("r2").phase(Pending).age(time.Minute).readyFor(time.Minute)
+	old := canary.age(10 * time.Minute).readyFor(10 * time.Minute)
+	cases := map[string]struct {
+		fleet Fleet
+		want  Obstacle
+	}{
+		"a settled fleet has none":             {steady(1, makeWorker("a").failing("x")), Obstacle{}},
+		"a canary that starts is none":         {steady(1, append(busy(1), canary)...).to("r2"), Obstacle{}},
+		"a bad image is told at once":          {steady(1, append(busy(1), canary.failing(image))...).to("r2"), Obstacle{CanaryFailing, "canary", image}},
+		"one that waits for a node has time":   {steady(1, append(busy(1), canary.troubled("Unschedulable"))...).to("r2"), Obstacle{}},
+		"until the deadline":                   {steady(1, append(busy(1), old.troubled("Unschedulable"))...).to("r2"), Obstacle{DeadlineExceeded, "canary", "Unschedulable"}},
+		"one that is never ready":              {steady(1, append(busy(1), old.unready())...).to("r2"), Obstacle{DeadlineExceeded, "canary", "it is not ready, and does not say why"}},
+		"a pod of a rollout half-way too":      {steady(1, append(busy(1), old.unready())...).published("r2"), Obstacle{DeadlineExceeded, "canary", "it is not ready, and does not say why"}},
+		"one that is not ready for being busy": {steady(1, append(busy(1), old.unready().busy())...).published("r2"), Obstacle{}},
+		"an old pod with an 8-hour task is none": {
+			steady(1, makeWorker("a").busy().granted(contract.ReasonRollout, 8*time.Hour), makeWorker("n").of("r2"), makeWorker("b").busy()).published("r2"), Obstacle{},
+		},
+		"paused, time does not count": {steady(1, append(busy(1), old)...).to("r2").paused(), Obstacle{}},
+		"a canary that ended is told with its last words": {
+			steady(1, append(busy(1), makeWorker("canary").of("r2").failed(1, time.Second).troubled("exit code 3"))...).to("r2"),
+			Obstacle{CanaryFailing, "canary", "exit code 3, 1 in a row; the next is created at 2026-01-02T03:04:14Z"},
+		},
+	}
+	for name, c := range cases {
+		t.Run(name, func(t *testing.T) {
+			if diff := cmp.Diff(c.want, Plan(c.fleet).Obstacle); diff != "" {
+				t.Errorf("Obstacle (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+// A rollout must be looked at when only time has passed: a canary stays ready, or a deadline ends.
+func TestRolloutWakes(t *testing.T) {
+	canary := makeWorker("canary").of("r2")
+	ready := steady(1, append(busy(1), canary.readyFor(4*time.Second))...).to("r2").minReady(10 * time.Second)
+	if got, want := Plan(ready).Wake, t0.Add(6*time.Second); !got.Equal(want) {
+		t.Errorf("Wake = %v, want %v, when the canary has been ready for 10 s", got, want)
+	}
+	pending := steady(1, append(busy(1), canary.phase(Pending).age(time.Minute))...).to("r2")
+	if got, want := Plan(pending).Wake, t0.Add(9*time.Minute); !got.Equal(want) {
+		t.Errorf("Wake = %v, want %v, the deadline", got, want)
+	}
+}
+
+// What is done and undone within one plan is not done.
+func TestAPlanDoesNotTakeBackWhatItDoes(t *testing.T) {
+	actions := withoutUndone([]Action{
+		{Kind: WithdrawGrant, Pod: "a"}, {Kind: Create, Pod: "new-1"}, {Kind: Create, Pod: "new-2"},
+		{Kind: GrantLeave, Pod: "a", Grant: "Rollout"}, {Kind: DeleteNotRunning, Pod: "new-1"}, {Kind: GrantLeave, Pod: "b", Grant: "Rollout"},
+	})
+	want := []Action{{Kind: Create}, {Kind: GrantLeave, Pod: "b", Grant: "Rollout"}}
+	if diff := cmp.Diff(want, actions); diff != "" {
+		t.Errorf("actions (-want +got):\n%s", diff)
+	}
+}

@@ -1,0 +1,112 @@
+package planner
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/quickube/qscaler/worker/contract"
+)
+
+// turnover is a fleet in which some pods give way to others, because they are of an outdated revision or
+// because their node is to go.
+type turnover struct {
+	// pods are those of the fleet, all of them capacity.
+	pods     []Pod
+	givesWay func(Pod) bool
+	// want is how many pods that do not give way there shall be in the end.
+	want int
+	// revision is the one that new pods are made of.
+	revision string
+	// beside is how many other pods there are, in the surge or in places of the fleet.
+	beside int
+}
+
+// turnOver scales the fleet, within the surge, and lets pods that give way leave as others become available.
+// It returns how many of the fleet's pods stay for now.
+func (d *Decision) turnOver(f Fleet, t turnover) int {
+	leaving, staying := where(t.pods, t.givesWay), where(t.pods, not(t.givesWay))
+	waiting := len(leaving) - d.replace(f, leaving, t.revision)
+
+	room := f.Desired - len(staying) - waiting - t.beside
+	if surge, _ := f.budget(); (waiting > 0 && f.DepthKnown) || t.beside > 0 {
+		room += surge
+	}
+	why := needs(f.Desired)
+	if len(leaving) > 0 {
+		why = giveWay(leaving[0], t.revision)
+	}
+	back := d.comeBack(f, staying, t)
+	gone := d.resize(f, sizing{pods: staying, want: t.want, room: room, revision: t.revision, why: why})
+	return waiting + len(staying) + back - gone
+}
+
+func giveWay(p Pod, revision string) string {
+	if p.Revision == revision {
+		return "a node is to go"
+	}
+	return fmt.Sprintf("revision %s takes over", revision)
+}
+
+// replace lets pods leave for which another is available, idle ones first, and those that are of no use at
+// once. It returns how many.
+func (d *Decision) replace(f Fleet, leaving []Pod, revision string) int {
+	if !f.DepthKnown {
+		return 0
+	}
+	_, unavailable := f.budget()
+	busyUnready := 0
+	left := 0
+	for _, p := range leaveOrder(leaving, ofRevision(f.Published)) {
+		atWork := p.Phase == Running && !p.idleUnready()
+		if atWork && d.spare(f, unavailable)-busyUnready <= 0 {
+			continue
+		}
+		if atWork && !f.available(p) {
+			busyUnready++ // it paces the rollout as one that is available does
+		}
+		if p.NodeLeaving && (p.Revision == revision || f.Rollout.Paused) {
+			d.retire(f, p, contract.ReasonNodeDrain, "its node is to go")
+		} else {
+			d.retire(f, p, contract.ReasonRollout, fmt.Sprintf("revision %s takes the place of %s", revision, p.Revision))
+		}
+		left++
+	}
+	return left
+}
+
+// retire makes room for another pod.
+func (d *Decision) retire(f Fleet, p Pod, reason contract.Reason, why string) {
+	if p.Phase == Pending {
+		d.add(Action{Kind: DeleteNotRunning, Pod: p.Name, Why: why})
+		return
+	}
+	d.grant(f, p, reason, why+describeWork(p))
+}
+
+// comeBack withdraws the grants of pods whose node stays after all, though they have been replaced meanwhile,
+// where others leave in their place: a task that is under way needs no second worker. It returns how many.
+func (d *Decision) comeBack(f Fleet, staying []Pod, t turnover) int {
+	present := len(staying)
+	if !f.DepthKnown || present < t.want || d.Publish != "" {
+		return 0 // whoever is missing is taken back by resize, and a step that publishes is the plan's last
+	}
+	for _, p := range f.forgiven(t.revision) {
+		if p.Grant.Reason != contract.ReasonNodeDrain || !f.steady(p) {
+			continue
+		}
+		back := p
+		back.Grant = Grant{}
+		pool := append(slices.Clone(staying), back)
+		spare := count(f.Pods, f.available) + 1 - d.leaving - f.Desired
+		leavers := where(leaveOrder(pool, notOfRevision(t.revision)), func(q Pod) bool {
+			return q.Phase == Pending || (q.Work != Busy && (!f.available(q) || spare > 0))
+		})
+		excess := len(pool) - t.want
+		if len(leavers) < excess || slices.ContainsFunc(leavers[:excess], func(q Pod) bool { return q.Name == p.Name }) {
+			continue
+		}
+		d.add(Action{Kind: WithdrawGrant, Pod: p.Name, Why: "its node stays"})
+		staying = pool
+	}
+	return len(staying) - present
+}
