@@ -16,12 +16,13 @@ func TestWorkers(t *testing.T) {
 			t.Fatalf("%s is not installed", tool)
 		}
 	}
-	binary := filepath.Join(t.TempDir(), "worker-go")
-	if out, err := exec.Command("go", "build", "-o", binary, "./worker-go").CombinedOutput(); err != nil {
-		t.Fatalf("building worker-go, %v\n%s", err, out)
+	binaries := t.TempDir()
+	if out, err := exec.Command("go", "build", "-o", binaries, "./worker-go", "./worker-sdk").CombinedOutput(); err != nil {
+		t.Fatalf("building the workers in Go, %v\n%s", err, out)
 	}
 	workers := map[string][]string{
-		"go":     {binary},
+		"go":     {filepath.Join(binaries, "worker-go")},
+		"sdk":    {filepath.Join(binaries, "worker-sdk")},
 		"python": {"worker-python/worker.py"},
 		"shell":  {"worker-shell/worker.sh"},
 	}
@@ -44,8 +45,17 @@ func TestWorkers(t *testing.T) {
 		"the answer of LREM is lost":                   lostReply("LREM", cutReply),
 		"a BLMOVE outlives its connection":             lateMove,
 	}
+	// The SDK speaks other commands, of which its own tests lose the answers; and what a worker with leave has not
+	// begun it gives back.
+	unlike := map[string]bool{
+		"the answer of BLMOVE is lost": true, "the answer of BLMOVE never comes": true,
+		"what the pod holds comes first": true, "the answer of LREM is lost": true, "a BLMOVE outlives its connection": true,
+	}
 	for worker, command := range workers {
 		for name, story := range stories {
+			if worker == "sdk" && unlike[name] {
+				continue
+			}
 			t.Run(worker+"/"+name, func(t *testing.T) {
 				t.Parallel()
 				story(t, &stage{command: command, queue: "tasks", journal: &journal{t: t}})

@@ -53,12 +53,28 @@ func QueuesOf(key string) (queues []string, pod string, ok bool) {
 		return nil, "", false
 	}
 	prefix, pod := key[:at], key[at+len(processingInfix):]
-	for _, queue := range []string{prefix, strings.TrimSuffix(strings.TrimPrefix(prefix, "{"), "}")} {
-		if Processing(queue, pod) == key {
+	queues = untagged(prefix)
+	return queues, pod, len(queues) > 0 && pod != ""
+}
+
+// QueuesOfDelayed lists the queues whose set of delayed tasks the key may be; none where it is no such set.
+func QueuesOfDelayed(key string) []string {
+	prefix, ok := strings.CutSuffix(key, delayedSuffix)
+	if !ok {
+		return nil
+	}
+	return untagged(prefix)
+}
+
+// untagged lists the queues whose tagged name the prefix may be.
+func untagged(prefix string) (queues []string) {
+	bare := strings.TrimSuffix(strings.TrimPrefix(prefix, "{"), "}")
+	for _, queue := range []string{prefix, bare} {
+		if queue != "" && tagged(queue) == prefix {
 			queues = append(queues, queue)
 		}
 	}
-	return queues, pod, len(queues) > 0 && pod != ""
+	return queues
 }
 
 // AnyProcessing is a SCAN MATCH pattern for every processing list of every queue.

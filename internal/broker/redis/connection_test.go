@@ -120,7 +120,7 @@ func TestPushesComeBackAfterTheServerHangsUp(t *testing.T) {
 func TestTheLeastUser(t *testing.T) {
 	server := redisservertest.Start(t)
 	do := plainClient(t, server.Addr())
-	do("ACL", "SETUSER", "least", "on", ">pw", "~*", "+llen", "+multi", "+exec")
+	do("ACL", "SETUSER", "least", "on", ">pw", "~*", "+llen", "+zcount", "+multi", "+exec")
 	do("LPUSH", "q", "1")
 	d := open(t, broker.Endpoint{Address: server.Addr(), Username: "least", Password: "pw"}, newBell().ring)
 	if a := depths(t, d, broker.Query{Queue: "q", Workers: []string{"p1"}})[0]; a.Err != nil || a.Depth.Waiting != 1 {
@@ -191,6 +191,8 @@ func TestAServerBeforeRedis6IsPolled(t *testing.T) {
 			return "+OK"
 		case "LLEN":
 			return ":7"
+		case "ZCOUNT":
+			return ":0"
 		}
 		return unknown(command)
 	})

@@ -125,6 +125,7 @@ func (d *driver) invalidated(keys []rueidis.RedisMessage) {
 		if of, _, ok := redislist.QueuesOf(key); ok {
 			queues = append(queues, of...)
 		}
+		queues = append(queues, redislist.QueuesOfDelayed(key)...)
 	}
 	d.ring(queues...)
 }

@@ -3,6 +3,7 @@ package redis
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -102,6 +103,30 @@ func TestDepths(t *testing.T) {
 	}
 	if answers[3].Err != nil || answers[3].Depth.Waiting != 0 {
 		t.Errorf("an empty queue: %+v, want 0", answers[3])
+	}
+}
+
+// Tasks that are due wait, though nobody has moved them to the queue: there may be no worker to do it. Those that
+// are not due ask for nobody.
+func TestTasksThatAreDueWait(t *testing.T) {
+	server := redisservertest.Start(t)
+	do := plainClient(t, server.Addr())
+	b := newBell()
+	d := open(t, broker.Endpoint{Address: server.Addr()}, b.ring)
+	for _, q := range []broker.Query{{Queue: "q"}, {Queue: "q", Workers: []string{"p1"}}} {
+		do("DEL", redislist.Delayed("q"))
+		if a := depths(t, d, q)[0]; a.Err != nil || a.Depth.Waiting != 0 {
+			t.Errorf("%+v, want 0 waiting", a)
+		}
+		hour := time.Hour.Milliseconds()
+		now := time.Now().UnixMilli()
+		do("ZADD", redislist.Delayed("q"), fmt.Sprint(now-hour), "due", fmt.Sprint(now+hour), "not due")
+		for rung := false; !rung; {
+			rung = slices.Contains(b.await(t, "a task was delayed"), "q")
+		}
+		if a := depths(t, d, q)[0]; a.Err != nil || a.Depth.Waiting != 1 {
+			t.Errorf("%+v, want 1 waiting", a)
+		}
 	}
 }
 

@@ -72,7 +72,7 @@ func heldTasks(ctx context.Context, redis rueidis.Client) ([]string, error) {
 		}
 		for _, payload := range payloads {
 			var task struct{ ID string }
-			if err := json.Unmarshal([]byte(payload), &task); err != nil {
+			if err := json.Unmarshal([]byte(redislist.Parse(payload).Payload), &task); err != nil {
 				return nil, fmt.Errorf("%s holds %q: %w", key, payload, err)
 			}
 			held = append(held, task.ID)

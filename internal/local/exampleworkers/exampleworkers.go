@@ -1,5 +1,5 @@
-// Package exampleworkers makes the three workers of examples/ runnable on this machine, for the demo,
-// `qscaler-local up` and the end-to-end tests: it builds the one in Go, and finds what the others need.
+// Package exampleworkers makes the workers of examples/ runnable on this machine, for the demo,
+// `qscaler-local up` and the end-to-end tests: it builds those in Go, and finds what the others need.
 //
 // It works from QScaler's source tree, which the examples are a part of.
 package exampleworkers
@@ -16,10 +16,11 @@ import (
 
 // The images that the manifests of examples/ and config/samples name.
 const (
+	SDK    = "example-worker-sdk:latest"
 	Go     = "example-worker-go:latest"
 	Python = "example-worker-python:latest"
 	Shell  = "example-worker-shell:latest"
-	// Sample is the image of config/samples; here it is the worker in Go.
+	// Sample is the image of config/samples; here it is the worker with the SDK.
 	Sample = "example-worker:latest"
 )
 
@@ -27,20 +28,20 @@ const module = "module github.com/quickube/qscaler"
 
 var errNoSource = errors.New("the example workers are a part of QScaler's source tree, and this is not run from there")
 
-// Build builds the worker in Go into dir, and returns what stands for each image on this machine. Python and
+// Build builds the workers in Go into dir, and returns what stands for each image on this machine. Python and
 // Shell are absent where python3 or redis-cli is missing.
 func Build(ctx context.Context, dir string) (map[string][]string, error) {
 	root, err := sourceRoot()
 	if err != nil {
 		return nil, err
 	}
-	program := filepath.Join(dir, "worker-go")
-	build := exec.CommandContext(ctx, "go", "build", "-o", program, "./examples/worker-go")
+	build := exec.CommandContext(ctx, "go", "build", "-o", dir+string(filepath.Separator), "./examples/worker-go", "./examples/worker-sdk")
 	build.Dir = root
 	if out, err := build.CombinedOutput(); err != nil {
-		return nil, fmt.Errorf("building examples/worker-go: %w\n%s", err, out)
+		return nil, fmt.Errorf("building the example workers: %w\n%s", err, out)
 	}
-	images := map[string][]string{Go: {program}, Sample: {program}}
+	sdk := []string{filepath.Join(dir, "worker-sdk")}
+	images := map[string][]string{Go: {filepath.Join(dir, "worker-go")}, SDK: sdk, Sample: sdk}
 	if _, err := exec.LookPath("python3"); err == nil {
 		images[Python] = []string{"python3", filepath.Join(root, "examples", "worker-python", "worker.py")}
 	}

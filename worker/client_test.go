@@ -1,0 +1,259 @@
+package worker_test
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/redis/rueidis"
+
+	"github.com/quickube/qscaler/worker"
+	"github.com/quickube/qscaler/worker/internal/redistest"
+)
+
+// catch starts a worker that hands every task on.
+func (b *bench) catch(opts ...worker.Option) (r *running, caught <-chan *worker.Task) {
+	b.Helper()
+	tasks := make(chan *worker.Task, 100)
+	return b.start(func(_ context.Context, t *worker.Task) error { tasks <- t; return nil }, opts...), tasks
+}
+
+func TestEnqueue(t *testing.T) {
+	b := newBench(t)
+	c := worker.NewClient(b.redis)
+	payload := "qscaler:1:x:0:0:0::0:\x00 not an envelope of ours"
+	id, err := c.Enqueue(t.Context(), queue, []byte(payload), worker.WithID("mail-7"), worker.WithHeader("trace", "abc:def"))
+	if err != nil || id != "mail-7" {
+		t.Fatalf("the identifier is %q (%v)", id, err)
+	}
+	r, tasks := b.catch()
+	got := receive(b, tasks, "task")
+	if got.ID != "mail-7" || string(got.Payload) != payload || got.Headers["trace"] != "abc:def" || got.Attempt != 1 {
+		t.Errorf("the task is %+v", got)
+	}
+	if age := time.Since(got.First); age < 0 || age > patience {
+		t.Errorf("it was enqueued at %s", got.First)
+	}
+	r.cancel()
+	r.left()
+}
+
+// Two tasks alike, of which even the identifiers are, are two tasks.
+func TestEnqueueTwice(t *testing.T) {
+	b := newBench(t)
+	c := worker.NewClient(b.redis)
+	for _, delay := range []time.Duration{0, 0, time.Millisecond, time.Millisecond} {
+		if _, err := c.Enqueue(t.Context(), queue, []byte("same"), worker.WithID("same"), worker.WithDelay(delay)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	r, tasks := b.catch(worker.WithConcurrency(4))
+	for range 4 {
+		receive(b, tasks, "task")
+	}
+	b.awaitEmpty()
+	r.cancel()
+	r.left()
+}
+
+func TestADelayedTaskWaits(t *testing.T) {
+	b := newBench(t)
+	const delay = 300 * time.Millisecond
+	began := time.Now()
+	if _, err := worker.NewClient(b.redis).Enqueue(t.Context(), queue, []byte("later"), worker.WithDelay(delay)); err != nil {
+		t.Fatal(err)
+	}
+	if b.waiting() != 0 || b.delayed() != 1 {
+		t.Errorf("%d wait and %d are delayed, want 0 and 1", b.waiting(), b.delayed())
+	}
+	r, tasks := b.catch()
+	receive(b, tasks, "task")
+	if took := time.Since(began); took < delay {
+		t.Errorf("it was done after %s", took)
+	}
+	r.cancel()
+	r.left()
+}
+
+func TestUniqueTasks(t *testing.T) {
+	b := newBench(t)
+	c := worker.NewClient(b.redis)
+	enqueue := func() error {
+		_, err := c.Enqueue(t.Context(), queue, []byte("report"), worker.WithUnique("daily", time.Hour))
+		return err
+	}
+	if err := enqueue(); err != nil {
+		t.Fatal(err)
+	}
+	if err := enqueue(); !errors.Is(err, worker.ErrDuplicate) || !strings.Contains(err.Error(), "daily") {
+		t.Errorf("the second is answered with: %v", err)
+	}
+	fail := make(chan error, 10)
+	r := b.start(func(_ context.Context, t *worker.Task) error {
+		if len(t.Headers) > 0 {
+			return errors.New("the SDK's own header is shown")
+		}
+		return <-fail
+	}, worker.WithBackoff(func(int) time.Duration { return time.Millisecond }))
+	fail <- errors.New("not yet")
+	if err := enqueue(); !errors.Is(err, worker.ErrDuplicate) {
+		t.Errorf("while it is tried again: %v", err)
+	}
+	fail <- nil
+	b.eventually("the key to be free", func() string {
+		if err := enqueue(); err != nil {
+			return err.Error()
+		}
+		return ""
+	})
+	fail <- worker.Permanent(errors.New("never"))
+	b.eventually("the key to be free after a dead letter", func() string {
+		if err := enqueue(); err != nil {
+			return err.Error()
+		}
+		return ""
+	})
+	fail <- nil
+	b.awaitEmpty()
+	r.cancel()
+	r.left()
+}
+
+func TestEnqueueRefuses(t *testing.T) {
+	c := worker.NewClient(nil) // nothing is sent
+	cases := map[string]struct {
+		queue string
+		opt   worker.EnqueueOption
+		words string
+	}{
+		"no queue":              {"", worker.WithDelay(0), "queue's name"},
+		"an identifier":         {"q", worker.WithID("a b"), `"a b"`},
+		"a long identifier":     {"q", worker.WithID(strings.Repeat("x", 129)), "1 to 128"},
+		"a key that never ends": {"q", worker.WithUnique("k", 0), "more than 0"},
+		"the SDK's header":      {"q", worker.WithHeader("qscaler-unique", "k"), "SDK's own"},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			if _, err := c.Enqueue(t.Context(), tc.queue, nil, tc.opt); err == nil || !strings.Contains(err.Error(), tc.words) {
+				t.Errorf("the error is %v, want one with %q", err, tc.words)
+			}
+		})
+	}
+}
+
+func TestDeadLettersAreReplayedAndDropped(t *testing.T) {
+	b := newBench(t)
+	c := worker.NewClient(b.redis)
+	payloads := []string{"text", "\xff\x00 no text", ""}
+	for _, payload := range payloads {
+		if _, err := c.Enqueue(t.Context(), queue, []byte(payload), worker.WithHeader("k", "v")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	r := b.start(func(context.Context, *worker.Task) error { return worker.Permanent(errors.New("no")) })
+	b.eventually("the dead letters", func() string {
+		if b.dead() != int64(len(payloads)) {
+			return "there are fewer"
+		}
+		return ""
+	})
+	r.cancel()
+	r.left()
+
+	letters, err := c.DeadLetters(t.Context(), queue, 0, 10)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, d := range letters { // the youngest first
+		if want := payloads[len(payloads)-1-i]; string(d.Payload) != want || d.Headers["k"] != "v" || d.Error != "no" || d.Attempts != 1 {
+			t.Errorf("letter %d is %+v, want payload %q", i, d, want)
+		}
+	}
+	if ok, err := c.Drop(t.Context(), queue, letters[0]); !ok || err != nil {
+		t.Errorf("dropping says %t, %v", ok, err)
+	}
+	for _, want := range []bool{true, false} { // twice: the second time it is not there any more
+		if ok, err := c.Replay(t.Context(), queue, letters[1]); ok != want || err != nil {
+			t.Errorf("replaying says %t, %v; want %t", ok, err, want)
+		}
+	}
+	if b.dead() != 1 || b.waiting() != 1 {
+		t.Errorf("%d letters are left and %d tasks wait, want 1 and 1", b.dead(), b.waiting())
+	}
+	r, tasks := b.catch()
+	if got := receive(b, tasks, "replayed task"); string(got.Payload) != payloads[1] || got.ID != letters[1].ID || got.Attempt != 1 {
+		t.Errorf("the replayed task is %+v", got)
+	}
+	r.cancel()
+	r.left()
+	if _, err := c.DeadLetters(t.Context(), queue, 0, 0); err == nil {
+		t.Error("a limit of 0 is accepted")
+	}
+}
+
+// The rights that docs/redis-layout.md gives a worker are enough, for all that it does.
+func TestTheLeastUser(t *testing.T) {
+	page, err := os.ReadFile("../docs/redis-layout.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, section, _ := strings.Cut(string(page), "A worker of the SDK needs these rights:")
+	_, section, _ = strings.Cut(section, "redis-cli ")
+	line, _, ok := strings.Cut(section, "```")
+	if !ok {
+		t.Fatal("docs/redis-layout.md has no such line any more")
+	}
+	rights := strings.Fields(strings.NewReplacer("\\\n", " ", "'", "").Replace(line))
+	b := newBench(t)
+	b.do(rights...)
+	t.Setenv("QSCALER_BROKER_USERNAME", "worker")
+	t.Setenv("QSCALER_BROKER_PASSWORD", "password")
+	option := redistest.Option(b.server.Addr())
+	option.Username, option.Password = "worker", "password"
+	redis, err := rueidis.NewClient(option)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(redis.Close)
+	c := worker.NewClient(redis)
+	for payload, opt := range map[string]worker.EnqueueOption{
+		"good": worker.WithUnique("k", time.Hour), "bad": worker.WithDelay(time.Millisecond),
+	} {
+		if _, err := c.Enqueue(t.Context(), queue, []byte(payload), opt); err != nil {
+			t.Fatal(err)
+		}
+	}
+	log := &strings.Builder{}
+	r := b.start(func(_ context.Context, t *worker.Task) error {
+		if string(t.Payload) == "bad" {
+			return errors.New("bad")
+		}
+		return nil
+	}, worker.WithRetries(1), worker.WithBackoff(func(int) time.Duration { return time.Millisecond }),
+		worker.WithLogger(slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: slog.LevelWarn}))))
+	b.eventually("the dead letter", func() string {
+		if b.dead() != 1 {
+			return "there is none"
+		}
+		return ""
+	})
+	letters, err := c.DeadLetters(t.Context(), queue, 0, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if ok, err := c.Drop(t.Context(), queue, letters[0]); !ok || err != nil {
+		t.Errorf("dropping says %t, %v", ok, err)
+	}
+	r.cancel()
+	r.left()
+	if strings.Contains(log.String(), "NOPERM") {
+		t.Errorf("the worker's log has:\n%s", log)
+	}
+	if n := b.waiting() + b.inHand() + b.delayed(); n > 0 {
+		t.Errorf("%d tasks are left", n)
+	}
+}
