@@ -17,6 +17,7 @@ import (
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/selection"
+	"k8s.io/client-go/discovery"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/rest"
 	"k8s.io/utils/clock"
@@ -35,6 +36,7 @@ import (
 	"github.com/quickube/qscaler/internal/controller/qworker"
 	"github.com/quickube/qscaler/internal/controller/scalerconfig"
 	"github.com/quickube/qscaler/internal/fleet"
+	"github.com/quickube/qscaler/internal/podmetrics"
 )
 
 // Options is how the operator runs.
@@ -58,6 +60,8 @@ type Options struct {
 	PollInterval time.Duration
 	// SafetyInterval is how often a broker that pushes is read all the same.
 	SafetyInterval time.Duration
+	// UsageInterval is how often the usage of pods is read, where a QWorker asks for it; 0 is a minute.
+	UsageInterval time.Duration
 }
 
 // leaseName is the name of the lease that the leader holds.
@@ -137,6 +141,10 @@ func addControllers(mgr ctrl.Manager, o Options) error {
 		o.Registerer = metrics.Registry
 	}
 	resolver := connection.NewResolver(mgr.GetClient(), mgr.GetAPIReader())
+	api, err := discovery.NewDiscoveryClientForConfigAndClient(mgr.GetConfig(), mgr.GetHTTPClient())
+	if err != nil {
+		return fmt.Errorf("making a client of the API server's discovery, %w", err)
+	}
 	var (
 		workers *qworker.Reconciler
 		configs *scalerconfig.Reconciler
@@ -160,6 +168,8 @@ func addControllers(mgr ctrl.Manager, o Options) error {
 		Recorder: mgr.GetEventRecorder("qscaler"),
 		Clock:    clock.RealClock{},
 		Metrics:  o.Registerer,
+
+		Read: podmetrics.FromAPI(api.RESTClient()), UsageInterval: o.UsageInterval, Discovery: api,
 
 		Namespaces: o.Namespaces,
 	})

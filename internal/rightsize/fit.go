@@ -79,6 +79,18 @@ func FitPod(spec *corev1.PodSpec, recommended []v1alpha1.ContainerRecommendation
 	return changed, ""
 }
 
+// AsksMore reports whether a container requests or limits more of something than another.
+func AsksMore(a, b corev1.ResourceRequirements) bool {
+	for _, name := range resources {
+		askedA, askedB := requested(a, name), requested(b, name)
+		limitA, limitB := a.Limits[name], b.Limits[name]
+		if askedA.Cmp(askedB) > 0 || limitA.Cmp(limitB) > 0 {
+			return true
+		}
+	}
+	return false
+}
+
 // equal reports whether both request and limit the same.
 func equal(a, b corev1.ResourceRequirements) bool {
 	return sameList(a.Requests, b.Requests) && sameList(a.Limits, b.Limits)

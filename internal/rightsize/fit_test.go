@@ -120,6 +120,8 @@ func TestRaises(t *testing.T) {
 		pod    *corev1.Pod
 		policy Policy
 		want   map[string]string
+
+		unsupported bool
 	}{
 		"what is less is raised, what is more is not lowered": {pod: podWith("p", needs(both, nil)), want: map[string]string{"cpu": "2", "memory": "1Gi"}},
 		"not by a tenth":               {pod: podWith("p", needs(list("cpu", "1900m"), nil))},
@@ -132,13 +134,19 @@ func TestRaises(t *testing.T) {
 		})},
 		"not where the node is too small": {pod: edit(podWith("p", needs(both, nil)), pending("Infeasible"))},
 		"again where it waits for room":   {pod: edit(podWith("p", needs(both, nil)), pending("Deferred")), want: map[string]string{"cpu": "2", "memory": "1Gi"}},
-		"not out of its class":            {pod: podWith("p", needs(list("cpu", "1", "memory", "1Gi"), list("cpu", "2", "memory", "1Gi"))), policy: limitsKept},
+		"not on a node that cannot, and it is told": {pod: edit(podWith("p", needs(both, nil)), func(p *corev1.Pod) {
+			p.Status.ContainerStatuses = []corev1.ContainerStatus{{Name: "a", State: corev1.ContainerState{Running: &corev1.ContainerStateRunning{}}}}
+		}), want: map[string]string{"cpu": "2", "memory": "1Gi"}, unsupported: true},
+		"not out of its class": {pod: podWith("p", needs(list("cpu", "1", "memory", "1Gi"), list("cpu", "2", "memory", "1Gi"))), policy: limitsKept},
 	} {
 		t.Run(name, func(t *testing.T) {
 			raises := Raises([]*corev1.Pod{tc.pod}, want, tc.policy)
 			var got map[string]string
 			if len(raises) > 0 {
 				got = readable(raises[0].Containers["a"].Requests)
+				if raises[0].Unsupported != tc.unsupported {
+					t.Errorf("unsupported: %t", raises[0].Unsupported)
+				}
 			}
 			if diff := cmp.Diff(tc.want, got); diff != "" {
 				t.Errorf("-want +got:\n%s", diff)

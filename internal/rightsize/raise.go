@@ -26,6 +26,8 @@ type Raise struct {
 	Pod string
 	// Containers has the resources of the containers that are to change.
 	Containers map[string]corev1.ResourceRequirements
+	// Unsupported is true where the pod's node cannot resize it.
+	Unsupported bool
 }
 
 // Raises are the pods that have less than is recommended by more than a tenth, in the order in which they are
@@ -57,7 +59,7 @@ func raiseOf(pod *corev1.Pod, recommended []v1alpha1.ContainerRecommendation, p 
 		return Raise{}, false
 	}
 	raised := pod.Spec.DeepCopy()
-	r := Raise{Pod: pod.Name, Containers: map[string]corev1.ResourceRequirements{}}
+	r := Raise{Pod: pod.Name, Containers: map[string]corev1.ResourceRequirements{}, Unsupported: !nodeResizes(pod)}
 	for _, rec := range recommended {
 		c := containerOf(raised, rec.Name)
 		if c == nil {
@@ -74,6 +76,18 @@ func raiseOf(pod *corev1.Pod, recommended []v1alpha1.ContainerRecommendation, p 
 		}
 	}
 	return r, len(r.Containers) > 0 && classOf(raised) == classOf(&pod.Spec)
+}
+
+// nodeResizes reports whether the pod's node can resize it, by the rule by which the API server refuses what
+// it cannot: the kubelet then tells the resources of a running container.
+// (kubernetes/pkg/apis/core/validation: isPodResizeRequestSupported)
+func nodeResizes(pod *corev1.Pod) bool {
+	for _, s := range pod.Status.ContainerStatuses {
+		if s.State.Running != nil {
+			return s.Resources != nil
+		}
+	}
+	return true
 }
 
 // less has those of the recommended requests that the container has clearly less of. What it does not

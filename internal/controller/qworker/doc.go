@@ -5,6 +5,7 @@
 //	scope.go        one reconciliation: everything that was observed
 //	queue.go        from the backlog's reading to the number of workers
 //	reclaim.go      the tasks of workers that are no more go back to the queue
+//	rightsizing*.go  from what the workers use to their size, and how that is told
 //	finalize.go     the last steps of a QWorker that is deleted
 //	status.go       the counts; conditions.go the conditions; report.go the events
 //	memory.go       what is remembered between two reconciliations, and why it may be lost

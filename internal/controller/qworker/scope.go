@@ -48,6 +48,7 @@ type scope struct {
 
 	reading  backlog.Reading
 	size     sizing
+	sizes    sizes
 	decision planner.Decision
 	done     []planner.Action
 	// returned counts the tasks of dead workers that were given back to the queue.
@@ -86,12 +87,14 @@ func (s *scope) reconcile(ctx context.Context) error {
 	if err := s.settleRevisions(ctx); err != nil {
 		return err
 	}
+	s.recommend(ctx)
 	s.trackPods()
 	s.watchQueues()
 	s.readQueue()
 	s.giveBack(ctx)
 	s.decide(ctx)
 	err := s.act(ctx)
+	s.raiseRunning(ctx)
 	return errors.Join(err, s.finish(ctx))
 }
 
@@ -273,7 +276,7 @@ func (s *scope) act(ctx context.Context) error {
 	s.watchQueues()
 	var err error
 	s.done, err = s.fleets.Apply(ctx, s.qw, s.pods, s.decision.Actions, s.workerOf, s.newPod)
-	return err
+	return s.fallBack(err)
 }
 
 // nameCreations chooses the names of the pods that will be created. The queue is read with them from before
@@ -294,9 +297,11 @@ func (s *scope) newPod(a planner.Action) *corev1.Pod {
 	if s.published != nil && s.decision.Publish == "" {
 		published = s.published.Hash
 	}
-	return s.revision(a.Revision).NewPod(a.Pod, revision.PodOptions{
+	pod := s.revision(a.Revision).NewPod(a.Pod, revision.PodOptions{
 		Owner: s.qw, ScalerConfig: s.config, Published: published, Failures: a.Level,
 	})
+	s.sizePod(pod)
+	return pod
 }
 
 // wakeAt brings the next reconciliation forward to t. Zero is never, and what is past has been dealt with.

@@ -68,6 +68,7 @@ func (c *cluster) startOperator() {
 		ended <- operator.Run(ctx, operator.Options{
 			Config: shared.Config(), Log: testr.NewWithOptions(c.T, testr.Options{Verbosity: -1}),
 			Namespaces: []string{c.namespace}, MetricsAddress: "0", ProbeAddress: "0",
+			UsageInterval:      200 * time.Millisecond,
 			SkipNameValidation: true, Registerer: prometheus.NewRegistry(),
 		})
 	}()
@@ -236,6 +237,7 @@ func (c *cluster) run(pods ...corev1.Pod) {
 		p.Status.Conditions = []corev1.PodCondition{{Type: corev1.PodReady, Status: corev1.ConditionTrue}}
 		p.Status.ContainerStatuses = []corev1.ContainerStatus{{
 			Name: "worker", Ready: true, State: corev1.ContainerState{Running: &corev1.ContainerStateRunning{}},
+			Resources: &p.Spec.Containers[0].Resources,
 		}}
 		if err := c.Status().Update(c.Context(), &p); err != nil {
 			c.Fatal(err)
