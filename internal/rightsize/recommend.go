@@ -22,8 +22,9 @@ const (
 	OutOfMemory Reason = "OutOfMemory"
 	// ShortHistory is the podSpec's request, which is not lowered before the history is long enough.
 	ShortHistory Reason = "ShortHistory"
-	// MinAllowed and MaxAllowed are the user's bounds.
+	// MinAllowed is the user's lower bound.
 	MinAllowed Reason = "MinAllowed"
+	// MaxAllowed is the user's upper bound.
 	MaxAllowed Reason = "MaxAllowed"
 )
 
