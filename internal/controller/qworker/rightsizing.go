@@ -31,6 +31,8 @@ type sizes struct {
 	// waiting are the running pods that are yet to be raised; unable those whose nodes cannot, all of them
 	// where the cluster cannot.
 	waiting, unable []string
+	// refused are those that the API server does not raise.
+	refused []string
 	// err is what failed and is tried again.
 	err   error
 	notes []note
@@ -49,6 +51,8 @@ type sizeMemory struct {
 	create, resize refusal
 	// refused has running pods that the API server does not raise, until when they are left alone.
 	refused map[string]time.Time
+	// generation is that of the spec to which the refusals belong.
+	generation int64
 }
 
 // refusal is an answer of the API server that will be the same for a while: a LimitRange, a ResourceQuota.
@@ -61,6 +65,14 @@ type refusal struct {
 const refusalLasts = 10 * time.Minute
 
 func (r refusal) stands(now time.Time) bool { return now.Before(r.until) }
+
+// forgetRefusals gives a spec that a person has changed another try.
+func (m *sizeMemory) forgetRefusals(generation int64) {
+	if m.generation != generation {
+		m.generation, m.create, m.resize = generation, refusal{}, refusal{}
+		clear(m.refused)
+	}
+}
 
 // sizesActive reports whether this QWorker is right-sized at all. activateVPA: false always wins.
 func (s *scope) sizesActive() bool {
@@ -75,6 +87,7 @@ func (s *scope) recommend(ctx context.Context) {
 	}
 	s.sizes.policy = rightsize.PolicyOf(s.qw)
 	m := s.sizeMemory(ctx)
+	m.forgetRefusals(s.qw.Generation)
 	containers := s.sizes.policy.Containers(&s.newest.PodSpec)
 	learned := s.observeUsage(m, containers)
 	killed := s.countKills(m, containers)

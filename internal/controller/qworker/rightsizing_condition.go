@@ -45,8 +45,9 @@ func (s *scope) rightSizing() condition {
 			m.create.until.UTC().Format(time.RFC3339), m.create.message))
 	case len(m.history.Troubles()) > 0:
 		return is(kind, false, reasonOutOfMemory, s.troublesMessage(m.history.Troubles()))
-	case m.resize.stands(s.now) || len(m.refused) > 0:
-		return is(kind, false, reasonResizeRefused, fmt.Sprintf("the API server refuses to raise running pods, they keep their size: %s; for a LimitRange or a ResourceQuota raise it or set rightSizing.maxAllowed", m.resize.message))
+	case len(s.sizes.refused) > 0:
+		return is(kind, false, reasonResizeRefused, fmt.Sprintf("the API server refuses to raise running pods, they keep their size: %s: %s; set rightSizing.maxAllowed, or raise the LimitRange or the ResourceQuota where it is one of those",
+			andMore(s.sizes.refused), m.resize.message))
 	case len(infeasible) > 0:
 		return is(kind, false, reasonResizeInfeasible, fmt.Sprintf("the nodes of these pods can never give what is recommended, they keep what they have: %s; set rightSizing.maxAllowed, or use larger nodes", andMore(infeasible)))
 	case s.sizes.blocked != "":

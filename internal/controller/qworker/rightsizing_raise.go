@@ -54,6 +54,7 @@ func (s *scope) raisable() []rightsize.Raise {
 			s.sizes.unable = append(s.sizes.unable, r.Pod)
 		case s.now.Before(until):
 			s.wakeAt(until)
+			s.sizes.refused = append(s.sizes.refused, r.Pod)
 		default:
 			raises = append(raises, r)
 			s.sizes.waiting = append(s.sizes.waiting, r.Pod)
@@ -84,6 +85,7 @@ func (s *scope) resize(ctx context.Context, round []rightsize.Raise) {
 			done = append(done, round[i].Pod)
 		case apierrors.IsForbidden(err) || apierrors.IsInvalid(err):
 			refused++
+			s.sizes.refused = append(s.sizes.refused, round[i].Pod)
 			m.refused[round[i].Pod] = until
 			m.resize.message = err.Error()
 		default:
