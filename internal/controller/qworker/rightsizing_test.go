@@ -9,47 +9,21 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
-	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
-	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/quickube/qscaler/api/v1alpha1"
-	"github.com/quickube/qscaler/internal/operator"
+	"github.com/quickube/qscaler/internal/local/metricsapi"
 )
 
 // installMetricsAPI makes the API server store PodMetrics under the path at which a metrics-server serves them.
 func (c *cluster) installMetricsAPI() {
 	c.Helper()
-	scheme := operator.NewScheme()
-	if err := apiextensionsv1.AddToScheme(scheme); err != nil {
-		c.Fatal(err)
-	}
-	admin, err := client.New(shared.Config(), client.Options{Scheme: scheme})
-	if err != nil {
-		c.Fatal(err)
-	}
-	crd := &apiextensionsv1.CustomResourceDefinition{
-		ObjectMeta: metav1.ObjectMeta{
-			Name:        "pods.metrics.k8s.io",
-			Annotations: map[string]string{apiextensionsv1.KubeAPIApprovedAnnotation: "unapproved, a test's"},
-		},
-		Spec: apiextensionsv1.CustomResourceDefinitionSpec{
-			Group: "metrics.k8s.io", Scope: apiextensionsv1.NamespaceScoped,
-			Names: apiextensionsv1.CustomResourceDefinitionNames{Plural: "pods", Singular: "podmetrics", Kind: "PodMetrics", ListKind: "PodMetricsList"},
-			Versions: []apiextensionsv1.CustomResourceDefinitionVersion{{
-				Name: "v1beta1", Served: true, Storage: true,
-				Schema: &apiextensionsv1.CustomResourceValidation{OpenAPIV3Schema: &apiextensionsv1.JSONSchemaProps{
-					Type: "object", XPreserveUnknownFields: ptr.To(true),
-				}},
-			}},
-		},
-	}
-	if err := admin.Create(c.Context(), crd); err != nil && !apierrors.IsAlreadyExists(err) {
+	if err := metricsapi.Install(c.Context(), shared.Config()); err != nil {
 		c.Fatal(err)
 	}
 }
@@ -67,13 +41,10 @@ func (c *cluster) use(pod string, usage ...string) {
 	metrics.SetGroupVersionKind(schema.GroupVersionKind{Group: "metrics.k8s.io", Version: "v1beta1", Kind: "PodMetrics"})
 	metrics.SetNamespace(c.namespace)
 	metrics.SetName(pod)
-	c.eventually("storing the metrics of "+pod, func() string {
-		err := c.Patch(c.Context(), metrics.DeepCopy(), client.Apply, client.FieldOwner("test"), client.ForceOwnership) //nolint:staticcheck // an unstructured object has no apply configuration
-		if err != nil {
-			return err.Error() // the definition takes a moment to be served
-		}
-		return ""
-	})
+	err := c.Apply(c.Context(), client.ApplyConfigurationFromUnstructured(metrics), client.FieldOwner("test"), client.ForceOwnership)
+	if err != nil {
+		c.Fatal(err)
+	}
 }
 
 func requests(cpu, memory string) corev1.ResourceRequirements {
