@@ -14,8 +14,8 @@ import (
 func TestManifests(t *testing.T) {
 	files, err := filepath.Glob("*/qworker.yaml")
 	must(t, err)
-	if len(files) != 3 {
-		t.Fatalf("manifests %v, want three", files)
+	if len(files) != 4 {
+		t.Fatalf("manifests %v, want four", files)
 	}
 	for _, file := range files {
 		data, err := os.ReadFile(file)

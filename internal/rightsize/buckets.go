@@ -14,7 +14,8 @@ const (
 	// bucketGrowth makes each bucket 5 % wider than the one before. (model/aggregations_config.go)
 	bucketGrowth = 1.05
 
-	firstCPUBucket = 0.01 // cores
+	// firstCPUBucket is in cores. It is the documented figure; the newest recommender begins at 0.001.
+	firstCPUBucket = 0.01
 	maxCPU         = 1000 // cores
 
 	firstMemoryBucket = 1e7  // bytes

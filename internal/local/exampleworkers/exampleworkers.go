@@ -1,4 +1,4 @@
-// Package exampleworkers makes the three workers of examples/ runnable on this machine, for the demo,
+// Package exampleworkers makes the workers of examples/ runnable on this machine, for the demo,
 // `qscaler-local up` and the end-to-end tests: it builds the one in Go, and finds what the others need.
 //
 // It works from QScaler's source tree, which the examples are a part of.
@@ -19,6 +19,8 @@ const (
 	Go     = "example-worker-go:latest"
 	Python = "example-worker-python:latest"
 	Shell  = "example-worker-shell:latest"
+	// Leaking is the worker in Python, with a leak.
+	Leaking = "example-worker-leaking:latest"
 	// Sample is the image of config/samples; here it is the worker in Go.
 	Sample = "example-worker:latest"
 )
@@ -27,8 +29,8 @@ const module = "module github.com/quickube/qscaler"
 
 var errNoSource = errors.New("the example workers are a part of QScaler's source tree, and this is not run from there")
 
-// Build builds the worker in Go into dir, and returns what stands for each image on this machine. Python and
-// Shell are absent where python3 or redis-cli is missing.
+// Build builds the worker in Go into dir, and returns what stands for each image on this machine. Python,
+// Leaking and Shell are absent where python3 or redis-cli is missing.
 func Build(ctx context.Context, dir string) (map[string][]string, error) {
 	root, err := sourceRoot()
 	if err != nil {
@@ -43,6 +45,7 @@ func Build(ctx context.Context, dir string) (map[string][]string, error) {
 	images := map[string][]string{Go: {program}, Sample: {program}}
 	if _, err := exec.LookPath("python3"); err == nil {
 		images[Python] = []string{"python3", filepath.Join(root, "examples", "worker-python", "worker.py")}
+		images[Leaking] = []string{"python3", filepath.Join(root, "examples", "worker-leaking", "worker.py")}
 	}
 	if _, err := exec.LookPath("redis-cli"); err == nil {
 		images[Shell] = []string{"sh", filepath.Join(root, "examples", "worker-shell", "worker.sh")}

@@ -56,7 +56,9 @@ func TestUsageIsTold(t *testing.T) {
 		t.Fatal(err)
 	}
 	read := podmetrics.FromAPI(api.RESTClient())
-	pod := w.run(hold, func(p *corev1.Pod) { p.Spec.Containers = append(p.Spec.Containers, shell("busy", "while :; do :; done")) })
+	pod := w.run(hold, func(p *corev1.Pod) {
+		p.Spec.Containers = append(p.Spec.Containers, shell("busy", "while :; do :; done"))
+	})
 	var last map[string]podmetrics.Pod
 	await := func(what string, is func(podmetrics.Pod, bool) bool) {
 		t.Helper()
