@@ -17,6 +17,10 @@ const (
 	// maxDecayExponent bounds the weights: a sample that many half-lives after the reference time moves
 	// the reference. (util/decaying_histogram.go)
 	maxDecayExponent = 100
+	// maxAhead is how many half-lives the reference time may lie after a sample: rounding and a peak at the end
+	// of its interval make 2. More is the trace of a clock that was wrong; what it left would outweigh all
+	// samples until that time has come, so it is forgotten.
+	maxAhead = 4
 )
 
 // Histogram is how a value was distributed, recent samples weighing more than old ones: a sample of time t
@@ -36,6 +40,9 @@ func NewHistogram(b Buckets) *Histogram {
 
 // Add adds a sample. Its time may lie before that of the last one.
 func (h *Histogram) Add(value, weight float64, t time.Time) {
+	if h.reference.Sub(t) > maxAhead*HalfLife {
+		*h = *NewHistogram(h.buckets)
+	}
 	w := weight * h.decay(t)
 	h.weights[h.buckets.Find(value)] += w
 	h.total += w

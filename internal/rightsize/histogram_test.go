@@ -154,6 +154,27 @@ func TestWhatIsNoNewSample(t *testing.T) {
 	}
 }
 
+// A clock that was a year ahead for a while does not silence the samples of the year.
+func TestAClockThatWasWrong(t *testing.T) {
+	h := NewHistory()
+	observe := func(at time.Time, cpu float64) bool {
+		return h.Observe(Sample{Pod: "a", Container: "w", Time: at, CPU: cpu, Memory: cpu * 1e9})
+	}
+	year := 365 * 24 * time.Hour
+	for i, s := range []struct {
+		at  time.Time
+		cpu float64
+	}{{start, 0.5}, {start.Add(year), 4}, {start.Add(time.Minute), 0.5}, {start.Add(2 * time.Minute), 0.5}} {
+		if !observe(s.at, s.cpu) {
+			t.Errorf("sample %d was not taken", i)
+		}
+	}
+	u := h.Usage("w")
+	if cpu, memory := u.cpu.Percentile(1), u.memory.Percentile(1); cpu > 0.6 || memory > 0.6e9 {
+		t.Errorf("the most is %g cores and %g bytes, want what the samples of the right time say", cpu, memory)
+	}
+}
+
 // Whatever was added, a percentile is at least the value it stands for and at most a bucket above.
 func TestPercentileBounds(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {

@@ -1,6 +1,8 @@
 package rightsize
 
 import (
+	"maps"
+	"slices"
 	"time"
 )
 
@@ -19,6 +21,9 @@ type History struct {
 	windows map[place]*window
 	kills   ledger
 }
+
+// wrongClock is how far time must have gone back for a clock to have been wrong.
+const wrongClock = time.Hour
 
 // place is a container of a pod. The pod's name will do, QScaler never uses one twice.
 type place struct{ pod, container string }
@@ -40,7 +45,7 @@ func (h *History) Observe(s Sample) bool {
 		w = &window{}
 		h.windows[at] = w
 	}
-	if !s.Time.After(w.last) {
+	if behind := w.last.Sub(s.Time); behind >= 0 && behind < wrongClock {
 		return false
 	}
 	w.last = s.Time
@@ -55,6 +60,11 @@ func (h *History) Keep(exists func(pod string) bool) {
 			delete(h.windows, at)
 		}
 	}
+}
+
+// KeepContainers forgets the containers that are right-sized no more.
+func (h *History) KeepContainers(names []string) {
+	maps.DeleteFunc(h.usages, func(name string, _ *Usage) bool { return !slices.Contains(names, name) })
 }
 
 // Usage is what is known of the containers of a name.

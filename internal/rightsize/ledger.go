@@ -87,7 +87,7 @@ func (h *History) KeepKills(told []Kill, now time.Time) {
 			delete(l.last, at)
 		}
 	}
-	l.raises = slices.DeleteFunc(l.raises, func(t time.Time) bool { return now.Sub(t) >= 24*time.Hour })
+	l.raises = slices.DeleteFunc(l.raises, func(t time.Time) bool { return now.Sub(t) >= 24*time.Hour || t.After(now) })
 	l.troubles = slices.DeleteFunc(l.troubles, func(t Trouble) bool { return now.Sub(t.At) >= time.Hour })
 }
 

@@ -86,8 +86,8 @@ type window struct {
 // add keeps one sample an interval in the histogram, the peak, at the interval's end: a higher one takes the
 // place of the one before. (model/container.go: addMemorySample)
 func (w *window) add(h *Histogram, bytes float64, t time.Time) {
-	if w.end.IsZero() {
-		w.end = t
+	if w.end.IsZero() || w.end.Sub(t) > peakInterval { // at first, or after a clock that was wrong
+		w.end, w.peak = t, 0
 	}
 	switch {
 	case !t.Before(w.end):

@@ -122,8 +122,8 @@ func (s *scope) observeUsage(m *sizeMemory, containers []string) bool {
 		exists[pod.Name] = true
 		used := s.sizes.usage.Pods[pod.Name] // a pod that is new or ended has none
 		at := used.Time
-		if at.IsZero() {
-			at = m.read
+		if at.IsZero() || at.After(m.read) {
+			at = m.read // a node's clock may be wrong, and the history of all pods hangs on this
 		}
 		for _, name := range containers {
 			u, ok := used.Containers[name]
@@ -137,6 +137,7 @@ func (s *scope) observeUsage(m *sizeMemory, containers []string) bool {
 			}) || learned
 		}
 	}
+	m.history.KeepContainers(containers)
 	m.history.Keep(func(pod string) bool { return exists[pod] })
 	return learned
 }

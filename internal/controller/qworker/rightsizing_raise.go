@@ -99,11 +99,12 @@ func (s *scope) resize(ctx context.Context, round []rightsize.Raise) {
 	s.noteResizes(done)
 }
 
-// stayingPods are the pods that run and have no leave to go: one that will be gone soon needs nothing.
+// stayingPods are the pods that have no leave to go: one that will be gone soon needs nothing. One that waits
+// to be started again after a crash is among them: it is to come back larger.
 func (s *scope) stayingPods() []*corev1.Pod {
 	var staying []*corev1.Pod
 	for i, p := range s.states {
-		if p.Phase == planner.Running && p.Grant.Reason == "" {
+		if (p.Phase == planner.Running || p.Phase == planner.Pending) && p.Grant.Reason == "" {
 			staying = append(staying, s.pods[i])
 		}
 	}
