@@ -289,3 +289,40 @@ func TestModeOffRecommendsOnly(t *testing.T) {
 		return ""
 	})
 }
+
+// Kills are in the first list that an operator sees, and kills that it has counted are not counted anew.
+func TestKillsWhileTheOperatorWasAway(t *testing.T) {
+	t.Parallel()
+	c := newCluster(t)
+	c.installMetricsAPI()
+	q := makeQWorker("w").replicas(1, 10).sized(requests("100m", "256Mi"))
+	q.Spec.RightSizing = &v1alpha1.RightSizingSpec{ControlledResources: []corev1.ResourceName{"memory"}}
+	c.create(c.scalerConfig("config"), q)
+	pod := c.awaitPods("w", 1)[0]
+	c.run(pod)
+	c.awaitCondition("w", v1alpha1.ConditionReady, metav1.ConditionTrue, "Ready")
+	c.stop()
+	c.kill(pod.Name, "256Mi")
+	c.startOperator()
+	c.awaitSize("w", 1, "100m 356Mi")
+	c.stop()
+	c.startOperator()
+	c.push(q.queueName(), 2)
+	c.awaitSize("w", 2, "100m 356Mi")
+}
+
+// Without a metrics API workers come and go as ever, and the condition says how to get one. It does not run
+// in parallel: the others install the API.
+func TestWithoutMetricsWorkersAreScaled(t *testing.T) {
+	c := newCluster(t)
+	q := makeQWorker("w").sized(requests("100m", "64Mi"))
+	c.create(c.scalerConfig("config"), q)
+	c.push(q.queueName(), 3)
+	c.run(c.awaitSize("w", 3, "100m 64Mi")...)
+	condition := c.awaitCondition("w", v1alpha1.ConditionRightSizing, metav1.ConditionFalse, "MetricsUnavailable")
+	if !strings.Contains(condition.Message, "install the metrics-server: kubectl apply -f https://") {
+		t.Errorf("the condition does not say how: %s", condition.Message)
+	}
+	c.do("DEL", q.queueName())
+	c.awaitGrants("w", 3)
+}
