@@ -18,25 +18,32 @@ type Kill struct {
 	Request int64
 }
 
-// Kills has the kills that a pod's status tells of: of each container the last, whether or not it has been
-// started again since.
+// Kills has the kills that a pod's status tells of: of each container the last, and the one before it while
+// the container has not been started again.
+//
+// A container's restart count is that of its latest run. So it is the count of a run that has ended, also
+// while the kubelet waits before the next, and one more than that of the run before it.
 func Kills(pod *corev1.Pod) []Kill {
 	var kills []Kill
 	for _, statuses := range [][]corev1.ContainerStatus{pod.Status.InitContainerStatuses, pod.Status.ContainerStatuses} {
 		for _, s := range statuses {
-			kill := Kill{PodUID: pod.UID, Pod: pod.Name, Container: s.Name, Request: memoryOf(pod, s)}
-			switch {
-			case killed(s.State.Terminated):
-				kill.Restarts = s.RestartCount
-			case killed(s.LastTerminationState.Terminated):
-				kill.Restarts = s.RestartCount - 1
-			default:
-				continue
+			last := s.RestartCount - 1
+			if s.State.Waiting != nil {
+				last = s.RestartCount
 			}
-			kills = append(kills, kill)
+			if killed(s.LastTerminationState.Terminated) {
+				kills = append(kills, killOfRun(pod, s, last))
+			}
+			if killed(s.State.Terminated) {
+				kills = append(kills, killOfRun(pod, s, s.RestartCount))
+			}
 		}
 	}
 	return kills
+}
+
+func killOfRun(pod *corev1.Pod, s corev1.ContainerStatus, restarts int32) Kill {
+	return Kill{PodUID: pod.UID, Pod: pod.Name, Container: s.Name, Restarts: restarts, Request: memoryOf(pod, s)}
 }
 
 func killed(t *corev1.ContainerStateTerminated) bool { return t != nil && t.Reason == oomKilled }

@@ -18,7 +18,7 @@ type ledger struct {
 	troubles []Trouble
 }
 
-// Trouble is a kill that raised nothing because of a bound.
+// Trouble is the latest kill of a pod that raised nothing because of a bound.
 type Trouble struct {
 	Pod     string
 	Verdict Verdict
@@ -66,6 +66,7 @@ func (l *ledger) capped(now time.Time) bool {
 }
 
 func (l *ledger) trouble(k Kill, v Verdict, now time.Time) {
+	l.troubles = slices.DeleteFunc(l.troubles, func(t Trouble) bool { return t.Pod == k.Pod && t.Verdict == v })
 	l.troubles = append(l.troubles, Trouble{Pod: k.Pod, Verdict: v, At: now})
 }
 

@@ -26,6 +26,8 @@ type Raise struct {
 	Pod string
 	// Containers has the resources of the containers that are to change.
 	Containers map[string]corev1.ResourceRequirements
+	// Killed is true where a container was killed for want of memory; it is not to wait for its turn.
+	Killed bool
 	// Unsupported is true where the pod's node cannot resize it.
 	Unsupported bool
 }
@@ -35,18 +37,20 @@ type Raise struct {
 // running are not among them, and nobody is lowered.
 func Raises(pods []*corev1.Pod, recommended []v1alpha1.ContainerRecommendation, p Policy) []Raise {
 	var raises []Raise
-	wanting := map[string]bool{}
 	for _, pod := range pods {
 		if r, ok := raiseOf(pod, recommended, p); ok {
 			raises = append(raises, r)
-			wanting[pod.Name] = len(Kills(pod)) > 0
 		}
 	}
 	slices.SortStableFunc(raises, func(a, b Raise) int {
-		if wanting[a.Pod] != wanting[b.Pod] {
-			return map[bool]int{true: -1, false: 1}[wanting[a.Pod]]
+		switch {
+		case a.Killed == b.Killed:
+			return cmp.Compare(a.Pod, b.Pod)
+		case a.Killed:
+			return -1
+		default:
+			return 1
 		}
-		return cmp.Compare(a.Pod, b.Pod)
 	})
 	return raises
 }
@@ -59,7 +63,7 @@ func raiseOf(pod *corev1.Pod, recommended []v1alpha1.ContainerRecommendation, p 
 		return Raise{}, false
 	}
 	raised := pod.Spec.DeepCopy()
-	r := Raise{Pod: pod.Name, Containers: map[string]corev1.ResourceRequirements{}, Unsupported: !nodeResizes(pod)}
+	r := Raise{Pod: pod.Name, Containers: map[string]corev1.ResourceRequirements{}, Unsupported: !nodeResizes(pod), Killed: len(Kills(pod)) > 0}
 	for _, rec := range recommended {
 		c := containerOf(raised, rec.Name)
 		if c == nil {

@@ -90,11 +90,11 @@ func (s *scope) troublesMessage(troubles []rightsize.Trouble) string {
 	var capped, full []string
 	for _, t := range troubles {
 		s.wakeAt(t.At.Add(time.Hour))
+		names := &capped
 		if t.Verdict == rightsize.AtMaximum {
-			full = append(full, t.Pod)
-		} else {
-			capped = append(capped, t.Pod)
+			names = &full
 		}
+		*names = append(*names, t.Pod)
 	}
 	var parts []string
 	if len(capped) > 0 {

@@ -3,6 +3,7 @@ package qworker
 import (
 	"context"
 	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -29,7 +30,10 @@ func (s *scope) raiseRunning(ctx context.Context) {
 		return
 	case s.now.Sub(m.raised) < rightsize.RaiseInterval:
 		s.wakeAt(m.raised.Add(rightsize.RaiseInterval))
-		return
+		raises = slices.DeleteFunc(raises, func(r rightsize.Raise) bool { return !r.Killed })
+		if len(raises) == 0 {
+			return
+		}
 	}
 	s.wakeAt(s.now.Add(rightsize.RaiseInterval))
 	can, err := s.resizable.Ask()
