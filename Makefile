@@ -14,6 +14,8 @@ OUT ?= .
 # Test packages that run at once. Many start an API server of their own; two at a time suit two cores.
 TEST_PROCS ?= 2
 TEST_TIMEOUT ?= 20m
+# Flags and measures for make bench, such as BENCH='-runs 3 burst leave'; see go run ./test/bench -help.
+BENCH ?=
 # More flags for go test, such as TEST_FLAGS='-run TestSize -v'.
 TEST_FLAGS ?=
 # Packages of the root module to test.
@@ -55,9 +57,9 @@ lint: go-present bin/golangci-lint ## gofmt, go vet, golangci-lint, and whether 
 	@$(MAKE) verify-generated
 
 .PHONY: bench
-bench: test-needs bin/qscaler-local ## Measure the figures of docs/, beside their limits.
+bench: test-needs bin/qscaler bin/qscaler-local ## Measure the figures of docs/, beside their limits.
 	@export KUBEBUILDER_ASSETS="$${KUBEBUILDER_ASSETS:-$$(bin/qscaler-local setup --print-path)}"; \
-	go run ./test/bench
+	go run ./test/bench $(BENCH)
 
 .PHONY: build
 build: bin/qscaler bin/qscaler-local ## Build the operator and local mode into bin/.

@@ -52,6 +52,7 @@ func (f *flags) register(cmd *cobra.Command) {
 	set.StringSliceVar(&f.Namespaces, "watch-namespaces", nil, "namespaces to watch, separated by commas; empty: all")
 	set.StringVar(&f.MetricsAddress, "metrics-bind-address", ":8080", "host:port of the Prometheus metrics, over plain HTTP; 0 serves none")
 	set.StringVar(&f.ProbeAddress, "health-probe-bind-address", ":8081", "host:port of /healthz and /readyz; 0 serves none")
+	set.StringVar(&f.PprofAddress, "pprof-bind-address", "0", "host:port of Go's profiles, over plain HTTP and for everybody who can reach it; 0 serves none")
 	set.BoolVar(&f.LeaderElection, "leader-elect", true, "let one of several replicas act at a time")
 	set.StringVar(&f.LeaderElectionNamespace, "leader-election-namespace", "", "namespace of the lease; empty: the pod's own; needed outside of a cluster")
 	set.DurationVar(&f.PollInterval, "poll-interval", time.Second, "how often a broker that does not push is read, 100ms or more")

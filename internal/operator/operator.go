@@ -48,6 +48,8 @@ type Options struct {
 	// MetricsAddress and ProbeAddress are host:port; "0" serves nothing.
 	MetricsAddress string
 	ProbeAddress   string
+	// PprofAddress is host:port of Go's profiles; "" or "0" serves none.
+	PprofAddress string
 	// LeaderElection makes all but one of several replicas wait.
 	LeaderElection bool
 	// LeaderElectionNamespace is where the lease is; "" means the operator's own namespace.
@@ -128,6 +130,7 @@ func newManager(o Options) (ctrl.Manager, error) {
 		Client:                        client.Options{Cache: &client.CacheOptions{DisableFor: []client.Object{&corev1.Secret{}, &eventsv1.Event{}}}},
 		Metrics:                       metricsserver.Options{BindAddress: o.MetricsAddress},
 		HealthProbeBindAddress:        o.ProbeAddress,
+		PprofBindAddress:              o.PprofAddress,
 		LeaderElection:                o.LeaderElection,
 		LeaderElectionID:              leaseName,
 		LeaderElectionNamespace:       o.LeaderElectionNamespace,

@@ -38,9 +38,18 @@ const (
 	maxCollisions = 10
 )
 
+// OwnerIndex is the name of the cache's index of ControllerRevisions by the UID of their QWorker. A list by
+// label alone looks at the revisions of every QWorker of the namespace.
+const OwnerIndex = "revision-of-qworker"
+
+// IndexByOwner is the function of OwnerIndex.
+func IndexByOwner(object client.Object) []string {
+	return []string{object.GetLabels()[contract.LabelQWorkerUID]}
+}
+
 // History keeps the revisions of QWorkers as ControllerRevisions.
 type History struct {
-	// Client reads from the cache and writes to the API server.
+	// Client reads from a cache that has the index of OwnerIndex, and writes to the API server.
 	Client client.Client
 	// Live reads from the API server.
 	Live client.Reader
@@ -50,7 +59,7 @@ type History struct {
 func (h *History) List(ctx context.Context, qw *v1alpha1.QWorker) ([]Revision, error) {
 	var list appsv1.ControllerRevisionList
 	err := h.Client.List(ctx, &list, client.InNamespace(qw.Namespace),
-		client.MatchingLabels{contract.LabelQWorkerUID: string(qw.UID)}, client.UnsafeDisableDeepCopy)
+		client.MatchingFields{OwnerIndex: string(qw.UID)}, client.UnsafeDisableDeepCopy)
 	if err != nil {
 		return nil, fmt.Errorf("listing the revisions, %w", err)
 	}

@@ -26,7 +26,8 @@ type book struct {
 }
 
 func newBook(t *testing.T) *book {
-	c := fake.NewClientBuilder().WithScheme(clientgoscheme.Scheme).Build()
+	c := fake.NewClientBuilder().WithScheme(clientgoscheme.Scheme).
+		WithIndex(&appsv1.ControllerRevision{}, OwnerIndex, IndexByOwner).Build()
 	qw := qworker("mail")
 	qw.UID = types.UID("uid-of-mail")
 	return &book{T: t, History: History{Client: c, Live: c}, qw: qw}

@@ -8,29 +8,81 @@ import (
 	"time"
 )
 
-// result is one figure: how long something took, sample by sample.
-type result struct {
-	Name    string        `json:"name"`
-	Samples int           `json:"samples"`
-	P50     time.Duration `json:"p50_ns"`
-	P99     time.Duration `json:"p99_ns"`
-	Max     time.Duration `json:"max_ns"`
-	// Ratio is P50 over the limit's, 1 for the limit itself.
-	Ratio float64 `json:"ratio"`
+// figure is one line of a table: a value in each of several runs, and how it compares to its limit.
+type figure struct {
+	Name string `json:"name"`
+	Unit string `json:"unit"`
+	// Values are in the order in which they were measured; the table has the median and the spread.
+	Values []float64 `json:"values"`
+	// Ratio is the median of the value over the limit's of the same run; 0 where there is no limit.
+	Ratio float64 `json:"ratio,omitempty"`
 }
 
-func summarise(name string, took []time.Duration) result {
-	slices.Sort(took)
-	at := func(percent int) time.Duration { return took[min(len(took)*percent/100, len(took)-1)] }
-	return result{Name: name, Samples: len(took), P50: at(50), P99: at(99), Max: took[len(took)-1]}
+const milliseconds = "ms"
+
+func inMilliseconds(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
+
+// collect adds a value to the figure of that name.
+type collector struct{ figures []figure }
+
+func (c *collector) add(name, unit string, value float64) {
+	at := slices.IndexFunc(c.figures, func(f figure) bool { return f.Name == name })
+	if at < 0 {
+		c.figures = append(c.figures, figure{Name: name, Unit: unit})
+		at = len(c.figures) - 1
+	}
+	c.figures[at].Values = append(c.figures[at].Values, value)
 }
 
-func printTable(w io.Writer, results []result) error {
+// took adds a length of time.
+func (c *collector) took(name string, d time.Duration) { c.add(name, milliseconds, inMilliseconds(d)) }
+
+// limit has a figure compared with its limit, run by run.
+func (c *collector) limit(name, limit string) {
+	of := func(name string) *figure {
+		return &c.figures[slices.IndexFunc(c.figures, func(f figure) bool { return f.Name == name })]
+	}
+	f, l := of(name), of(limit)
+	var ratios []float64
+	for i := range min(len(f.Values), len(l.Values)) {
+		if l.Values[i] > 0 {
+			ratios = append(ratios, f.Values[i]/l.Values[i])
+		}
+	}
+	f.Ratio = percentile(ratios, 50)
+}
+
+// percentile is the value that so many percent of the values do not exceed; 0 of none.
+func percentile(values []float64, percent int) float64 {
+	if len(values) == 0 {
+		return 0
+	}
+	sorted := slices.Sorted(slices.Values(values))
+	return sorted[min(len(sorted)*percent/100, len(sorted)-1)]
+}
+
+func printTable(w io.Writer, title string, figures []figure) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(t, "figure\tsamples\tp50\tp99\tmax\tp50 / limit")
-	for _, r := range results {
-		fmt.Fprintf(t, "%s\t%d\t%s\t%s\t%s\t%.2f\n", r.Name, r.Samples, r.P50.Round(10*time.Microsecond),
-			r.P99.Round(10*time.Microsecond), r.Max.Round(10*time.Microsecond), r.Ratio)
+	fmt.Fprintf(t, "\n%s\tn\tmedian\tmin\tp99\tmax\tunit\tof its limit\n", title)
+	for _, f := range figures {
+		ratio := ""
+		if f.Ratio > 0 {
+			ratio = fmt.Sprintf("x %.2f", f.Ratio)
+		}
+		fmt.Fprintf(t, "%s\t%d\t%s\t%s\t%s\t%s\t%s\t%s\n", f.Name, len(f.Values), short(percentile(f.Values, 50)),
+			short(slices.Min(f.Values)), short(percentile(f.Values, 99)), short(slices.Max(f.Values)), f.Unit, ratio)
 	}
 	return t.Flush()
+}
+
+// short is a number in as many digits as mean something.
+func short(v float64) string {
+	switch {
+	case v >= 100 || v == float64(int64(v)):
+		return fmt.Sprintf("%.0f", v)
+	case v >= 10:
+		return fmt.Sprintf("%.1f", v)
+	default:
+		return fmt.Sprintf("%.2f", v)
+	}
 }

@@ -2,16 +2,18 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+	"sync"
+	"time"
 
-	"github.com/go-logr/logr"
 	"github.com/redis/rueidis"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/util/intstr"
+	"k8s.io/client-go/kubernetes"
 	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -22,17 +24,26 @@ import (
 	"github.com/quickube/qscaler/internal/operator"
 )
 
-// stand is what is measured: a control plane, a Redis, and the operator in this process. Nobody runs the
-// pods, so that the operator and the API server are what takes time.
+const (
+	namespace  = metav1.NamespaceDefault
+	configName = "redis"
+	// patience bounds every wait.
+	patience = 10 * time.Minute
+	// parallel is how many requests a bare client has under way at once, as many as the operator.
+	parallel = 64
+)
+
+// stand is what a measure stands on: a control plane, a Redis, and the operator as a process.
 type stand struct {
-	client client.WithWatch
-	redis  rueidis.Client
-	stops  []func()
+	client    client.WithWatch
+	clientset kubernetes.Interface
+	redis     rueidis.Client
+	server    *redisserver.Server
+	operator  *operatorProcess
+	stops     []func()
 }
 
-const namespace = "default"
-
-func newStand(ctx context.Context) (_ *stand, err error) {
+func newStand(ctx context.Context, program string) (_ *stand, err error) {
 	s := &stand{}
 	defer func() {
 		if err != nil {
@@ -44,56 +55,59 @@ func newStand(ctx context.Context) (_ *stand, err error) {
 		return nil, err
 	}
 	s.stops = append(s.stops, func() { _ = os.RemoveAll(dir) })
+	plane, err := s.startControlPlane(ctx, filepath.Join(dir, "controlplane"))
+	if err != nil {
+		return nil, err
+	}
+	if err := s.startRedis(ctx, filepath.Join(dir, "redis")); err != nil {
+		return nil, err
+	}
+	s.client, err = client.NewWithWatch(plane.Config(), client.Options{Scheme: operator.NewScheme()})
+	if err != nil {
+		return nil, err
+	}
+	binary := plane.Config()
+	binary.ContentType = runtime.ContentTypeProtobuf // what the operator speaks, too
+	s.clientset, err = kubernetes.NewForConfig(binary)
+	if err != nil {
+		return nil, err
+	}
+	s.operator, err = newOperatorProcess(program, filepath.Join(dir, "operator"), plane.Kubeconfig())
+	if err != nil {
+		return nil, err
+	}
+	s.stops = append(s.stops, s.operator.close)
+	if err := s.client.Create(ctx, s.scalerConfig(configName)); err != nil {
+		return nil, err
+	}
+	return s, s.operator.start(ctx)
+}
+
+func (s *stand) startControlPlane(ctx context.Context, dir string) (*controlplane.ControlPlane, error) {
 	paths, err := controlplane.Find()
 	if err != nil {
 		return nil, err
 	}
-	plane, err := controlplane.Start(ctx, controlplane.Options{Dir: filepath.Join(dir, "controlplane"), Paths: paths})
+	plane, err := controlplane.Start(ctx, controlplane.Options{Dir: dir, Paths: paths})
 	if err != nil {
 		return nil, err
 	}
 	s.stops = append(s.stops, func() { _ = plane.Stop() })
-	if err := crds.Install(ctx, plane.Config()); err != nil {
-		return nil, err
-	}
-	server, err := redisserver.Start(ctx, redisserver.Options{Dir: filepath.Join(dir, "redis"), Args: []string{"--appendonly", "no"}})
-	if err != nil {
-		return nil, err
-	}
-	s.stops = append(s.stops, func() { _ = server.Stop() })
-	s.redis, err = rueidis.NewClient(rueidis.ClientOption{InitAddress: []string{server.Addr()}, DisableCache: true, ForceSingleClient: true})
-	if err != nil {
-		return nil, err
-	}
-	s.stops = append(s.stops, s.redis.Close)
-
-	config := plane.Config()
-	config.QPS = -1
-	s.client, err = client.NewWithWatch(config, client.Options{Scheme: operator.NewScheme()})
-	if err != nil {
-		return nil, err
-	}
-	s.runOperator(ctx, plane)
-	return s, s.client.Create(ctx, &v1alpha1.ScalerConfig{
-		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "redis"},
-		Spec: v1alpha1.ScalerConfigSpec{Type: v1alpha1.BrokerRedis, Config: v1alpha1.BrokerConfig{
-			Host: "127.0.0.1", Port: ptr.To(intstr.FromInt32(int32(server.Port()))),
-		}},
-	})
+	return plane, crds.Install(ctx, plane.Config())
 }
 
-func (s *stand) runOperator(ctx context.Context, plane *controlplane.ControlPlane) {
-	ctx, cancel := context.WithCancel(ctx)
-	ended := make(chan error, 1)
-	go func() {
-		ended <- operator.Run(ctx, operator.Options{Config: plane.Config(), Log: logr.Discard(), MetricsAddress: "0", ProbeAddress: "0"})
-	}()
-	s.stops = append(s.stops, func() {
-		cancel()
-		if err := <-ended; err != nil && !errors.Is(err, context.Canceled) {
-			fmt.Fprintln(os.Stderr, "bench: the operator:", err)
-		}
-	})
+func (s *stand) startRedis(ctx context.Context, dir string) (err error) {
+	s.server, err = redisserver.Start(ctx, redisserver.Options{Dir: dir, Args: []string{"--appendonly", "no"}})
+	if err != nil {
+		return err
+	}
+	s.stops = append(s.stops, func() { _ = s.server.Stop() })
+	s.redis, err = rueidis.NewClient(rueidis.ClientOption{InitAddress: []string{s.server.Addr()}, DisableCache: true, ForceSingleClient: true})
+	if err != nil {
+		return err
+	}
+	s.stops = append(s.stops, s.redis.Close)
+	return nil
 }
 
 func (s *stand) stop() {
@@ -102,6 +116,99 @@ func (s *stand) stop() {
 	}
 }
 
-func podSpec() corev1.PodSpec {
-	return corev1.PodSpec{Containers: []corev1.Container{{Name: "worker", Image: "worker:1"}}}
+func (s *stand) scalerConfig(name string) *v1alpha1.ScalerConfig {
+	return &v1alpha1.ScalerConfig{
+		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name},
+		Spec: v1alpha1.ScalerConfigSpec{Type: v1alpha1.BrokerRedis, Config: v1alpha1.BrokerConfig{
+			Host: "127.0.0.1", Port: ptr.To(intstr.FromInt(s.server.Port())),
+		}},
+	}
+}
+
+// qworker is a fleet that shrinks at once.
+func qworker(name, queue string, most int) *v1alpha1.QWorker {
+	return &v1alpha1.QWorker{
+		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name},
+		Spec: v1alpha1.QWorkerSpec{
+			PodSpec: corev1.PodSpec{Containers: []corev1.Container{{Name: "worker", Image: "worker:1"}}},
+			ScaleConfig: v1alpha1.ScaleConfig{
+				ScalerConfigRef: configName, Queue: queue, MaxReplicas: int32(most), //nolint:gosec // a few thousand
+				ScaleDownDelay: &metav1.Duration{},
+			},
+		},
+	}
+}
+
+// push adds n messages to a queue at once.
+func (s *stand) push(ctx context.Context, queue string, n int) error {
+	messages := make([]string, n)
+	for i := range messages {
+		messages[i] = fmt.Sprint(i)
+	}
+	return s.redis.Do(ctx, s.redis.B().Lpush().Key(queue).Element(messages...).Build()).Error()
+}
+
+func (s *stand) purge(ctx context.Context, keys ...string) error {
+	return s.redis.Do(ctx, s.redis.B().Del().Key(keys...).Build()).Error()
+}
+
+// awaitQWorkers waits until every QWorker has what is wanted.
+func (s *stand) awaitQWorkers(ctx context.Context, n int, has func(*v1alpha1.QWorker) bool) error {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	var list v1alpha1.QWorkerList
+	if err := s.client.List(ctx, &list, client.InNamespace(namespace)); err != nil {
+		return err
+	}
+	good := map[string]bool{}
+	for i := range list.Items {
+		if has(&list.Items[i]) {
+			good[list.Items[i].Name] = true
+		}
+	}
+	events, err := s.client.Watch(ctx, &v1alpha1.QWorkerList{}, client.InNamespace(namespace), &client.ListOptions{
+		Raw: &metav1.ListOptions{ResourceVersion: list.ResourceVersion},
+	})
+	if err != nil {
+		return err
+	}
+	defer events.Stop()
+	for len(good) < n {
+		event, open := <-events.ResultChan()
+		if !open {
+			return fmt.Errorf("%d of %d QWorkers are as they should be", len(good), n)
+		}
+		if q, ok := event.Object.(*v1alpha1.QWorker); ok && has(q) {
+			good[q.Name] = true
+		}
+	}
+	return nil
+}
+
+// isRead reports whether the operator has read a QWorker's queue.
+func isRead(q *v1alpha1.QWorker) bool { return q.Status.Queue != nil }
+
+// inParallel calls do for 0 to n-1, so many at once, as a bare client would.
+func inParallel(n int, do func(int) error) error {
+	var (
+		wg    sync.WaitGroup
+		mu    sync.Mutex
+		first error
+		slots = make(chan struct{}, parallel)
+	)
+	for i := range n {
+		slots <- struct{}{}
+		wg.Go(func() {
+			defer func() { <-slots }()
+			if err := do(i); err != nil {
+				mu.Lock()
+				defer mu.Unlock()
+				if first == nil {
+					first = err
+				}
+			}
+		})
+	}
+	wg.Wait()
+	return first
 }

@@ -22,6 +22,8 @@ const LayoutVersion = 1
 const (
 	processingInfix = ":processing:"
 	deadSuffix      = ":dead"
+	delayedSuffix   = ":delayed"
+	uniqueInfix     = ":unique:"
 )
 
 // Processing is the key of the list that holds what the named pod has in flight.
@@ -29,6 +31,13 @@ func Processing(queue, pod string) string { return tagged(queue) + processingInf
 
 // Dead is the key of the queue's dead-letter list.
 func Dead(queue string) string { return tagged(queue) + deadSuffix }
+
+// Delayed is the key of the queue's sorted set of tasks that are to wait: retries and scheduled tasks. The
+// score is when a task is due, in milliseconds since 1970 by Redis' clock.
+func Delayed(queue string) string { return tagged(queue) + delayedSuffix }
+
+// Unique is the key that stands for as long as a task with that uniqueness key is neither done nor dead.
+func Unique(queue, key string) string { return tagged(queue) + uniqueInfix + key }
 
 // PodOf is the inverse of Processing: the name of the pod whose processing list of this queue the key is.
 func PodOf(queue, key string) (pod string, ok bool) {

@@ -1,10 +1,121 @@
 package redislist
 
+// Each script is one atomic step: a reader never misses a task in motion, and a crash in between moves all or
+// none. All keys of a script are of one queue, and so in one slot of a Redis Cluster.
+
 // ReclaimScript gives everything that a dead pod's processing list holds back to the head of the queue,
 // the end that workers take from, oldest first, and answers how many tasks it moved.
 //
-// KEYS[1] is the processing list, KEYS[2] the queue. It is one atomic step, so that a reader never misses
-// a task in motion and a crash in between moves all or none.
+// KEYS[1] is the processing list, KEYS[2] the queue.
 const ReclaimScript = `local moved = 0
 while redis.call('LMOVE', KEYS[1], KEYS[2], 'LEFT', 'RIGHT') do moved = moved + 1 end
 return moved`
+
+// stampLua is the function stamp(element, reservation, now): the element as it is reserved, and whether an
+// earlier reservation of it has an end that nobody knows. What is no envelope gets one.
+const stampLua = `local function stamp(e, reservation, now)
+  local id, failed, lost, first, before, length, rest =
+    string.match(e, '^qscaler:1:([%w%._%-]+):(%d+):(%d+):(%d+):([%w%._%-]*):(%d+):(.*)$')
+  if not id or #id > 128 or #failed > 9 or #lost > 9 or #first > 15 or #length > 9 or tonumber(length) > #rest then
+    return 'qscaler:1:' .. reservation .. ':0:0:' .. now .. ':' .. reservation .. ':0:' .. e, false
+  end
+  local suspect = tonumber(lost) > 0
+  if before ~= '' then lost = string.format('%d', lost + 1); suspect = true end
+  return 'qscaler:1:' .. id .. ':' .. failed .. ':' .. lost .. ':' .. first .. ':' .. reservation .. ':' .. length .. ':' .. rest, suspect
+end
+local t = redis.call('TIME')
+local now = string.format('%d', t[1] * 1000 + math.floor(t[2] / 1000))
+`
+
+// ReserveScript moves up to ARGV[1] tasks from the head of the queue, KEYS[1], to the processing list,
+// KEYS[2], each stamped with a reservation of ARGV[2] and a number, and answers them, the oldest first. A task
+// that has ended a worker before is reserved alone, so that it cannot make others suspect.
+const ReserveScript = stampLua + `local taken = {}
+for i = 1, tonumber(ARGV[1]) do
+  local e = redis.call('RPOP', KEYS[1])
+  if not e then break end
+  local stamped, suspect = stamp(e, ARGV[2] .. '.' .. i, now)
+  if suspect and i > 1 then redis.call('RPUSH', KEYS[1], e); break end
+  redis.call('LPUSH', KEYS[2], stamped)
+  taken[i] = stamped
+  if suspect then break end
+end
+return taken`
+
+// AdoptScript stamps one task that the processing list, KEYS[1], holds and nobody has in hand: ARGV[1] is the
+// element, ARGV[2] the new reservation. It answers the stamped element, and nothing when it is not there.
+const AdoptScript = stampLua + `if redis.call('LREM', KEYS[1], -1, ARGV[1]) == 0 then return false end
+local stamped = stamp(ARGV[1], ARGV[2], now)
+redis.call('LPUSH', KEYS[1], stamped)
+return stamped`
+
+// DoneScript acknowledges the elements ARGV of the processing list, KEYS[1], and answers for each 0 when it was
+// not there any more. Many in one step cost a Redis that writes each step to its disk as much as one.
+const DoneScript = `local was = {}
+for i, e in ipairs(ARGV) do was[i] = redis.call('LREM', KEYS[1], -1, e) end
+return was`
+
+// SettleScript acknowledges the element ARGV[1] of the processing list, KEYS[1], and ends its uniqueness,
+// KEYS[2], where that is still the task's, ARGV[2]. It answers 0 when the element was not there any more.
+const SettleScript = `if redis.call('LREM', KEYS[1], -1, ARGV[1]) == 0 then return 0 end
+if redis.call('GET', KEYS[2]) == ARGV[2] then redis.call('DEL', KEYS[2]) end
+return 1`
+
+// RetryScript takes the element ARGV[1] out of the processing list, KEYS[1], and has ARGV[2] wait in KEYS[2]
+// for ARGV[3] milliseconds. It answers 0 when the element was not there any more.
+//
+// A member of the sorted set is the reservation, a bar and the element: two tasks alike stay two.
+const RetryScript = `if redis.call('LREM', KEYS[1], -1, ARGV[1]) == 0 then return 0 end
+local t = redis.call('TIME')
+redis.call('ZADD', KEYS[2], t[1] * 1000 + math.floor(t[2] / 1000) + tonumber(ARGV[3]), ARGV[4] .. '|' .. ARGV[2])
+return 1`
+
+// BuryScript takes the element ARGV[1] out of the processing list, KEYS[1], and pushes the dead letter ARGV[2]
+// to KEYS[2]; it ends the uniqueness KEYS[3] where that is still the task's, ARGV[3]. It answers 0 when the
+// element was not there any more.
+const BuryScript = `if redis.call('LREM', KEYS[1], -1, ARGV[1]) == 0 then return 0 end
+redis.call('LPUSH', KEYS[2], ARGV[2])
+if redis.call('GET', KEYS[3]) == ARGV[3] then redis.call('DEL', KEYS[3]) end
+return 1`
+
+// ReturnScript gives elements of the processing list, KEYS[1], back to the head of the queue, KEYS[2]: each odd
+// one of ARGV as the even one after it, so that the last is the next to be taken. It answers for each 0 when it
+// was not there any more.
+const ReturnScript = `local was = {}
+for i = 1, #ARGV, 2 do
+  local n = redis.call('LREM', KEYS[1], -1, ARGV[i])
+  if n > 0 then redis.call('RPUSH', KEYS[2], ARGV[i + 1]) end
+  was[#was + 1] = n
+end
+return was`
+
+// PromoteScript moves up to ARGV[1] tasks that are due from the sorted set KEYS[1] to the end of the queue,
+// KEYS[2], and answers in how many milliseconds the next is due: 0 when there are more already, -1 when there
+// is none.
+const PromoteScript = `local t = redis.call('TIME')
+local now = t[1] * 1000 + math.floor(t[2] / 1000)
+for _, member in ipairs(redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', now, 'LIMIT', 0, ARGV[1])) do
+  redis.call('ZREM', KEYS[1], member)
+  redis.call('LPUSH', KEYS[2], string.sub(member, string.find(member, '|', 1, true) + 1))
+end
+local next = redis.call('ZRANGE', KEYS[1], 0, 0, 'WITHSCORES')
+if #next == 0 then return -1 end
+return math.max(math.ceil(next[2] - now), 0)`
+
+// EnqueueScript pushes the envelope ARGV[2] .. now .. ARGV[3] to the queue, KEYS[1], or has it wait in KEYS[2]
+// for ARGV[4] milliseconds where that is more than 0. Where ARGV[5] is not empty it is the task's identifier,
+// and KEYS[3] must not stand; it then does, for at most ARGV[6] milliseconds. ARGV[1] makes the member of the
+// sorted set unique. It answers 0 when the task is a duplicate.
+const EnqueueScript = `if ARGV[5] ~= '' and not redis.call('SET', KEYS[3], ARGV[5], 'NX', 'PX', ARGV[6]) then return 0 end
+local t = redis.call('TIME')
+local now = t[1] * 1000 + math.floor(t[2] / 1000)
+local element = ARGV[2] .. string.format('%d', now) .. ARGV[3]
+if tonumber(ARGV[4]) > 0 then redis.call('ZADD', KEYS[2], now + tonumber(ARGV[4]), ARGV[1] .. '|' .. element)
+else redis.call('LPUSH', KEYS[1], element) end
+return 1`
+
+// ReplayScript pushes the element ARGV[2] to the queue, KEYS[2], if the dead letter ARGV[1] was in KEYS[1], and
+// takes it away there. It answers 0 when it was not there any more.
+const ReplayScript = `if redis.call('LREM', KEYS[1], 1, ARGV[1]) == 0 then return 0 end
+redis.call('LPUSH', KEYS[2], ARGV[2])
+return 1`

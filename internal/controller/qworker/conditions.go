@@ -206,12 +206,25 @@ func (s *scope) brokerReachable() condition {
 		return is(kind, false, config.Reason, config.Message)
 	case err != nil:
 		return is(kind, false, string(broker.ReasonOf(err)), err.Error())
+	case !s.reading.Known && s.reachedBefore() != nil:
+		return *s.reachedBefore()
 	case !s.reading.Known:
 		c := is(kind, false, reasonNotReadYet, "the queue has not been read yet")
 		c.Status = metav1.ConditionUnknown
 		return c
 	}
 	return is(kind, true, reasonReadSucceeded, "the queue's depth is current")
+}
+
+// reachedBefore is the condition that an earlier leader has left, where the broker answered it. It stands
+// until there is newer word, which the backlog has in seconds: a new leader of ten thousand QWorkers is not to
+// write each of them twice to say that nothing has changed.
+func (s *scope) reachedBefore() *condition {
+	c := meta.FindStatusCondition(s.base.Status.Conditions, v1alpha1.ConditionBrokerReachable)
+	if c == nil || c.Status != metav1.ConditionTrue {
+		return nil
+	}
+	return c
 }
 
 func (s *scope) progressing() condition {
@@ -268,6 +281,9 @@ func (s *scope) draining() condition {
 func (s *scope) scalingLimited() condition {
 	const kind = v1alpha1.ConditionScalingLimited
 	c := s.qw.Spec.ScaleConfig
+	if before := meta.FindStatusCondition(s.base.Status.Conditions, kind); before != nil && !s.reading.Known {
+		return *before
+	}
 	switch s.size.limit {
 	case planner.AtMaximum:
 		return is(kind, true, string(planner.AtMaximum), fmt.Sprintf("the queue asks for more workers than maxReplicas (%d)", c.MaxReplicas))

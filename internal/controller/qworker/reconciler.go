@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/types"
@@ -108,6 +109,9 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
 	indexer := mgr.GetFieldIndexer()
 	if err := indexer.IndexField(context.Background(), &corev1.Pod{}, fleet.OwnerIndex, fleet.IndexByOwner); err != nil {
 		return fmt.Errorf("indexing pods by their owner, %w", err)
+	}
+	if err := indexer.IndexField(context.Background(), &appsv1.ControllerRevision{}, revision.OwnerIndex, revision.IndexByOwner); err != nil {
+		return fmt.Errorf("indexing revisions by their owner, %w", err)
 	}
 	if err := indexer.IndexField(context.Background(), &v1alpha1.QWorker{}, scalerConfigIndex, byScalerConfig); err != nil {
 		return fmt.Errorf("indexing QWorkers by their ScalerConfig, %w", err)

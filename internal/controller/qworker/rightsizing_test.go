@@ -28,6 +28,17 @@ func (c *cluster) installMetricsAPI() {
 	}
 }
 
+// removeMetricsAPI takes back what a test before has installed.
+func (c *cluster) removeMetricsAPI() {
+	c.Helper()
+	crd := &unstructured.Unstructured{}
+	crd.SetGroupVersionKind(schema.GroupVersionKind{Group: "apiextensions.k8s.io", Version: "v1", Kind: "CustomResourceDefinition"})
+	crd.SetName("pods.metrics.k8s.io")
+	if err := c.Delete(c.Context(), crd); client.IgnoreNotFound(err) != nil {
+		c.Fatal(err)
+	}
+}
+
 // use says what the containers of a pod use: use(pod, "worker", "300m", "200Mi").
 func (c *cluster) use(pod string, usage ...string) {
 	c.Helper()
@@ -131,7 +142,14 @@ func TestWhatWasLearnedOutlivesTheOperator(t *testing.T) {
 	c.awaitSize("w", 1, usedSize)
 	c.kill(pod.Name, "237Mi")
 	c.awaitSize("w", 1, "352m 337Mi") // 100 MiB more than it had
-	before := c.status("w").Recommendations
+	var before []v1alpha1.ContainerRecommendation
+	c.eventually("the status says so", func() string { // it is written after the pods
+		before = c.status("w").Recommendations
+		if got := shown(before[0].Requests); got != "352m 337Mi" {
+			return got
+		}
+		return ""
+	})
 	c.stop()
 
 	c.use(pod.Name, "worker", "10m", "10Mi")
@@ -315,6 +333,7 @@ func TestKillsWhileTheOperatorWasAway(t *testing.T) {
 // in parallel: the others install the API.
 func TestWithoutMetricsWorkersAreScaled(t *testing.T) {
 	c := newCluster(t)
+	c.removeMetricsAPI()
 	q := makeQWorker("w").sized(requests("100m", "64Mi"))
 	c.create(c.scalerConfig("config"), q)
 	c.push(q.queueName(), 3)

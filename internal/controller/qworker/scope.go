@@ -78,9 +78,6 @@ func (s *scope) reconcile(ctx context.Context) error {
 	if s.deleting() && s.letGoAtOnce() {
 		return s.release(ctx)
 	}
-	if err := s.hold(ctx); err != nil {
-		return err
-	}
 	if err := s.observe(ctx); err != nil {
 		return err
 	}
@@ -274,6 +271,11 @@ func (s *scope) act(ctx context.Context) error {
 	}
 	s.nameCreations()
 	s.watchQueues()
+	if len(s.pods)+len(s.creating) > 0 {
+		if err := s.hold(ctx); err != nil {
+			return err
+		}
+	}
 	var err error
 	s.done, err = s.fleets.Apply(ctx, s.qw, s.pods, s.decision.Actions, s.workerOf, s.newPod)
 	return s.fallBack(err)

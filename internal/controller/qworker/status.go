@@ -35,6 +35,10 @@ func (s *scope) useNewestStatus() {
 // writeStatus writes the status once, if it has changed, and reports the events that go with it.
 func (s *scope) writeStatus(ctx context.Context, failure error) error {
 	s.fillStatus(failure)
+	if s.tooEarly(failure) {
+		s.again = false // the reading wakes
+		return nil
+	}
 	s.metrics.observe(s.name(), s.status, s.done)
 	if equality.Semantic.DeepEqual(s.base.Status, *s.status) {
 		s.report(ctx)
@@ -61,6 +65,13 @@ func (s *scope) writeStatus(ctx context.Context, failure error) error {
 type wholeStatus struct {
 	*v1alpha1.QWorkerStatus
 	Recommendations []v1alpha1.ContainerRecommendation `json:"recommendations"`
+}
+
+// tooEarly reports whether there is nothing to say of a QWorker yet: it is new, nothing was done for it, and
+// its queue is about to be read for the first time. The first status then says everything at once.
+func (s *scope) tooEarly(failure error) bool {
+	return failure == nil && s.stalled == nil && len(s.done) == 0 && len(s.pods) == 0 && !s.deleting() &&
+		s.base.Status.ObservedGeneration == 0 && !s.reading.Known && s.reading.Err == nil
 }
 
 func (s *scope) fillStatus(failure error) {

@@ -43,7 +43,9 @@ type cluster struct {
 	client.Client
 	namespace string
 	redis     *redisserver.Server
-	stop      func()
+	// adjust changes how the operator is started; nil changes nothing.
+	adjust func(*operator.Options)
+	stop   func()
 }
 
 // patience bounds every wait; it is only used up by a failing test.
@@ -51,11 +53,16 @@ const patience = 30 * time.Second
 
 func newCluster(t *testing.T, redisArgs ...string) *cluster {
 	t.Helper()
+	return newAdjustedCluster(t, nil, redisArgs...)
+}
+
+func newAdjustedCluster(t *testing.T, adjust func(*operator.Options), redisArgs ...string) *cluster {
+	t.Helper()
 	c, err := client.New(shared.Config(), client.Options{Scheme: operator.NewScheme()})
 	if err != nil {
 		t.Fatal(err)
 	}
-	cl := &cluster{T: t, Client: c, namespace: controlplanetest.Namespace(t, shared), redis: redisservertest.Start(t, redisArgs...)}
+	cl := &cluster{T: t, Client: c, namespace: controlplanetest.Namespace(t, shared), redis: redisservertest.Start(t, redisArgs...), adjust: adjust}
 	cl.startOperator()
 	return cl
 }
@@ -64,14 +71,16 @@ func newCluster(t *testing.T, redisArgs ...string) *cluster {
 func (c *cluster) startOperator() {
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
-	go func() {
-		ended <- operator.Run(ctx, operator.Options{
-			Config: shared.Config(), Log: testr.NewWithOptions(c.T, testr.Options{Verbosity: -1}),
-			Namespaces: []string{c.namespace}, MetricsAddress: "0", ProbeAddress: "0",
-			UsageInterval:      200 * time.Millisecond,
-			SkipNameValidation: true, Registerer: prometheus.NewRegistry(),
-		})
-	}()
+	options := operator.Options{
+		Config: shared.Config(), Log: testr.NewWithOptions(c.T, testr.Options{Verbosity: -1}),
+		Namespaces: []string{c.namespace}, MetricsAddress: "0", ProbeAddress: "0",
+		UsageInterval:      200 * time.Millisecond,
+		SkipNameValidation: true, Registerer: prometheus.NewRegistry(),
+	}
+	if c.adjust != nil {
+		c.adjust(&options)
+	}
+	go func() { ended <- operator.Run(ctx, options) }()
 	stopped := false
 	c.stop = func() {
 		if stopped {

@@ -1,0 +1,151 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/quickube/qscaler/worker/contract"
+	"github.com/quickube/qscaler/worker/redislist"
+)
+
+// leave measures a fleet in which half of the workers are too many, and then all. The first half has work in
+// hand: the grants must go to the others, exactly as many. Its limit is a bare client that writes the same
+// annotation to as many pods, 64 at once.
+func leave(ctx context.Context, s *stand, o options) ([]figure, error) {
+	const (
+		toIdle = "half too many: grants to idle workers"
+		toBusy = "half too many: grants to busy workers"
+	)
+	var (
+		grants = fmt.Sprintf("%d too many: until the last has leave", o.pods)
+		gone   = fmt.Sprintf("%d too many: from the last grant until the last has left", o.pods)
+		limit  = fmt.Sprintf("limit: a bare client patches %d pods", o.pods)
+		exact  = fmt.Sprintf("%d too many: grants", o.pods)
+		c      collector
+	)
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	n, err := newNode(ctx, s, true, true)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.client.Create(ctx, qworker("leave", queue, o.pods)); err != nil {
+		return nil, err
+	}
+	for range o.runs {
+		busy, err := s.halfBusy(ctx, n, o.pods)
+		if err != nil {
+			return nil, err
+		}
+		if _, err := n.awaitCount(ctx, o.pods-o.pods/2); err != nil {
+			return nil, err
+		}
+		granted, _ := n.account()
+		wrong := 0
+		for _, name := range busy {
+			if granted[name] {
+				wrong++
+			}
+		}
+		c.add(toIdle, "grants", float64(len(granted)-wrong))
+		c.add(toBusy, "grants", float64(wrong))
+		if err := s.purge(ctx, lists(busy)...); err != nil {
+			return nil, err
+		}
+		if _, err := n.awaitCount(ctx, 0); err != nil {
+			return nil, err
+		}
+
+		// All of a full and idle fleet.
+		if err := s.fill(ctx, n, o.pods); err != nil {
+			return nil, err
+		}
+		took, err := s.patchBare(ctx, n)
+		if err != nil {
+			return nil, err
+		}
+		c.took(limit, took)
+		n.forget()
+		n.setLeave(false) // for now: the limit has nobody leave either
+		began := time.Now()
+		if err := s.purge(ctx, queue); err != nil {
+			return nil, err
+		}
+		seen, err := n.await(ctx, "every grant", func(map[string]*corev1.Pod) bool { return len(n.granted) >= o.pods })
+		if err != nil {
+			return nil, err
+		}
+		c.took(grants, seen.Sub(began))
+		n.setLeave(true)
+		began = time.Now()
+		if seen, err = n.awaitCount(ctx, 0); err != nil {
+			return nil, err
+		}
+		c.took(gone, seen.Sub(began))
+		granted, _ = n.account()
+		c.add(exact, "grants", float64(len(granted)))
+	}
+	c.limit(grants, limit)
+	return c.figures, nil
+}
+
+// fill brings a fleet to its maximum.
+func (s *stand) fill(ctx context.Context, n *node, pods int) error {
+	if err := s.push(ctx, queue, pods); err != nil {
+		return err
+	}
+	if _, err := n.awaitReady(ctx, pods); err != nil {
+		return err
+	}
+	n.forget()
+	return s.awaitQWorkers(ctx, 1, isReady)
+}
+
+// halfBusy fills a fleet, gives half of it a message in hand, and takes the other messages away.
+func (s *stand) halfBusy(ctx context.Context, n *node, pods int) (busy []string, err error) {
+	if err := s.fill(ctx, n, pods); err != nil {
+		return nil, err
+	}
+	for _, pod := range n.snapshot()[:pods-pods/2] {
+		busy = append(busy, pod.Name)
+		move := s.redis.B().Lmove().Source(queue).Destination(redislist.Processing(queue, pod.Name)).Right().Left().Build()
+		if err := s.redis.Do(ctx, move).Error(); err != nil {
+			return nil, err
+		}
+	}
+	return busy, s.purge(ctx, queue)
+}
+
+func lists(pods []string) []string {
+	keys := make([]string, len(pods))
+	for i, pod := range pods {
+		keys[i] = redislist.Processing(queue, pod)
+	}
+	return keys
+}
+
+// patchBare writes an annotation of a grant's size to every pod, and waits until the node has seen it.
+func (s *stand) patchBare(ctx context.Context, n *node) (time.Duration, error) {
+	const key = "bench.quickube.com/mark"
+	pods := n.snapshot()
+	mark := time.Now().Format(time.RFC3339Nano)
+	patch := []byte(fmt.Sprintf(`{"metadata":{"annotations":{%q:%q,"bench.quickube.com/reason":%q}}}`, key, mark, contract.ReasonScaleDown))
+	began := time.Now()
+	err := inParallel(len(pods), func(i int) error {
+		pod := &corev1.Pod{}
+		pod.Namespace, pod.Name = namespace, pods[i].Name
+		return s.client.Patch(ctx, pod, client.RawPatch(types.MergePatchType, patch))
+	})
+	if err != nil {
+		return 0, err
+	}
+	seen, err := n.await(ctx, "every mark", func(now map[string]*corev1.Pod) bool {
+		return countOf(now, func(pod *corev1.Pod) bool { return pod.Annotations[key] == mark }) == len(pods)
+	})
+	return seen.Sub(began), err
+}

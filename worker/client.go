@@ -1,0 +1,179 @@
+package worker
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"os"
+	"strconv"
+	"time"
+
+	"github.com/redis/rueidis"
+
+	"github.com/quickube/qscaler/worker/contract"
+	"github.com/quickube/qscaler/worker/internal/store"
+	"github.com/quickube/qscaler/worker/redislist"
+)
+
+// Client enqueues tasks, and looks after dead letters. A producer does not need one: LPUSH of a payload is a
+// task, too.
+type Client struct{ redis rueidis.Client }
+
+// NewClient returns a client on a connection of the caller's, who closes it.
+func NewClient(redis rueidis.Client) *Client { return &Client{redis: redis} }
+
+// ClientFromEnvironment returns a client on the broker that QScaler's environment describes, for handlers that
+// enqueue further tasks. Close it.
+func ClientFromEnvironment() (*Client, error) {
+	if os.Getenv(contract.EnvBrokerAddress) == "" {
+		return nil, fmt.Errorf("the environment has no %s", contract.EnvBrokerAddress)
+	}
+	option, err := redisOption(os.Getenv)
+	if err != nil {
+		return nil, err
+	}
+	redis, err := rueidis.NewClient(option)
+	if err != nil {
+		return nil, fmt.Errorf("connecting to %s, %w", option.InitAddress[0], err)
+	}
+	return NewClient(redis), nil
+}
+
+// Close closes the connection.
+func (c *Client) Close() { c.redis.Close() }
+
+// ErrDuplicate is the answer to a task with a uniqueness key that another task of the queue has, which is
+// neither done nor dead.
+var ErrDuplicate = errors.New("the queue has a task with this uniqueness key already")
+
+// EnqueueOption changes how a task is enqueued.
+type EnqueueOption func(*enqueue)
+
+type enqueue struct {
+	id, unique string
+	headers    map[string]string
+	delay      time.Duration
+	uniqueFor  time.Duration
+}
+
+// WithID sets the task's identifier: 1 to 128 of A-Z a-z 0-9 . _ -. The default is random.
+func WithID(id string) EnqueueOption { return func(e *enqueue) { e.id = id } }
+
+// WithHeader adds a header.
+func WithHeader(name, value string) EnqueueOption {
+	return func(e *enqueue) {
+		if e.headers == nil {
+			e.headers = map[string]string{}
+		}
+		e.headers[name] = value
+	}
+}
+
+// WithDelay has the task wait for d before any worker may take it. It counts as demand, and is taken, once it
+// is due; where no worker runs then, up to the operator's safety interval (5 s) later.
+func WithDelay(d time.Duration) EnqueueOption { return func(e *enqueue) { e.delay = d } }
+
+// WithUnique refuses the task with ErrDuplicate while another one with the same key is in the queue, in hand or
+// waiting for its next attempt. The key is free again when that task is done or dead, and at the latest after
+// d, which must be more than 0 and is rounded up to a millisecond.
+func WithUnique(key string, d time.Duration) EnqueueOption {
+	return func(e *enqueue) { e.unique, e.uniqueFor = key, d }
+}
+
+var enqueueScript = rueidis.NewLuaScript(redislist.EnqueueScript)
+
+// Enqueue adds a task to a queue and returns its identifier. After any error but ErrDuplicate and those of the
+// options it is not known whether the task was added: to try again with the same WithUnique key is safe.
+func (c *Client) Enqueue(ctx context.Context, queue string, payload []byte, opts ...EnqueueOption) (id string, err error) {
+	e := enqueue{id: rand.Text()}
+	for _, option := range opts {
+		option(&e)
+	}
+	if err := e.check(queue); err != nil {
+		return "", err
+	}
+	if e.unique != "" {
+		WithHeader(store.UniqueHeader, e.unique)(&e)
+	}
+	before, after := redislist.Task{ID: e.id, Headers: e.headers, Payload: string(payload)}.AroundFirst()
+	owner := ""
+	if e.unique != "" {
+		owner = e.id
+	}
+	added, err := enqueueScript.Exec(ctx, c.redis,
+		[]string{queue, redislist.Delayed(queue), redislist.Unique(queue, e.unique)},
+		[]string{
+			rand.Text(), before, after, strconv.FormatInt(milliseconds(e.delay), 10),
+			owner, strconv.FormatInt(milliseconds(e.uniqueFor), 10),
+		}).AsInt64()
+	switch {
+	case err != nil:
+		return "", fmt.Errorf("enqueuing to %s, %w", queue, err)
+	case added == 0:
+		return "", fmt.Errorf("enqueuing to %s with key %q, %w", queue, e.unique, ErrDuplicate)
+	}
+	return e.id, nil
+}
+
+func (e *enqueue) check(queue string) error {
+	if queue == "" {
+		return errors.New("the queue's name is empty")
+	}
+	if err := redislist.CheckID(e.id); err != nil {
+		return fmt.Errorf("WithID: %w", err)
+	}
+	if e.unique != "" && e.uniqueFor <= 0 {
+		return fmt.Errorf("WithUnique(%q, %s): the time must be more than 0", e.unique, e.uniqueFor)
+	}
+	if _, reserved := e.headers[store.UniqueHeader]; reserved {
+		return fmt.Errorf("WithHeader(%q): the name is the SDK's own", store.UniqueHeader)
+	}
+	return nil
+}
+
+// milliseconds is a duration in whole milliseconds, rounded up; 0 for none.
+func milliseconds(d time.Duration) int64 {
+	return int64((max(d, 0) + time.Millisecond - 1) / time.Millisecond)
+}
+
+// DeadLetters returns up to limit dead letters of a queue after the first so many, the youngest first.
+func (c *Client) DeadLetters(ctx context.Context, queue string, after, limit int64) ([]DeadLetter, error) {
+	if limit <= 0 || after < 0 {
+		return nil, fmt.Errorf("%d dead letters after the first %d: the one must be more than 0, the other 0 or more", limit, after)
+	}
+	list := c.redis.B().Lrange().Key(redislist.Dead(queue)).Start(after).Stop(after + limit - 1).Build()
+	elements, err := c.redis.Do(ctx, list).AsStrSlice()
+	if err != nil {
+		return nil, fmt.Errorf("reading the dead letters of %s, %w", queue, err)
+	}
+	letters := make([]DeadLetter, len(elements))
+	for i, element := range elements {
+		if letters[i], err = parseLetter(element); err != nil {
+			return nil, err
+		}
+	}
+	return letters, nil
+}
+
+var replayScript = rueidis.NewLuaScript(redislist.ReplayScript)
+
+// Replay gives a dead letter back to its queue as a task that was never tried, with the same identifier. It is
+// not ok when somebody else has replayed or dropped it.
+func (c *Client) Replay(ctx context.Context, queue string, d DeadLetter) (ok bool, err error) {
+	t := redislist.Task{ID: d.ID, First: d.First, Headers: d.Headers, Payload: string(d.Payload)}
+	moved, err := replayScript.Exec(ctx, c.redis, []string{redislist.Dead(queue), queue}, []string{d.raw, t.Element()}).AsInt64()
+	if err != nil {
+		return false, fmt.Errorf("replaying dead letter %s of %s, %w", d.ID, queue, err)
+	}
+	return moved > 0, nil
+}
+
+// Drop deletes a dead letter. It is not ok when somebody else has replayed or dropped it.
+func (c *Client) Drop(ctx context.Context, queue string, d DeadLetter) (ok bool, err error) {
+	removed, err := c.redis.Do(ctx, c.redis.B().Lrem().Key(redislist.Dead(queue)).Count(1).Element(d.raw).Build()).AsInt64()
+	if err != nil {
+		return false, fmt.Errorf("dropping dead letter %s of %s, %w", d.ID, queue, err)
+	}
+	return removed > 0, nil
+}

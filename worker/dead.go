@@ -1,0 +1,70 @@
+package worker
+
+import (
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"time"
+	"unicode/utf8"
+
+	"github.com/quickube/qscaler/worker/internal/store"
+)
+
+// DeadLetter is a task that was given up.
+type DeadLetter struct {
+	ID       string
+	Payload  []byte
+	Headers  map[string]string
+	Attempts int
+	// Error is the last attempt's.
+	Error string
+	// First is when the task was enqueued by a Client, or else first reserved; Died when it was given up.
+	First, Died time.Time
+
+	raw string // the element of the list
+}
+
+// letter is a dead letter as it stands in Redis, one line of JSON that a person can read.
+type letter struct {
+	ID       string            `json:"id"`
+	Error    string            `json:"error"`
+	Attempts int               `json:"attempts"`
+	First    time.Time         `json:"first"`
+	Died     time.Time         `json:"died"`
+	Headers  map[string]string `json:"headers,omitempty"`
+	// Payload is the payload where it is valid UTF-8; Base64 has it otherwise.
+	Payload string `json:"payload"`
+	Base64  string `json:"payloadBase64,omitempty"`
+}
+
+func letterOf(t *held, err error, died time.Time) string {
+	l := letter{
+		ID: t.ID, Error: err.Error(), Attempts: t.Attempt(), First: t.First, Died: died.UTC().Truncate(time.Millisecond),
+		Headers: t.Headers, Payload: t.Payload,
+	}
+	if !utf8.ValidString(t.Payload) {
+		l.Payload, l.Base64 = "", base64.StdEncoding.EncodeToString([]byte(t.Payload))
+	}
+	data, _ := json.Marshal(l) // of strings, numbers and times: it cannot fail
+	return string(data)
+}
+
+func parseLetter(raw string) (DeadLetter, error) {
+	var l letter
+	if err := json.Unmarshal([]byte(raw), &l); err != nil {
+		return DeadLetter{}, fmt.Errorf("decoding a dead letter, %w", err)
+	}
+	d := DeadLetter{
+		ID: l.ID, Payload: []byte(l.Payload), Headers: l.Headers, Attempts: l.Attempts,
+		Error: l.Error, First: l.First, Died: l.Died, raw: raw,
+	}
+	delete(d.Headers, store.UniqueHeader)
+	if l.Base64 != "" {
+		payload, err := base64.StdEncoding.DecodeString(l.Base64)
+		if err != nil {
+			return DeadLetter{}, fmt.Errorf("decoding the payload of dead letter %s, %w", l.ID, err)
+		}
+		d.Payload = payload
+	}
+	return d, nil
+}

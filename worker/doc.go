@@ -1,0 +1,27 @@
+// Package worker is the SDK for workers of QScaler in Go.
+//
+//	func main() {
+//		err := worker.Run(context.Background(), worker.JSON(func(ctx context.Context, mail Mail) error {
+//			return send(ctx, mail)
+//		}), worker.WithConcurrency(10))
+//		if err != nil {
+//			log.Fatal(err)
+//		}
+//	}
+//
+// A worker takes tasks from a Redis list, has a handler do them, and leaves when it is told to: Run then
+// returns nil, and main ends with exit code 0. A task in hand is always finished first.
+//
+// Tasks are pushed by LPUSH from anywhere, or by a Client. Each is done at least once: it is reserved in the
+// pod's own list, acknowledged when the handler returns nil, tried again when it returns an error, and a dead
+// letter when nothing helps.
+//
+//	handler.go     what does a task
+//	options.go     how
+//	worker.go      Run
+//	intake.go      taking tasks, and giving them back
+//	attempt.go     doing one
+//	settle.go      telling the broker what came of it
+//	leave.go       being told to leave
+//	client.go      enqueuing tasks, and dead letters
+package worker

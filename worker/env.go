@@ -1,0 +1,98 @@
+package worker
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/redis/rueidis"
+
+	"github.com/quickube/qscaler/worker/contract"
+)
+
+// environment is what the operator tells a worker.
+type environment struct {
+	queue, pod, drainFile string
+	redis                 rueidis.ClientOption
+}
+
+// readEnvironment reads the variables of package contract. getenv is os.Getenv.
+func readEnvironment(getenv func(string) string) (environment, error) {
+	e := environment{queue: getenv(contract.EnvQueue), pod: getenv(contract.EnvPodName), drainFile: getenv(contract.EnvDrainFile)}
+	if e.drainFile == "" {
+		e.drainFile = contract.DrainFile
+	}
+	var missing []string
+	for _, name := range []string{contract.EnvQueue, contract.EnvPodName, contract.EnvBrokerAddress} {
+		if getenv(name) == "" {
+			missing = append(missing, name)
+		}
+	}
+	if len(missing) > 0 {
+		return e, fmt.Errorf("the environment has no %s: QScaler sets it in the pods of a QWorker; set it yourself to run a worker elsewhere", strings.Join(missing, ", no "))
+	}
+	if broker := getenv(contract.EnvBroker); broker != "" && broker != "redis" {
+		return e, fmt.Errorf("%s is %q; this package works on redis", contract.EnvBroker, broker)
+	}
+	var err error
+	e.redis, err = redisOption(getenv)
+	return e, err
+}
+
+// replyTimeout is how long Redis may take to answer before its connection is given up.
+const replyTimeout = 10 * time.Second
+
+func redisOption(getenv func(string) string) (rueidis.ClientOption, error) {
+	o := rueidis.ClientOption{
+		InitAddress:       []string{getenv(contract.EnvBrokerAddress)},
+		Username:          getenv(contract.EnvBrokerUsername),
+		Password:          getenv(contract.EnvBrokerPassword),
+		ForceSingleClient: true,
+		DisableCache:      true,
+		DisableRetry:      true, // what to do after an error is decided here
+		ConnWriteTimeout:  replyTimeout,
+		ClientSetInfo:     []string{},
+		AlwaysPipelining:  true,
+	}
+	if text := getenv(contract.EnvBrokerDatabase); text != "" {
+		database, err := strconv.Atoi(text)
+		if err != nil || database < 0 {
+			return o, fmt.Errorf("%s is %q; it must be a number, 0 or more", contract.EnvBrokerDatabase, text)
+		}
+		o.SelectDB = database
+	}
+	if getenv(contract.EnvBrokerTLS) != "true" {
+		return o, nil
+	}
+	host, _, err := net.SplitHostPort(o.InitAddress[0])
+	if err != nil {
+		return o, fmt.Errorf("%s is %q; it must be host:port", contract.EnvBrokerAddress, o.InitAddress[0])
+	}
+	o.TLSConfig = &tls.Config{
+		MinVersion: tls.VersionTLS12, ServerName: host,
+		InsecureSkipVerify: getenv(contract.EnvBrokerTLSInsecure) == "true", //nolint:gosec // only where the ScalerConfig says so
+	}
+	if name := getenv(contract.EnvBrokerTLSServerName); name != "" {
+		o.TLSConfig.ServerName = name
+	}
+	if pem := getenv(contract.EnvBrokerTLSCA); pem != "" {
+		o.TLSConfig.RootCAs = x509.NewCertPool()
+		if !o.TLSConfig.RootCAs.AppendCertsFromPEM([]byte(pem)) {
+			return o, errors.New(contract.EnvBrokerTLSCA + " has no PEM certificate")
+		}
+	}
+	return o, nil
+}
+
+// hasLeave reports whether the drain file is not empty. It is opened by path each time, because the kubelet
+// replaces it; one that cannot be read is no grant.
+func hasLeave(path string) (reason string, leave bool) {
+	data, err := os.ReadFile(path)
+	return strings.TrimSpace(string(data)), err == nil && len(data) > 0
+}

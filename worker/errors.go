@@ -1,0 +1,56 @@
+package worker
+
+import (
+	"errors"
+	"time"
+)
+
+// ErrHandBack is returned by a handler that stops early, at a checkpoint of its own, because the worker is to
+// leave (see Draining): the task goes back to the head of the queue, where another worker takes it at once. It
+// counts as no attempt.
+var ErrHandBack = errors.New("the task is handed back")
+
+// The causes with which a task's context is cancelled; see context.Cause.
+var (
+	// ErrTimeout means that the task took longer than WithTimeout allows.
+	ErrTimeout = errors.New("the task took too long")
+	// ErrLost means that the reservation is lost: the pod was taken for dead, and the task given to another
+	// worker. Whatever this one still does of it is done twice.
+	ErrLost = errors.New("the task's reservation is lost")
+	// ErrKilled means that a second signal came.
+	ErrKilled = errors.New("a second signal ended the worker in the middle of its tasks")
+)
+
+// errWorkerEnded is the error of a task whose worker was killed in each attempt.
+var errWorkerEnded = errors.New("its worker ended before the task did")
+
+// Permanent marks an error that no further attempt can mend: the task becomes a dead letter at once.
+// Permanent(nil) is nil.
+func Permanent(err error) error {
+	if err == nil {
+		return nil
+	}
+	return &permanentError{err}
+}
+
+type permanentError struct{ err error }
+
+func (e *permanentError) Error() string { return e.err.Error() }
+func (e *permanentError) Unwrap() error { return e.err }
+
+// RetryAfter marks an error after which the next attempt is to wait for d, and not for the back-off. The
+// attempt counts. RetryAfter(nil, d) is nil.
+func RetryAfter(err error, d time.Duration) error {
+	if err == nil {
+		return nil
+	}
+	return &retryAfterError{err, max(d, 0)}
+}
+
+type retryAfterError struct {
+	err   error
+	after time.Duration
+}
+
+func (e *retryAfterError) Error() string { return e.err.Error() }
+func (e *retryAfterError) Unwrap() error { return e.err }

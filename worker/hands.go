@@ -1,0 +1,117 @@
+package worker
+
+import (
+	"context"
+	"sync"
+
+	"github.com/quickube/qscaler/worker/internal/store"
+)
+
+// hands has what the worker has in hand: every task that it has reserved and whose end Redis has not confirmed.
+type hands struct {
+	mu    sync.Mutex
+	tasks map[string]*held // by element
+	// over is why no attempt may go on, nil while they may.
+	over error
+	// freed is signalled when there is less in hand.
+	freed chan struct{}
+}
+
+// held is one task in hand.
+type held struct {
+	store.Item
+	// settling is true once the attempt has ended: what comes of it is on its way to Redis.
+	settling bool
+	// cancel ends the attempt's context, nil while it has not begun.
+	cancel context.CancelCauseFunc
+	// lost is true once the worker's list was seen without it.
+	lost bool
+}
+
+func newHands() *hands {
+	return &hands{tasks: map[string]*held{}, freed: make(chan struct{}, 1)}
+}
+
+func (h *hands) take(item store.Item) *held {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	t := &held{Item: item}
+	h.tasks[item.Element] = t
+	return t
+}
+
+// begin notes how an attempt is ended, and reports whether the task is still the worker's.
+func (h *hands) begin(t *held, cancel context.CancelCauseFunc) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	t.cancel = cancel
+	if h.over != nil {
+		cancel(h.over)
+	}
+	return !t.lost
+}
+
+func (h *hands) settle(t *held) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	t.settling = true
+}
+
+func (h *hands) drop(tasks ...*held) {
+	h.mu.Lock()
+	for _, t := range tasks {
+		delete(h.tasks, t.Element)
+	}
+	h.mu.Unlock()
+	select {
+	case h.freed <- struct{}{}:
+	default:
+	}
+}
+
+func (h *hands) count() int {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return len(h.tasks)
+}
+
+// snapshot has the tasks in hand that are worked on or wait for it.
+func (h *hands) snapshot() map[string]*held {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	tasks := make(map[string]*held, len(h.tasks))
+	for element, t := range h.tasks {
+		tasks[element] = t
+	}
+	return tasks
+}
+
+// lose ends the attempts at the tasks that the worker's list does not hold any more, though they were in hand
+// before it was read. Those that are settling have left it by themselves.
+func (h *hands) lose(before map[string]*held, listed map[string]bool) (lost []*held) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for element, t := range before {
+		if listed[element] || t.settling || h.tasks[element] != t {
+			continue
+		}
+		t.lost = true
+		if t.cancel != nil {
+			t.cancel(ErrLost)
+		}
+		lost = append(lost, t)
+	}
+	return lost
+}
+
+// end ends every attempt, also those that have yet to begin.
+func (h *hands) end(cause error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.over = cause
+	for _, t := range h.tasks {
+		if t.cancel != nil {
+			t.cancel(cause)
+		}
+	}
+}

@@ -1,0 +1,363 @@
+package worker
+
+import (
+	"context"
+	"math/rand/v2"
+	"slices"
+	"time"
+
+	"github.com/quickube/qscaler/worker/internal/store"
+)
+
+const (
+	// takeWait is how long an empty queue is waited on before the worker looks up.
+	takeWait = time.Second
+	// promoteEvery is how often tasks that are due are looked for, while none is known to be due earlier.
+	promoteEvery = time.Second
+	// sweepEvery is how often the worker's own list is compared with what is in hand.
+	sweepEvery = 5 * time.Second
+	// suspectAfter is how many attempts at a task must have ended with their worker for it to be done with
+	// nothing else in hand: the next worker to end has only it to blame.
+	suspectAfter = 2
+)
+
+// intake is what takeTasks keeps in mind.
+type intake struct {
+	// ready has the tasks that are reserved and not begun, since readySince.
+	ready      []*held
+	readySince time.Time
+	// orphans are elements of the worker's own list that nobody has in hand: left by a process that was
+	// killed, or reserved by a command whose answer was lost.
+	orphans []string
+	// coming is where tasks come in that were asked for while others were ready; nil when none were.
+	coming chan reserved
+	// dry is true when the queue had fewer tasks than were asked for.
+	dry         bool
+	nextSweep   time.Time
+	nextPromote time.Time
+}
+
+// reserved is what came of a reservation.
+type reserved struct {
+	items []store.Item
+	err   error
+}
+
+// takeTasks takes tasks and begins them, until the worker is to leave and has nothing in hand.
+func (r *run) takeTasks() error {
+	for failures := 0; ; {
+		select {
+		case <-r.killed:
+			return ErrKilled
+		default:
+		}
+		reason, leaving := r.leave.why()
+		var err error
+		if leaving {
+			var left bool
+			if left, err = r.depart(); left {
+				r.options.log.Info("leaving", "queue", r.queue, "reason", reason)
+				return nil
+			}
+		} else {
+			err = r.turn()
+		}
+		if err == nil {
+			failures = 0
+			continue
+		}
+		r.complain(err)
+		if failures++; leaving && failures > 1 && r.hands.count() == 0 {
+			// If the broker stays away, nothing is gained by waiting: what a lost answer may have left in our
+			// list is given back by the operator once the pod is gone.
+			r.options.log.Warn("leaving, though the broker does not answer", "queue", r.queue, "reason", reason)
+			return nil
+		}
+		r.nextSweep = time.Time{}
+		select {
+		case <-time.After(retryPause):
+		case <-r.killed:
+		}
+	}
+}
+
+// turn is one step: look after the list, begin what is ready, or take more.
+func (r *run) turn() error {
+	now := time.Now()
+	switch {
+	case now.After(r.nextSweep):
+		return r.sweep()
+	case len(r.ready) > 0:
+		return r.beginReady()
+	case r.coming != nil:
+		return r.receive()
+	case !r.awaitHand(time.Until(r.nextSweep)):
+		return nil
+	case len(r.orphans) > 0:
+		return r.adopt()
+	case now.After(r.nextPromote):
+		return r.promote()
+	case r.dry:
+		return r.takeOne()
+	default:
+		return r.takeMany()
+	}
+}
+
+// awaitHand waits until one more attempt may begin, at most so long, and not while the worker is to leave.
+func (r *run) awaitHand(d time.Duration) bool {
+	select {
+	case r.slots <- struct{}{}:
+		<-r.slots // nobody else takes them
+		return true
+	default:
+	}
+	timer := time.NewTimer(max(d, 0))
+	defer timer.Stop()
+	select {
+	case r.slots <- struct{}{}:
+		<-r.slots
+		return true
+	case <-timer.C:
+	case <-r.leave.signal():
+	case <-r.killed:
+	}
+	return false
+}
+
+// beginReady begins the oldest task that is reserved. Tasks that have waited for a hand too long are given
+// back: somebody else may be idle.
+func (r *run) beginReady() error {
+	if !r.awaitHand(patience - time.Since(r.readySince)) {
+		if time.Since(r.readySince) >= patience {
+			return r.giveBack()
+		}
+		return nil
+	}
+	t := r.ready[0]
+	r.ready = r.ready[1:]
+	r.readySince = time.Now()
+	if t.Lost >= suspectAfter {
+		return r.attemptAlone(t)
+	}
+	r.slots <- struct{}{}
+	r.hand(t)
+	if ahead := r.pace.ahead(cap(r.slots)); r.coming == nil && !r.dry && len(r.ready) < ahead/2 {
+		r.takeAhead(ahead)
+	}
+	return nil
+}
+
+// hand has a hand do a task: one that is free, or another. A hand stays for the next task, because a new
+// goroutine would have to grow its stack anew.
+func (r *run) hand(t *held) {
+	select {
+	case r.begun <- t:
+	default:
+		go func() {
+			for ; t != nil; t = <-r.begun {
+				r.attempt(t)
+			}
+		}()
+	}
+}
+
+// takeAhead reserves tasks while others are ready, so that short ones do not wait for the broker.
+func (r *run) takeAhead(n int) {
+	coming := make(chan reserved, 1)
+	r.coming = coming
+	go func() {
+		ctx, cancel := context.WithTimeout(r.tasks, operationTimeout)
+		defer cancel()
+		items, err := r.store.Reserve(ctx, n)
+		coming <- reserved{items, err}
+	}()
+}
+
+// receive takes up what was asked for ahead.
+func (r *run) receive() error {
+	came := <-r.coming // it has a time-out of its own
+	r.coming = nil
+	if came.err != nil {
+		return came.err
+	}
+	r.dry = len(came.items) == 0
+	r.takeUp(came.items...)
+	return nil
+}
+
+// attemptAlone does a suspect while nothing else is in hand.
+func (r *run) attemptAlone(t *held) error {
+	if err := r.giveBack(); err != nil {
+		r.ready = append(r.ready, t)
+		return err
+	}
+	for range cap(r.slots) {
+		select {
+		case r.slots <- struct{}{}:
+		case <-r.killed:
+			return nil
+		}
+	}
+	r.attempt(t)
+	for range cap(r.slots) - 1 { // one is the attempt's own
+		<-r.slots
+	}
+	return nil
+}
+
+// takeMany reserves a task for each free hand, and some more while tasks are short.
+func (r *run) takeMany() error {
+	n := cap(r.slots) - len(r.slots) + r.pace.ahead(cap(r.slots))
+	ctx, cancel := context.WithTimeout(r.tasks, operationTimeout)
+	defer cancel()
+	items, err := r.store.Reserve(ctx, n)
+	if err != nil {
+		return err
+	}
+	r.dry = len(items) == 0
+	r.takeUp(items...)
+	return nil
+}
+
+// takeOne waits for a task.
+func (r *run) takeOne() error {
+	wait := min(takeWait, max(time.Until(r.nextPromote), time.Millisecond), max(time.Until(r.nextSweep), time.Millisecond))
+	ctx, cancel := context.WithTimeout(r.tasks, wait+operationTimeout)
+	defer cancel()
+	item, ok, err := r.store.Take(ctx, wait)
+	if err != nil || !ok {
+		return err
+	}
+	r.dry = false
+	r.takeUp(item)
+	return nil
+}
+
+func (r *run) takeUp(items ...store.Item) {
+	for _, item := range items {
+		r.ready = append(r.ready, r.hands.take(item))
+	}
+	r.readySince = time.Now()
+}
+
+// adopt takes up an orphan.
+func (r *run) adopt() error {
+	ctx, cancel := context.WithTimeout(r.tasks, operationTimeout)
+	defer cancel()
+	item, ok, err := r.store.Adopt(ctx, r.orphans[0])
+	if err != nil {
+		return err
+	}
+	r.orphans = r.orphans[1:]
+	if ok {
+		r.takeUp(item)
+	}
+	return nil
+}
+
+// promote has tasks that are due wait in the queue.
+func (r *run) promote() error {
+	ctx, cancel := context.WithTimeout(r.tasks, operationTimeout)
+	defer cancel()
+	next, err := r.store.Promote(ctx)
+	if err != nil {
+		return err
+	}
+	const part = 5 // a fifth more or less, so that a thousand workers do not ask at once
+	pause := promoteEvery - promoteEvery/part + rand.N(2*promoteEvery/part)
+	if next >= 0 {
+		pause = min(pause, next)
+	}
+	r.nextPromote = time.Now().Add(pause)
+	return nil
+}
+
+// sweep compares the worker's own list with what is in hand. What nobody has in hand is an orphan; what is in
+// hand and not in the list any more is lost.
+func (r *run) sweep() error {
+	before := r.hands.snapshot()
+	ctx, cancel := context.WithTimeout(r.tasks, operationTimeout)
+	defer cancel()
+	elements, err := r.store.Held(ctx)
+	if err != nil {
+		return err
+	}
+	listed := make(map[string]bool, len(elements))
+	r.orphans = nil
+	for _, element := range elements {
+		listed[element] = true
+		if before[element] == nil {
+			r.orphans = append(r.orphans, element)
+		}
+	}
+	for _, t := range r.hands.lose(before, listed) {
+		r.options.log.Warn("a task's reservation is lost", "queue", r.queue, "id", t.ID)
+	}
+	r.nextSweep = time.Now().Add(sweepEvery)
+	return nil
+}
+
+// giveBack returns what is reserved and not begun.
+func (r *run) giveBack() error {
+	if len(r.ready) == 0 {
+		return nil
+	}
+	items := make([]store.Item, len(r.ready))
+	for i, t := range slices.Backward(r.ready) { // the youngest first: the oldest is the head of the queue again
+		items[len(items)-1-i] = t.Item
+	}
+	if err := r.giveBackAll(items); err != nil {
+		return err
+	}
+	r.hands.drop(r.ready...)
+	r.ready, r.dry = nil, false
+	return nil
+}
+
+func (r *run) giveBackAll(items []store.Item) error {
+	ctx, cancel := context.WithTimeout(r.tasks, operationTimeout)
+	defer cancel()
+	_, err := r.store.Return(ctx, items...)
+	return err
+}
+
+// depart is one step on the way out: give back what was not begun, wait for what was, and leave with an empty
+// list.
+func (r *run) depart() (left bool, err error) {
+	if r.coming != nil {
+		if err := r.receive(); err != nil {
+			return false, err
+		}
+	}
+	if err := r.giveBack(); err != nil {
+		return false, err
+	}
+	if r.hands.count() > 0 {
+		r.awaitFreed()
+		return false, nil
+	}
+	if err := r.sweep(); err != nil {
+		return false, err
+	}
+	if len(r.orphans) == 0 {
+		return true, nil
+	}
+	items := make([]store.Item, len(r.orphans))
+	for i, element := range r.orphans { // the oldest is to be the last, and the head of the queue
+		items[len(items)-1-i] = store.Parsed(element)
+	}
+	return true, r.giveBackAll(items)
+}
+
+// awaitFreed waits until there is less in hand, the worker is killed, or it is time to look whether it still is
+// to leave.
+func (r *run) awaitFreed() {
+	timer := time.NewTimer(drainPoll)
+	defer timer.Stop()
+	select {
+	case <-r.hands.freed:
+	case <-timer.C:
+	case <-r.killed:
+	}
+}

@@ -1,0 +1,28 @@
+// Package inject lets the package workertest put another broker under a worker.
+package inject
+
+import (
+	"context"
+
+	"github.com/quickube/qscaler/worker/internal/store"
+)
+
+// Broker takes the place of what the environment describes.
+type Broker struct {
+	Queue     string
+	DrainFile string
+	Store     store.Store
+	// Killed, where it is closed, is what a second signal is.
+	Killed <-chan struct{}
+}
+
+type key struct{}
+
+// With returns a context under which a worker works on b.
+func With(ctx context.Context, b Broker) context.Context { return context.WithValue(ctx, key{}, b) }
+
+// From is the broker that a context carries.
+func From(ctx context.Context) (b Broker, ok bool) {
+	b, ok = ctx.Value(key{}).(Broker)
+	return b, ok
+}

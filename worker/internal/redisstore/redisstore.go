@@ -1,0 +1,172 @@
+// Package redisstore keeps tasks in Redis lists, by the protocol of worker/redislist.
+package redisstore
+
+import (
+	"context"
+	"crypto/rand"
+	"strconv"
+	"sync/atomic"
+	"time"
+
+	"github.com/redis/rueidis"
+
+	"github.com/quickube/qscaler/worker/internal/store"
+	"github.com/quickube/qscaler/worker/redislist"
+)
+
+var (
+	reserve = rueidis.NewLuaScript(redislist.ReserveScript)
+	adopt   = rueidis.NewLuaScript(redislist.AdoptScript)
+	done    = rueidis.NewLuaScript(redislist.DoneScript)
+	settle  = rueidis.NewLuaScript(redislist.SettleScript)
+	retry   = rueidis.NewLuaScript(redislist.RetryScript)
+	bury    = rueidis.NewLuaScript(redislist.BuryScript)
+	back    = rueidis.NewLuaScript(redislist.ReturnScript)
+	promote = rueidis.NewLuaScript(redislist.PromoteScript)
+)
+
+// promoteLimit bounds one step of Promote, so that a million tasks due at once do not hold Redis up.
+const promoteLimit = "200"
+
+// Store is the share that one worker has in a queue.
+type Store struct {
+	client     rueidis.Client
+	queue      string
+	processing string
+	// prefix and count make reservations that no other process has.
+	prefix string
+	count  atomic.Int64
+}
+
+var _ store.Store = (*Store)(nil)
+
+// New returns the share of a pod in a queue. Close closes the client.
+func New(client rueidis.Client, queue, pod string) *Store {
+	return &Store{client: client, queue: queue, processing: redislist.Processing(queue, pod), prefix: rand.Text()}
+}
+
+func (s *Store) reservation() string { return s.prefix + "." + strconv.FormatInt(s.count.Add(1), 36) }
+
+// Reserve implements store.Store.
+func (s *Store) Reserve(ctx context.Context, n int) ([]store.Item, error) {
+	elements, err := reserve.Exec(ctx, s.client, []string{s.queue, s.processing},
+		[]string{strconv.Itoa(n), s.reservation()}).AsStrSlice()
+	if err != nil {
+		return nil, err
+	}
+	items := make([]store.Item, len(elements))
+	for i, element := range elements {
+		items[i] = store.Parsed(element)
+	}
+	return items, nil
+}
+
+// Take implements store.Store.
+func (s *Store) Take(ctx context.Context, wait time.Duration) (store.Item, bool, error) {
+	move := s.client.B().Blmove().Source(s.queue).Destination(s.processing).Right().Left().Timeout(wait.Seconds()).Build()
+	element, err := s.client.Do(ctx, move).ToString()
+	if rueidis.IsRedisNil(err) {
+		return store.Item{}, false, nil
+	}
+	if err != nil {
+		return store.Item{}, false, err
+	}
+	return s.Adopt(ctx, element)
+}
+
+// Held implements store.Store.
+func (s *Store) Held(ctx context.Context) ([]string, error) {
+	elements, err := s.client.Do(ctx, s.client.B().Lrange().Key(s.processing).Start(0).Stop(-1).Build()).AsStrSlice()
+	for i, j := 0, len(elements)-1; i < j; i, j = i+1, j-1 {
+		elements[i], elements[j] = elements[j], elements[i]
+	}
+	return elements, err
+}
+
+// Adopt implements store.Store.
+func (s *Store) Adopt(ctx context.Context, element string) (store.Item, bool, error) {
+	stamped, err := adopt.Exec(ctx, s.client, []string{s.processing}, []string{element, s.reservation()}).ToString()
+	if rueidis.IsRedisNil(err) {
+		return store.Item{}, false, nil
+	}
+	return store.Parsed(stamped), err == nil, err
+}
+
+// Done implements store.Store.
+func (s *Store) Done(ctx context.Context, items ...store.Item) ([]bool, error) {
+	var (
+		was      = make([]bool, len(items))
+		plain    = make([]int, 0, len(items))
+		elements = make([]string, 0, len(items))
+	)
+	for i, item := range items {
+		if item.Headers[store.UniqueHeader] == "" {
+			plain, elements = append(plain, i), append(elements, item.Element)
+			continue
+		}
+		var err error
+		if was[i], err = moved(settle.Exec(ctx, s.client, []string{s.processing, s.unique(item)}, []string{item.Element, item.ID})); err != nil {
+			return nil, err
+		}
+	}
+	if len(plain) == 0 {
+		return was, nil
+	}
+	answers, err := allMoved(done.Exec(ctx, s.client, []string{s.processing}, elements))
+	for n, ours := range answers {
+		was[plain[n]] = ours
+	}
+	return was, err
+}
+
+// unique is the key of a task's uniqueness; of a task that has none, one that never stands.
+func (s *Store) unique(item store.Item) string {
+	return redislist.Unique(s.queue, item.Headers[store.UniqueHeader])
+}
+
+// Retry implements store.Store.
+func (s *Store) Retry(ctx context.Context, item store.Item, wait time.Duration) (bool, error) {
+	return moved(retry.Exec(ctx, s.client, []string{s.processing, redislist.Delayed(s.queue)},
+		[]string{item.Element, store.Failed(item), strconv.FormatInt(wait.Milliseconds(), 10), item.Reservation}))
+}
+
+// Bury implements store.Store.
+func (s *Store) Bury(ctx context.Context, item store.Item, letter string) (bool, error) {
+	return moved(bury.Exec(ctx, s.client, []string{s.processing, redislist.Dead(s.queue), s.unique(item)},
+		[]string{item.Element, letter, item.ID}))
+}
+
+// Return implements store.Store.
+func (s *Store) Return(ctx context.Context, items ...store.Item) ([]bool, error) {
+	elements := make([]string, 0, 2*len(items))
+	for _, item := range items {
+		elements = append(elements, item.Element, store.Returned(item))
+	}
+	return allMoved(back.Exec(ctx, s.client, []string{s.processing, s.queue}, elements))
+}
+
+// Promote implements store.Store.
+func (s *Store) Promote(ctx context.Context) (time.Duration, error) {
+	next, err := promote.Exec(ctx, s.client, []string{redislist.Delayed(s.queue), s.queue}, []string{promoteLimit}).AsInt64()
+	return time.Duration(next) * time.Millisecond, err
+}
+
+// Close implements store.Store.
+func (s *Store) Close() { s.client.Close() }
+
+func moved(reply rueidis.RedisResult) (bool, error) {
+	n, err := reply.AsInt64()
+	return n > 0, err
+}
+
+func allMoved(reply rueidis.RedisResult) ([]bool, error) {
+	numbers, err := reply.AsIntSlice()
+	if err != nil {
+		return nil, err
+	}
+	was := make([]bool, len(numbers))
+	for i, n := range numbers {
+		was[i] = n > 0
+	}
+	return was, nil
+}

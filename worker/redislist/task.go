@@ -1,0 +1,128 @@
+package redislist
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Task is what an element of a list says. An element that was pushed as it is, by LPUSH from anywhere, is a
+// payload and nothing else. The SDK's elements carry an envelope before the payload:
+//
+//	qscaler:1:<id>:<failed>:<lost>:<first>:<reservation>:<length of headers>:<headers><payload>
+type Task struct {
+	// ID tells the task from every other, also from one with the same payload. Letters, digits and ._-, at
+	// most MaxID of them.
+	ID string
+	// Failed counts the attempts that ended with an error.
+	Failed int
+	// Lost counts the attempts of which nobody knows the end: their worker was killed.
+	Lost int
+	// First is when a worker or a producer of the SDK first had the task, by Redis' clock, in whole
+	// milliseconds.
+	First time.Time
+	// Reservation names the attempt that the task is reserved for; it is empty while the task waits. It makes
+	// the element unique, so that an acknowledgement that is sent twice never removes another task.
+	Reservation string
+	// Headers are the producer's.
+	Headers map[string]string
+	Payload string
+}
+
+// Attempt is the number of the present attempt, 1 for the first.
+func (t Task) Attempt() int { return t.Failed + t.Lost + 1 }
+
+// MaxID is the greatest length of a task's identifier, in bytes.
+const MaxID = 128
+
+const envelopePrefix = "qscaler:1:"
+
+// ErrInvalidID is the answer to an identifier that an envelope cannot have.
+var ErrInvalidID = errors.New("a task's identifier must have 1 to 128 of A-Z a-z 0-9 . _ -")
+
+// CheckID reports whether an identifier can stand in an envelope.
+func CheckID(s string) error {
+	if !isID(s) || len(s) > MaxID || s == "" {
+		return fmt.Errorf("%w; it is %q", ErrInvalidID, s)
+	}
+	return nil
+}
+
+// Parse reads an element. What is no envelope is a payload. The scripts have the same grammar, to the letter.
+func Parse(element string) Task {
+	rest, ok := strings.CutPrefix(element, envelopePrefix)
+	if !ok {
+		return Task{Payload: element}
+	}
+	var (
+		fields  [6]string // id, failed, lost, first, reservation, length of headers
+		longest = [6]int{MaxID, 9, 9, 15, len(rest), 9}
+	)
+	for i := range fields {
+		if fields[i], rest, ok = strings.Cut(rest, ":"); !ok || len(fields[i]) > longest[i] {
+			return Task{Payload: element}
+		}
+	}
+	failed, ok1 := number(fields[1])
+	lost, ok2 := number(fields[2])
+	first, ok3 := number(fields[3])
+	length, ok4 := number(fields[5])
+	good := ok1 && ok2 && ok3 && ok4 && fields[0] != "" && isID(fields[0]) && isID(fields[4])
+	if !good || length > int64(len(rest)) {
+		return Task{Payload: element}
+	}
+	t := Task{
+		ID: fields[0], Failed: int(failed), Lost: int(lost), First: time.UnixMilli(first).UTC(),
+		Reservation: fields[4], Payload: rest[length:],
+	}
+	if length > 0 && json.Unmarshal([]byte(rest[:length]), &t.Headers) != nil {
+		t.Headers = nil // whoever wrote them, the payload is whole
+	}
+	return t
+}
+
+// isID reports whether all characters are those of an identifier.
+func isID(s string) bool {
+	for i := range len(s) {
+		c := s[i]
+		letter := 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z'
+		if !letter && !isDigit(c) && c != '.' && c != '_' && c != '-' {
+			return false
+		}
+	}
+	return true
+}
+
+func isDigit(c byte) bool { return '0' <= c && c <= '9' }
+
+// number reads one digit or more; a sign is none.
+func number(s string) (n int64, ok bool) {
+	for i := range len(s) {
+		if !isDigit(s[i]) {
+			return 0, false
+		}
+	}
+	n, err := strconv.ParseInt(s, 10, 64)
+	return n, err == nil
+}
+
+// Element is the inverse of Parse for a task that has an identifier.
+func (t Task) Element() string {
+	before, after := t.AroundFirst()
+	return before + strconv.FormatInt(max(t.First.UnixMilli(), 0), 10) + after
+}
+
+// AroundFirst is the element before and after First, which a script sets by Redis' clock.
+func (t Task) AroundFirst() (before, after string) {
+	headers := ""
+	if len(t.Headers) > 0 {
+		data, _ := json.Marshal(t.Headers) // of strings only: it cannot fail
+		headers = string(data)
+	}
+	before = envelopePrefix + t.ID + ":" + strconv.Itoa(t.Failed) + ":" + strconv.Itoa(t.Lost) + ":"
+	after = ":" + t.Reservation + ":" + strconv.Itoa(len(headers)) + ":" + headers + t.Payload
+	return before, after
+}

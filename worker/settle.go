@@ -1,0 +1,141 @@
+package worker
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/quickube/qscaler/worker/internal/store"
+)
+
+// settlement is what is to come of a task, on its way to the broker.
+type settlement struct {
+	task    *held
+	outcome Outcome
+	wait    time.Duration // of Retried
+	letter  string        // of Dead
+}
+
+const (
+	// settleBatch bounds how many acknowledgements go out together.
+	settleBatch = 1024
+	// operationTimeout bounds one operation of the broker.
+	operationTimeout = 5 * time.Second
+	// retryPause is the pause after a failed operation. It is longer than takeWait: a BLMOVE whose connection
+	// broke may stay blocked in Redis for so long, and move a task into our list.
+	retryPause = 1500 * time.Millisecond
+)
+
+// settle brings settlements to the broker, many at a time, until the channel is closed or the worker
+// is killed. It does not give up: a task that is done and not acknowledged is done again.
+func (r *run) settle() {
+	for {
+		select {
+		case <-r.tasks.Done():
+			return
+		case first, open := <-r.settlements:
+			if !open {
+				return
+			}
+			r.bring(r.batch(first))
+		}
+	}
+}
+
+// batch is a settlement and those that wait behind it.
+func (r *run) batch(first settlement) []settlement {
+	batch := []settlement{first}
+	for len(batch) < settleBatch {
+		select {
+		case s, open := <-r.settlements:
+			if !open {
+				return batch
+			}
+			batch = append(batch, s)
+		default:
+			return batch
+		}
+	}
+	return batch
+}
+
+func (r *run) bring(batch []settlement) {
+	var done []settlement
+	for _, s := range batch {
+		if s.outcome == Done {
+			done = append(done, s)
+			continue
+		}
+		r.untilAnswered(func(ctx context.Context) error { return r.bringOne(ctx, s) })
+	}
+	if len(done) == 0 {
+		return
+	}
+	items, tasks := make([]store.Item, len(done)), make([]*held, len(done))
+	for i, s := range done {
+		items[i], tasks[i] = s.task.Item, s.task
+	}
+	asked := 0
+	r.untilAnswered(func(ctx context.Context) error {
+		asked++
+		was, err := r.store.Done(ctx, items...)
+		if err != nil {
+			return err
+		}
+		for i, ours := range was {
+			if !ours && asked == 1 { // asked again, it may have been ours the first time
+				r.options.log.Warn("a task is done whose reservation was lost: it may be done twice", "queue", r.queue, "id", items[i].ID)
+			}
+		}
+		return nil
+	})
+	r.hands.drop(tasks...)
+}
+
+func (r *run) bringOne(ctx context.Context, s settlement) (err error) {
+	switch s.outcome {
+	case Retried:
+		_, err = r.store.Retry(ctx, s.task.Item, s.wait)
+	case Dead:
+		_, err = r.store.Bury(ctx, s.task.Item, s.letter)
+	case HandedBack:
+		_, err = r.store.Return(ctx, s.task.Item)
+	case Done:
+	}
+	if err == nil {
+		r.hands.drop(s.task)
+	}
+	return err
+}
+
+// untilAnswered repeats an operation until the broker has answered it, or the worker is killed.
+func (r *run) untilAnswered(operation func(context.Context) error) {
+	for {
+		ctx, cancel := context.WithTimeout(r.tasks, operationTimeout)
+		err := operation(ctx)
+		cancel()
+		if err == nil || r.tasks.Err() != nil {
+			return
+		}
+		r.complain(err)
+		r.pause(retryPause)
+	}
+}
+
+// complain logs an error of the broker, unless it is our own doing.
+func (r *run) complain(err error) {
+	if errors.Is(err, context.Canceled) && r.tasks.Err() != nil {
+		return
+	}
+	r.options.log.Warn("the broker does not answer; trying again", "queue", r.queue, "error", err)
+}
+
+// pause waits, unless the worker is killed.
+func (r *run) pause(d time.Duration) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-r.tasks.Done():
+	}
+}

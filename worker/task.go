@@ -1,0 +1,36 @@
+package worker
+
+import (
+	"time"
+
+	"github.com/quickube/qscaler/worker/internal/store"
+)
+
+// Task is one message, and what is known of it.
+type Task struct {
+	// ID tells the task from every other. It stays the same over all attempts: use it to make what a handler
+	// does idempotent.
+	ID string
+	// Payload is what the producer pushed. Handlers may keep it and must not change it.
+	Payload []byte
+	// Headers are the producer's; nil where there are none, as after an LPUSH.
+	Headers map[string]string
+	// Attempt is 1 for the first attempt.
+	Attempt int
+	// First is when the task was enqueued by a Client, or else first reserved by a worker.
+	First time.Time
+}
+
+func taskOf(item store.Item) *Task {
+	t := &Task{ID: item.ID, Payload: []byte(item.Payload), Attempt: item.Attempt(), First: item.First}
+	for name, value := range item.Headers {
+		if name == store.UniqueHeader {
+			continue
+		}
+		if t.Headers == nil {
+			t.Headers = make(map[string]string, len(item.Headers))
+		}
+		t.Headers[name] = value
+	}
+	return t
+}

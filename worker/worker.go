@@ -1,0 +1,165 @@
+package worker
+
+import (
+	"context"
+	"errors"
+	"os"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/redis/rueidis"
+
+	"github.com/quickube/qscaler/worker/internal/inject"
+	"github.com/quickube/qscaler/worker/internal/redisstore"
+	"github.com/quickube/qscaler/worker/internal/store"
+)
+
+// Worker takes tasks from a queue and has a handler do them.
+type Worker struct {
+	handler Handler
+	options options
+}
+
+// New returns a worker. Run says what is wrong with the options.
+func New(handler Handler, opts ...Option) *Worker {
+	w := &Worker{options: defaults()}
+	for _, option := range opts {
+		option(&w.options)
+	}
+	w.handler = handler
+	if handler != nil {
+		w.handler = Recover(handler)
+	}
+	for _, middleware := range slices.Backward(w.options.middleware) {
+		w.handler = middleware(w.handler)
+	}
+	return w
+}
+
+// Run runs a worker with the given handler; see Worker.Run.
+func Run(ctx context.Context, handler Handler, opts ...Option) error {
+	return New(handler, opts...).Run(ctx)
+}
+
+// Run does tasks until the worker is to leave: the drain file is not empty, a SIGTERM or SIGINT came, or ctx is
+// done. It takes no other task then, finishes those in hand, and returns nil: exit with 0. Nothing of this
+// cancels the context of a task; a second signal does, and Run returns ErrKilled at once.
+//
+// The queue, the pod's name and the broker come from the environment that QScaler sets in every worker pod; see
+// the package contract. An environment or an option that is wrong is an error at once; a broker that does not
+// answer is waited for.
+func (w *Worker) Run(ctx context.Context) error {
+	if w.handler == nil {
+		return errors.New("the worker has no handler")
+	}
+	if err := w.options.check(); err != nil {
+		return err
+	}
+	broker, injected := inject.From(ctx)
+	if !injected {
+		env, err := readEnvironment(os.Getenv)
+		if err != nil {
+			return err
+		}
+		broker.Queue, broker.DrainFile = env.queue, env.drainFile
+		r := w.newRun(ctx, broker)
+		return r.do(ctx, func() (store.Store, error) {
+			client, err := rueidis.NewClient(env.redis)
+			if err != nil {
+				return nil, err
+			}
+			return redisstore.New(client, env.queue, env.pod), nil
+		})
+	}
+	return w.newRun(ctx, broker).do(ctx, func() (store.Store, error) { return broker.Store, nil })
+}
+
+// run is one call of Run.
+type run struct {
+	handler Handler
+	options options
+	queue   string
+	store   store.Store
+	leave   *leave
+	hands   *hands
+	pace    *pace
+	// slots has an entry for each attempt under way.
+	slots chan struct{}
+	// begun has the tasks for hands that are free; it is closed at the end.
+	begun       chan *held
+	settlements chan settlement
+	// base is what the contexts of tasks are made from; it is never cancelled.
+	base context.Context
+	// tasks is the context of everything that goes on for as long as tasks do. Only a second signal ends it.
+	tasks context.Context
+	kill  context.CancelCauseFunc
+	// killed is closed by a second signal, or by a test.
+	killed <-chan struct{}
+
+	intake
+}
+
+func (w *Worker) newRun(ctx context.Context, broker inject.Broker) *run {
+	r := &run{
+		handler: w.handler, options: w.options, queue: broker.Queue,
+		leave: newLeave(broker.DrainFile), hands: newHands(), pace: newPace(),
+		slots:       make(chan struct{}, w.options.concurrency),
+		begun:       make(chan *held),
+		settlements: make(chan settlement, 4*settleBatch), // so that a slow disk of the broker's holds up no hand
+	}
+	r.killed = r.leave.killed
+	if broker.Killed != nil {
+		r.killed = broker.Killed
+	}
+	r.base = context.WithValue(context.WithoutCancel(ctx), drainingKey{}, r.leave)
+	r.tasks, r.kill = context.WithCancelCause(r.base)
+	return r
+}
+
+// do connects, and takes tasks until the worker is to leave.
+func (r *run) do(ctx context.Context, connect func() (store.Store, error)) error {
+	defer r.kill(nil)
+	watching, stop := context.WithCancel(context.Background())
+	var beside sync.WaitGroup
+	defer beside.Wait()
+	defer stop()
+	beside.Go(func() { r.leave.watch(watching, ctx) })
+	r.leave.look() // one that has leave from the start takes nothing
+
+	for r.store == nil {
+		s, err := connect()
+		if err == nil {
+			r.store = s
+			break
+		}
+		if reason, leaving := r.leave.why(); leaving {
+			r.options.log.Info("leaving, without ever having reached the broker", "queue", r.queue, "reason", reason)
+			return nil
+		}
+		r.options.log.Warn("the broker cannot be reached; trying again", "queue", r.queue, "error", err)
+		select {
+		case <-time.After(retryPause):
+		case <-r.leave.signal():
+		case <-r.killed:
+			return ErrKilled
+		}
+	}
+	defer r.store.Close()
+
+	settled := make(chan struct{})
+	go func() {
+		defer close(settled)
+		r.settle()
+	}()
+	err := r.takeTasks()
+	close(r.begun)
+	if err != nil {
+		r.hands.end(err)
+		r.kill(err)
+		return err
+	}
+	close(r.settlements) // nothing is in hand any more
+	<-settled
+	return nil
+}
