@@ -19,6 +19,7 @@ func TestEveryReasonIsExplained(t *testing.T) {
 	}
 	for _, file := range []string{
 		"../internal/controller/qworker/conditions.go",
+		"../internal/controller/qworker/rightsizing_condition.go",
 		"../internal/connection/resolver.go",
 		"../internal/broker/errors.go",
 	} {

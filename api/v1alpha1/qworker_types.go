@@ -29,6 +29,10 @@ type QWorkerSpec struct {
 	// How a new revision takes over.
 	// +optional
 	Rollout *RolloutSpec `json:"rollout,omitempty"`
+
+	// How workers are right-sized, while scaleConfig.activateVPA is true.
+	// +optional
+	RightSizing *RightSizingSpec `json:"rightSizing,omitempty"`
 }
 
 // PodMetadata is put on every worker pod.
@@ -91,8 +95,7 @@ type ScaleConfig struct {
 	// +kubebuilder:validation:XValidation:rule="self.size() > 0 && self.matches('^([0-9]{1,6}([.][0-9]+)?h)?([0-9]{1,8}([.][0-9]+)?m)?([0-9]{1,10}([.][0-9]+)?s)?([0-9]{1,10}([.][0-9]+)?ms)?$') && duration(self) >= duration('0s') && duration(self) <= duration('24h')",message="scaleDownDelay must be a duration from 0s to 24h, such as 30s"
 	ScaleDownDelay *metav1.Duration `json:"scaleDownDelay,omitempty"`
 
-	// Right-size the workers' CPU and memory. This version does not do it yet: true is accepted and the
-	// condition RightSizing says so. Default: false.
+	// Right-size the workers' CPU and memory, as spec.rightSizing says. False always wins. Default: false.
 	// +optional
 	ActivateVPA bool `json:"activateVPA,omitempty"`
 }
@@ -144,8 +147,20 @@ type QWorkerStatus struct {
 	// +optional
 	Queue *QueueStatus `json:"queue,omitempty"`
 
-	// Ready, BrokerReachable, Progressing, Draining, ScalingLimited, and, while they are true,
-	// Reconciling and Stalled.
+	// The most that a container of each name was seen to use, of all pods so far.
+	// +optional
+	// +listType=map
+	// +listMapKey=name
+	MaxContainerResourcesUsage []ContainerResourcesUsage `json:"maxContainerResourcesUsage,omitempty"`
+
+	// What the containers should request, while activateVPA is true.
+	// +optional
+	// +listType=map
+	// +listMapKey=name
+	Recommendations []ContainerRecommendation `json:"recommendations,omitempty"`
+
+	// Ready, BrokerReachable, Progressing, Draining, ScalingLimited, RightSizing while activateVPA is
+	// true, and, while they are true, Reconciling and Stalled.
 	// +optional
 	// +listType=map
 	// +listMapKey=type

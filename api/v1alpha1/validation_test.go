@@ -95,6 +95,7 @@ func TestValidation(t *testing.T) {
 		}
 	})
 	t.Run("QWorker", func(t *testing.T) { checkCases(t, api, smallQWorker, qworkerCases) })
+	t.Run("right-sizing", func(t *testing.T) { checkCases(t, api, smallQWorker, rightSizingCases) })
 	t.Run("ScalerConfig", func(t *testing.T) { checkCases(t, api, smallScalerConfig, scalerConfigCases) })
 	t.Run("a ScalerConfig's type is immutable", func(t *testing.T) { checkTypeIsImmutable(t, api) })
 	t.Run("defaults", func(t *testing.T) { checkDefaults(t, api) })

@@ -15,6 +15,7 @@ import (
 	ctrl "sigs.k8s.io/controller-runtime"
 
 	"github.com/quickube/qscaler/internal/operator"
+	"github.com/quickube/qscaler/internal/podmetrics"
 )
 
 // flags are the command line.
@@ -56,6 +57,7 @@ func (f *flags) register(cmd *cobra.Command) {
 	set.StringVar(&f.LeaderElectionNamespace, "leader-election-namespace", "", "namespace of the lease; empty: the pod's own; needed outside of a cluster")
 	set.DurationVar(&f.PollInterval, "poll-interval", time.Second, "how often a broker that does not push is read, 100ms or more")
 	set.DurationVar(&f.SafetyInterval, "safety-interval", 5*time.Second, "how often a broker that pushes is read all the same, 100ms or more")
+	set.DurationVar(&f.UsageInterval, "usage-interval", podmetrics.DefaultInterval, "how often the usage of pods is read from the metrics API, for QWorkers with activateVPA; 100ms or more")
 	set.StringVar(&f.logLevel, "log-level", "info", "debug, info, warn or error")
 	set.StringVar(&f.logFormat, "log-format", "json", "json or text")
 }
@@ -63,7 +65,7 @@ func (f *flags) register(cmd *cobra.Command) {
 const shortestInterval = 100 * time.Millisecond
 
 func (f *flags) complete() error {
-	for name, interval := range map[string]time.Duration{"poll-interval": f.PollInterval, "safety-interval": f.SafetyInterval} {
+	for name, interval := range map[string]time.Duration{"poll-interval": f.PollInterval, "safety-interval": f.SafetyInterval, "usage-interval": f.UsageInterval} {
 		if interval < shortestInterval {
 			return fmt.Errorf("--%s is %s; it must be %s or more", name, interval, shortestInterval)
 		}

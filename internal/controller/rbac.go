@@ -28,6 +28,11 @@ package controller
 //
 // +kubebuilder:rbac:groups=core,resources=nodes,verbs=get;list;watch
 //
+// Right-sizing: running workers are raised in place, and what they use is read in one list a namespace.
+//
+// +kubebuilder:rbac:groups=core,resources=pods/resize,verbs=patch
+// +kubebuilder:rbac:groups=metrics.k8s.io,resources=pods,verbs=list
+//
 // The broker's password, read by name. No list and no watch: the operator has no use for the other Secrets.
 //
 // +kubebuilder:rbac:groups=core,resources=secrets,verbs=get

@@ -58,3 +58,10 @@ func flatten(err error) []error {
 func IsQuota(err error) bool {
 	return apierrors.IsForbidden(err) && strings.Contains(err.Error(), "exceeded quota")
 }
+
+// CreationRefused reports whether Apply failed because the API server refuses a pod as it is: a LimitRange, a
+// ResourceQuota, an admission policy, or the pod's own validation.
+func CreationRefused(err error) bool {
+	var failed *CreateError
+	return errors.As(err, &failed) && (apierrors.IsForbidden(failed.err) || apierrors.IsInvalid(failed.err))
+}

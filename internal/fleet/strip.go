@@ -9,17 +9,28 @@ func Strip(object any) (any, error) {
 		return object, nil
 	}
 	pod.ManagedFields = nil
-	containers := make([]corev1.Container, len(pod.Spec.Containers))
-	for i, c := range pod.Spec.Containers {
-		containers[i] = corev1.Container{Name: c.Name, RestartPolicy: c.RestartPolicy}
-	}
 	pod.Spec = corev1.PodSpec{
-		NodeName:      pod.Spec.NodeName,
-		RestartPolicy: pod.Spec.RestartPolicy,
-		Containers:    containers,
-		Tolerations:   pod.Spec.Tolerations,
+		NodeName:       pod.Spec.NodeName,
+		RestartPolicy:  pod.Spec.RestartPolicy,
+		Containers:     stripContainers(pod.Spec.Containers),
+		InitContainers: stripContainers(pod.Spec.InitContainers),
+		Resources:      pod.Spec.Resources,
+		Tolerations:    pod.Spec.Tolerations,
 
 		TerminationGracePeriodSeconds: pod.Spec.TerminationGracePeriodSeconds,
 	}
 	return pod, nil
+}
+
+func stripContainers(containers []corev1.Container) []corev1.Container {
+	if len(containers) == 0 {
+		return nil
+	}
+	stripped := make([]corev1.Container, len(containers))
+	for i, c := range containers {
+		stripped[i] = corev1.Container{
+			Name: c.Name, RestartPolicy: c.RestartPolicy, Resources: c.Resources, ResizePolicy: c.ResizePolicy,
+		}
+	}
+	return stripped
 }

@@ -17,6 +17,7 @@ import (
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/selection"
+	"k8s.io/client-go/discovery"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/leaderelection/resourcelock"
@@ -37,6 +38,7 @@ import (
 	"github.com/quickube/qscaler/internal/controller/qworker"
 	"github.com/quickube/qscaler/internal/controller/scalerconfig"
 	"github.com/quickube/qscaler/internal/fleet"
+	"github.com/quickube/qscaler/internal/podmetrics"
 )
 
 // Options is how the operator runs.
@@ -62,6 +64,8 @@ type Options struct {
 	PollInterval time.Duration
 	// SafetyInterval is how often a broker that pushes is read all the same.
 	SafetyInterval time.Duration
+	// UsageInterval is how often the usage of pods is read, where a QWorker asks for it; 0 is a minute.
+	UsageInterval time.Duration
 }
 
 // Run runs the operator until ctx is done.
@@ -170,6 +174,10 @@ func addControllers(mgr ctrl.Manager, o Options, watchNodes bool) error {
 		o.Registerer = metrics.Registry
 	}
 	resolver := connection.NewResolver(mgr.GetClient(), mgr.GetAPIReader())
+	api, err := discovery.NewDiscoveryClientForConfigAndClient(mgr.GetConfig(), mgr.GetHTTPClient())
+	if err != nil {
+		return fmt.Errorf("making a client of the API server's discovery, %w", err)
+	}
 	var (
 		workers *qworker.Reconciler
 		configs *scalerconfig.Reconciler
@@ -193,6 +201,8 @@ func addControllers(mgr ctrl.Manager, o Options, watchNodes bool) error {
 		Recorder: mgr.GetEventRecorder("qscaler"),
 		Clock:    clock.RealClock{},
 		Metrics:  o.Registerer,
+
+		Read: podmetrics.FromAPI(api.RESTClient()), UsageInterval: o.UsageInterval, Discovery: api,
 
 		Namespaces: o.Namespaces,
 		WatchNodes: watchNodes,

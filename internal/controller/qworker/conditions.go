@@ -45,7 +45,6 @@ const (
 	reasonRolloutPaused        = "RolloutPaused"
 	reasonRollingOut           = "RollingOut"
 	reasonWithinRange          = "WithinRange"
-	reasonNotAvailable         = "NotAvailable"
 )
 
 // stall is why a spec cannot be followed until a person changes something.
@@ -282,13 +281,6 @@ func (s *scope) scalingLimited() condition {
 		return is(kind, true, string(planner.AtMinimum), fmt.Sprintf("the queue asks for fewer workers than minReplicas (%d)", c.MinReplicas))
 	}
 	return is(kind, false, reasonWithinRange, "the queue asks for a number of workers within the range")
-}
-
-func (s *scope) rightSizing() condition {
-	if !s.qw.Spec.ScaleConfig.ActivateVPA {
-		return absent(v1alpha1.ConditionRightSizing)
-	}
-	return is(v1alpha1.ConditionRightSizing, false, reasonNotAvailable, "this version does not right-size workers; activateVPA has no effect")
 }
 
 // kstatus says the same to tools such as kubectl wait, Argo CD and Flux.

@@ -104,7 +104,7 @@ func (s *scope) act(ctx context.Context) error {
 	}
 	var err error
 	s.done, err = s.fleets.Apply(ctx, s.qw, s.pods, s.decision.Actions, s.workerOf, s.newPod)
-	return s.noteCreations(err)
+	return s.noteCreations(s.fallBack(err))
 }
 
 // markRevisions stores what has become of the revisions, before anything is done that a later leader must know.
@@ -141,7 +141,9 @@ func (s *scope) newPod(a planner.Action) *corev1.Pod {
 	if s.published != nil && s.decision.Publish == "" {
 		published = s.published.Hash
 	}
-	return s.revision(a.Revision).NewPod(a.Pod, revision.PodOptions{
+	pod := s.revision(a.Revision).NewPod(a.Pod, revision.PodOptions{
 		Owner: s.qw, ScalerConfig: s.config, Published: published, Failures: a.Level,
 	})
+	s.sizePod(pod)
+	return pod
 }

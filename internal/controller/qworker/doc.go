@@ -10,6 +10,7 @@
 //	nodes.go        what the nodes mean for their workers
 //	refused.go      pods that the API server refuses
 //	reclaim.go      the tasks of workers that are no more go back to the queue
+//	rightsizing*.go  from what the workers use to their size, and how that is told
 //	finalize.go     the last steps of a QWorker that is deleted
 //	status.go       the counts; conditions.go and progressing.go the conditions; report.go the events
 //	memory.go       what is remembered between two reconciliations, and why it may be lost

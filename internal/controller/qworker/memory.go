@@ -43,6 +43,8 @@ type memory struct {
 	strays bool
 	// watches has the keys under which the backlog watches queues for this QWorker.
 	watches map[string]bool
+	// sizes is what right-sizing knows, nil where it is not asked for.
+	sizes *sizeMemory
 }
 
 // lostPod is a pod that is gone.

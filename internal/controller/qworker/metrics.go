@@ -17,10 +17,12 @@ type metrics struct {
 	replicas *prometheus.GaugeVec
 	messages *prometheus.GaugeVec
 	actions  *prometheus.CounterVec
+	sizes    *sizeMetrics
 }
 
 func newMetrics(r Registerer) *metrics {
 	m := &metrics{
+		sizes: newSizeMetrics(r),
 		replicas: prometheus.NewGaugeVec(prometheus.GaugeOpts{
 			Name: "qscaler_qworker_replicas",
 			Help: "Workers of a QWorker by state: desired, current, ready, draining, terminating.",
@@ -56,6 +58,7 @@ func (m *metrics) observe(name types.NamespacedName, st *v1alpha1.QWorkerStatus,
 }
 
 func (m *metrics) forget(name types.NamespacedName) {
+	m.sizes.forget(name)
 	// Each by its labels: a partial match looks at the series of every QWorker.
 	for _, state := range []string{"desired", "current", "ready", "draining", "terminating"} {
 		m.replicas.DeleteLabelValues(name.Namespace, name.Name, state)

@@ -11,6 +11,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/discovery"
 	"k8s.io/client-go/tools/events"
 	"k8s.io/client-go/util/workqueue"
 	"k8s.io/utils/clock"
@@ -28,6 +29,7 @@ import (
 	"github.com/quickube/qscaler/internal/connection"
 	"github.com/quickube/qscaler/internal/controller/wake"
 	"github.com/quickube/qscaler/internal/fleet"
+	"github.com/quickube/qscaler/internal/podmetrics"
 	"github.com/quickube/qscaler/internal/revision"
 )
 
@@ -41,6 +43,9 @@ type Reconciler struct {
 	recorder events.EventRecorder
 	clock    clock.Clock
 	metrics  *metrics
+	usage    *podmetrics.Watcher
+	// resizable tells whether running pods can be resized.
+	resizable *fleet.Resizable
 
 	// watchesNodes is true where the operator may read nodes.
 	watchesNodes bool
@@ -60,6 +65,10 @@ type Options struct {
 	Recorder events.EventRecorder
 	Clock    clock.Clock
 	Metrics  Registerer
+	// Read lists what pods use, every UsageInterval; 0 is podmetrics.DefaultInterval.
+	Read          podmetrics.Read
+	UsageInterval time.Duration
+	Discovery     discovery.ServerResourcesInterface
 	// Namespaces are those that the cache has; none means all.
 	Namespaces []string
 	// WatchNodes is true where the operator may read nodes. Without, a node that is to go is not seen.
@@ -68,7 +77,7 @@ type Options struct {
 
 // New returns a Reconciler.
 func New(o Options) *Reconciler {
-	return &Reconciler{
+	r := &Reconciler{
 		client:       o.Client,
 		fleets:       fleet.New(o.Client, o.Live, o.Clock),
 		history:      &revision.History{Client: o.Client, Live: o.Live},
@@ -81,7 +90,13 @@ func New(o Options) *Reconciler {
 		watchesNodes: o.WatchNodes,
 
 		memories: memories{m: map[types.NamespacedName]*memory{}},
+
+		resizable: fleet.NewResizable(o.Discovery),
 	}
+	r.usage = podmetrics.New(podmetrics.Options{
+		Read: o.Read, Clock: clock.RealClock{}, Interval: o.UsageInterval, Notify: r.wake.Add,
+	})
+	return r
 }
 
 const (
@@ -95,6 +110,9 @@ const (
 
 // SetupWithManager registers the reconciler, what wakes it, and the indexes that it reads by.
 func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
+	if err := mgr.Add(r.usage); err != nil {
+		return fmt.Errorf("adding the reader of pod metrics, %w", err)
+	}
 	indexer := mgr.GetFieldIndexer()
 	if err := indexer.IndexField(context.Background(), &corev1.Pod{}, fleet.OwnerIndex, fleet.IndexByOwner); err != nil {
 		return fmt.Errorf("indexing pods by their owner, %w", err)
@@ -170,6 +188,7 @@ func (r *Reconciler) forget(name types.NamespacedName) {
 	if m := r.memories.forget(name); m != nil {
 		r.release(m)
 	}
+	r.usage.Forget(name)
 	r.metrics.forget(name)
 }
 

@@ -22,6 +22,7 @@ func (s *scope) report(ctx context.Context) {
 		log.Info(string(g.kind), "pods", g.pods, "why", g.why)
 		s.recorder.Eventf(s.qw, s.first(g), corev1.EventTypeNormal, string(g.kind), string(g.kind), "%s", g.String())
 	}
+	s.reportSizes()
 	if s.returned > 0 {
 		s.recorder.Eventf(s.qw, nil, corev1.EventTypeWarning, "TasksReturned", "Reclaim",
 			"%d tasks of workers that are no more were given back to the queue", s.returned)
@@ -29,7 +30,7 @@ func (s *scope) report(ctx context.Context) {
 	if s.reclaimErr != nil {
 		s.recorder.Eventf(s.qw, nil, corev1.EventTypeWarning, reasonReclaimFailed, "Reclaim", "%s", shorten(s.reclaimErr.Error()))
 	}
-	for _, kind := range []string{v1alpha1.ConditionBrokerReachable, v1alpha1.ConditionProgressing, v1alpha1.ConditionStalled, v1alpha1.ConditionDraining, v1alpha1.ConditionReady} {
+	for _, kind := range []string{v1alpha1.ConditionBrokerReachable, v1alpha1.ConditionProgressing, v1alpha1.ConditionStalled, v1alpha1.ConditionDraining, v1alpha1.ConditionReady, v1alpha1.ConditionRightSizing} {
 		s.reportChange(log, kind)
 	}
 }

@@ -47,6 +47,7 @@ type scope struct {
 
 	reading  backlog.Reading
 	size     sizing
+	sizes    sizes
 	decision planner.Decision
 	done     []planner.Action
 	// refused has the revisions of which a pod is to be created and cannot be.
@@ -84,12 +85,14 @@ func (s *scope) reconcile(ctx context.Context) error {
 	if err := s.settleRevisions(ctx); err != nil {
 		return err
 	}
+	s.recommend(ctx)
 	s.trackPods()
 	s.watchQueues()
 	s.readQueue()
 	s.giveBack(ctx)
 	s.decide(ctx)
 	err := s.act(ctx)
+	s.raiseRunning(ctx)
 	return errors.Join(err, s.finish(ctx))
 }
 

@@ -45,7 +45,7 @@ func (s *scope) writeStatus(ctx context.Context, failure error) error {
 		return nil
 	}
 	// The whole status, and not what differs from the cache: the cache may be old, and zeros are to be seen.
-	patch, err := json.Marshal(map[string]any{"status": s.status})
+	patch, err := json.Marshal(map[string]any{"status": wholeStatus{s.status, s.status.Recommendations}})
 	if err != nil {
 		return fmt.Errorf("encoding the status, %w", err)
 	}
@@ -59,6 +59,12 @@ func (s *scope) writeStatus(ctx context.Context, failure error) error {
 	s.memory.status, s.memory.resourceVersion = s.status.DeepCopy(), updated.ResourceVersion
 	s.report(ctx)
 	return nil
+}
+
+// wholeStatus names what a merge patch must remove when it is there no more.
+type wholeStatus struct {
+	*v1alpha1.QWorkerStatus
+	Recommendations []v1alpha1.ContainerRecommendation `json:"recommendations"`
 }
 
 // tooEarly reports whether there is nothing to say of a QWorker yet: it is new, nothing was done for it, and

@@ -75,6 +75,7 @@ func (c *cluster) startOperator() {
 		Config: shared.Config(), Log: testr.NewWithOptions(c.T, testr.Options{Verbosity: -1}),
 		Namespaces: []string{c.namespace}, MetricsAddress: "0", ProbeAddress: "0",
 		LeaderElection: true, LeaderElectionNamespace: c.namespace,
+		UsageInterval:      200 * time.Millisecond,
 		SkipNameValidation: true, Registerer: prometheus.NewRegistry(),
 	}
 	if c.adjust != nil {
@@ -249,6 +250,7 @@ func (c *cluster) run(pods ...corev1.Pod) {
 		p.Status.Conditions = []corev1.PodCondition{{Type: corev1.PodReady, Status: corev1.ConditionTrue}}
 		p.Status.ContainerStatuses = []corev1.ContainerStatus{{
 			Name: "worker", Ready: true, State: corev1.ContainerState{Running: &corev1.ContainerStateRunning{}},
+			Resources: &p.Spec.Containers[0].Resources,
 		}}
 		if err := c.Status().Update(c.Context(), &p); err != nil {
 			c.Fatal(err)

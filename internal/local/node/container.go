@@ -25,6 +25,7 @@ type container struct {
 	dir      string
 	starting bool
 	stopping bool // it has been asked to end
+	tooLarge bool // it is killed for having used more memory than its limit
 	ready    bool
 	started  bool
 	restarts int32
@@ -116,7 +117,10 @@ func (c *container) failedToStart(err error, now time.Time) {
 func (c *container) exited() {
 	exit := c.process.Exit()
 	reason := "Error"
-	if exit.Code == 0 {
+	switch {
+	case c.tooLarge:
+		reason = "OOMKilled"
+	case exit.Code == 0:
 		reason = "Completed"
 	}
 	c.terminated = &corev1.ContainerStateTerminated{
@@ -124,7 +128,7 @@ func (c *container) exited() {
 		StartedAt: metav1.NewTime(c.process.StartedAt), FinishedAt: metav1.NewTime(exit.At),
 	}
 	c.stopProbes()
-	c.process, c.ready, c.started, c.stopping = nil, false, false, false
+	c.process, c.ready, c.started, c.stopping, c.tooLarge = nil, false, false, false, false
 }
 
 // id tells runs apart, as a container's ID does.

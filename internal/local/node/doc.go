@@ -8,7 +8,11 @@
 // one, and a volume is a directory of the pod. Values of the environment, the command and its arguments that
 // point into a mount path are rewritten to that directory (see mounts.go).
 //
-// What it does not do: resource limits, affinity and taints (nodeSelector is obeyed), security contexts,
+// A container that holds more memory than its limit is killed, as OOMKilled; it is looked at a few times a
+// second, so that one that grows fast may hold more for a moment. What the pods use is told as PodMetrics,
+// under the path of a cluster's metrics API.
+//
+// What it does not do: limits of CPU, affinity and taints (nodeSelector is obeyed), security contexts,
 // services, `kubectl logs` and `kubectl exec` (LogPath names the log), and volumes beside emptyDir, hostPath,
 // configMap, secret, downwardAPI and projected.
 //

@@ -12,6 +12,7 @@ import (
 	"github.com/go-logr/logr"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/informers"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
@@ -37,6 +38,9 @@ type Options struct {
 	// CrashBackOff and MaxCrashBackOff are the first and the longest wait before a container is restarted;
 	// 0 means Kubernetes' own 10 s and 5 min.
 	CrashBackOff, MaxCrashBackOff time.Duration
+	// MetricsInterval is how often the node tells what its pods use, as PodMetrics; 0 means never. Install
+	// serves their kind.
+	MetricsInterval time.Duration
 	// StopGrace is how long processes have from SIGTERM to SIGKILL when the node itself ends; 0 means 5 s.
 	StopGrace time.Duration
 }
@@ -48,6 +52,7 @@ type Node struct {
 	launcher  *process.Launcher
 	addresses *addresses
 	logs      *logs
+	meter     *meter
 
 	mu          sync.Mutex
 	runners     map[types.UID]*runner
@@ -80,8 +85,12 @@ func New(o Options) (*Node, error) {
 	if err != nil {
 		return nil, err
 	}
+	metrics, err := dynamic.NewForConfig(o.Config)
+	if err != nil {
+		return nil, err
+	}
 	return &Node{
-		options: o, client: client, launcher: launcher, addresses: newAddresses(), logs: logs,
+		options: o, client: client, launcher: launcher, addresses: newAddresses(), logs: logs, meter: newMeter(metrics, o.Log),
 		runners: map[types.UID]*runner{}, schedulable: true,
 	}, nil
 }
@@ -108,6 +117,7 @@ func (n *Node) Run(ctx context.Context) error {
 	if err := n.watchSelf(factory); err != nil {
 		return err
 	}
+	n.running.Go(func() { n.meter.run(ctx, n.options.MetricsInterval) })
 	factory.Start(ctx.Done())
 	if cache.WaitForCacheSync(ctx.Done(), factory.Core().V1().Pods().Informer().HasSynced) {
 		n.removeStrangers(factory.Core().V1().Pods().Informer().GetStore())

@@ -57,8 +57,10 @@ func (r *runner) launch(c *container, command process.Command, m mounts, err err
 	c.began(p)
 	c.env, c.dir, c.mounts = command.Env, command.Dir, m
 	r.startProbes(c, p)
+	r.node.meter.add(p.PID(), r, c)
 	go func() {
 		<-p.Done()
+		r.node.meter.remove(p.PID())
 		r.post(func() {
 			if c.process == p {
 				c.exited()

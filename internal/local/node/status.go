@@ -44,7 +44,8 @@ func (r *runner) containerStatus(c *container, initialized bool) corev1.Containe
 	}
 	if c.process != nil {
 		status.ContainerID = c.id()
-		// A resize in place is done as soon as it is seen: nothing limits a process here.
+		// A resize in place is done as soon as it is seen: the limit of memory is read each time it is held
+		// against, and nothing else limits a process here.
 		spec := r.resources(c)
 		status.Resources, status.AllocatedResources = &spec, spec.Requests
 	} else if c.terminated != nil {

@@ -34,6 +34,8 @@ type stats struct {
 	session int
 	started uint64 // clock ticks since the machine's boot
 	zombie  bool
+	ticks   uint64 // clock ticks of CPU that it used
+	pages   uint64 // pages of memory that it holds
 }
 
 func stat(pid int) (stats, error) {
@@ -47,15 +49,22 @@ func stat(pid int) (stats, error) {
 	// The name is in parentheses and may have blanks and parentheses itself; the state follows it.
 	_, rest, _ := strings.Cut(string(data[max(bytes.LastIndexByte(data, ')'), 0):]), " ")
 	fields := strings.Fields(rest)
-	const state, session, started = 0, 3, 19 // proc(5) counts from 1, and these are columns 3, 6 and 22
-	if len(fields) <= started {
+	// proc(5) counts from 1, and these are columns 3, 6, 14, 15, 22 and 24.
+	const state, session, user, system, started, resident = 0, 3, 11, 12, 19, 21
+	if len(fields) <= resident {
 		return stats{}, fmt.Errorf("/proc/%d/stat: unexpected content %q", pid, data)
 	}
 	s := stats{pid: pid, zombie: fields[state] == "Z" || fields[state] == "X"}
 	if s.session, err = strconv.Atoi(fields[session]); err != nil {
 		return stats{}, err
 	}
-	s.started, err = strconv.ParseUint(fields[started], 10, 64)
+	for column, into := range map[int]*uint64{started: &s.started, resident: &s.pages, user: &s.ticks} {
+		if *into, err = strconv.ParseUint(fields[column], 10, 64); err != nil {
+			return stats{}, err
+		}
+	}
+	inKernel, err := strconv.ParseUint(fields[system], 10, 64)
+	s.ticks += inKernel
 	return s, err
 }
 

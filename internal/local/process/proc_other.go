@@ -14,6 +14,8 @@ type stats struct {
 	session int
 	started uint64
 	zombie  bool
+	ticks   uint64
+	pages   uint64
 }
 
 func attributes() *syscall.SysProcAttr { return nil }

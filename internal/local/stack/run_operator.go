@@ -37,7 +37,7 @@ func RunOperator(ctx context.Context, args []string) error {
 	}
 	o := operator.Options{
 		Config: config, Log: log, MetricsAddress: "0", ProbeAddress: "0",
-		PollInterval: time.Second, SafetyInterval: 5 * time.Second,
+		PollInterval: time.Second, SafetyInterval: 5 * time.Second, UsageInterval: metricsInterval,
 	}
 	if len(args) == 2 {
 		o.LeaderElection, o.LeaderElectionNamespace = true, args[1]

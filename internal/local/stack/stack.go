@@ -14,11 +14,15 @@ import (
 
 	"github.com/quickube/qscaler/internal/local/controlplane"
 	"github.com/quickube/qscaler/internal/local/crds"
+	"github.com/quickube/qscaler/internal/local/metricsapi"
 	"github.com/quickube/qscaler/internal/local/node"
 )
 
 // NodeName is the name of the one node.
 const NodeName = "local"
+
+// metricsInterval is how often the node tells what its pods use, as a metrics-server does by default.
+const metricsInterval = 15 * time.Second
 
 // Options say what to bring up.
 type Options struct {
@@ -135,7 +139,10 @@ func (s *Stack) startPlane(ctx context.Context) error {
 		return err
 	}
 	s.options.Progress("installing QScaler's two kinds")
-	return crds.Install(ctx, s.plane.Config())
+	if err := crds.Install(ctx, s.plane.Config()); err != nil {
+		return err
+	}
+	return metricsapi.Install(ctx, s.plane.Config())
 }
 
 func (s *Stack) startNode(context.Context) error {
@@ -143,6 +150,7 @@ func (s *Stack) startNode(context.Context) error {
 	n, err := node.New(node.Options{
 		Config: s.plane.Config(), Name: NodeName, Dir: s.subdir(nodeDir), Images: s.options.Images,
 		Log: logr.FromSlogHandler(logHandler(s.log)), CrashBackOff: s.options.CrashBackOff,
+		MetricsInterval: metricsInterval,
 	})
 	if err != nil {
 		return err

@@ -1,0 +1,285 @@
+package qworker
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
+
+	"github.com/quickube/qscaler/api/v1alpha1"
+	"github.com/quickube/qscaler/internal/fleet"
+	"github.com/quickube/qscaler/internal/podmetrics"
+	"github.com/quickube/qscaler/internal/rightsize"
+)
+
+// Right-sizing never stops anything else: whatever fails here is told in the condition RightSizing and tried
+// again, and the number of workers is not touched.
+
+// sizes is what one reconciliation knows and did about the sizes of the workers.
+type sizes struct {
+	policy rightsize.Policy
+	// usage is the metrics API's last answer.
+	usage podmetrics.Snapshot
+	// fitted is true where a new pod has other resources than its template; raised, where it asks for more.
+	fitted, raised bool
+	// blocked says why recommendations do not fit the podSpec, "" where they do.
+	blocked string
+	// waiting are the running pods that are yet to be raised; unable those whose nodes cannot, all of them
+	// where the cluster cannot.
+	waiting, unable []string
+	// refused are those that the API server does not raise.
+	refused []string
+	// err is what failed and is tried again.
+	err   error
+	notes []note
+}
+
+// sizeMemory is what is remembered of the sizes between two reconciliations. The history is saved; the rest
+// may be lost.
+type sizeMemory struct {
+	history *rightsize.History
+	saved   string
+	savedAt time.Time
+	// read is when the metrics were read that were looked at last.
+	read   time.Time
+	raised time.Time
+	// create and resize say that the API server refused what was recommended: to new pods, to running ones.
+	create, resize sizeRefusal
+	// refused has running pods that the API server does not raise, until when they are left alone.
+	refused map[string]time.Time
+	// generation is that of the spec to which the refusals belong.
+	generation int64
+}
+
+// sizeRefusal is an answer of the API server that will be the same for a while: a LimitRange, a ResourceQuota.
+type sizeRefusal struct {
+	message string
+	until   time.Time
+}
+
+// refusalLasts is how long a refused size is not tried again.
+const refusalLasts = 10 * time.Minute
+
+func (r sizeRefusal) stands(now time.Time) bool { return now.Before(r.until) }
+
+// forgetRefusals gives a spec that a person has changed another try.
+func (m *sizeMemory) forgetRefusals(generation int64) {
+	if m.generation != generation {
+		m.generation, m.create, m.resize = generation, sizeRefusal{}, sizeRefusal{}
+		clear(m.refused)
+	}
+}
+
+// sizesActive reports whether this QWorker is right-sized at all. activateVPA: false always wins.
+func (s *scope) sizesActive() bool {
+	return s.qw.Spec.ScaleConfig.ActivateVPA && !s.deleting() && s.newest != nil
+}
+
+// recommend learns from what the workers use and from what they were killed for, and says what they need.
+func (s *scope) recommend(ctx context.Context) {
+	if !s.sizesActive() {
+		s.stopSizing()
+		return
+	}
+	s.sizes.policy = rightsize.PolicyOf(s.qw)
+	m := s.sizeMemory(ctx)
+	m.forgetRefusals(s.qw.Generation)
+	containers := s.sizes.policy.Containers(&s.newest.PodSpec)
+	learned := s.observeUsage(m, containers)
+	killed := s.countKills(m, containers)
+	changed := s.refreshRecommendations(m, containers)
+	s.checkFit()
+	s.saveHistory(ctx, m, killed || changed, learned)
+}
+
+// stopSizing forgets what is held where right-sizing is wanted no more; the history is read again should it
+// be wanted again.
+func (s *scope) stopSizing() {
+	wanted := s.qw.Spec.ScaleConfig.ActivateVPA && !s.deleting()
+	if wanted || (s.memory.sizes == nil && s.status.Recommendations == nil) {
+		return
+	}
+	s.usage.Forget(s.name())
+	s.metrics.sizes.forget(s.name())
+	s.memory.sizes = nil
+	s.status.Recommendations = nil
+}
+
+// observeUsage takes the samples that came since the last time, and reports whether there were any.
+func (s *scope) observeUsage(m *sizeMemory, containers []string) bool {
+	s.sizes.usage = s.usage.Ask(s.name())
+	if s.sizes.usage.ReadAt.Equal(m.read) || s.sizes.usage.Err != nil {
+		return false
+	}
+	m.read = s.sizes.usage.ReadAt
+	exists := make(map[string]bool, len(s.pods))
+	learned := false
+	for _, pod := range s.pods {
+		exists[pod.Name] = true
+		used := s.sizes.usage.Pods[pod.Name] // a pod that is new or ended has none
+		at := used.Time
+		if at.IsZero() || at.After(m.read) {
+			at = m.read // a node's clock may be wrong, and the history of all pods hangs on this
+		}
+		for _, name := range containers {
+			u, ok := used.Containers[name]
+			if !ok {
+				continue
+			}
+			s.noteMost(name, u)
+			learned = m.history.Observe(rightsize.Sample{
+				Pod: pod.Name, Container: name, Time: at,
+				CPU: u.CPU.AsApproximateFloat64(), Memory: u.Memory.AsApproximateFloat64(),
+			}) || learned
+		}
+	}
+	m.history.KeepContainers(containers)
+	m.history.Keep(func(pod string) bool { return exists[pod] })
+	return learned
+}
+
+// noteMost keeps the most that was seen in the status: it survives this process there.
+func (s *scope) noteMost(container string, u podmetrics.Usage) {
+	most := &s.status.MaxContainerResourcesUsage
+	i := slices.IndexFunc(*most, func(c v1alpha1.ContainerResourcesUsage) bool { return c.Name == container })
+	if i < 0 {
+		i = len(*most)
+		*most = append(*most, v1alpha1.ContainerResourcesUsage{Name: container, Usage: corev1.ResourceList{}})
+	}
+	seen := (*most)[i].Usage
+	if cpu := resource.NewMilliQuantity(u.CPU.MilliValue(), resource.DecimalSI); cpu.Cmp(seen[corev1.ResourceCPU]) >= 0 {
+		seen[corev1.ResourceCPU] = *cpu
+	}
+	if memory := resource.NewQuantity(u.Memory.Value(), resource.BinarySI); memory.Cmp(seen[corev1.ResourceMemory]) >= 0 {
+		seen[corev1.ResourceMemory] = *memory
+	}
+}
+
+// countKills counts the out-of-memory kills that the pods tell of, before any of the pods is cleared away.
+// It reports whether there was a new one.
+func (s *scope) countKills(m *sizeMemory, containers []string) bool {
+	var kills []rightsize.Kill
+	counted := false
+	for _, pod := range s.pods {
+		for _, kill := range rightsize.Kills(pod) {
+			if !slices.Contains(containers, kill.Container) {
+				continue
+			}
+			kills = append(kills, kill)
+			verdict := m.history.Count(kill, s.sizes.policy.MaxMemory(kill.Container), s.now)
+			if verdict == rightsize.Counted {
+				continue
+			}
+			counted = true
+			s.metrics.sizes.kill(s.name(), kill.Container)
+			s.noteKill(kill, verdict)
+		}
+	}
+	m.history.KeepKills(kills, s.now)
+	return counted
+}
+
+// refreshRecommendations brings those of the status up to date, and reports whether one has changed.
+func (s *scope) refreshRecommendations(m *sizeMemory, containers []string) bool {
+	before := map[string]*v1alpha1.ContainerRecommendation{}
+	for i, r := range s.status.Recommendations {
+		before[r.Name] = &s.status.Recommendations[i]
+	}
+	var fresh []v1alpha1.ContainerRecommendation
+	changed := false
+	for _, name := range containers {
+		template := containerIn(&s.newest.PodSpec, name)
+		r := m.history.Recommend(name, s.sizes.policy, template.Resources, before[name], s.now)
+		if r == nil {
+			continue
+		}
+		if r != before[name] {
+			changed = true
+			s.noteRecommendation(*r)
+		}
+		fresh = append(fresh, *r)
+	}
+	s.status.Recommendations = fresh
+	s.metrics.sizes.recommended(s.name(), fresh)
+	return changed
+}
+
+func containerIn(spec *corev1.PodSpec, name string) corev1.Container {
+	for _, c := range slices.Concat(spec.Containers, spec.InitContainers) {
+		if c.Name == name {
+			return c
+		}
+	}
+	return corev1.Container{}
+}
+
+// checkFit tells what the recommendations do to a pod of the newest revision, if it can have them.
+func (s *scope) checkFit() {
+	template := &s.newest.PodSpec
+	fitted := template.DeepCopy()
+	var changed []string
+	changed, s.sizes.blocked = rightsize.FitPod(fitted, s.status.Recommendations, s.sizes.policy)
+	s.sizes.fitted = len(changed) > 0 && s.appliesToNew()
+	for _, name := range changed {
+		s.sizes.raised = s.sizes.raised || rightsize.AsksMore(containerIn(fitted, name).Resources, containerIn(template, name).Resources)
+	}
+}
+
+// appliesToNew reports whether new pods get what is recommended.
+func (s *scope) appliesToNew() bool {
+	return s.sizes.policy.Mode() != v1alpha1.RightSizingOff && !s.memory.sizes.create.stands(s.now)
+}
+
+// sizePod gives a new pod what is recommended, in place of its template's requests, and lets it be resized
+// without a restart. It is no part of the revision: a pod of another size is no outdated pod.
+func (s *scope) sizePod(pod *corev1.Pod) {
+	if !s.sizesActive() {
+		return
+	}
+	if s.sizes.policy.Mode() == v1alpha1.RightSizingInPlace {
+		resizeWithoutRestart(pod.Spec.Containers)
+	}
+	if s.appliesToNew() {
+		_, _ = rightsize.FitPod(&pod.Spec, s.status.Recommendations, s.sizes.policy) // why not is told by checkFit
+	}
+}
+
+// resizeWithoutRestart says so for every resource for which the user has not said otherwise.
+func resizeWithoutRestart(containers []corev1.Container) {
+	for i := range containers {
+		c := &containers[i]
+		for _, name := range []corev1.ResourceName{corev1.ResourceCPU, corev1.ResourceMemory} {
+			said := slices.ContainsFunc(c.ResizePolicy, func(p corev1.ContainerResizePolicy) bool { return p.ResourceName == name })
+			if !said {
+				c.ResizePolicy = append(c.ResizePolicy, corev1.ContainerResizePolicy{ResourceName: name, RestartPolicy: corev1.NotRequired})
+			}
+		}
+	}
+}
+
+// fallBack takes the refusal of a pod of the recommended size for what it is: the next one is made as the
+// template has it. Where that is refused too, the size was not to blame, and the failure is shown as any
+// other. A quota that is used up is no reason to ask for more.
+func (s *scope) fallBack(err error) error {
+	if !fleet.CreationRefused(err) || !s.sizes.fitted || (!s.sizes.raised && strings.Contains(err.Error(), "exceeded quota")) {
+		return err
+	}
+	s.memory.sizes.create = sizeRefusal{message: err.Error(), until: s.now.Add(refusalLasts)}
+	s.wakeAt(s.memory.sizes.create.until)
+	s.again = true
+	return nil
+}
+
+func sizeText(r v1alpha1.ContainerRecommendation) string {
+	var parts []string
+	for _, name := range []corev1.ResourceName{corev1.ResourceCPU, corev1.ResourceMemory} {
+		if q, ok := r.Requests[name]; ok {
+			parts = append(parts, fmt.Sprintf("%s %s", name, q.String()))
+		}
+	}
+	return strings.Join(parts, ", ")
+}

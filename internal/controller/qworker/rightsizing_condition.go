@@ -1,0 +1,119 @@
+package qworker
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/quickube/qscaler/api/v1alpha1"
+	"github.com/quickube/qscaler/internal/rightsize"
+)
+
+// Reasons of the condition RightSizing; docs/troubleshooting.md has a paragraph for each.
+const (
+	reasonRightSized         = "RightSized"
+	reasonRaising            = "Raising"
+	reasonRecommended        = "Recommended"
+	reasonResizeDeferred     = "ResizeDeferred"
+	reasonResizeUnsupported  = "ResizeUnsupported"
+	reasonWaitingForUsage    = "WaitingForUsage"
+	reasonResizeInfeasible   = "ResizeInfeasible"
+	reasonResizeRefused      = "ResizeRefused"
+	reasonSizeRefused        = "SizeRefused"
+	reasonOutOfMemory        = "OutOfMemory"
+	reasonMetricsUnavailable = "MetricsUnavailable"
+	reasonNotApplicable      = "NotApplicable"
+	reasonSizingFailed       = "SizingFailed"
+)
+
+// rightSizing is True while the workers are, or are being, right-sized. What a person must look at comes first.
+func (s *scope) rightSizing() condition {
+	const kind = v1alpha1.ConditionRightSizing
+	if !s.sizesActive() || s.memory.sizes == nil {
+		return absent(kind)
+	}
+	m, mode := s.memory.sizes, s.sizes.policy.Mode()
+	infeasible, deferred := s.podsIn(rightsize.Infeasible), s.podsIn(rightsize.Deferred)
+	raising := append(s.podsIn(rightsize.InProgress), s.sizes.waiting...)
+	switch {
+	case m.create.stands(s.now):
+		s.wakeAt(m.create.until)
+		return is(kind, false, reasonSizeRefused, fmt.Sprintf("a pod of the recommended size was refused, new pods are made as in the podSpec until %s: %s; raise the LimitRange or the ResourceQuota, or set rightSizing.maxAllowed",
+			m.create.until.UTC().Format(time.RFC3339), m.create.message))
+	case len(m.history.Troubles()) > 0:
+		return is(kind, false, reasonOutOfMemory, s.troublesMessage(m.history.Troubles()))
+	case len(s.sizes.refused) > 0:
+		return is(kind, false, reasonResizeRefused, fmt.Sprintf("the API server refuses to raise running pods, they keep their size: %s: %s; set rightSizing.maxAllowed, or raise the LimitRange or the ResourceQuota where it is one of those",
+			andMore(s.sizes.refused), m.resize.message))
+	case len(infeasible) > 0:
+		return is(kind, false, reasonResizeInfeasible, fmt.Sprintf("the nodes of these pods can never give what is recommended, they keep what they have: %s; set rightSizing.maxAllowed, or use larger nodes", andMore(infeasible)))
+	case s.sizes.blocked != "":
+		return is(kind, false, reasonNotApplicable, "the recommendation cannot be applied: "+s.sizes.blocked)
+	case s.sizes.usage.Err != nil:
+		return is(kind, false, reasonMetricsUnavailable, metricsRemedy(s.sizes.usage.Err))
+	case s.sizes.err != nil:
+		return is(kind, false, reasonSizingFailed, s.sizes.err.Error())
+	case len(s.status.Recommendations) == 0:
+		c := is(kind, false, reasonWaitingForUsage, "no usage of a worker has been measured yet")
+		c.Status = metav1.ConditionUnknown
+		return c
+	case mode == v1alpha1.RightSizingOff:
+		return is(kind, true, reasonRecommended, "rightSizing.mode is Off: status.recommendations says what to request, and no pod is changed")
+	case len(s.sizes.unable) > 0:
+		return is(kind, true, reasonResizeUnsupported, "new pods get what is recommended; these keep their size, because the cluster or their nodes cannot resize running pods (Kubernetes 1.33 and newer can): "+andMore(s.sizes.unable))
+	case len(deferred) > 0:
+		return is(kind, true, reasonResizeDeferred, "these pods are resized when their nodes have room: "+andMore(deferred))
+	case len(raising) > 0:
+		return is(kind, true, reasonRaising, "running pods are raised a few at a time; still to go or under way: "+andMore(raising))
+	case mode == v1alpha1.RightSizingInitial:
+		return is(kind, true, reasonRightSized, "new pods get what status.recommendations says")
+	}
+	return is(kind, true, reasonRightSized, "new pods get what status.recommendations says, and running pods have no less")
+}
+
+// podsIn are the live pods whose resize is in a state.
+func (s *scope) podsIn(state rightsize.ResizeState) []string {
+	var names []string
+	for _, pod := range s.stayingPods() {
+		if rightsize.StateOf(pod) == state {
+			names = append(names, pod.Name)
+		}
+	}
+	return names
+}
+
+// troublesMessage names the pods that were killed and for which the memory was not raised.
+func (s *scope) troublesMessage(troubles []rightsize.Trouble) string {
+	var capped, full []string
+	for _, t := range troubles {
+		s.wakeAt(t.At.Add(time.Hour))
+		names := &capped
+		if t.Verdict == rightsize.AtMaximum {
+			names = &full
+		}
+		*names = append(*names, t.Pod)
+	}
+	var parts []string
+	if len(capped) > 0 {
+		parts = append(parts, "out-of-memory kills go on though the memory was raised several times, it is not raised further for now; a task may need more than any worker can have: "+andMore(capped))
+	}
+	if len(full) > 0 {
+		parts = append(parts, "killed out of memory with all that rightSizing.maxAllowed allows: "+andMore(full))
+	}
+	return strings.Join(parts, "; ")
+}
+
+// metricsRemedy says what to do where the metrics API does not answer.
+func metricsRemedy(err error) string {
+	const goesOn = "; workers are scaled as before, and out-of-memory kills still raise their memory"
+	switch {
+	case apierrors.IsNotFound(err):
+		return "the cluster has no metrics API (metrics.k8s.io); install the metrics-server: kubectl apply -f https://github.com/kubernetes-sigs/metrics-server/releases/latest/download/components.yaml" + goesOn
+	case apierrors.IsForbidden(err):
+		return "the operator may not read pod metrics, apply its current config/rbac: " + err.Error() + goesOn
+	}
+	return "the metrics API does not answer, see kubectl get apiservice v1beta1.metrics.k8s.io: " + err.Error() + goesOn
+}

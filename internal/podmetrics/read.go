@@ -1,0 +1,73 @@
+package podmetrics
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"k8s.io/apimachinery/pkg/api/resource"
+	"k8s.io/client-go/rest"
+)
+
+// Usage is what a container used: CPU in cores, an average over some seconds, and memory in bytes, the
+// working set.
+type Usage struct {
+	CPU    resource.Quantity `json:"cpu"`
+	Memory resource.Quantity `json:"memory"`
+}
+
+// Pod is what the containers of a pod used.
+type Pod struct {
+	// Time is the end of the time in which it was measured.
+	Time       time.Time
+	Containers map[string]Usage
+}
+
+// Read lists what the pods of a namespace use, by name.
+type Read func(ctx context.Context, namespace string) (map[string]Pod, error)
+
+// path is that of the metrics API. v1beta1 is what every metrics-server serves.
+const path = "/apis/metrics.k8s.io/v1beta1/namespaces/%s/pods"
+
+// list is the part of a PodMetricsList that is used. Its own type, because the published one would bring a
+// module for four fields, and decodes ten thousand label maps that nobody looks at.
+type list struct {
+	Items []struct {
+		Metadata struct {
+			Name string `json:"name"`
+		} `json:"metadata"`
+		Timestamp  time.Time `json:"timestamp"`
+		Containers []struct {
+			Name  string `json:"name"`
+			Usage Usage  `json:"usage"`
+		} `json:"containers"`
+	} `json:"items"`
+}
+
+// FromAPI reads from an API server.
+func FromAPI(client rest.Interface) Read {
+	return func(ctx context.Context, namespace string) (map[string]Pod, error) {
+		body, err := client.Get().AbsPath(fmt.Sprintf(path, namespace)).SetHeader("Accept", "application/json").DoRaw(ctx)
+		if err != nil {
+			return nil, err
+		}
+		return decode(body)
+	}
+}
+
+func decode(body []byte) (map[string]Pod, error) {
+	var l list
+	if err := json.Unmarshal(body, &l); err != nil {
+		return nil, fmt.Errorf("reading the list of pod metrics, %w", err)
+	}
+	pods := make(map[string]Pod, len(l.Items))
+	for _, item := range l.Items {
+		pod := Pod{Time: item.Timestamp, Containers: make(map[string]Usage, len(item.Containers))}
+		for _, c := range item.Containers {
+			pod.Containers[c.Name] = c.Usage
+		}
+		pods[item.Metadata.Name] = pod
+	}
+	return pods, nil
+}

@@ -1,0 +1,194 @@
+package rightsize
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"pgregory.net/rapid"
+)
+
+const mi = int64(1 << 20)
+
+func killOf(pod string, restarts int32, request int64) Kill {
+	return Kill{PodUID: types.UID("uid-" + pod), Pod: pod, Container: "w", Restarts: restarts, Request: request}
+}
+
+func TestKillsRaiseTheMemory(t *testing.T) {
+	type step struct {
+		after   time.Duration
+		kill    Kill
+		verdict Verdict
+		floor   int64 // MiB
+	}
+	for name, tc := range map[string]struct {
+		maximum int64
+		steps   []step
+	}{
+		"by 100 MiB where that is more": {steps: []step{{0, killOf("a", 0, 256*mi), Raised, 356}}},
+		"by 20 % where that is more":    {steps: []step{{0, killOf("a", 0, 1000*mi), Raised, 1200}}},
+		"once for each kill": {steps: []step{
+			{0, killOf("a", 0, 256*mi), Raised, 356},
+			{0, killOf("a", 0, 256*mi), Counted, 356},
+			{2 * time.Hour, killOf("a", 0, 256*mi), Counted, 356},
+		}},
+		"by as much for ten workers of one size as for one": {steps: []step{
+			{0, killOf("a", 0, 256*mi), Raised, 356},
+			{time.Minute, killOf("b", 0, 256*mi), Answered, 356},
+			{time.Minute, killOf("c", 0, 256*mi), Answered, 356},
+		}},
+		"twice as far when it did not help": {steps: []step{
+			{0, killOf("a", 0, 256*mi), Raised, 356},
+			{30 * time.Minute, killOf("b", 0, 356*mi), Raised, 556},
+		}},
+		"twice as far when the same one is killed again": {steps: []step{
+			{0, killOf("a", 0, 256*mi), Raised, 356},
+			{30 * time.Minute, killOf("a", 1, 256*mi), Raised, 456},
+		}},
+		"a single step after an hour": {steps: []step{
+			{0, killOf("a", 0, 256*mi), Raised, 356},
+			{61 * time.Minute, killOf("a", 1, 356*mi), Raised, 456},
+		}},
+		"no further than maxAllowed": {maximum: 300 * mi, steps: []step{
+			{0, killOf("a", 0, 256*mi), Raised, 300},
+			{time.Minute, killOf("b", 0, 300*mi), AtMaximum, 300},
+		}},
+		"three times an hour, whoever is killed": {steps: []step{
+			{0, killOf("a", 0, 256*mi), Raised, 356},
+			{time.Minute, killOf("b", 0, 356*mi), Raised, 556},
+			{time.Minute, killOf("c", 0, 556*mi), Raised, 779},
+			{time.Minute, killOf("d", 0, 779*mi), Capped, 779},
+			{57 * time.Minute, killOf("e", 0, 779*mi), Raised, 1091},
+		}},
+		"from nothing": {steps: []step{{0, killOf("a", 0, 0), Raised, 100}}},
+		"for eight days": {steps: []step{
+			{0, killOf("a", 0, 256*mi), Raised, 356},
+			{9 * 24 * time.Hour, killOf("a", 0, 256*mi), Counted, 0},
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			h, now := NewHistory(), start
+			for i, s := range tc.steps {
+				now = now.Add(s.after)
+				got := h.Count(s.kill, tc.maximum, now)
+				floor := (h.Floor("w", now) + mi - 1) / mi
+				if got != s.verdict || floor != s.floor {
+					t.Errorf("step %d: %s, %d MiB; want %s, %d MiB", i, got, floor, s.verdict, s.floor)
+				}
+			}
+		})
+	}
+}
+
+func TestThePeakCountsWhereItIsMoreThanTheRequest(t *testing.T) {
+	h := NewHistory()
+	h.Observe(Sample{Pod: "a", Container: "w", Time: start, Memory: float64(1000 * mi)})
+	h.Count(killOf("a", 0, 256*mi), 0, start)
+	if got := h.Floor("w", start) / mi; got != 1200 {
+		t.Errorf("the floor is %d MiB, want 20 %% over the peak", got)
+	}
+}
+
+func TestTroublesNameThePods(t *testing.T) {
+	h := NewHistory()
+	request := 256 * mi
+	for i := range 5 {
+		h.Count(killOf(fmt.Sprint(i), 0, request), 0, start)
+		request = h.Floor("w", start)
+	}
+	want := []Trouble{{"3", Capped, start}, {"4", Capped, start}}
+	if diff := cmp.Diff(want, h.Troubles()); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
+	}
+	h.KeepKills(nil, start.Add(time.Hour))
+	if got := h.Troubles(); len(got) != 0 {
+		t.Errorf("after an hour: %v", got)
+	}
+}
+
+// A task that kills whichever worker takes it, a hundred times in a row, within one hour.
+func TestPoisonTaskDoesNotReachTheMaximum(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		h := NewHistory()
+		request := rapid.Int64Range(1, 8192).Draw(t, "request") * mi
+		first := request
+		for i := range 100 {
+			now := start.Add(time.Duration(i) * 30 * time.Second)
+			h.Count(killOf(fmt.Sprint(i), 0, request), 0, now)
+			request = max(request, h.Floor("w", now))
+		}
+		if most := first*28/10 + 500*mi; request > most {
+			t.Fatalf("from %d MiB to %d MiB, want %d at most", first/mi, request/mi, most/mi)
+		}
+	})
+}
+
+func terminated(reason string, code int32) corev1.ContainerState {
+	return corev1.ContainerState{Terminated: &corev1.ContainerStateTerminated{Reason: reason, ExitCode: code}}
+}
+
+func TestKillsAreReadFromTheStatus(t *testing.T) {
+	memory := func(q string) corev1.ResourceList { return corev1.ResourceList{"memory": resource.MustParse(q)} }
+	pod := &corev1.Pod{
+		ObjectMeta: metav1.ObjectMeta{Name: "p", UID: "u"},
+		Spec: corev1.PodSpec{Containers: []corev1.Container{
+			{Name: "dead", Resources: corev1.ResourceRequirements{Limits: memory("64Mi")}},
+			{Name: "back", Resources: corev1.ResourceRequirements{Requests: memory("512Mi")}},
+			{Name: "signal"}, {Name: "fine"},
+		}},
+		Status: corev1.PodStatus{ContainerStatuses: []corev1.ContainerStatus{
+			{Name: "dead", RestartCount: 2, State: terminated("OOMKilled", 137)},
+			{Name: "back", RestartCount: 5, State: corev1.ContainerState{Running: &corev1.ContainerStateRunning{}}, LastTerminationState: terminated("OOMKilled", 1), Resources: &corev1.ResourceRequirements{Requests: memory("256Mi")}},
+			{Name: "signal", State: terminated("Error", 137)},
+			{Name: "fine"},
+		}},
+	}
+	want := []Kill{
+		{PodUID: "u", Pod: "p", Container: "dead", Restarts: 2, Request: 64 * mi},
+		{PodUID: "u", Pod: "p", Container: "back", Restarts: 4, Request: 256 * mi},
+	}
+	if diff := cmp.Diff(want, Kills(pod)); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
+	}
+}
+
+// A kill is one kill, however the status tells of it: as a kubelet was seen to do with a container that was
+// killed twice.
+func TestAKillIsCountedOnce(t *testing.T) {
+	oom := terminated("OOMKilled", 137)
+	running := corev1.ContainerState{Running: &corev1.ContainerStateRunning{}}
+	waiting := corev1.ContainerState{Waiting: &corev1.ContainerStateWaiting{Reason: "CrashLoopBackOff"}}
+	h, kills := NewHistory(), 0
+	for _, s := range []corev1.ContainerStatus{
+		{RestartCount: 0, State: running},
+		{RestartCount: 0, State: oom},
+		{RestartCount: 0, State: waiting, LastTerminationState: oom},
+		{RestartCount: 1, State: running, LastTerminationState: oom},
+		{RestartCount: 1, State: oom, LastTerminationState: oom},
+		{RestartCount: 1, State: waiting, LastTerminationState: oom},
+		{RestartCount: 2, State: running, LastTerminationState: oom},
+	} {
+		s.Name = "w"
+		pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: "p", UID: "u"}, Status: corev1.PodStatus{ContainerStatuses: []corev1.ContainerStatus{s}}}
+		told := Kills(pod)
+		for _, k := range told {
+			if h.Count(k, 0, start) != Counted {
+				kills++
+			}
+		}
+		h.KeepKills(told, start)
+		back, err := Decode(h.Encode(), start) // and over a restart of the operator
+		if err != nil {
+			t.Fatal(err)
+		}
+		h = back
+	}
+	if kills != 2 {
+		t.Errorf("%d kills were counted, want 2", kills)
+	}
+}

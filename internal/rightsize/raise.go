@@ -1,0 +1,144 @@
+package rightsize
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/quickube/qscaler/api/v1alpha1"
+)
+
+const (
+	// RaiseInterval is the pause between two rounds of raises of one QWorker.
+	RaiseInterval = 10 * time.Second
+	// raiseShare and raiseLeast are how many running pods are raised in one round: a tenth, and at least
+	// five. A node's kubelet takes resizes one at a time, and a recommendation that was wrong is to be
+	// seen before it has reached the whole fleet.
+	raiseShare = 0.1
+	raiseLeast = 5
+)
+
+// Raise is a running pod that is to get more.
+type Raise struct {
+	Pod string
+	// Containers has the resources of the containers that are to change.
+	Containers map[string]corev1.ResourceRequirements
+	// Killed is true where a container was killed for want of memory; it is not to wait for its turn.
+	Killed bool
+	// Unsupported is true where the pod's node cannot resize it.
+	Unsupported bool
+}
+
+// Raises are the pods that have less than is recommended by more than a tenth, in the order in which they are
+// to be raised: those that were killed for want of memory first, then by name. Pods that are leaving or not
+// running are not among them, and nobody is lowered.
+func Raises(pods []*corev1.Pod, recommended []v1alpha1.ContainerRecommendation, p Policy) []Raise {
+	var raises []Raise
+	for _, pod := range pods {
+		if r, ok := raiseOf(pod, recommended, p); ok {
+			raises = append(raises, r)
+		}
+	}
+	slices.SortStableFunc(raises, func(a, b Raise) int {
+		switch {
+		case a.Killed == b.Killed:
+			return cmp.Compare(a.Pod, b.Pod)
+		case a.Killed:
+			return -1
+		default:
+			return 1
+		}
+	})
+	return raises
+}
+
+// Round is how many of a fleet's pods are raised at once.
+func Round(fleet int) int { return max(int(raiseShare*float64(fleet)), raiseLeast) }
+
+func raiseOf(pod *corev1.Pod, recommended []v1alpha1.ContainerRecommendation, p Policy) (Raise, bool) {
+	if pod.DeletionTimestamp != nil || pod.Status.Phase != corev1.PodRunning || pod.Spec.Resources != nil || StateOf(pod) == Infeasible {
+		return Raise{}, false
+	}
+	raised := pod.Spec.DeepCopy()
+	r := Raise{Pod: pod.Name, Containers: map[string]corev1.ResourceRequirements{}, Unsupported: !nodeResizes(pod), Killed: len(Kills(pod)) > 0}
+	for _, rec := range recommended {
+		c := containerOf(raised, rec.Name)
+		if c == nil {
+			continue
+		}
+		want := less(c, rec.Requests)
+		if len(want) == 0 {
+			continue
+		}
+		fitted := Fit(c.Resources, want, p)
+		if !equal(fitted, c.Resources) {
+			c.Resources = fitted
+			r.Containers[rec.Name] = fitted
+		}
+	}
+	return r, len(r.Containers) > 0 && classOf(raised) == classOf(&pod.Spec)
+}
+
+// nodeResizes reports whether the pod's node can resize it, by the rule by which the API server refuses what
+// it cannot: the kubelet then tells the resources of a running container.
+// (kubernetes/pkg/apis/core/validation: isPodResizeRequestSupported)
+func nodeResizes(pod *corev1.Pod) bool {
+	for _, s := range pod.Status.ContainerStatuses {
+		if s.State.Running != nil {
+			return s.Resources != nil
+		}
+	}
+	return true
+}
+
+// less has those of the recommended requests that the container has clearly less of. What it does not
+// request at all, and what cannot change without a restart, stays.
+func less(c *corev1.Container, recommended corev1.ResourceList) corev1.ResourceList {
+	want := corev1.ResourceList{}
+	for _, name := range resources {
+		q, ok := recommended[name]
+		asked := requested(c.Resources, name)
+		has := amountOf(name, asked)
+		restarts := slices.ContainsFunc(c.ResizePolicy, func(rp corev1.ContainerResizePolicy) bool {
+			return rp.ResourceName == name && rp.RestartPolicy == corev1.RestartContainer
+		})
+		if ok && has > 0 && !restarts && amountOf(name, q) > has && beyond(has, amountOf(name, q)) {
+			want[name] = q
+		}
+	}
+	return want
+}
+
+// ResizeState is how far the kubelet has come with a resize.
+type ResizeState string
+
+const (
+	// Settled is a pod that has what its spec says.
+	Settled ResizeState = ""
+	// InProgress is being carried out.
+	InProgress ResizeState = "InProgress"
+	// Deferred waits for room on the node; the kubelet tries again by itself.
+	Deferred ResizeState = corev1.PodReasonDeferred
+	// Infeasible is more than the node can ever give; the pod keeps what it has and is not asked again.
+	Infeasible ResizeState = corev1.PodReasonInfeasible
+)
+
+// StateOf reads it from a pod's conditions.
+func StateOf(pod *corev1.Pod) ResizeState {
+	state := Settled
+	for _, c := range pod.Status.Conditions {
+		switch {
+		case c.Status != corev1.ConditionTrue:
+		case c.Type == corev1.PodResizePending && strings.EqualFold(c.Reason, corev1.PodReasonInfeasible):
+			return Infeasible
+		case c.Type == corev1.PodResizePending:
+			state = Deferred
+		case c.Type == corev1.PodResizeInProgress && state == Settled:
+			state = InProgress
+		}
+	}
+	return state
+}
