@@ -121,11 +121,11 @@ func (s *scope) newestUnread() (unread bool, err error) {
 
 // source is how the backlog reaches a broker. QWorkers of a namespace with equal connections share one.
 func (s *scope) source(spec connection.Spec) backlog.Source {
-	namespace := s.qw.Namespace
+	namespace, resolver := s.qw.Namespace, s.resolver // and not s: the backlog keeps the function for as long as it watches
 	return backlog.Source{
 		ID: connection.ID(namespace, spec),
 		Resolve: func(ctx context.Context) (broker.Endpoint, error) {
-			return s.resolver.Endpoint(ctx, namespace, spec)
+			return resolver.Endpoint(ctx, namespace, spec)
 		},
 	}
 }

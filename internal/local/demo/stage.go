@@ -67,13 +67,28 @@ func describe(lengths []time.Duration) string {
 
 // release changes the pod spec.
 func (s *stage) release(ctx context.Context, version string) error {
+	s.tell(time.Now(), true, "kubectl edit", "a user sets RELEASE="+version+" in the pod spec")
+	return s.edit(ctx, func(worker *corev1.Container) {
+		worker.Env = []corev1.EnvVar{{Name: "RELEASE", Value: version}}
+	})
+}
+
+// setImage changes the image, and returns the one that was there.
+func (s *stage) setImage(ctx context.Context, image string) (before string, err error) {
+	s.tell(time.Now(), true, "kubectl edit", "a user sets the image "+image)
+	err = s.edit(ctx, func(worker *corev1.Container) {
+		before, worker.Image = worker.Image, image
+	})
+	return before, err
+}
+
+func (s *stage) edit(ctx context.Context, change func(worker *corev1.Container)) error {
 	q := &v1alpha1.QWorker{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: workerName}}
 	if err := s.client.Get(ctx, client.ObjectKeyFromObject(q), q); err != nil {
 		return err
 	}
 	before := q.DeepCopy()
-	q.Spec.PodSpec.Containers[0].Env = []corev1.EnvVar{{Name: "RELEASE", Value: version}}
-	s.tell(time.Now(), true, "kubectl edit", "a user sets RELEASE="+version+" in the pod spec")
+	change(&q.Spec.PodSpec.Containers[0])
 	return s.client.Patch(ctx, q, client.MergeFrom(before))
 }
 

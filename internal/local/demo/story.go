@@ -6,6 +6,10 @@ import (
 	"slices"
 	"time"
 
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/quickube/qscaler/api/v1alpha1"
 	"github.com/quickube/qscaler/worker/contract"
 )
 
@@ -22,6 +26,7 @@ var story = []chapter{
 	{"A burst becomes workers", "24 tasks come at once. There may be 8 workers, and 8 are created.", burstComes},
 	{"Idle workers leave first", "The short tasks are done. Who is idle leaves; the long tasks go on.", idleLeave},
 	{"A change of the spec rolls the fleet", "New workers prove themselves; then old ones leave, after their task.", rollOut},
+	{"An image that does not exist", "The rollout stops and says why. The fleet works on, and the spec is put right.", brokenImage},
 	{"A worker is killed with -9", "Its task stays in its pod's list, and is done again.", workerDies},
 	{"The operator is killed with -9", "The workers work on. The next operator decides from what it sees.", operatorDies},
 	{"Back to the minimum", "The queue is empty: 7 of 8 leave, each when it has nothing to do.", backToMin},
@@ -85,6 +90,28 @@ func rollOut(ctx context.Context, s *stage) error {
 			}
 		}
 		return len(s.live()) > 0
+	})
+}
+
+func brokenImage(ctx context.Context, s *stage) error {
+	if err := s.push(ctx, lengths(6, 1500*time.Millisecond, 200*time.Millisecond)...); err != nil {
+		return err
+	}
+	good, err := s.setImage(ctx, "no-such-image:2")
+	if err != nil {
+		return err
+	}
+	if err := s.until(ctx, "the rollout to stop", func() bool { return s.progress() == metav1.ConditionFalse }); err != nil {
+		return err
+	}
+	if err := s.hold(ctx, breath); err != nil {
+		return err
+	}
+	if _, err := s.setImage(ctx, good); err != nil {
+		return err
+	}
+	return s.until(ctx, "the fleet to be of one revision", func() bool {
+		return s.progress() == metav1.ConditionTrue && len(s.revisions()) == 1 && s.depth() == 0
 	})
 }
 
@@ -162,6 +189,17 @@ func (s *stage) depth() int64 {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.waiting + s.inFlight
+}
+
+// progress is the status of the fleet's condition Progressing.
+func (s *stage) progress() metav1.ConditionStatus {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	c := meta.FindStatusCondition(s.status.Conditions, v1alpha1.ConditionProgressing)
+	if c == nil {
+		return metav1.ConditionUnknown
+	}
+	return c.Status
 }
 
 // revisions are those of the live workers.
