@@ -12,6 +12,8 @@ func (r *run) attempt(t *held) {
 	task := taskOf(t.Item)
 	if t.Failed+t.Lost > r.options.retries {
 		// The last attempt was lost with its worker, and there is to be no other.
+		task.Attempt = t.Failed + t.Lost
+		r.options.observer.Started(task)
 		r.end(t, task, errWorkerEnded, 0)
 		return
 	}
@@ -50,7 +52,7 @@ func (r *run) end(t *held, task *Task, err error, took time.Duration) {
 	case errors.Is(err, ErrHandBack):
 		s = settlement{outcome: HandedBack}
 	case errors.As(err, &permanent), failures > r.options.retries:
-		s = settlement{outcome: Dead, letter: letterOf(t, err, time.Now())}
+		s = settlement{outcome: Dead, letter: letterOf(t, task.Attempt, err, time.Now())}
 	case errors.As(err, &after):
 		s = settlement{outcome: Retried, wait: after.after}
 	default:

@@ -149,7 +149,7 @@ func (c *Client) DeadLetters(ctx context.Context, queue string, after, limit int
 	}
 	letters := make([]DeadLetter, len(elements))
 	for i, element := range elements {
-		if letters[i], err = parseLetter(element); err != nil {
+		if letters[i], err = ParseDeadLetter(element); err != nil {
 			return nil, err
 		}
 	}

@@ -37,9 +37,9 @@ type letter struct {
 	Base64  string `json:"payloadBase64,omitempty"`
 }
 
-func letterOf(t *held, err error, died time.Time) string {
+func letterOf(t *held, attempts int, err error, died time.Time) string {
 	l := letter{
-		ID: t.ID, Error: err.Error(), Attempts: t.Attempt(), First: t.First, Died: died.UTC().Truncate(time.Millisecond),
+		ID: t.ID, Error: err.Error(), Attempts: attempts, First: t.First, Died: died.UTC().Truncate(time.Millisecond),
 		Headers: t.Headers, Payload: t.Payload,
 	}
 	if !utf8.ValidString(t.Payload) {
@@ -49,7 +49,8 @@ func letterOf(t *held, err error, died time.Time) string {
 	return string(data)
 }
 
-func parseLetter(raw string) (DeadLetter, error) {
+// ParseDeadLetter reads a dead letter as it stands in Redis.
+func ParseDeadLetter(raw string) (DeadLetter, error) {
 	var l letter
 	if err := json.Unmarshal([]byte(raw), &l); err != nil {
 		return DeadLetter{}, fmt.Errorf("decoding a dead letter, %w", err)

@@ -343,6 +343,10 @@ func TestATaskThatKillsItsWorkers(t *testing.T) {
 	})
 	r.cancel()
 	r.left()
+	letters, err := worker.NewClient(b.redis).DeadLetters(t.Context(), queue, 0, 1)
+	if err != nil || letters[0].Attempts != 4 || !strings.Contains(letters[0].Error, "worker ended") {
+		t.Errorf("the letters are %+v (%v), want one of 4 attempts", letters, err)
+	}
 }
 
 func TestWhatIsWrongIsSaidAtOnce(t *testing.T) {

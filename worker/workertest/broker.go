@@ -1,0 +1,182 @@
+package workertest
+
+import (
+	"fmt"
+	"path/filepath"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/quickube/qscaler/worker"
+)
+
+// patience bounds every wait, in real time; only a failing test uses it up.
+const patience = 10 * time.Second
+
+// Broker is a queue in memory, with a clock that only Advance moves.
+type Broker struct {
+	t testing.TB
+
+	mu  sync.Mutex
+	now time.Time
+	// waiting has the youngest task first and the next one last, as a Redis list has.
+	waiting []string
+	lists   map[string][]string
+	delayed []delayed
+	dead    []string
+	done    []string
+	unique  map[string]string
+	// reservations counts, so that each has a name of its own.
+	reservations int
+	// changed is closed with each change, and made anew.
+	changed chan struct{}
+}
+
+// delayed is a task that waits for its time.
+type delayed struct {
+	due     time.Time
+	element string
+}
+
+// New returns an empty queue. Its clock begins on 2026-01-01.
+func New(t testing.TB) *Broker {
+	return &Broker{
+		t: t, now: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC),
+		lists: map[string][]string{}, unique: map[string]string{}, changed: make(chan struct{}),
+	}
+}
+
+// Push pushes payloads, as LPUSH does.
+func (b *Broker) Push(payloads ...string) {
+	b.change(func() {
+		for _, payload := range payloads {
+			b.waiting = slices.Insert(b.waiting, 0, payload)
+		}
+	})
+}
+
+// Advance moves the clock. Tasks that are due then wait to be done.
+func (b *Broker) Advance(d time.Duration) {
+	b.change(func() {
+		b.now = b.now.Add(d)
+		b.promote()
+	})
+}
+
+// Done has the payloads of the tasks that were acknowledged, in that order.
+func (b *Broker) Done() []string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return slices.Clone(b.done)
+}
+
+// Waiting counts the tasks that no worker has reserved and that are due.
+func (b *Broker) Waiting() int { return b.count(func() int { return len(b.waiting) }) }
+
+// InHand counts the tasks that are reserved, those of workers that were killed included.
+func (b *Broker) InHand() int {
+	return b.count(func() int {
+		n := 0
+		for _, list := range b.lists {
+			n += len(list)
+		}
+		return n
+	})
+}
+
+// Delayed counts the tasks that wait for their time: retries.
+func (b *Broker) Delayed() int { return b.count(func() int { return len(b.delayed) }) }
+
+// DeadLetters has the tasks that were given up, the oldest first.
+func (b *Broker) DeadLetters() []worker.DeadLetter {
+	b.t.Helper()
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	letters := make([]worker.DeadLetter, len(b.dead))
+	for i, raw := range b.dead {
+		var err error
+		if letters[i], err = worker.ParseDeadLetter(raw); err != nil {
+			b.t.Fatal(err)
+		}
+	}
+	return letters
+}
+
+// AwaitDone waits until so many tasks were acknowledged since the beginning.
+func (b *Broker) AwaitDone(n int) {
+	b.t.Helper()
+	b.await("done", n, func() int { return len(b.done) })
+}
+
+// AwaitDelayed waits until so many tasks wait for their next attempt.
+func (b *Broker) AwaitDelayed(n int) {
+	b.t.Helper()
+	b.await("delayed", n, func() int { return len(b.delayed) })
+}
+
+// AwaitDead waits until so many tasks were given up since the beginning.
+func (b *Broker) AwaitDead(n int) {
+	b.t.Helper()
+	b.await("dead", n, func() int { return len(b.dead) })
+}
+
+func (b *Broker) await(what string, want int, count func() int) {
+	b.t.Helper()
+	timeout := time.After(patience)
+	for {
+		b.mu.Lock()
+		n, changed := count(), b.changed
+		b.mu.Unlock()
+		if n == want {
+			return
+		}
+		select {
+		case <-changed:
+		case <-timeout:
+			b.t.Fatalf("%d tasks are %s after %s, want %d; %d wait, %d are in hand", n, what, patience, want, b.Waiting(), b.InHand())
+		}
+	}
+}
+
+func (b *Broker) count(n func() int) int {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return n()
+}
+
+func (b *Broker) change(step func()) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	step()
+	b.tell()
+}
+
+// tell wakes who waits. The lock is held.
+func (b *Broker) tell() {
+	close(b.changed)
+	b.changed = make(chan struct{})
+}
+
+// Start runs a worker in a pod named "pod-0"; see StartIn.
+func (b *Broker) Start(handler worker.Handler, opts ...worker.Option) *Process {
+	b.t.Helper()
+	return b.StartIn("pod-0", handler, opts...)
+}
+
+// StartIn runs a worker in a pod of the given name, until the test's end at the latest. A worker that is started
+// in the pod of one that was killed takes up what that had in hand.
+func (b *Broker) StartIn(pod string, handler worker.Handler, opts ...worker.Option) *Process {
+	b.t.Helper()
+	p := &Process{
+		t: b.t, share: &share{Broker: b, pod: pod}, killed: make(chan struct{}),
+		drain: filepath.Join(b.t.TempDir(), "drain"), ended: make(chan struct{}),
+	}
+	p.run(handler, opts)
+	return p
+}
+
+// String is the state of the queue, for a test's messages.
+func (b *Broker) String() string {
+	return fmt.Sprintf("%d done, %d waiting, %d in hand, %d delayed, %d dead", len(b.Done()), b.Waiting(), b.InHand(), b.Delayed(), len(b.DeadLetters()))
+}

@@ -1,0 +1,203 @@
+package workertest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/quickube/qscaler/worker/internal/store"
+	"github.com/quickube/qscaler/worker/redislist"
+)
+
+// errKilled is what a process that was killed is answered.
+var errKilled = errors.New("the process was killed")
+
+// share is the store of one process.
+type share struct {
+	*Broker
+	pod   string
+	ended bool // guarded by the Broker's lock
+}
+
+var _ store.Store = (*share)(nil)
+
+// locked does a step, with due tasks waiting.
+func (s *share) locked(step func()) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.ended {
+		return errKilled
+	}
+	s.promote()
+	step()
+	s.tell()
+	return nil
+}
+
+// Reserve implements store.Store.
+func (s *share) Reserve(_ context.Context, n int) (items []store.Item, err error) {
+	err = s.locked(func() {
+		for len(items) < n && len(s.waiting) > 0 {
+			head := s.waiting[len(s.waiting)-1]
+			item, suspect := s.stamp(head)
+			if suspect && len(items) > 0 {
+				return
+			}
+			s.waiting = s.waiting[:len(s.waiting)-1]
+			s.lists[s.pod] = append(s.lists[s.pod], item.Element)
+			items = append(items, item)
+			if suspect {
+				return
+			}
+		}
+	})
+	return items, err
+}
+
+// Take implements store.Store.
+func (s *share) Take(ctx context.Context, wait time.Duration) (store.Item, bool, error) {
+	timeout := time.NewTimer(wait)
+	defer timeout.Stop()
+	for {
+		s.mu.Lock()
+		changed := s.changed
+		s.mu.Unlock()
+		items, err := s.Reserve(ctx, 1)
+		if err != nil || len(items) > 0 {
+			return first(items), len(items) > 0, err
+		}
+		select {
+		case <-changed:
+		case <-timeout.C:
+			return store.Item{}, false, nil
+		case <-ctx.Done():
+			return store.Item{}, false, ctx.Err()
+		}
+	}
+}
+
+func first(items []store.Item) store.Item {
+	if len(items) == 0 {
+		return store.Item{}
+	}
+	return items[0]
+}
+
+// Held implements store.Store.
+func (s *share) Held(context.Context) (elements []string, err error) {
+	err = s.locked(func() { elements = slices.Clone(s.lists[s.pod]) })
+	return elements, err
+}
+
+// Adopt implements store.Store.
+func (s *share) Adopt(_ context.Context, element string) (item store.Item, ok bool, err error) {
+	err = s.locked(func() {
+		if ok = s.remove(element); ok {
+			item, _ = s.stamp(element)
+			s.lists[s.pod] = append(s.lists[s.pod], item.Element)
+		}
+	})
+	return item, ok, err
+}
+
+// Done implements store.Store.
+func (s *share) Done(_ context.Context, items ...store.Item) (was []bool, err error) {
+	err = s.locked(func() {
+		for _, item := range items {
+			ours := s.remove(item.Element)
+			was = append(was, ours)
+			if ours {
+				s.done = append(s.done, item.Payload)
+				s.free(item)
+			}
+		}
+	})
+	return was, err
+}
+
+// Retry implements store.Store.
+func (s *share) Retry(_ context.Context, item store.Item, wait time.Duration) (was bool, err error) {
+	err = s.locked(func() {
+		if was = s.remove(item.Element); was {
+			s.delayed = append(s.delayed, delayed{due: s.now.Add(wait), element: store.Failed(item)})
+		}
+	})
+	return was, err
+}
+
+// Bury implements store.Store.
+func (s *share) Bury(_ context.Context, item store.Item, letter string) (was bool, err error) {
+	err = s.locked(func() {
+		if was = s.remove(item.Element); was {
+			s.dead = append(s.dead, letter)
+			s.free(item)
+		}
+	})
+	return was, err
+}
+
+// Return implements store.Store.
+func (s *share) Return(_ context.Context, items ...store.Item) (was []bool, err error) {
+	err = s.locked(func() {
+		for _, item := range items {
+			ours := s.remove(item.Element)
+			was = append(was, ours)
+			if ours {
+				s.waiting = append(s.waiting, store.Returned(item))
+			}
+		}
+	})
+	return was, err
+}
+
+// Promote implements store.Store. Tasks that are due wait already.
+func (s *share) Promote(context.Context) (time.Duration, error) {
+	const never = -1
+	return never, s.locked(func() {})
+}
+
+// Close implements store.Store.
+func (s *share) Close() {}
+
+// remove takes an element out of the pod's list, and reports whether it was there. The lock is held.
+func (s *share) remove(element string) bool {
+	at := slices.Index(s.lists[s.pod], element)
+	if at < 0 {
+		return false
+	}
+	s.lists[s.pod] = slices.Delete(s.lists[s.pod], at, at+1)
+	return true
+}
+
+// stamp is what the scripts of package redislist do to an element that is reserved. The lock is held.
+func (b *Broker) stamp(element string) (item store.Item, suspect bool) {
+	b.reservations++
+	reservation := fmt.Sprintf("r%d", b.reservations)
+	t := redislist.Parse(element)
+	switch {
+	case t.ID == "":
+		t = redislist.Task{ID: reservation, First: b.now, Payload: element}
+	case t.Reservation != "":
+		t.Lost++
+	}
+	t.Reservation = reservation
+	return store.Item{Task: t, Element: t.Element()}, t.Lost > 0
+}
+
+// promote has tasks that are due wait. The lock is held.
+func (b *Broker) promote() {
+	slices.SortStableFunc(b.delayed, func(x, y delayed) int { return x.due.Compare(y.due) })
+	for len(b.delayed) > 0 && !b.delayed[0].due.After(b.now) {
+		b.waiting = slices.Insert(b.waiting, 0, b.delayed[0].element)
+		b.delayed = b.delayed[1:]
+	}
+}
+
+// free ends a task's uniqueness. The lock is held.
+func (b *Broker) free(item store.Item) {
+	if key := item.Headers[store.UniqueHeader]; key != "" && b.unique[key] == item.ID {
+		delete(b.unique, key)
+	}
+}
