@@ -276,6 +276,12 @@ func (r *run) promote() error {
 // sweep compares the worker's own list with what is in hand. What nobody has in hand is an orphan; what is in
 // hand and not in the list any more is lost.
 func (r *run) sweep() error {
+	if r.coming != nil {
+		// What has been asked for and not been answered would look like nobody's.
+		if err := r.receive(); err != nil {
+			return err
+		}
+	}
 	before := r.hands.snapshot()
 	ctx, cancel := context.WithTimeout(r.tasks, operationTimeout)
 	defer cancel()

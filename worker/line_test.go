@@ -1,0 +1,126 @@
+package worker_test
+
+import (
+	"context"
+	"math/rand/v2"
+	"net"
+	"sync"
+	"testing"
+)
+
+// line is a proxy before Redis whose connections are cut in the middle of what they carry.
+type line struct {
+	listener net.Listener
+	target   string
+
+	mu    sync.Mutex
+	rng   *rand.Rand
+	conns map[net.Conn]*int // how many more bytes may pass, nil for any number
+}
+
+// newLine starts a proxy, until the test's end.
+func newLine(t testing.TB, target string, seed uint64) *line {
+	t.Helper()
+	listener, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	l := &line{listener: listener, target: target, rng: rand.New(rand.NewPCG(seed, 1)), conns: map[net.Conn]*int{}}
+	t.Cleanup(func() {
+		_ = listener.Close()
+		l.cutAll()
+	})
+	go func() {
+		for {
+			conn, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			go l.serve(conn)
+		}
+	}()
+	return l
+}
+
+func (l *line) addr() string { return l.listener.Addr().String() }
+
+func (l *line) serve(client net.Conn) {
+	server, err := (&net.Dialer{}).DialContext(context.Background(), "tcp", l.target)
+	if err != nil {
+		_ = client.Close()
+		return
+	}
+	l.mu.Lock()
+	l.conns[client], l.conns[server] = nil, nil
+	l.mu.Unlock()
+	done := make(chan struct{}, 2)
+	carry := func(to, from net.Conn) {
+		l.carry(to, from)
+		done <- struct{}{}
+	}
+	go carry(server, client)
+	go carry(client, server)
+	<-done // one way is cut: so is the other
+	_ = client.Close()
+	_ = server.Close()
+	<-done
+	l.mu.Lock()
+	delete(l.conns, client)
+	delete(l.conns, server)
+	l.mu.Unlock()
+}
+
+// carry copies until the connection ends, or has carried as many bytes as it may.
+func (l *line) carry(to, from net.Conn) {
+	buffer := make([]byte, 4096)
+	for {
+		n, err := from.Read(buffer)
+		n, cut := l.allow(from, n)
+		if _, failed := to.Write(buffer[:n]); failed != nil || cut || err != nil {
+			return
+		}
+	}
+}
+
+// allow counts bytes, and tells how many of them pass.
+func (l *line) allow(from net.Conn, n int) (passes int, cut bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	left := l.conns[from]
+	if left == nil {
+		return n, false
+	}
+	passes = min(n, *left)
+	*left -= passes
+	return passes, *left == 0
+}
+
+// cutSoon has about half of the connections end, each after some more bytes in one direction.
+func (l *line) cutSoon() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	const most = 500
+	for conn := range l.conns {
+		if l.rng.IntN(2) == 0 {
+			left := l.rng.IntN(most)
+			l.conns[conn] = &left
+		}
+	}
+}
+
+// heal has nothing more be cut.
+func (l *line) heal() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for conn := range l.conns {
+		l.conns[conn] = nil
+	}
+}
+
+func (l *line) cutAll() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for conn := range l.conns {
+		_ = conn.Close()
+	}
+}
