@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -54,7 +55,7 @@ func chaosWorker(path string) {
 		if h.Sum32()%7 == 0 && t.Attempt <= 2 {
 			return errors.New("it fails twice")
 		}
-		_, err := fmt.Fprintf(file, "%d %s %s\n", time.Now().UnixMilli(), t.ID, t.Payload) // one write
+		_, err := fmt.Fprintf(file, "%d %s %s %d/%d\n", time.Now().UnixMilli(), t.ID, t.Payload, os.Getpid(), t.Attempt) // one write
 		return err
 	}, worker.WithConcurrency(concurrency), worker.WithRetries(100),
 		worker.WithBackoff(func(int) time.Duration { return 50 * time.Millisecond }))
@@ -185,8 +186,9 @@ return n`
 
 // entry is one line of a worker's log.
 type entry struct {
-	at  time.Time
-	pod *chaosPod
+	at      time.Time
+	pod     *chaosPod
+	process string
 }
 
 func (c *chaos) balance(pushed map[string]int) {
@@ -197,7 +199,7 @@ func (c *chaos) balance(pushed map[string]int) {
 			if tasks[e.payload] == nil {
 				tasks[e.payload] = map[string][]entry{}
 			}
-			tasks[e.payload][e.id] = append(tasks[e.payload][e.id], entry{e.at, p})
+			tasks[e.payload][e.id] = append(tasks[e.payload][e.id], entry{e.at, p, e.process})
 		}
 	}
 	lost, twice := 0, 0
@@ -208,10 +210,11 @@ func (c *chaos) balance(pushed map[string]int) {
 		}
 		extra := len(tasks[payload]) - n // a task without an identifier may get another one after a kill
 		for id, done := range tasks[payload] {
+			slices.SortFunc(done, func(a, b entry) int { return a.at.Compare(b.at) })
 			for _, first := range done[:len(done)-1] {
 				twice++
 				if !killedAfter(first) {
-					c.Errorf("task %s (%s) was done again, and nobody killed the worker in %s that had done it", id, payload, first.pod.name)
+					c.Errorf("task %s (%s) was done again, and nobody killed the worker in %s that had done it: %s", id, payload, first.pod.name, history(done))
 				}
 			}
 		}
@@ -231,6 +234,18 @@ func (c *chaos) balance(pushed map[string]int) {
 		c.Errorf("%d tasks were given up", n)
 	}
 	c.Logf("%d payloads; lost %d, done again %d, killed %d processes", len(pushed), lost, twice, c.killCount())
+}
+
+// history tells who has done a task, and when that worker was killed.
+func history(done []entry) string {
+	var b strings.Builder
+	for _, e := range done {
+		fmt.Fprintf(&b, "\n  %s: %s, process and attempt %s, killed", e.at.Format("05.000"), e.pod.name, e.process)
+		for _, at := range e.pod.kills {
+			fmt.Fprintf(&b, " %s", at.Format("05.000"))
+		}
+	}
+	return b.String()
 }
 
 func (c *chaos) killCount() int {
@@ -256,6 +271,7 @@ func killedAfter(e entry) bool {
 type logged struct {
 	at          time.Time
 	id, payload string
+	process     string // and the attempt
 }
 
 func readLog(c *chaos, p *chaosPod) (entries []logged) {
@@ -270,14 +286,14 @@ func readLog(c *chaos, p *chaosPod) (entries []logged) {
 	defer func() { _ = file.Close() }()
 	for lines := bufio.NewScanner(file); lines.Scan(); {
 		fields := strings.Fields(lines.Text())
-		if len(fields) != 3 {
+		if len(fields) != 4 {
 			continue // cut off by a kill
 		}
 		at, err := strconv.ParseInt(fields[0], 10, 64)
 		if err != nil {
 			c.Fatalf("%s: %v", p.log, err)
 		}
-		entries = append(entries, logged{time.UnixMilli(at), fields[1], fields[2]})
+		entries = append(entries, logged{time.UnixMilli(at), fields[1], fields[2], fields[3]})
 	}
 	return entries
 }
