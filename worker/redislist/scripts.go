@@ -20,7 +20,7 @@ const stampLua = `local function stamp(e, reservation, now)
     return 'qscaler:1:' .. reservation .. ':0:0:' .. now .. ':' .. reservation .. ':0:' .. e, false
   end
   local suspect = tonumber(lost) > 0
-  if before ~= '' then lost = string.format('%d', lost + 1); suspect = true end
+  if before ~= '' then lost = string.format('%d', math.min(lost + 1, 999999999)); suspect = true end
   return 'qscaler:1:' .. id .. ':' .. failed .. ':' .. lost .. ':' .. first .. ':' .. reservation .. ':' .. length .. ':' .. rest, suspect
 end
 local t = redis.call('TIME')

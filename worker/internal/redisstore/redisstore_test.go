@@ -1,0 +1,83 @@
+package redisstore_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/quickube/qscaler/worker/internal/redisstore"
+	"github.com/quickube/qscaler/worker/internal/redistest"
+	"github.com/quickube/qscaler/worker/internal/storetest"
+	"github.com/quickube/qscaler/worker/redislist"
+)
+
+const (
+	queue = "tasks"
+	pod   = "pod-0"
+)
+
+func fixture(t testing.TB, server *redistest.Server) storetest.Fixture {
+	t.Helper()
+	client := server.Client()
+	push := func(key string) func(string) {
+		return func(element string) {
+			if err := client.Do(t.Context(), client.B().Lpush().Key(key).Element(element).Build()).Error(); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	return storetest.Fixture{
+		Store: redisstore.New(client, queue, pod), Push: push(queue), Hold: push(redislist.Processing(queue, pod)),
+		Advance: func(d time.Duration) { <-time.After(d) }, // Redis has no other clock
+	}
+}
+
+func TestContract(t *testing.T) {
+	storetest.Test(t, func(t *testing.T) storetest.Fixture { return fixture(t, redistest.Start(t)) })
+}
+
+// hostile are payloads that look like envelopes, or nearly so.
+var hostile = []string{
+	"", "plain", "\x00\xff\n\r", "qscaler:1:", "qscaler:1:x:0:0:0::0:", "qscaler:1:x:0:0:0::0:payload",
+	"qscaler:1:x:0:0:0:r.1:0:payload", "qscaler:1:x:0:0:0::9:short", "qscaler:1:x:0:0:0::5:short", `qscaler:1:x:0:0:0::9:{"k":"v"}rest`,
+	"qscaler:1::0:0:0::0:no id", "qscaler:1:a b:0:0:0::0:a space", "qscaler:1:x:-1:0:0::0:", "qscaler:1:x:+1:0:0::0:",
+	"qscaler:1:x:9999999999:0:0::0:too many digits", "qscaler:1:x:0:9999999999:0::0:", "qscaler:1:x:0:0:9999999999999999::0:",
+	"qscaler:1:x:0:0:0::9999999999:", "qscaler:1:x:000000001:0:0::0:zeros", "qscaler:1:x:0:999999999:0:r:0:most losses",
+	"qscaler:1:\u00e9:0:0:0::0:no ASCII", "qscaler:1:x:0:0:0:r r:0:", "qscaler:2:x:0:0:0::0:", " qscaler:1:x:0:0:0::0:",
+	"qscaler:1:" + string(make([]byte, 200)) + ":0:0:0::0:", "qscaler:1:x:0:0:0::0:\x00\x00", "qscaler:1:x:0:0:0::01:xy",
+}
+
+// Whatever is pushed, the scripts and the Go code read the same in it, and the payload is whole.
+func FuzzScriptsAndGoAgree(f *testing.F) {
+	for _, payload := range hostile {
+		f.Add(payload)
+	}
+	client := redistest.Start(f).Client()
+	s := redisstore.New(client, queue, pod)
+	f.Fuzz(func(t *testing.T, element string) {
+		if err := client.Do(t.Context(), client.B().Lpush().Key(queue).Element(element).Build()).Error(); err != nil {
+			t.Fatal(err)
+		}
+		items, err := s.Reserve(t.Context(), 1)
+		if err != nil || len(items) != 1 {
+			t.Fatalf("reserving %q: %v, %v", element, items, err)
+		}
+		got, want := items[0].Task, redislist.Parse(element)
+		if want.ID == "" { // a payload and nothing else: it got an envelope
+			if got.Payload != element || got.ID == "" || got.Failed+got.Lost > 0 || got.Headers != nil {
+				t.Errorf("the payload %q was read as %+v", element, got)
+			}
+		} else {
+			lost := want.Lost
+			if want.Reservation != "" {
+				const most = 999999999 // as many as an envelope can have
+				lost = min(lost+1, most)
+			}
+			if got.ID != want.ID || got.Payload != want.Payload || got.Failed != want.Failed || got.Lost != lost {
+				t.Errorf("%q was read as %+v by the scripts and as %+v by Go", element, got, want)
+			}
+		}
+		if was, err := s.Done(t.Context(), items[0]); err != nil || !was[0] {
+			t.Errorf("acknowledging it says %v, %v", was, err)
+		}
+	})
+}

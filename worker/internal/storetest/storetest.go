@@ -1,0 +1,213 @@
+// Package storetest has what every store.Store must do, as tests.
+package storetest
+
+import (
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/quickube/qscaler/worker/internal/store"
+	"github.com/quickube/qscaler/worker/redislist"
+)
+
+// Fixture is an empty queue, and a worker's share in it.
+type Fixture struct {
+	store.Store
+	// Push pushes an element, as LPUSH does.
+	Push func(element string)
+	// Hold puts an element into the worker's own list.
+	Hold func(element string)
+	// Advance lets time pass, as the store has it.
+	Advance func(time.Duration)
+}
+
+// Test runs the contract, each part on a fixture of its own.
+func Test(t *testing.T, fixture func(t *testing.T) Fixture) {
+	parts := map[string]func(*testing.T, Fixture){
+		"the oldest is reserved first, and stamped": reserved,
+		"equal payloads are separate tasks":         alike,
+		"a suspect comes alone":                     suspects,
+		"what nobody has in hand is adopted once":   adopted,
+		"each end happens once":                     ends,
+		"a retry waits, and is one failure more":    retried,
+		"what is given back is as it was":           returned,
+		"taking waits, and not for ever":            taken,
+	}
+	for name, part := range parts {
+		t.Run(name, func(t *testing.T) { part(t, fixture(t)) })
+	}
+}
+
+func must[T any](t *testing.T, v T, err error) T {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return v
+}
+
+func (f Fixture) reserve(t *testing.T, n int) []store.Item {
+	t.Helper()
+	items, err := f.Reserve(t.Context(), n)
+	return must(t, items, err)
+}
+
+func (f Fixture) held(t *testing.T) []string {
+	t.Helper()
+	elements, err := f.Held(t.Context())
+	return must(t, elements, err)
+}
+
+func payloads(items []store.Item) []string {
+	list := make([]string, len(items))
+	for i, item := range items {
+		list[i] = item.Payload
+	}
+	return list
+}
+
+func reserved(t *testing.T, f Fixture) {
+	for _, payload := range []string{"a", "b", "c"} {
+		f.Push(payload)
+	}
+	items := f.reserve(t, 2)
+	if got := payloads(items); !slices.Equal(got, []string{"a", "b"}) {
+		t.Fatalf("reserved %q, want a and b", got)
+	}
+	for _, item := range items {
+		if item.ID == "" || item.Reservation == "" || item.Attempt() != 1 || item.First.IsZero() {
+			t.Errorf("the item is %+v", item)
+		}
+	}
+	if got, want := f.held(t), []string{items[0].Element, items[1].Element}; !slices.Equal(got, want) {
+		t.Errorf("held %q, want %q", got, want)
+	}
+	if got := payloads(f.reserve(t, 10)); !slices.Equal(got, []string{"c"}) {
+		t.Errorf("then %q, want c", got)
+	}
+	if got := f.reserve(t, 10); len(got) != 0 {
+		t.Errorf("an empty queue has %q", payloads(got))
+	}
+}
+
+func alike(t *testing.T, f Fixture) {
+	f.Push("same")
+	f.Push("same")
+	items := f.reserve(t, 2)
+	if items[0].ID == items[1].ID || items[0].Element == items[1].Element {
+		t.Fatalf("two tasks are one: %q and %q", items[0].Element, items[1].Element)
+	}
+	for range 2 { // the second is a repetition whose answer was lost
+		if _, err := f.Done(t.Context(), items[0]); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := f.held(t); !slices.Equal(got, []string{items[1].Element}) {
+		t.Errorf("held %q, want only the other", got)
+	}
+}
+
+func suspects(t *testing.T, f Fixture) {
+	suspect := redislist.Task{ID: "s", Reservation: "gone.1", Payload: "suspect"}
+	for _, element := range []string{"a", suspect.Element(), "b"} {
+		f.Push(element)
+	}
+	for _, want := range []string{"a", "suspect", "b"} {
+		items := f.reserve(t, 10)
+		if got := payloads(items); !slices.Equal(got, []string{want}) {
+			t.Fatalf("reserved %q, want %s alone", got, want)
+		}
+		if want == "suspect" && (items[0].Lost != 1 || items[0].Attempt() != 2) {
+			t.Errorf("the suspect is %+v", items[0])
+		}
+	}
+}
+
+func adopted(t *testing.T, f Fixture) {
+	left := redislist.Task{ID: "x", Failed: 1, Reservation: "gone.1", Payload: "left", Headers: map[string]string{"k": "v"}}
+	f.Hold(left.Element())
+	f.Hold("raw")
+	for element, attempt := range map[string]int{left.Element(): 3, "raw": 1} {
+		item, ok, err := f.Adopt(t.Context(), element)
+		if err != nil || !ok || item.Attempt() != attempt || item.Element == element {
+			t.Errorf("adopting %q: %+v, %t, %v; want attempt %d", element, item, ok, err, attempt)
+		}
+		if _, ok, err := f.Adopt(t.Context(), element); ok || err != nil {
+			t.Errorf("adopting %q again: %t, %v", element, ok, err)
+		}
+	}
+	if n := len(f.held(t)); n != 2 {
+		t.Errorf("%d are held, want 2", n)
+	}
+}
+
+func ends(t *testing.T, f Fixture) {
+	type end func(store.Item) (bool, error)
+	one := func(was []bool, err error) (bool, error) { return err == nil && was[0], err }
+	for name, end := range map[string]end{
+		"done":   func(i store.Item) (bool, error) { return one(f.Done(t.Context(), i)) },
+		"retry":  func(i store.Item) (bool, error) { return f.Retry(t.Context(), i, time.Hour) },
+		"bury":   func(i store.Item) (bool, error) { return f.Bury(t.Context(), i, "{}") },
+		"return": func(i store.Item) (bool, error) { return one(f.Return(t.Context(), i)) },
+	} {
+		f.Push(name)
+		item := f.reserve(t, 1)[0]
+		for _, want := range []bool{true, false} {
+			if was, err := end(item); was != want || err != nil {
+				t.Errorf("%s says %t, %v; want %t", name, was, err, want)
+			}
+		}
+		if name == "return" {
+			f.reserve(t, 1)
+		}
+	}
+	if n := len(f.held(t)); n != 1 { // the one that was returned and reserved again
+		t.Errorf("%d are held, want 1", n)
+	}
+}
+
+func retried(t *testing.T, f Fixture) {
+	f.Push("task")
+	item := f.reserve(t, 1)[0]
+	const wait = 200 * time.Millisecond
+	if was, err := f.Retry(t.Context(), item, wait); !was || err != nil {
+		t.Fatalf("retrying says %t, %v", was, err)
+	}
+	if items := f.reserve(t, 1); len(items) != 0 {
+		t.Fatalf("it does not wait: %+v", items)
+	}
+	f.Advance(wait)
+	if _, err := f.Promote(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	items := f.reserve(t, 1)
+	if len(items) != 1 || items[0].ID != item.ID || items[0].Failed != 1 || items[0].Lost != 0 || items[0].Payload != "task" {
+		t.Errorf("tried again, it is %+v", items)
+	}
+}
+
+func returned(t *testing.T, f Fixture) {
+	for _, payload := range []string{"a", "b", "c"} {
+		f.Push(payload)
+	}
+	items := f.reserve(t, 2)
+	slices.Reverse(items) // the last is to be the next
+	if was, err := f.Return(t.Context(), items...); err != nil || slices.Contains(was, false) {
+		t.Fatalf("returning says %v, %v", was, err)
+	}
+	again := f.reserve(t, 3)
+	if got := payloads(again); !slices.Equal(got, []string{"a", "b", "c"}) || again[0].Attempt() != 1 {
+		t.Errorf("reserved %q, attempt %d; want a, b and c, attempt 1", got, again[0].Attempt())
+	}
+}
+
+func taken(t *testing.T, f Fixture) {
+	if _, ok, err := f.Take(t.Context(), 10*time.Millisecond); ok || err != nil {
+		t.Errorf("an empty queue gives %t, %v", ok, err)
+	}
+	f.Push("task")
+	item, ok, err := f.Take(t.Context(), time.Minute)
+	if err != nil || !ok || item.Payload != "task" || item.Reservation == "" {
+		t.Errorf("taken %+v, %t, %v", item, ok, err)
+	}
+}

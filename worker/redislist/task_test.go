@@ -1,0 +1,40 @@
+package redislist
+
+import (
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+)
+
+func FuzzElementAndBack(f *testing.F) {
+	f.Add("mail-1", 2, 3, int64(1767225600123), "pod.7", "trace", "a:b", "payload: any bytes \x00\xff")
+	f.Add("x", 0, 0, int64(0), "", "", "", "")
+	f.Fuzz(func(t *testing.T, id string, failed, lost int, first int64, reservation, header, value, payload string) {
+		const digits9, digits15 = 1e9, 1e15
+		if CheckID(id) != nil || !isID(reservation) || failed < 0 || failed >= digits9 || lost < 0 || lost >= digits9 || first < 0 || first >= digits15 {
+			t.Skip("an envelope cannot have it")
+		}
+		want := Task{ID: id, Failed: failed, Lost: lost, First: time.UnixMilli(first).UTC(), Reservation: reservation, Payload: payload}
+		if header != "" {
+			want.Headers = map[string]string{strings.ToValidUTF8(header, "?"): strings.ToValidUTF8(value, "?")}
+		}
+		if got := Parse(want.Element()); !reflect.DeepEqual(got, want) {
+			t.Errorf("%+v became %+v", want, got)
+		}
+	})
+}
+
+func FuzzParse(f *testing.F) {
+	f.Add("qscaler:1:x:0:0:0::0:payload")
+	f.Add("qscaler:1:x:0:0:0::9:short")
+	f.Fuzz(func(t *testing.T, element string) {
+		task := Parse(element)
+		if task.ID == "" && task.Payload != element {
+			t.Errorf("the payload of %q is %q", element, task.Payload)
+		}
+		if !strings.HasSuffix(element, task.Payload) {
+			t.Errorf("the payload %q is no end of %q", task.Payload, element)
+		}
+	})
+}
