@@ -58,8 +58,9 @@ func (d *Decision) makeRoom(f Fleet, fleet []Pod, tried int) (staying []Pod, wan
 		return fleet, f.Desired, 0
 	}
 	_, unavailable := f.budget()
+	available := count(f.Pods, f.available)
 	for _, p := range leaveOrder(fleet, notOfRevision(f.Published)) {
-		if f.available(p) && d.spare(f, unavailable) == 0 {
+		if f.available(p) && d.spare(available, f.Desired-unavailable) == 0 {
 			continue
 		}
 		d.retire(f, p, contract.ReasonRollout, fmt.Sprintf("it makes room to try revision %s", f.Newest))
@@ -97,12 +98,12 @@ func (d *Decision) recall(f Fleet, canaries []Pod, n int) int {
 	}
 	_, unavailable := f.budget()
 	why := fmt.Sprintf("%s, which makes %d canaries too many", needs(f.Desired), n)
-	left := 0
+	left, available := 0, count(f.Pods, f.available)
 	for _, p := range leaveOrder(canaries, notOfRevision(f.Newest)) {
 		if left == n {
 			break
 		}
-		if f.available(p) && d.spare(f, unavailable) == 0 {
+		if f.available(p) && d.spare(available, f.Desired-unavailable) == 0 {
 			continue
 		}
 		d.retire(f, p, contract.ReasonRollout, why)

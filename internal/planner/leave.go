@@ -27,7 +27,7 @@ func (d *Decision) shrink(f Fleet, s sizing, n int) int {
 	}
 	sparesUntil := d.ExcessSince.Add(sparesBusyFor)
 	why := fmt.Sprintf("%s, %d too many", needs(f.Desired), n)
-	left := 0
+	left, available := 0, count(f.Pods, f.available)
 	for _, p := range leaveOrder(s.pods, notOfRevision(s.revision)) {
 		switch {
 		case left == n:
@@ -37,7 +37,7 @@ func (d *Decision) shrink(f Fleet, s sizing, n int) int {
 		case p.Work == Busy && f.Now.Before(sparesUntil):
 			d.wakeAt(sparesUntil)
 			continue
-		case f.available(p) && d.spare(f, f.Desired-s.want) == 0:
+		case f.available(p) && d.spare(available, s.want) == 0:
 			continue
 		default:
 			d.grant(f, p, contract.ReasonScaleDown, why+describeWork(p))
@@ -59,11 +59,9 @@ func (d *Decision) grant(f Fleet, p Pod, reason contract.Reason, why string) {
 	d.add(Action{Kind: kind, Pod: p.Name, Grant: reason, Why: why})
 }
 
-// spare is how many available pods there are beyond desired and what may be unavailable, without those that
-// were just let go.
-func (d *Decision) spare(f Fleet, unavailable int) int {
-	return max(count(f.Pods, f.available)-d.leaving-(f.Desired-unavailable), 0)
-}
+// spare is how many of the available pods there are beyond those that are needed, without those that were just
+// let go.
+func (d *Decision) spare(available, needed int) int { return max(available-d.leaving-needed, 0) }
 
 // leaveOrder sorts pods by who leaves first.
 func leaveOrder(pods []Pod, outdated func(Pod) bool) []Pod {

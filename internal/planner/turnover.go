@@ -55,10 +55,10 @@ func (d *Decision) replace(f Fleet, leaving []Pod, revision string) int {
 	}
 	_, unavailable := f.budget()
 	busyUnready := 0
-	left := 0
+	left, available := 0, count(f.Pods, f.available)
 	for _, p := range leaveOrder(leaving, ofRevision(f.Published)) {
 		atWork := p.Phase == Running && !p.idleUnready()
-		if atWork && d.spare(f, unavailable)-busyUnready <= 0 {
+		if atWork && d.spare(available, f.Desired-unavailable)-busyUnready <= 0 {
 			continue
 		}
 		if atWork && !f.available(p) {

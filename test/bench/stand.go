@@ -135,6 +135,7 @@ func qworker(name, queue string, most int) *v1alpha1.QWorker {
 				ScalerConfigRef: configName, Queue: queue, MaxReplicas: int32(most), //nolint:gosec // a few thousand
 				ScaleDownDelay: &metav1.Duration{},
 			},
+			Rollout: &v1alpha1.RolloutSpec{MinReadySeconds: ptr.To[int32](0)}, // waiting is not what is measured
 		},
 	}
 }
