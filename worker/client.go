@@ -8,6 +8,7 @@ import (
 	"os"
 	"strconv"
 	"time"
+	"unicode/utf8"
 
 	"github.com/redis/rueidis"
 
@@ -60,7 +61,7 @@ type enqueue struct {
 // WithID sets the task's identifier: 1 to 128 of A-Z a-z 0-9 . _ -. The default is random.
 func WithID(id string) EnqueueOption { return func(e *enqueue) { e.id = id } }
 
-// WithHeader adds a header.
+// WithHeader adds a header. Name and value must be valid UTF-8.
 func WithHeader(name, value string) EnqueueOption {
 	return func(e *enqueue) {
 		if e.headers == nil {
@@ -76,7 +77,7 @@ func WithDelay(d time.Duration) EnqueueOption { return func(e *enqueue) { e.dela
 
 // WithUnique refuses the task with ErrDuplicate while another one with the same key is in the queue, in hand or
 // waiting for its next attempt. The key is free again when that task is done or dead, and at the latest after
-// d, which must be more than 0 and is rounded up to a millisecond.
+// d, which must be more than 0 and is rounded up to a millisecond. The key must be valid UTF-8.
 func WithUnique(key string, d time.Duration) EnqueueOption {
 	return func(e *enqueue) { e.unique, e.uniqueFor = key, d }
 }
@@ -125,6 +126,14 @@ func (e *enqueue) check(queue string) error {
 	}
 	if e.unique != "" && e.uniqueFor <= 0 {
 		return fmt.Errorf("WithUnique(%q, %s): the time must be more than 0", e.unique, e.uniqueFor)
+	}
+	if !utf8.ValidString(e.unique) {
+		return fmt.Errorf("WithUnique(%q): the key must be valid UTF-8", e.unique)
+	}
+	for name, value := range e.headers { // they travel as JSON, which changes other bytes
+		if !utf8.ValidString(name) || !utf8.ValidString(value) {
+			return fmt.Errorf("WithHeader(%q, %q): both must be valid UTF-8", name, value)
+		}
 	}
 	if _, reserved := e.headers[store.UniqueHeader]; reserved {
 		return fmt.Errorf("WithHeader(%q): the name is the SDK's own", store.UniqueHeader)

@@ -134,6 +134,8 @@ func TestEnqueueRefuses(t *testing.T) {
 		"an identifier":         {"q", worker.WithID("a b"), `"a b"`},
 		"a long identifier":     {"q", worker.WithID(strings.Repeat("x", 129)), "1 to 128"},
 		"a key that never ends": {"q", worker.WithUnique("k", 0), "more than 0"},
+		"a header of bytes":     {"q", worker.WithHeader("k", "\xff"), "UTF-8"},
+		"a key of bytes":        {"q", worker.WithUnique("\xff", time.Hour), "UTF-8"},
 		"the SDK's header":      {"q", worker.WithHeader("qscaler-unique", "k"), "SDK's own"},
 	}
 	for name, tc := range cases {

@@ -12,10 +12,11 @@ while redis.call('LMOVE', KEYS[1], KEYS[2], 'LEFT', 'RIGHT') do moved = moved + 
 return moved`
 
 // stampLua is the function stamp(element, reservation, now): the element as it is reserved, and whether an
-// earlier reservation of it has an end that nobody knows. What is no envelope gets one.
+// earlier reservation of it has an end that nobody knows. What is no envelope gets one. The grammar is
+// Parse's, to the letter; it names no character classes, which depend on Redis' locale.
 const stampLua = `local function stamp(e, reservation, now)
   local id, failed, lost, first, before, length, rest =
-    string.match(e, '^qscaler:1:([%w%._%-]+):(%d+):(%d+):(%d+):([%w%._%-]*):(%d+):(.*)$')
+    string.match(e, '^qscaler:1:([A-Za-z0-9._-]+):([0-9]+):([0-9]+):([0-9]+):([A-Za-z0-9._-]*):([0-9]+):(.*)$')
   if not id or #id > 128 or #failed > 9 or #lost > 9 or #first > 15 or #length > 9 or tonumber(length) > #rest then
     return 'qscaler:1:' .. reservation .. ':0:0:' .. now .. ':' .. reservation .. ':0:' .. e, false
   end
