@@ -17,17 +17,7 @@ import (
 // hand: the grants must go to the others, exactly as many. Its limit is a bare client that writes the same
 // annotation to as many pods, 64 at once.
 func leave(ctx context.Context, s *stand, o options) ([]figure, error) {
-	const (
-		toIdle = "half too many: grants to idle workers"
-		toBusy = "half too many: grants to busy workers"
-	)
-	var (
-		grants = fmt.Sprintf("%d too many: until the last has leave", o.pods)
-		gone   = fmt.Sprintf("%d too many: from the last grant until the last has left", o.pods)
-		limit  = fmt.Sprintf("limit: a bare client patches %d pods", o.pods)
-		exact  = fmt.Sprintf("%d too many: grants", o.pods)
-		c      collector
-	)
+	var c collector
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	n, err := newNode(ctx, s, true, true)
@@ -38,60 +28,77 @@ func leave(ctx context.Context, s *stand, o options) ([]figure, error) {
 		return nil, err
 	}
 	for range o.runs {
-		busy, err := s.halfBusy(ctx, n, o.pods)
-		if err != nil {
+		if err := s.halfTooMany(ctx, n, o.pods, &c); err != nil {
 			return nil, err
 		}
-		if _, err := n.awaitCount(ctx, o.pods-o.pods/2); err != nil {
+		if err := s.allTooMany(ctx, n, o.pods, &c); err != nil {
 			return nil, err
 		}
-		granted, _ := n.account()
-		wrong := 0
-		for _, name := range busy {
-			if granted[name] {
-				wrong++
-			}
-		}
-		c.add(toIdle, "grants", float64(len(granted)-wrong))
-		c.add(toBusy, "grants", float64(wrong))
-		if err := s.purge(ctx, lists(busy)...); err != nil {
-			return nil, err
-		}
-		if _, err := n.awaitCount(ctx, 0); err != nil {
-			return nil, err
-		}
-
-		// All of a full and idle fleet.
-		if err := s.fill(ctx, n, o.pods); err != nil {
-			return nil, err
-		}
-		took, err := s.patchBare(ctx, n)
-		if err != nil {
-			return nil, err
-		}
-		c.took(limit, took)
-		n.forget()
-		n.setLeave(false) // for now: the limit has nobody leave either
-		began := time.Now()
-		if err := s.purge(ctx, queue); err != nil {
-			return nil, err
-		}
-		seen, err := n.await(ctx, "every grant", func(map[string]*corev1.Pod) bool { return len(n.granted) >= o.pods })
-		if err != nil {
-			return nil, err
-		}
-		c.took(grants, seen.Sub(began))
-		n.setLeave(true)
-		began = time.Now()
-		if seen, err = n.awaitCount(ctx, 0); err != nil {
-			return nil, err
-		}
-		c.took(gone, seen.Sub(began))
-		granted, _ = n.account()
-		c.add(exact, "grants", float64(len(granted)))
 	}
-	c.limit(grants, limit)
+	c.limit(fmt.Sprintf(grantsFormat, o.pods), fmt.Sprintf(patchesFormat, o.pods))
 	return c.figures, nil
+}
+
+const (
+	grantsFormat  = "%d too many: until the last has leave"
+	patchesFormat = "limit: a bare client patches %d pods"
+)
+
+// halfTooMany counts who gets leave in a fleet of which half is busy and the other half too many.
+func (s *stand) halfTooMany(ctx context.Context, n *node, pods int, c *collector) error {
+	busy, err := s.halfBusy(ctx, n, pods)
+	if err != nil {
+		return err
+	}
+	if _, err := n.awaitCount(ctx, pods-pods/2); err != nil {
+		return err
+	}
+	granted, _ := n.account()
+	wrong := 0
+	for _, name := range busy {
+		if granted[name] {
+			wrong++
+		}
+	}
+	c.add("half too many: grants to idle workers", "grants", float64(len(granted)-wrong))
+	c.add("half too many: grants to busy workers", "grants", float64(wrong))
+	if err := s.purge(ctx, lists(busy)...); err != nil {
+		return err
+	}
+	_, err = n.awaitCount(ctx, 0)
+	return err
+}
+
+// allTooMany measures how long a full and idle fleet takes to have leave, and then to leave.
+func (s *stand) allTooMany(ctx context.Context, n *node, pods int, c *collector) error {
+	if err := s.fill(ctx, n, pods); err != nil {
+		return err
+	}
+	took, err := s.patchBare(ctx, n)
+	if err != nil {
+		return err
+	}
+	c.took(fmt.Sprintf(patchesFormat, pods), took)
+	n.forget()
+	n.setLeave(false) // for now: the limit has nobody leave either
+	began := time.Now()
+	if err := s.purge(ctx, queue); err != nil {
+		return err
+	}
+	seen, err := n.await(ctx, "every grant", func(map[string]*corev1.Pod) bool { return len(n.granted) >= pods })
+	if err != nil {
+		return err
+	}
+	c.took(fmt.Sprintf(grantsFormat, pods), seen.Sub(began))
+	n.setLeave(true)
+	began = time.Now()
+	if seen, err = n.awaitCount(ctx, 0); err != nil {
+		return err
+	}
+	c.took(fmt.Sprintf("%d too many: from the last grant until the last has left", pods), seen.Sub(began))
+	granted, _ := n.account()
+	c.add(fmt.Sprintf("%d too many: grants", pods), "grants", float64(len(granted)))
+	return nil
 }
 
 // fill brings a fleet to its maximum.
