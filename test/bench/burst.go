@@ -55,8 +55,7 @@ func burst(ctx context.Context, s *stand, o options) ([]figure, error) {
 			return nil, err
 		}
 	}
-	c.limit(name, limit)
-	return c.figures, nil
+	return c.figures, c.limit(name, limit)
 }
 
 // createBare creates n pods and waits until the node has seen them all.

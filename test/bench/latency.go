@@ -29,7 +29,7 @@ func pushToPodPolled(ctx context.Context, s *stand, o options) ([]figure, error)
 	if err := s.redis.Do(ctx, acl).Error(); err != nil {
 		return nil, err
 	}
-	config := s.scalerConfig(configName)
+	config := scalerConfig(configName, s.server.Port())
 	if err := s.client.Get(ctx, client.ObjectKeyFromObject(config), config); err != nil {
 		return nil, err
 	}
@@ -69,8 +69,7 @@ func (s *stand) latency(ctx context.Context, o options, name string) ([]figure, 
 		}
 		c.took(limit, took)
 	}
-	c.limit(name, limit)
-	return c.figures, nil
+	return c.figures, c.limit(name, limit)
 }
 
 // samplePush pushes, waits for the pod, takes the message away again and waits for the pod's end.

@@ -35,8 +35,7 @@ func leave(ctx context.Context, s *stand, o options) ([]figure, error) {
 			return nil, err
 		}
 	}
-	c.limit(fmt.Sprintf(grantsFormat, o.pods), fmt.Sprintf(patchesFormat, o.pods))
-	return c.figures, nil
+	return c.figures, c.limit(fmt.Sprintf(grantsFormat, o.pods), fmt.Sprintf(patchesFormat, o.pods))
 }
 
 const (

@@ -11,7 +11,11 @@
 //	rollout.go    1000 workers of a new revision
 //	idle.go       10 to 10,000 QWorkers that have nothing to do
 //	storm.go      1,000 of 10,000 queues at once
-//	result.go     figures, tables and JSON
+//	firsttask.go  push to first task begun, in local mode
+//	gobench.go    Go benchmarks: the SDK, a reading, a plan
+//	result.go     figures and tables
+//	record.go     docs/benchmarks.md and docs/benchmarks.json
+//	machine.go    what it is measured on
 package main
 
 import (
@@ -23,6 +27,7 @@ import (
 	"os"
 	"os/signal"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/go-logr/logr"
@@ -35,25 +40,32 @@ type options struct {
 	samples  int
 	runs     int
 	pods     int
-	sizes    []int
+	sizes    sizes
 	json     bool
+	record   string
 }
 
-// measure is one thing that can be measured. Each has a stand of its own.
+// measure is one thing that can be measured.
 type measure struct {
 	name string
-	run  func(context.Context, *stand, options) ([]figure, error)
+	// alone measures bring what they stand on, and get no stand. Every other has one of its own.
+	alone bool
+	run   func(context.Context, *stand, options) ([]figure, error)
 }
 
 func measures() []measure {
 	return []measure{
-		{"latency", pushToPod},
-		{"polling", pushToPodPolled},
-		{"burst", burst},
-		{"leave", leave},
-		{"rollout", rollout},
-		{"idle", idle},
-		{"storm", storm},
+		{name: "latency", run: pushToPod},
+		{name: "polling", run: pushToPodPolled},
+		{name: "firsttask", run: firstTask, alone: true},
+		{name: "burst", run: burst},
+		{name: "leave", run: leave},
+		{name: "rollout", run: rollout},
+		{name: "idle", run: idle},
+		{name: "storm", run: storm},
+		{name: "sdk", run: sdk.run, alone: true},
+		{name: "reading", run: reading.run, alone: true},
+		{name: "deciding", run: deciding.run, alone: true},
 	}
 }
 
@@ -63,8 +75,9 @@ func main() {
 	flag.IntVar(&o.samples, "samples", 200, "samples of each latency, 10 or more")
 	flag.IntVar(&o.runs, "runs", 5, "runs of each figure, 1 or more")
 	flag.IntVar(&o.pods, "pods", 1000, "pods of a large fleet, 10 or more")
-	flag.Func("sizes", "numbers of idle QWorkers, separated by commas (default 10,100,1000,10000)", o.setSizes)
+	flag.Var(&o.sizes, "sizes", "numbers of idle QWorkers, separated by commas")
 	flag.BoolVar(&o.json, "json", false, "print JSON instead of tables")
+	flag.StringVar(&o.record, "record", "", "folder of benchmarks.md and benchmarks.json, to put the results there too (docs)")
 	flag.Usage = printUsage
 	flag.Parse()
 	ctrl.SetLogger(logr.Discard())
@@ -99,6 +112,7 @@ func run(ctx context.Context, chosen []string, o options) error {
 			return fmt.Errorf("there is no measure %q; there are %s", name, strings.Join(names(), ", "))
 		}
 	}
+	machine, commit := machineHere(ctx), commitHere(ctx)
 	for _, m := range measures() {
 		if len(chosen) > 0 && !slices.Contains(chosen, m.name) {
 			continue
@@ -107,19 +121,42 @@ func run(ctx context.Context, chosen []string, o options) error {
 		if err != nil {
 			return fmt.Errorf("%s: %w", m.name, err)
 		}
-		if o.json {
-			err = json.NewEncoder(os.Stdout).Encode(map[string]any{"measure": m.name, "figures": figures})
-		} else {
-			err = printTable(os.Stdout, m.name, figures)
-		}
-		if err != nil {
+		result := measured{Measure: m.name, Machine: machine, Commit: commit, Command: o.command(m.name), Figures: figures}
+		if err := o.publish(result); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
+// publish prints a result, and records it where it is to be.
+func (o *options) publish(result measured) error {
+	if o.record != "" {
+		if err := record(o.record, result); err != nil {
+			return err
+		}
+	}
+	if o.json {
+		return json.NewEncoder(os.Stdout).Encode(result)
+	}
+	return printTable(os.Stdout, result.Measure, result.Figures)
+}
+
+// command is what a reader types for the same measure.
+func (o *options) command(measure string) string {
+	var flags []string
+	flag.Visit(func(f *flag.Flag) {
+		if f.Name != "record" && f.Name != "json" && f.Name != "operator" {
+			flags = append(flags, "-"+f.Name+" "+f.Value.String())
+		}
+	})
+	return fmt.Sprintf("make bench BENCH='%s'", strings.Join(append(flags, measure), " "))
+}
+
 func stage(ctx context.Context, m measure, o options) ([]figure, error) {
+	if m.alone {
+		return m.run(ctx, nil, o)
+	}
 	s, err := newStand(ctx, o.operator)
 	if err != nil {
 		return nil, err
@@ -128,14 +165,22 @@ func stage(ctx context.Context, m measure, o options) ([]figure, error) {
 	return m.run(ctx, s, o)
 }
 
-func (o *options) setSizes(list string) error {
-	o.sizes = nil
+// sizes are numbers of QWorkers.
+type sizes []int
+
+func (s *sizes) String() string {
+	return strings.Trim(strings.Join(strings.Fields(fmt.Sprint(*s)), ","), "[]")
+}
+
+// Set reads numbers that are separated by commas.
+func (s *sizes) Set(list string) error {
+	*s = nil
 	for item := range strings.SplitSeq(list, ",") {
-		var n int
-		if _, err := fmt.Sscan(item, &n); err != nil || n < 1 {
+		n, err := strconv.Atoi(item)
+		if err != nil || n < 1 {
 			return fmt.Errorf("%q is no number of QWorkers", item)
 		}
-		o.sizes = append(o.sizes, n)
+		*s = append(*s, n)
 	}
 	return nil
 }

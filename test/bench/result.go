@@ -18,6 +18,15 @@ type figure struct {
 	Ratio float64 `json:"ratio,omitempty"`
 }
 
+// Median, Min, P99 and Max are of the values.
+func (f figure) Median() float64 { return percentile(f.Values, 50) }
+
+func (f figure) Min() float64 { return slices.Min(f.Values) }
+
+func (f figure) P99() float64 { return percentile(f.Values, 99) }
+
+func (f figure) Max() float64 { return slices.Max(f.Values) }
+
 const milliseconds = "ms"
 
 func inMilliseconds(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
@@ -26,23 +35,23 @@ func inMilliseconds(d time.Duration) float64 { return float64(d.Microseconds()) 
 type collector struct{ figures []figure }
 
 func (c *collector) add(name, unit string, value float64) {
-	at := slices.IndexFunc(c.figures, func(f figure) bool { return f.Name == name })
-	if at < 0 {
+	f := c.of(name)
+	if f == nil {
 		c.figures = append(c.figures, figure{Name: name, Unit: unit})
-		at = len(c.figures) - 1
+		f = &c.figures[len(c.figures)-1]
 	}
-	c.figures[at].Values = append(c.figures[at].Values, value)
+	f.Values = append(f.Values, value)
 }
 
 // took adds a length of time.
 func (c *collector) took(name string, d time.Duration) { c.add(name, milliseconds, inMilliseconds(d)) }
 
 // limit has a figure compared with its limit, run by run.
-func (c *collector) limit(name, limit string) {
-	of := func(name string) *figure {
-		return &c.figures[slices.IndexFunc(c.figures, func(f figure) bool { return f.Name == name })]
+func (c *collector) limit(name, limit string) error {
+	f, l := c.of(name), c.of(limit)
+	if f == nil || l == nil {
+		return fmt.Errorf("%q or its limit %q was not measured", name, limit)
 	}
-	f, l := of(name), of(limit)
 	var ratios []float64
 	for i := range min(len(f.Values), len(l.Values)) {
 		if l.Values[i] > 0 {
@@ -50,6 +59,16 @@ func (c *collector) limit(name, limit string) {
 		}
 	}
 	f.Ratio = percentile(ratios, 50)
+	return nil
+}
+
+// of is the figure of that name, nil where there is none.
+func (c *collector) of(name string) *figure {
+	at := slices.IndexFunc(c.figures, func(f figure) bool { return f.Name == name })
+	if at < 0 {
+		return nil
+	}
+	return &c.figures[at]
 }
 
 // percentile is the value that so many percent of the values do not exceed; 0 of none.
@@ -69,8 +88,8 @@ func printTable(w io.Writer, title string, figures []figure) error {
 		if f.Ratio > 0 {
 			ratio = fmt.Sprintf("x %.2f", f.Ratio)
 		}
-		fmt.Fprintf(t, "%s\t%d\t%s\t%s\t%s\t%s\t%s\t%s\n", f.Name, len(f.Values), short(percentile(f.Values, 50)),
-			short(slices.Min(f.Values)), short(percentile(f.Values, 99)), short(slices.Max(f.Values)), f.Unit, ratio)
+		fmt.Fprintf(t, "%s\t%d\t%s\t%s\t%s\t%s\t%s\t%s\n", f.Name, len(f.Values), short(f.Median()),
+			short(f.Min()), short(f.P99()), short(f.Max()), f.Unit, ratio)
 	}
 	return t.Flush()
 }

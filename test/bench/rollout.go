@@ -82,8 +82,7 @@ func rollout(ctx context.Context, s *stand, o options) ([]figure, error) {
 		}
 		c.took(limit, seen.Sub(began))
 	}
-	c.limit(name, limit)
-	return c.figures, nil
+	return c.figures, c.limit(name, limit)
 }
 
 // release changes a fleet's spec, and returns the revision that it had.

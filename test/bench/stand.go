@@ -77,7 +77,7 @@ func newStand(ctx context.Context, program string) (_ *stand, err error) {
 		return nil, err
 	}
 	s.stops = append(s.stops, s.operator.close)
-	if err := s.client.Create(ctx, s.scalerConfig(configName)); err != nil {
+	if err := s.client.Create(ctx, scalerConfig(configName, s.server.Port())); err != nil {
 		return nil, err
 	}
 	return s, s.operator.start(ctx)
@@ -116,11 +116,11 @@ func (s *stand) stop() {
 	}
 }
 
-func (s *stand) scalerConfig(name string) *v1alpha1.ScalerConfig {
+func scalerConfig(name string, port int) *v1alpha1.ScalerConfig {
 	return &v1alpha1.ScalerConfig{
 		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name},
 		Spec: v1alpha1.ScalerConfigSpec{Type: v1alpha1.BrokerRedis, Config: v1alpha1.BrokerConfig{
-			Host: "127.0.0.1", Port: ptr.To(intstr.FromInt(s.server.Port())),
+			Host: "127.0.0.1", Port: ptr.To(intstr.FromInt(port)),
 		}},
 	}
 }

@@ -64,8 +64,7 @@ func storm(ctx context.Context, s *stand, o options) ([]figure, error) {
 			return nil, err
 		}
 	}
-	c.limit(name, limit)
-	return c.figures, nil
+	return c.figures, c.limit(name, limit)
 }
 
 func (s *stand) pipeline(ctx context.Context, commands rueidis.Commands) error {

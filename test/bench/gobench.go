@@ -1,0 +1,91 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"os/exec"
+	"regexp"
+	"strconv"
+	"strings"
+)
+
+// goBenchmarks is what is measured inside of one process: Go benchmarks of one package.
+type goBenchmarks struct {
+	// module is the folder of the package's module, pkg the package there.
+	module, pkg string
+	pattern     string
+	// limits has, by a benchmark's name and unit, those of its limit.
+	limits map[string]string
+}
+
+// sdk is the SDK with an empty handler beside bare commands of the same protocol, and the time from a push to
+// a handler beside a PING.
+var sdk = goBenchmarks{
+	module: "worker", pkg: ".", pattern: "EmptyHandler|RawCommands|PushToHandler",
+	limits: map[string]string{
+		"EmptyHandler/concurrency=1, tasks/s":    "RawCommands, tasks/s",
+		"EmptyHandler/concurrency=10, tasks/s":   "RawCommands, tasks/s",
+		"EmptyHandler/concurrency=100, tasks/s":  "RawCommands, tasks/s",
+		"EmptyHandler/concurrency=1000, tasks/s": "RawCommands, tasks/s",
+		"PushToHandler, p50-µs":                  "PushToHandler, ping-p50-µs",
+	},
+}
+
+// reading is one batched reading of 1000 queues beside the same commands of a bare client.
+var reading = goBenchmarks{
+	module: ".", pkg: "./internal/broker/redis", pattern: "Depths",
+	limits: map[string]string{"Depths/driver, ns/op": "Depths/limit, ns/op"},
+}
+
+// deciding is a plan of fleets of three sizes.
+var deciding = goBenchmarks{module: ".", pkg: "./internal/planner", pattern: "Plan"}
+
+// run runs the benchmarks, each as often as a figure is measured.
+func (g goBenchmarks) run(ctx context.Context, _ *stand, o options) ([]figure, error) {
+	command := exec.CommandContext(ctx, "go", "-C", g.module, "test", g.pkg, "-run", "^$", "-bench", g.pattern, "-count", strconv.Itoa(o.runs))
+	out, err := command.CombinedOutput()
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w\n%s", command, err, out)
+	}
+	c, err := readBenchmarks(bytes.NewReader(out))
+	if err != nil {
+		return nil, err
+	}
+	for name, limit := range g.limits {
+		if err := c.limit(name, limit); err != nil {
+			return nil, err
+		}
+	}
+	return c.figures, nil
+}
+
+// processors is what the testing package adds to a benchmark's name.
+var processors = regexp.MustCompile(`-\d+$`)
+
+// readBenchmarks turns `go test -bench`'s output into figures, one for each benchmark and unit. Where a
+// benchmark has units of its own, the time per operation says the same in another way and is left out.
+func readBenchmarks(output io.Reader) (*collector, error) {
+	c := &collector{}
+	lines := bufio.NewScanner(output)
+	for lines.Scan() {
+		fields := strings.Fields(lines.Text())
+		if len(fields) < 4 || !strings.HasPrefix(fields[0], "Benchmark") {
+			continue
+		}
+		name := processors.ReplaceAllString(strings.TrimPrefix(fields[0], "Benchmark"), "")
+		own := len(fields) > 5 && !strings.HasSuffix(fields[5], "/op")
+		for i := 2; i+1 < len(fields); i += 2 { // the name and the number of operations come first
+			value, err := strconv.ParseFloat(fields[i], 64)
+			if err != nil {
+				return nil, fmt.Errorf("%q is no benchmark's line: %w", lines.Text(), err)
+			}
+			if unit := fields[i+1]; unit != "ns/op" || !own {
+				c.add(name+", "+unit, unit, value)
+			}
+		}
+	}
+	return c, lines.Err()
+}
