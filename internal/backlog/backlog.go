@@ -58,6 +58,9 @@ type Options struct {
 	ReadTimeout time.Duration
 	// CredentialsInterval is how often the credentials are resolved anew. Default: 60 s.
 	CredentialsInterval time.Duration
+	// Jitter spreads what would otherwise happen at once on many brokers: it returns about the length that it is
+	// given. Default: a tenth more or less, at random.
+	Jitter func(time.Duration) time.Duration
 	// Registerer gets the metrics; nil registers none.
 	Registerer prometheus.Registerer
 }
@@ -79,6 +82,9 @@ func (o *Options) setDefaults() {
 	}
 	if o.Clock == nil {
 		o.Clock = clock.RealClock{}
+	}
+	if o.Jitter == nil {
+		o.Jitter = jitter
 	}
 }
 

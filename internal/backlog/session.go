@@ -30,7 +30,7 @@ func (s *source) run(ctx context.Context) {
 		if succeeded {
 			pause = reconnectBase
 		}
-		if !s.pause(ctx, jitter(pause)) {
+		if !s.pause(ctx, s.options.Jitter(pause)) {
 			return
 		}
 		pause = min(2*pause, reconnectMax)
@@ -76,7 +76,7 @@ func (s *source) look(ctx context.Context) (broker.Endpoint, error) {
 func (s *source) credentialsChange(ctx context.Context, current broker.Endpoint) <-chan struct{} {
 	changed := make(chan struct{})
 	s.beside.Go(func() {
-		for s.pause(ctx, jitter(s.options.CredentialsInterval)) {
+		for s.pause(ctx, s.options.Jitter(s.options.CredentialsInterval)) {
 			next, err := s.look(ctx)
 			if (err == nil && !next.Equal(current)) || broker.Lasting(err) {
 				close(changed)
@@ -91,7 +91,7 @@ func (s *source) credentialsChange(ctx context.Context, current broker.Endpoint)
 // connection is to be made anew or ended (none).
 func (s *source) readOn(ctx context.Context, driver broker.Driver, changed <-chan struct{}) (succeeded bool, err error) {
 	clk := s.options.Clock
-	all := clk.NewTimer(jitter(s.interval(driver))) // when every queue is to be read, rung or not
+	all := clk.NewTimer(s.options.Jitter(s.interval(driver))) // when every queue is to be read, rung or not
 	defer all.Stop()
 	s.ringAll()
 	for {
@@ -102,7 +102,7 @@ func (s *source) readOn(ctx context.Context, driver broker.Driver, changed <-cha
 			return succeeded, nil
 		case <-all.C():
 			s.ringAll()
-			all.Reset(jitter(s.interval(driver)))
+			all.Reset(s.options.Jitter(s.interval(driver)))
 		case <-s.kick:
 		}
 		began := clk.Now()
@@ -144,7 +144,7 @@ func (s *source) pause(ctx context.Context, d time.Duration) bool {
 	}
 }
 
-// jitter spreads what would otherwise happen at once on many brokers.
+// jitter is the default of Options.Jitter.
 func jitter(d time.Duration) time.Duration {
 	return d*9/10 + time.Duration(rand.Int64N(int64(d)/5+1))
 }

@@ -4,7 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"sync"
+	"slices"
+	"strings"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -31,21 +32,20 @@ func (s *scope) giveBack(ctx context.Context) {
 		return
 	}
 	s.findStrays()
-	var (
-		mu    sync.Mutex
-		group errgroup.Group
-	)
+	dead := s.deadPods()
+	outcomes := make([]reclaimed, len(dead))
+	var group errgroup.Group
 	group.SetLimit(parallelReclaims)
-	for pod, hash := range s.deadPods() {
+	for i, d := range dead {
 		group.Go(func() error {
-			moved, err := s.reclaim(ctx, pod, hash)
-			mu.Lock()
-			defer mu.Unlock()
-			s.noteReclaim(pod, moved, err)
+			outcomes[i].moved, outcomes[i].err = s.reclaim(ctx, d)
 			return nil
 		})
 	}
 	_ = group.Wait()
+	for i, d := range dead { // the memory has no lock, and needs none here
+		s.noteReclaim(d.pod, outcomes[i].moved, outcomes[i].err)
+	}
 	for _, r := range s.memory.retries {
 		s.wakeAt(r.at)
 	}
@@ -80,9 +80,23 @@ func (s *scope) noteReclaim(pod string, moved int64, err error) {
 // errStillThere is returned for a pod that the cache no longer shows and the API server does.
 var errStillThere = errors.New("the pod is still there")
 
-func (s *scope) reclaim(ctx context.Context, pod, hash string) (int64, error) {
-	if _, vanished := s.memory.lost[pod]; vanished {
-		gone, err := s.fleets.Gone(ctx, s.qw.Namespace, pod)
+// deadPod is a pod whose tasks are to be given back.
+type deadPod struct {
+	pod, revision string
+	// vanished pods are not there any more, as far as the cache shows.
+	vanished bool
+}
+
+// reclaimed is what came of that.
+type reclaimed struct {
+	moved int64
+	err   error
+}
+
+// reclaim gives a pod's tasks back. Several run at once, and none may touch the memory.
+func (s *scope) reclaim(ctx context.Context, d deadPod) (int64, error) {
+	if d.vanished {
+		gone, err := s.fleets.Gone(ctx, s.qw.Namespace, d.pod)
 		if err != nil {
 			return 0, err
 		}
@@ -90,12 +104,12 @@ func (s *scope) reclaim(ctx context.Context, pod, hash string) (int64, error) {
 			return 0, errStillThere
 		}
 	}
-	moved, err := s.backlog.Reclaim(ctx, s.keyOf(hash), pod)
+	moved, err := s.backlog.Reclaim(ctx, s.keyOf(d.revision), d.pod)
 	if errors.Is(err, errors.ErrUnsupported) {
 		return 0, nil
 	}
 	if err != nil {
-		return 0, fmt.Errorf("giving the tasks of pod %s back to the queue, %w", pod, err)
+		return 0, fmt.Errorf("giving the tasks of pod %s back to the queue, %w", d.pod, err)
 	}
 	return moved, nil
 }
@@ -165,25 +179,26 @@ func (s *scope) findStrays() {
 	}
 }
 
-// deadPods are the pods whose tasks are to be given back now, with their revision.
-func (s *scope) deadPods() map[string]string {
-	dead := map[string]string{}
-	add := func(pod, hash string) {
-		if !s.now.Before(s.memory.retries[pod].at) {
-			dead[pod] = hash
+// deadPods are the pods whose tasks are to be given back now, by name.
+func (s *scope) deadPods() []deadPod {
+	var dead []deadPod
+	add := func(d deadPod) {
+		if !s.now.Before(s.memory.retries[d.pod].at) {
+			dead = append(dead, d)
 		}
 	}
 	for pod, lost := range s.memory.lost {
 		late := s.backlog.Last(s.keyOf(lost.revision)).Depth.Held[pod] > 0
 		if lost.settled.IsZero() || late {
-			add(pod, lost.revision)
+			add(deadPod{pod: pod, revision: lost.revision, vanished: true})
 		}
 	}
 	for _, pod := range s.pods {
 		if fleet.Ended(pod) && !s.memory.settled[pod.Name] {
-			add(pod.Name, fleet.RevisionOf(pod))
+			add(deadPod{pod: pod.Name, revision: fleet.RevisionOf(pod)})
 		}
 	}
+	slices.SortFunc(dead, func(a, b deadPod) int { return strings.Compare(a.pod, b.pod) })
 	return dead
 }
 

@@ -129,7 +129,7 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
 		Owns(&corev1.Pod{}).
 		Watches(&v1alpha1.ScalerConfig{}, handler.EnqueueRequestsFromMapFunc(r.usersOf),
 			builder.WithPredicates(predicate.GenerationChangedPredicate{})).
-		WatchesRawSource(source.Func(r.wake.Start)).
+		WatchesRawSource(r.Source()).
 		WithOptions(controller.Options{
 			MaxConcurrentReconciles: parallelReconciles,
 			RateLimiter:             workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](retryBase, retryMax),
@@ -214,6 +214,9 @@ func (r *Reconciler) Notify(key string) bool {
 	r.wake.Add(types.NamespacedName{Namespace: namespace, Name: name})
 	return true
 }
+
+// Source is what wakes the controller from outside of Kubernetes: readings, and the usage of pods.
+func (r *Reconciler) Source() source.Source { return source.Func(r.wake.Start) }
 
 const scalerConfigIndex = "spec.scaleConfig.scalerConfigRef"
 

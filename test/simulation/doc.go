@@ -1,0 +1,16 @@
+// Package simulation lives through the accidents of years with the whole controller in minutes: the real reconciler,
+// planner, fleet, revisions and backlog, on a simulated API server, cache, kubelet and broker, and on a fake clock.
+//
+//	apiserver_test.go   objects, resource versions, preconditions, deletion
+//	client_test.go      what the operator holds: reads from a cache that is behind, writes that may fail
+//	faults_test.go      which writes fail, are lost, or are the last before a crash
+//	broker_test.go      a queue and its workers' lists; outages, and rings that get lost
+//	kubelet_test.go     pods that start, work, leave, crash, hang and vanish
+//	operator_test.go    the operator's process: woken as the real one is, killed, started again
+//	world_test.go       all of it together, and what a user does meanwhile
+//	accidents_test.go   what goes wrong
+//	invariants_test.go  what must hold whatever goes wrong
+//
+// What is simulated is chosen so that the controller sees the worst that the real thing may show it. Whether the
+// real thing behaves as assumed is for the tests against a real API server, Redis and kubelet.
+package simulation

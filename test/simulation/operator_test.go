@@ -1,0 +1,132 @@
+package simulation
+
+import (
+	"context"
+	"testing/synctest"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/tools/events"
+	"k8s.io/client-go/util/workqueue"
+	"k8s.io/utils/clock"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+
+	"github.com/quickube/qscaler/internal/backlog"
+	"github.com/quickube/qscaler/internal/connection"
+	"github.com/quickube/qscaler/internal/controller/qworker"
+)
+
+// operator is one process of the operator.
+type operator struct {
+	reconciler *qworker.Reconciler
+	view       *view
+	faults     *faults
+	// due is when the QWorker is to be reconciled for the passing of time, zero for never.
+	due time.Time
+	// failures in a row.
+	failures int
+	woken    chan struct{}
+	stop     func()
+}
+
+// startOperator starts a process that knows nothing but what the API server and the broker say.
+func (w *world) startOperator() {
+	w.view = newView(w.server)
+	o := &operator{view: w.view, faults: w.faults, woken: make(chan struct{}, 1)}
+	cached := &operatorClient{reader: w.view.reader(), faults: w.faults, server: w.server, watch: w.watch}
+	direct := live{reader: reader{get: w.server.get, list: w.server.list}, faults: w.faults}
+	queues := backlog.New(backlog.Options{
+		Open:   w.queues.open,
+		Notify: func(key string) { o.reconciler.Notify(key) },
+		Jitter: func(d time.Duration) time.Duration { return d },
+	})
+	o.reconciler = qworker.New(qworker.Options{
+		Client: cached, Live: direct, Resolver: connection.NewResolver(cached, direct), Backlog: queues,
+		Recorder: &events.FakeRecorder{}, Clock: clock.RealClock{}, Metrics: prometheus.NewRegistry(), WatchNodes: true,
+	})
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() { ended <- queues.Start(ctx) }()
+	o.stop = func() { cancel(); <-ended }
+	if err := o.reconciler.Source().Start(ctx, wakes{woken: o.woken}); err != nil {
+		panic(err) // it has none
+	}
+	o.wake()
+	w.operator = o
+	synctest.Wait() // it has read the queue, if that can be read
+}
+
+// wakes is the controller's queue of one object.
+type wakes struct {
+	workqueue.TypedRateLimitingInterface[reconcile.Request] // nil: the operator only adds
+	woken                                                   chan struct{}
+}
+
+func (q wakes) Add(reconcile.Request) {
+	select {
+	case q.woken <- struct{}{}:
+	default:
+	}
+}
+
+func (o *operator) wake() { wakes{woken: o.woken}.Add(reconcile.Request{}) }
+
+// run lets the operator do whatever it is woken for until a time, or until it crashes.
+func (o *operator) run(until time.Time, before, after func()) {
+	for {
+		next := until
+		if !o.due.IsZero() && o.due.Before(until) {
+			next = o.due
+		}
+		timer := time.NewTimer(time.Until(next))
+		woken := false
+		select {
+		case <-o.woken:
+			woken = true
+		case <-timer.C:
+		}
+		timer.Stop()
+		synctest.Wait() // whatever else happens at this instant has happened
+		if !o.due.IsZero() && !o.due.After(time.Now()) {
+			o.due, woken = time.Time{}, true
+		}
+		select {
+		case <-o.woken:
+			woken = true
+		default:
+		}
+		if !woken {
+			return
+		}
+		before()
+		result, err := o.reconciler.Reconcile(context.Background(), ctrl.Request{NamespacedName: fleetName})
+		after()
+		if o.faults.isCrashed() {
+			return
+		}
+		o.plan(result, err)
+	}
+}
+
+// plan is what controller-runtime does with a result. What is to come earlier stays.
+func (o *operator) plan(result ctrl.Result, err error) {
+	const base, most = 100 * time.Millisecond, time.Minute
+	delay := result.RequeueAfter
+	switch {
+	case err != nil:
+		delay = min(base<<min(o.failures, 20), most)
+		o.failures++
+	default:
+		o.failures = 0
+	}
+	if delay <= 0 {
+		return
+	}
+	if at := time.Now().Add(delay); o.due.IsZero() || at.Before(o.due) {
+		o.due = at
+	}
+}
+
+var fleetName = types.NamespacedName{Namespace: "default", Name: "fleet"}

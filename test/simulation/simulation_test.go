@@ -1,0 +1,134 @@
+package simulation
+
+import (
+	"flag"
+	"fmt"
+	"slices"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/go-logr/logr"
+	"github.com/google/go-cmp/cmp"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+)
+
+var (
+	firstSeed = flag.Uint64("simulation.seed", 0, "seed of the first world; 0 draws one")
+	steps     = flag.Int("simulation.steps", 100_000, "seconds that TestWholeController simulates, 2,000 to a world")
+)
+
+// stepsOfWorld is how long one world lasts before calm returns to it. Many short lives find more than a long one:
+// each ends with the question whether everything comes out right.
+const stepsOfWorld = 2000
+
+// TestWholeController lives through worlds of accidents. Whatever has happened in one, in the end each of its tasks
+// is done, its fleet is what the spec says, and nothing is left when the QWorker is deleted.
+func TestWholeController(t *testing.T) {
+	ctrl.SetLogger(logr.Discard())
+	seed := *firstSeed
+	if seed == 0 {
+		seed = uint64(time.Now().UnixNano())
+	}
+	for i := range max(*steps/stepsOfWorld, 1) {
+		seed := seed + uint64(i)
+		passed := t.Run(fmt.Sprint("seed=", seed), func(t *testing.T) {
+			t.Logf("run it again with: -run TestWholeController -simulation.seed %d -simulation.steps %d", seed, min(*steps, stepsOfWorld))
+			synctest.Test(t, func(t *testing.T) { liveThrough(t, seed, min(*steps, stepsOfWorld)) })
+		})
+		if !passed {
+			return
+		}
+	}
+}
+
+// liveThrough is one world from its beginning to its end.
+func liveThrough(t *testing.T, seed uint64, steps int) *world {
+	w := newWorld(seed)
+	defer func() { w.operator.stop() }()
+	for range steps {
+		w.accident()
+		w.second()
+		if len(w.watch.violations) > 0 {
+			w.fail(t, "%s", w.watch.violations)
+		}
+	}
+	w.calm()
+	const patience = 3000 // back-offs reach ten minutes
+	if missing := w.settle(patience, w.unsettled); missing != "" {
+		w.fail(t, "not settled after %d seconds of calm: %s", patience, missing)
+	}
+	w.checkRest(t)
+	w.checkDeletion(t)
+	w.checkHappened(t)
+	return w
+}
+
+// checkRest checks that a fleet that is as it should be costs the API server nothing.
+func (w *world) checkRest(t *testing.T) {
+	const settled, rest = 90, 120 // what is watched for a while after a departure is watched no more
+	w.settle(settled, func() string { return "wait" })
+	before := w.faults.writes
+	w.settle(rest, func() string { return "wait" })
+	if n := w.faults.writes - before; n > 0 {
+		w.fail(t, "%d writes in %d seconds in which nothing happens", n, rest)
+	}
+	if missing := w.unsettled(); missing != "" {
+		w.fail(t, "it did not last: %s", missing)
+	}
+}
+
+// checkDeletion deletes the QWorker while its workers are at work.
+func (w *world) checkDeletion(t *testing.T) {
+	w.push(3, 20)
+	w.settle(8, func() string { return "wait" })
+	if err := w.server.delete(qworkers, fleetName.Name, client.DeleteOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	w.note("the QWorker is deleted")
+	const patience = 600
+	missing := w.settle(patience, func() string {
+		_, held := w.queues.depth(queue)
+		left := len(w.server.list(pods)) + len(w.server.list(qworkers)) + len(w.server.list(revisions))
+		if left > 0 || len(held) > 0 {
+			return fmt.Sprintf("%d objects are left, and tasks are held: %v", left, held)
+		}
+		return ""
+	})
+	if missing != "" {
+		w.fail(t, "%s", missing)
+	}
+}
+
+// checkHappened checks that the world was one in which things happen.
+func (w *world) checkHappened(t *testing.T) {
+	i := w.watch
+	if w.tick < stepsOfWorld {
+		return
+	}
+	if i.doneCount == 0 || i.published < 2 || i.granted+i.signalled == 0 || w.restarts == 0 || w.queues.reclaimed == 0 {
+		t.Errorf("too little has happened: %d done, %d published, %d granted, %d signalled, %d withdrawn, %d restarts, %d reclaimed",
+			i.doneCount, i.published, i.granted, i.signalled, i.withdrawn, w.restarts, w.queues.reclaimed)
+	}
+}
+
+// TestSameSeedSameWorld lives through one world twice: a seed that does not bring a failure back is worth nothing.
+func TestSameSeedSameWorld(t *testing.T) {
+	ctrl.SetLogger(logr.Discard())
+	const seed = 7
+	history := func() (lines []string) {
+		synctest.Test(t, func(t *testing.T) { lines = liveThrough(t, seed, 500).history })
+		slices.Sort(lines) // pods are written in parallel: within a second their order means nothing
+		return lines
+	}
+	first, second := history(), history()
+	for i := range min(len(first), len(second)) {
+		if first[i] != second[i] {
+			t.Fatalf("the second time was another from here on (-first +second):\n%s", cmp.Diff(first[max(i-20, 0):i+5], second[max(i-20, 0):i+5]))
+		}
+	}
+	if len(first) != len(second) {
+		t.Errorf("the first time had %d lines of history, the second %d", len(first), len(second))
+	}
+}

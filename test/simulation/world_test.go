@@ -1,0 +1,269 @@
+package simulation
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/intstr"
+	utilrand "k8s.io/apimachinery/pkg/util/rand"
+	"k8s.io/utils/ptr"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/quickube/qscaler/api/v1alpha1"
+	"github.com/quickube/qscaler/internal/fleet"
+	"github.com/quickube/qscaler/internal/planner"
+)
+
+// world is everything that there is.
+type world struct {
+	*rand.Rand
+	seed      uint64
+	tick      int
+	server    *apiServer
+	queues    *queues
+	faults    *faults
+	watch     *invariants
+	view      *view
+	operator  *operator
+	processes map[types.UID]*process
+	// signal is true where workers leave on SIGTERM alone.
+	signal bool
+	// blind is for how many seconds the cache hears of nothing.
+	blind          int
+	pushed, images int
+	restarts       int
+	// lock guards what the operator's parallel writes are noted in.
+	lock    sync.Mutex
+	history []string
+}
+
+func newWorld(seed uint64) *world {
+	utilrand.Seed(int64(seed)) //nolint:gosec // any seed will do
+	w := &world{
+		Rand: rand.New(rand.NewPCG(seed, 1)), seed: seed, server: newAPIServer(), queues: newQueues(),
+		processes: map[types.UID]*process{}, images: 1,
+	}
+	w.watch = newInvariants(w)
+	w.faults = &faults{seed: seed, attempts: map[string]int{}, log: func(format string, args ...any) {
+		w.lock.Lock()
+		defer w.lock.Unlock()
+		w.note(format, args...)
+	}}
+	w.queues.alive = w.isAlive
+	w.signal = w.oneIn(4)
+	for _, name := range nodeNames {
+		w.must(w.server.create(newNode(name)))
+	}
+	w.must(w.server.create(&v1alpha1.ScalerConfig{
+		ObjectMeta: metav1.ObjectMeta{Namespace: fleetName.Namespace, Name: "broker"},
+		Spec: v1alpha1.ScalerConfigSpec{Type: v1alpha1.BrokerRedis, Config: v1alpha1.BrokerConfig{
+			Host: "broker", Port: ptr.To(intstr.FromInt32(6379)),
+		}},
+	}))
+	w.must(w.server.create(w.fleet()))
+	w.startOperator()
+	return w
+}
+
+func (w *world) must(_ client.Object, err error) {
+	if err != nil {
+		panic(err)
+	}
+}
+
+func (w *world) fleet() *v1alpha1.QWorker {
+	q := &v1alpha1.QWorker{
+		ObjectMeta: metav1.ObjectMeta{Namespace: fleetName.Namespace, Name: fleetName.Name},
+		Spec: v1alpha1.QWorkerSpec{
+			PodSpec: corev1.PodSpec{Containers: []corev1.Container{{Name: "worker", Image: "good:1"}}},
+			ScaleConfig: v1alpha1.ScaleConfig{
+				ScalerConfigRef: "broker", Queue: queue, MaxReplicas: 10, ScaleDownDelay: &metav1.Duration{Duration: 5 * time.Second},
+			},
+			Rollout: &v1alpha1.RolloutSpec{
+				MaxSurge: ptr.To(intstr.FromString("25%")), MaxUnavailable: ptr.To(intstr.FromInt32(0)),
+				MinReadySeconds: ptr.To[int32](3), ProgressDeadlineSeconds: ptr.To[int32](60), RevisionHistoryLimit: ptr.To[int32](2),
+			},
+		},
+	}
+	if w.signal {
+		q.Spec.Drain = &v1alpha1.DrainSpec{Mode: v1alpha1.DrainSignal, MaxTaskDuration: &metav1.Duration{Duration: 2 * time.Minute}}
+	}
+	return q
+}
+
+// second is one second of everything.
+func (w *world) second() {
+	w.faults.begin(w.tick)
+	w.work()
+	w.queues.deliverRings()
+	w.watch.everySecond()
+	w.tell()
+	until := time.Now().Add(time.Second)
+	for time.Now().Before(until) {
+		w.operator.run(until, w.watch.beforeReconcile, w.watch.afterReconcile)
+		if w.faults.isCrashed() {
+			w.restart()
+		}
+	}
+	w.tick++
+}
+
+// tell brings news to the operator's cache, or not.
+func (w *world) tell() {
+	share := 1.0
+	if w.blind > 0 {
+		w.blind--
+		share = w.Float64() / 2
+	}
+	for _, k := range kinds {
+		if w.view.catchUp(k, share) {
+			w.operator.wake()
+		}
+	}
+}
+
+// restart replaces the operator's process by another.
+func (w *world) restart() {
+	w.operator.stop()
+	w.faults.mu.Lock()
+	w.faults.crash, w.faults.crashed = "", false
+	w.faults.mu.Unlock()
+	w.restarts++
+	w.startOperator()
+	w.note("another operator starts")
+}
+
+// edit changes the QWorker as a user does.
+func (w *world) edit(change func(*v1alpha1.QWorker)) {
+	old := w.qworker()
+	q := old.DeepCopy()
+	change(q)
+	q.Generation++
+	w.server.replace(q)
+}
+
+// qworker is what the API server has, nil when it is gone.
+func (w *world) qworker() *v1alpha1.QWorker {
+	q, _ := w.server.get(qworkers, fleetName.Name).(*v1alpha1.QWorker)
+	return q
+}
+
+// viewed is the QWorker as the operator sees it.
+func (w *world) viewed() *v1alpha1.QWorker {
+	q, _ := w.view.objects[qworkers][fleetName.Name].(*v1alpha1.QWorker)
+	return q
+}
+
+func (w *world) deleting() bool { return w.qworker().DeletionTimestamp != nil }
+
+// states is where pods stand.
+func (w *world) states(list []client.Object) []planner.Pod {
+	states := make([]planner.Pod, len(list))
+	for i, object := range list {
+		pod := object.(*corev1.Pod)
+		states[i] = fleet.StateOf(pod, "worker")
+		if pod.Spec.NodeName != "" {
+			now := fleet.StateOfNode(w.server.get(nodes, pod.Spec.NodeName).(*corev1.Node), nil)
+			shown := fleet.StateOfNode(w.view.objects[nodes][pod.Spec.NodeName].(*corev1.Node), nil)
+			states[i].Lost = now.Lost || shown.Lost
+		}
+	}
+	return states
+}
+
+func (w *world) now() time.Time { return time.Now() }
+
+func graceOf(pod *corev1.Pod) time.Duration {
+	return time.Duration(*pod.Spec.TerminationGracePeriodSeconds) * time.Second
+}
+
+// note adds a line to the history.
+func (w *world) note(format string, args ...any) {
+	w.history = append(w.history, fmt.Sprintf("%5d  ", w.tick)+fmt.Sprintf(format, args...))
+}
+
+// settle waits until something holds, for so many seconds at the most, and returns what is missing.
+func (w *world) settle(seconds int, missing func() string) string {
+	for range seconds {
+		if missing() == "" {
+			return ""
+		}
+		w.second()
+		if len(w.watch.violations) > 0 {
+			return strings.Join(w.watch.violations, "\n")
+		}
+	}
+	return missing()
+}
+
+// fail ends a test with what a person needs.
+func (w *world) fail(t *testing.T, format string, args ...any) {
+	t.Helper()
+	const lines = 80
+	var b strings.Builder
+	for _, object := range w.server.list(pods) {
+		fmt.Fprintf(&b, "%s %s: %s; %+v\n", object.GetName(), object.GetUID(), w.processes[object.GetUID()], w.states([]client.Object{object}))
+	}
+	waiting, held := w.queues.depth(queue)
+	t.Fatalf("%s\n%s\n\nwaiting %d, held %v\n%s\n%s", fmt.Sprintf(format, args...),
+		strings.Join(w.history[max(len(w.history)-lines, 0):], "\n"), waiting, held, b.String(), pretty(w.qworker()))
+}
+
+// calm ends all trouble, with a revision that works.
+func (w *world) calm() {
+	w.faults.oneIn, w.faults.crash, w.blind = 0, "", 0
+	w.queues.mu.Lock()
+	w.queues.deaf = false
+	w.queues.mu.Unlock()
+	w.setOutage(false, false)
+	for _, name := range nodeNames {
+		node := w.server.get(nodes, name).DeepCopyObject().(*corev1.Node)
+		node.Spec.Unschedulable, node.Spec.Taints = false, nil
+		w.server.replace(node)
+	}
+	w.images++
+	w.edit(func(q *v1alpha1.QWorker) {
+		calm := w.fleet()
+		q.Spec = calm.Spec
+		q.Spec.ScaleConfig.MinReplicas = 2
+		q.Spec.PodSpec.Containers[0].Image = fmt.Sprintf("good:%d", w.images)
+	})
+	w.note("calm")
+}
+
+// unsettled says what keeps the fleet from being what the spec says.
+func (w *world) unsettled() string {
+	q := w.qworker()
+	image := q.Spec.PodSpec.Containers[0].Image
+	if w.watch.doneCount != w.pushed {
+		return fmt.Sprintf("%d of %d tasks are done", w.watch.doneCount, w.pushed)
+	}
+	at := int32(0)
+	for _, object := range w.server.list(pods) {
+		pod := object.(*corev1.Pod)
+		p := fleet.StateOf(pod, "worker")
+		if p.Phase == planner.Left && !p.Failure.At.IsZero() {
+			continue // kept for diagnosis
+		}
+		if at++; pod.Spec.Containers[0].Image != image || p.Grant.Reason != "" || !p.Ready {
+			return fmt.Sprintf("there is %+v of %s", p, pod.Spec.Containers[0].Image)
+		}
+	}
+	if at != q.Spec.ScaleConfig.MinReplicas {
+		return fmt.Sprintf("there are %d workers", at)
+	}
+	st := q.Status
+	shown := []int32{st.DesiredReplicas, st.CurrentReplicas, st.Replicas, st.UpdatedReplicas, st.ReadyReplicas}
+	if slices.ContainsFunc(shown, func(n int32) bool { return n != at }) || st.DrainingReplicas+st.TerminatingReplicas > 0 {
+		return "the status is not true"
+	}
+	return ""
+}
