@@ -66,6 +66,8 @@ type Options struct {
 	SafetyInterval time.Duration
 	// UsageInterval is how often the usage of pods is read, where a QWorker asks for it; 0 is a minute.
 	UsageInterval time.Duration
+	// QueueStatusInterval bounds how often a status is written for nothing but its queue's figures; 0 is 10 s.
+	QueueStatusInterval time.Duration
 }
 
 // Run runs the operator until ctx is done.
@@ -203,6 +205,8 @@ func addControllers(mgr ctrl.Manager, o Options, watchNodes bool) error {
 		Metrics:  o.Registerer,
 
 		Read: podmetrics.FromAPI(api.RESTClient()), UsageInterval: o.UsageInterval, Discovery: api,
+
+		QueueStatusInterval: o.QueueStatusInterval,
 
 		Namespaces: o.Namespaces,
 		WatchNodes: watchNodes,

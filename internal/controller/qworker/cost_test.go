@@ -73,6 +73,7 @@ func costed(t *testing.T) (*cluster, *bill) {
 	c := newAdjustedCluster(t, func(o *operator.Options) {
 		o.Config.Wrap(b.wrap)
 		o.SafetyInterval = time.Hour
+		o.QueueStatusInterval = time.Hour // on a slow machine a test can take long enough for such a write
 	})
 	return c, b
 }

@@ -13,10 +13,8 @@ import (
 	"github.com/quickube/qscaler/internal/revision"
 )
 
-const (
-	// queueStatusInterval bounds how often the queue's figures alone are written.
-	queueStatusInterval = 10 * time.Second
-)
+// defaultQueueStatusInterval is the default of Options.QueueStatusInterval.
+const defaultQueueStatusInterval = 10 * time.Second
 
 // queueKey names a queue that is watched for this QWorker: that of the published revision under "", and
 // under its hash that of a revision with another queue or connection whose pods are still there.
@@ -178,6 +176,7 @@ func (s *scope) significance(key string) func(prev, next backlog.Reading) bool {
 		shown   = s.status.Queue
 		written = s.memory.queueWritten
 		clk     = s.clock
+		pause   = s.queueStatusInterval
 	)
 	if !last.Known {
 		last = s.backlog.Last(key)
@@ -193,6 +192,6 @@ func (s *scope) significance(key string) func(prev, next backlog.Reading) bool {
 			return true
 		}
 		stale := shown == nil || shown.Waiting != next.Depth.Waiting || shown.InFlight != next.Depth.InFlight
-		return stale && clk.Since(written) >= queueStatusInterval
+		return stale && clk.Since(written) >= pause
 	}
 }

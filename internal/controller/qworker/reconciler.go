@@ -1,6 +1,7 @@
 package qworker
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -49,6 +50,8 @@ type Reconciler struct {
 
 	// watchesNodes is true where the operator may read nodes.
 	watchesNodes bool
+	// queueStatusInterval bounds how often the queue's figures alone are written.
+	queueStatusInterval time.Duration
 
 	takeover *fleet.Takeover
 	memories memories
@@ -69,6 +72,8 @@ type Options struct {
 	Read          podmetrics.Read
 	UsageInterval time.Duration
 	Discovery     discovery.ServerResourcesInterface
+	// QueueStatusInterval bounds how often a status is written for nothing but the queue's figures; 0 is 10 s.
+	QueueStatusInterval time.Duration
 	// Namespaces are those that the cache has; none means all.
 	Namespaces []string
 	// WatchNodes is true where the operator may read nodes. Without, a node that is to go is not seen.
@@ -88,6 +93,8 @@ func New(o Options) *Reconciler {
 		metrics:      newMetrics(o.Metrics),
 		takeover:     fleet.NewTakeover(o.Client, o.Live, o.Namespaces),
 		watchesNodes: o.WatchNodes,
+
+		queueStatusInterval: cmp.Or(o.QueueStatusInterval, defaultQueueStatusInterval),
 
 		memories: memories{m: map[types.NamespacedName]*memory{}},
 

@@ -141,7 +141,7 @@ func (s *scope) noteDepartures() {
 	}
 }
 
-// fillQueue shows the reading: with whatever else is written, and for its own sake at most every 10 s.
+// fillQueue shows the reading: with whatever else is written, and for its own sake not too often.
 func (s *scope) fillQueue() {
 	if !s.reading.Known {
 		return
@@ -150,7 +150,7 @@ func (s *scope) fillQueue() {
 	if shown != nil && shown.Waiting == depth.Waiting && shown.InFlight == depth.InFlight {
 		return
 	}
-	due := shown == nil || s.now.Sub(s.memory.queueWritten) >= queueStatusInterval
+	due := shown == nil || s.now.Sub(s.memory.queueWritten) >= s.queueStatusInterval
 	if !due && equality.Semantic.DeepEqual(s.base.Status, *s.status) {
 		return
 	}
