@@ -102,7 +102,8 @@ func newLocalStand(ctx context.Context, o options) (_ *localStand, err error) {
 			return nil, err
 		}
 	}
-	return l, l.awaitQWorkers(ctx, 1, isRead)
+	err = l.awaitQWorkers(ctx, 1, isRead)
+	return l, err
 }
 
 // sample pushes a task and waits until its worker has begun it, and then until the worker has left.

@@ -49,7 +49,10 @@ func (w *world) startOperator() {
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
 	go func() { ended <- queues.Start(ctx) }()
-	o.stop = func() { cancel(); <-ended }
+	o.stop = func() {
+		cancel()
+		<-ended
+	}
 	if err := o.reconciler.Source().Start(ctx, wakes{woken: o.woken}); err != nil {
 		panic(err) // it has none
 	}
