@@ -5,7 +5,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 	"sync"
+	"syscall"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -134,7 +137,7 @@ func (f *Fleets) annotate(ctx context.Context, qw *v1alpha1.QWorker, pod *corev1
 	patched := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: pod.Namespace, Name: pod.Name}}
 	err = f.client.Patch(ctx, patched, client.RawPatch(types.MergePatchType, patch))
 	if err != nil {
-		// Should it have happened all the same, the resource version refuses a second one.
+		f.doubt(qw, pod, err)
 		return fmt.Errorf("patching pod %s, %w", pod.Name, err)
 	}
 	f.overlay.record(qw.UID, written{pod: slim(patched), at: f.clock.Now()})
@@ -144,12 +147,21 @@ func (f *Fleets) annotate(ctx context.Context, qw *v1alpha1.QWorker, pod *corev1
 func (f *Fleets) delete(ctx context.Context, qw *v1alpha1.QWorker, pod *corev1.Pod, options ...client.DeleteOption) error {
 	err := f.client.Delete(ctx, &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: pod.Namespace, Name: pod.Name}}, options...)
 	if err != nil && !apierrors.IsNotFound(err) {
+		f.doubt(qw, pod, err)
 		return fmt.Errorf("deleting pod %s, %w", pod.Name, err)
 	}
 	deleted := pod.DeepCopy()
 	deleted.DeletionTimestamp = ptr.To(metav1.NewTime(f.clock.Now()))
 	f.overlay.record(qw.UID, written{pod: deleted, deleted: true, at: f.clock.Now()})
 	return nil
+}
+
+// doubt has the API server asked about a pod whose write failed and may have happened all the same. The
+// resource version refuses a second write to this pod; to choose another in its stead would let two leave for one.
+func (f *Fleets) doubt(qw *v1alpha1.QWorker, pod *corev1.Pod, err error) {
+	if outcomeUnknown(err) {
+		f.overlay.record(qw.UID, written{pod: pod, uncertain: true, at: f.clock.Now()})
+	}
 }
 
 // slim is a pod as the cache keeps it.
@@ -163,6 +175,9 @@ func slim(pod *corev1.Pod) *corev1.Pod {
 func outcomeUnknown(err error) bool {
 	if err == nil {
 		return false
+	}
+	if errors.Is(err, syscall.ECONNREFUSED) {
+		return false // nobody has heard of it
 	}
 	var status apierrors.APIStatus
 	return !errors.As(err, &status) || apierrors.IsTimeout(err) || apierrors.IsServerTimeout(err) || apierrors.IsInternalError(err) || apierrors.IsUnexpectedServerError(err)
@@ -219,9 +234,11 @@ func slowStart(actions []planner.Action, act func(planner.Action) error) (done [
 	return done, err
 }
 
-// joinDistinct joins errors, and says only once what many say alike.
+// joinDistinct joins errors, and says only once what many say alike. Their order is that of their words: the order in
+// which they came would have the same trouble be another message each time.
 func joinDistinct(errs []error) error {
 	const most = 3
+	slices.SortFunc(errs, func(a, b error) int { return strings.Compare(a.Error(), b.Error()) })
 	seen := map[string]bool{}
 	var distinct []error
 	for _, err := range errs {

@@ -12,6 +12,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/utils/clock"
+	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/quickube/qscaler/api/v1alpha1"
@@ -77,10 +78,17 @@ func (f *Fleets) NextDoubt(uid types.UID) time.Time { return f.overlay.nextDoubt
 
 // verify asks the API server about writes whose outcome is in doubt.
 func (f *Fleets) verify(ctx context.Context, qw *v1alpha1.QWorker) error {
-	for _, w := range f.overlay.doubtful(qw.UID, f.clock.Now()) {
+	now := f.clock.Now()
+	for _, w := range f.overlay.doubtful(qw.UID, now) {
 		var pod corev1.Pod
 		err := f.live.Get(ctx, client.ObjectKeyFromObject(w.pod), &pod)
 		switch {
+		case apierrors.IsNotFound(err) && w.created && now.Sub(w.at) < verifyAfter:
+			// It may be on its way yet: dropped too early, it would be created twice.
+		case apierrors.IsNotFound(err) && !w.created:
+			gone := w.pod.DeepCopy()
+			gone.DeletionTimestamp = ptr.To(metav1.NewTime(now))
+			f.overlay.record(qw.UID, written{pod: gone, deleted: true, at: now})
 		case apierrors.IsNotFound(err):
 			f.overlay.drop(qw.UID, w.pod.Name)
 		case err != nil:
@@ -88,7 +96,7 @@ func (f *Fleets) verify(ctx context.Context, qw *v1alpha1.QWorker) error {
 		case !metav1.IsControlledBy(&pod, qw):
 			f.overlay.drop(qw.UID, w.pod.Name)
 		default:
-			f.overlay.record(qw.UID, written{pod: &pod, created: w.created, at: f.clock.Now()})
+			f.overlay.record(qw.UID, written{pod: slim(&pod), created: w.created, at: now})
 		}
 	}
 	return nil

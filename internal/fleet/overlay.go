@@ -3,6 +3,7 @@ package fleet
 import (
 	"maps"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -62,7 +63,7 @@ func (o *overlay) forget(owner types.UID) {
 	delete(o.owners, owner)
 }
 
-// doubtful returns the entries whose truth must be asked of the API server: those without an answer, and
+// doubtful returns, by name, the entries whose truth must be asked of the API server: those without an answer, and
 // created pods that the cache has not shown for as long as verifyAfter. A pod that came and went between two
 // watches is never shown; without the question it would be counted for ever.
 func (o *overlay) doubtful(owner types.UID, now time.Time) []written {
@@ -74,6 +75,7 @@ func (o *overlay) doubtful(owner types.UID, now time.Time) []written {
 			doubtful = append(doubtful, *w)
 		}
 	}
+	slices.SortFunc(doubtful, func(a, b written) int { return strings.Compare(a.pod.Name, b.pod.Name) })
 	return doubtful
 }
 

@@ -1,12 +1,14 @@
 package simulation
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"maps"
 	"reflect"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -58,6 +60,7 @@ func (k kind) resource() schema.GroupResource { return schema.GroupResource{Reso
 
 // change is one event of a watch. The object is nil once it is gone.
 type change struct {
+	at     time.Time
 	name   string
 	object client.Object
 }
@@ -85,6 +88,10 @@ func newAPIServer() *apiServer {
 func (s *apiServer) takeLog(k kind, share float64) []change {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	// What was written at once, in parallel, has an order that is not the same in each run.
+	slices.SortStableFunc(s.log[k], func(a, b change) int {
+		return cmp.Or(a.at.Compare(b.at), strings.Compare(a.name, b.name))
+	})
 	n := int(share * float64(len(s.log[k])))
 	told := s.log[k][:n:n]
 	s.log[k] = s.log[k][n:]
@@ -125,7 +132,7 @@ func (s *apiServer) put(object client.Object) {
 	object.SetResourceVersion(strconv.Itoa(s.version))
 	k := kindOf(object)
 	s.objects[k][object.GetName()] = object
-	s.log[k] = append(s.log[k], change{object.GetName(), object})
+	s.log[k] = append(s.log[k], change{time.Now(), object.GetName(), object})
 }
 
 // remove takes an object away, and what it controls. The lock is held.
@@ -133,7 +140,7 @@ func (s *apiServer) remove(object client.Object) {
 	s.version++
 	k := kindOf(object)
 	delete(s.objects[k], object.GetName())
-	s.log[k] = append(s.log[k], change{object.GetName(), nil})
+	s.log[k] = append(s.log[k], change{time.Now(), object.GetName(), nil})
 	if k != qworkers {
 		return
 	}

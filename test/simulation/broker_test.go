@@ -151,8 +151,18 @@ func (q *queues) setOutage(down, hangs bool) {
 
 var errDown = errors.New("connection refused")
 
-// ready waits as long as the broker hangs, and fails while it is down.
-func (q *queues) ready(ctx context.Context) error {
+// How long answers take. What is asked for is then never there at once, and no two answers come at one instant:
+// what happens must not depend on which goroutine is quicker.
+const (
+	openTook    = 3041 * time.Microsecond
+	depthsTook  = 1013 * time.Microsecond
+	reclaimTook = 1517 * time.Microsecond
+	holdersTook = 2203 * time.Microsecond
+)
+
+// ready takes its time, waits as long as the broker hangs, and fails while it is down.
+func (q *queues) ready(ctx context.Context, took time.Duration) error {
+	<-time.After(took)
 	q.mu.Lock()
 	down, hangs := q.down, q.hangs
 	q.mu.Unlock()
@@ -176,14 +186,14 @@ func (q *queues) open(ctx context.Context, _ broker.Endpoint, bell broker.Doorbe
 	q.mu.Lock()
 	q.bell = bell
 	q.mu.Unlock()
-	return driver{q}, q.ready(ctx)
+	return driver{q}, q.ready(ctx, openTook)
 }
 
 // driver is one connection.
 type driver struct{ *queues }
 
 func (d driver) Depths(ctx context.Context, queries []broker.Query) ([]broker.Answer, error) {
-	if err := d.ready(ctx); err != nil {
+	if err := d.ready(ctx, depthsTook); err != nil {
 		return nil, err
 	}
 	d.mu.Lock()
@@ -205,7 +215,7 @@ func (d driver) Pushes() (ok bool, why string) { return true, "" }
 func (d driver) Close() {}
 
 func (d driver) Reclaim(ctx context.Context, queue, worker string) (moved int64, err error) {
-	if err := d.ready(ctx); err != nil {
+	if err := d.ready(ctx, reclaimTook); err != nil {
 		return 0, err
 	}
 	alive := d.alive(worker)
@@ -222,7 +232,7 @@ func (d driver) Reclaim(ctx context.Context, queue, worker string) (moved int64,
 }
 
 func (d driver) Holders(ctx context.Context) ([]broker.Holder, error) {
-	if err := d.ready(ctx); err != nil {
+	if err := d.ready(ctx, holdersTook); err != nil {
 		return nil, err
 	}
 	d.mu.Lock()

@@ -28,7 +28,7 @@ func newView(server *apiServer) *view {
 	for _, k := range kinds {
 		v.objects[k] = map[string]client.Object{}
 		for _, object := range server.list(k) {
-			v.show(k, change{object.GetName(), object})
+			v.show(k, change{name: object.GetName(), object: object})
 		}
 	}
 	server.forgetLog()

@@ -166,7 +166,7 @@ func (i *invariants) reported(before, after *v1alpha1.QWorker) {
 		return
 	}
 	for _, p := range i.w.states(byName(i.w.view.objects[pods])) {
-		if p.Phase == planner.Running && p.Grant.Reason == "" && !p.Lost {
+		if p.Phase == planner.Running && p.Grant.Reason == "" && !p.Lost && !i.deletedByUs[p.Name] {
 			i.violated("revision %s is published, no pod of it was ever ready, and %s is at work", to, p.Name)
 		}
 	}

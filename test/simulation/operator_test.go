@@ -40,7 +40,9 @@ func (w *world) startOperator() {
 	queues := backlog.New(backlog.Options{
 		Open:   w.queues.open,
 		Notify: func(key string) { o.reconciler.Notify(key) },
-		Jitter: func(d time.Duration) time.Duration { return d },
+		// No whole milliseconds, so that a read and a retry never fall on one instant; see openTook.
+		Jitter:      func(d time.Duration) time.Duration { return d + d/997 },
+		BatchWindow: 10_007 * time.Microsecond,
 	})
 	o.reconciler = qworker.New(qworker.Options{
 		Client: cached, Live: direct, Resolver: connection.NewResolver(cached, direct), Backlog: queues,
@@ -127,6 +129,7 @@ func (o *operator) plan(result ctrl.Result, err error) {
 	if delay <= 0 {
 		return
 	}
+	delay += 53 * time.Microsecond // no whole milliseconds here either
 	if at := time.Now().Add(delay); o.due.IsZero() || at.Before(o.due) {
 		o.due = at
 	}

@@ -1,0 +1,151 @@
+package fleet
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
+	clocktesting "k8s.io/utils/clock/testing"
+	"k8s.io/utils/ptr"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/client/fake"
+	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
+
+	"github.com/quickube/qscaler/internal/planner"
+	"github.com/quickube/qscaler/worker/contract"
+)
+
+var errReset = errors.New("connection reset by peer")
+
+// unanswered is an API server that writes and whose answers are lost, and a cache that stays as it was.
+type unanswered struct {
+	*Fleets
+	clock *clocktesting.FakeClock
+}
+
+// newUnanswered begins with pods of these names. Creations are carried out, or never are.
+func newUnanswered(t *testing.T, creates bool, names ...string) *unanswered {
+	t.Helper()
+	var cached corev1.PodList
+	builder := fake.NewClientBuilder().WithScheme(clientgoscheme.Scheme)
+	for _, name := range names {
+		pod := corev1.Pod{ObjectMeta: metav1.ObjectMeta{
+			Namespace: "test", Name: name, Finalizers: []string{"test/stays"}, ResourceVersion: "1",
+			OwnerReferences: []metav1.OwnerReference{{Kind: "QWorker", Name: "qw", UID: owner().UID, Controller: ptr.To(true)}},
+		}}
+		cached.Items = append(cached.Items, pod)
+		builder = builder.WithObjects(pod.DeepCopy())
+	}
+	server := builder.Build()
+	u := &unanswered{clock: clocktesting.NewFakeClock(time.Now())}
+	c := interceptor.NewClient(server, interceptor.Funcs{
+		List: func(_ context.Context, _ client.WithWatch, into client.ObjectList, _ ...client.ListOption) error {
+			cached.DeepCopyInto(into.(*corev1.PodList))
+			return nil
+		},
+		Patch: func(ctx context.Context, c client.WithWatch, o client.Object, patch client.Patch, _ ...client.PatchOption) error {
+			if err := c.Patch(ctx, o, patch); err != nil {
+				return err
+			}
+			return errReset
+		},
+		Delete: func(ctx context.Context, c client.WithWatch, o client.Object, _ ...client.DeleteOption) error {
+			if err := c.Delete(ctx, o); err != nil {
+				return err
+			}
+			return errReset
+		},
+		Create: func(ctx context.Context, c client.WithWatch, o client.Object, _ ...client.CreateOption) error {
+			if !creates {
+				return errReset
+			}
+			return errors.Join(c.Create(ctx, o.DeepCopyObject().(client.Object)), errReset)
+		},
+	})
+	u.Fleets = New(c, server, u.clock)
+	return u
+}
+
+// states is what the next plan sees.
+func (u *unanswered) states(t *testing.T) map[string]string {
+	t.Helper()
+	pods, err := u.Observe(t.Context(), owner())
+	if err != nil {
+		t.Fatal(err)
+	}
+	states := map[string]string{}
+	for _, pod := range pods {
+		states[pod.Name] = pod.Annotations[contract.AnnotationDrain]
+		if pod.DeletionTimestamp != nil {
+			states[pod.Name] = "terminating"
+		}
+	}
+	return states
+}
+
+func (u *unanswered) apply(t *testing.T, a planner.Action) {
+	t.Helper()
+	pods, err := u.Observe(t.Context(), owner())
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = u.Apply(t.Context(), owner(), pods, []planner.Action{a}, func(*corev1.Pod) string { return "worker" },
+		func(a planner.Action) *corev1.Pod {
+			return &corev1.Pod{ObjectMeta: metav1.ObjectMeta{
+				Namespace: "test", Name: a.Pod,
+				OwnerReferences: []metav1.OwnerReference{{Kind: "QWorker", Name: "qw", UID: owner().UID, Controller: ptr.To(true)}},
+			}}
+		})
+	if !errors.Is(err, errReset) {
+		t.Fatalf("the error is %v, want the lost answer", err)
+	}
+}
+
+// A write whose answer is lost, and that the cache does not show, must be known to the next plan: it would choose
+// another pod for the same purpose.
+func TestALostAnswerIsAskedFor(t *testing.T) {
+	cases := map[string]struct {
+		action planner.Action
+		want   map[string]string
+	}{
+		"a grant": {
+			planner.Action{Kind: planner.GrantLeave, Pod: "a", Grant: contract.ReasonScaleDown},
+			map[string]string{"a": "ScaleDown", "b": ""},
+		},
+		"SIGTERM": {
+			planner.Action{Kind: planner.SignalLeave, Pod: "a"},
+			map[string]string{"a": "terminating", "b": ""},
+		},
+		"a creation": {
+			planner.Action{Kind: planner.Create, Pod: "c"},
+			map[string]string{"a": "", "b": "", "c": ""},
+		},
+	}
+	for name, c := range cases {
+		t.Run(name, func(t *testing.T) {
+			u := newUnanswered(t, true, "a", "b")
+			u.apply(t, c.action)
+			if diff := cmp.Diff(c.want, u.states(t)); diff != "" {
+				t.Errorf("the next plan sees (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+// A creation without an answer may be carried out a moment after the API server was asked about it.
+func TestACreationThatIsUnderWayIsNotGivenUp(t *testing.T) {
+	u := newUnanswered(t, false)
+	u.apply(t, planner.Action{Kind: planner.Create, Pod: "c"})
+	if diff := cmp.Diff(map[string]string{"c": ""}, u.states(t)); diff != "" {
+		t.Errorf("before it is carried out (-want +got):\n%s", diff)
+	}
+	u.clock.Step(verifyAfter)
+	if diff := cmp.Diff(map[string]string{}, u.states(t)); diff != "" {
+		t.Errorf("when it never was (-want +got):\n%s", diff)
+	}
+}
