@@ -219,7 +219,7 @@ func (s *source) setHealth(err error, driver broker.Driver) (wake []string) {
 		next.Pushes, next.Why = driver.Pushes()
 	}
 	changed := !s.health.Known || (s.health.Err == nil) != (err == nil) || s.health.Pushes != next.Pushes ||
-		(err != nil && broker.ReasonOf(s.health.Err) != broker.ReasonOf(err))
+		(err != nil && differs(s.health.Err, err))
 	if !changed {
 		return nil
 	}

@@ -67,10 +67,16 @@ func (r Reading) failed(err error, now time.Time) Reading {
 	return r
 }
 
-// turned reports whether one reading failed and the other did not, or they failed for another reason.
+// turned reports whether one reading failed and the other did not, or they failed otherwise. The messages have no
+// ports and no times in them: the same failure has the same message.
 func turned(prev, next Reading) bool {
 	if prev.Known != next.Known || (prev.Err == nil) != (next.Err == nil) {
 		return true
 	}
-	return next.Err != nil && broker.ReasonOf(prev.Err) != broker.ReasonOf(next.Err)
+	return next.Err != nil && differs(prev.Err, next.Err)
+}
+
+// differs reports whether two failures are to be told apart by a person.
+func differs(a, b error) bool {
+	return broker.ReasonOf(a) != broker.ReasonOf(b) || a.Error() != b.Error()
 }

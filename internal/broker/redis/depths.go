@@ -15,14 +15,25 @@ import (
 // Depths reads each queue, its tasks that are due, and the processing lists of its workers. A queue with workers
 // is read in one transaction: a task that moves between two reads, in either direction, would be counted nowhere.
 func (d *driver) Depths(ctx context.Context, queries []broker.Query) ([]broker.Answer, error) {
+	asks := d.writable.due(time.Now())
 	if len(queries) == 0 {
-		return nil, d.ping(ctx)
+		return nil, d.ping(ctx, asks)
 	}
 	var commands rueidis.Commands
 	for _, q := range queries {
 		commands = append(commands, d.read(q)...)
 	}
+	if asks {
+		commands = append(commands, d.harmless(queries))
+	}
 	replies := d.client.DoMulti(ctx, commands...)
+	if asks {
+		last := len(replies) - 1
+		if err := d.refusesWrites(replies[last]); err != nil {
+			return nil, err
+		}
+		replies = replies[:last]
+	}
 	answers := make([]broker.Answer, len(queries))
 	for i, q := range queries {
 		n := length(q)
@@ -35,8 +46,14 @@ func (d *driver) Depths(ctx context.Context, queries []broker.Query) ([]broker.A
 	return answers, nil
 }
 
-// ping makes sure that the server answers. A user who may not PING is answered, too.
-func (d *driver) ping(ctx context.Context) error {
+// ping makes sure that the server answers, and where it is asked, takes writes. A user who may not PING is
+// answered, too.
+func (d *driver) ping(ctx context.Context, asks bool) error {
+	if asks {
+		if err := d.refusesWrites(d.client.Do(ctx, d.harmless(nil))); err != nil {
+			return err
+		}
+	}
 	failure := classify(d.client.Do(ctx, d.client.B().Ping().Build()).Error(), d.endpoint)
 	if failure != nil && broker.ReasonOf(failure) == broker.ReasonPermissionDenied {
 		return nil

@@ -32,7 +32,8 @@ type driver struct {
 	endpoint broker.Endpoint
 	ring     broker.Doorbell
 	// silent is why the server does not push, "" when it does.
-	silent string
+	silent   string
+	writable writable
 }
 
 // Open connects to a Redis server. Where it can, the server tells of changed lists by itself: client-side

@@ -32,6 +32,7 @@ var refusals = []struct {
 	{"READONLY", broker.ReasonReadOnly, "the server is a read-only replica"},
 	{"MASTERDOWN", broker.ReasonLoading, "the server is a replica without its master"},
 	{"MISCONF", broker.ReasonReadOnly, "the server refuses writes because it cannot save"},
+	{"NOREPLICAS", broker.ReasonReadOnly, "the server refuses writes because it has too few replicas"},
 	{"MOVED", broker.ReasonUnknown, "the server is one node of a Redis Cluster, which is not supported; use a server or a proxy that has all keys"},
 	{"max number of clients", broker.ReasonConnectionRefused, "the server has as many clients as its maxclients allows"},
 }
