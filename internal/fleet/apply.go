@@ -81,6 +81,7 @@ func (f *Fleets) create(ctx context.Context, qw *v1alpha1.QWorker, a planner.Act
 	pod := newPod(a)
 	if err := f.client.Create(ctx, pod); err != nil {
 		if outcomeUnknown(err) {
+			pod.CreationTimestamp = metav1.NewTime(f.clock.Now()) // it has no age of two thousand years
 			f.overlay.record(qw.UID, written{pod: pod, created: true, uncertain: true, at: f.clock.Now()})
 		}
 		return &CreateError{Revision: a.Revision, pod: pod.Name, err: err}

@@ -148,15 +148,20 @@ func restartPolicyOf(pod *corev1.Pod, container string) corev1.RestartPolicy {
 	return pod.Spec.RestartPolicy
 }
 
-// failureOf tells how a pod that has left failed, if it did. A pod that its node ended, by eviction or
-// shutdown, failed at level 0: that is not its revision's fault.
+// failureOf tells how a pod that has left failed, if it did. One that somebody else ended, by an eviction or the
+// shutdown of its node, failed at level 0: that is not its revision's fault. One that the kubelet would not run, such
+// as for OutOfcpu or a node that its podSpec names, is: another one is refused as soon.
 func failureOf(pod *corev1.Pod, w workerStatus) planner.Failure {
 	terminated := w.status.State.Terminated
 	if terminated == nil {
-		if pod.Status.Phase == corev1.PodFailed {
-			return planner.Failure{At: failedAt(pod)}
+		if pod.Status.Phase != corev1.PodFailed {
+			return planner.Failure{}
 		}
-		return planner.Failure{}
+		failure := planner.Failure{At: failedAt(pod)}
+		if !disrupted(pod) {
+			failure.Level = planner.FailureLevel(failuresBefore(pod), failure.At.Sub(startOf(pod)))
+		}
+		return failure
 	}
 	ran := terminated.FinishedAt.Sub(terminated.StartedAt.Time)
 	if terminated.StartedAt.Unix() <= 0 {
@@ -167,11 +172,27 @@ func failureOf(pod *corev1.Pod, w workerStatus) planner.Failure {
 		return planner.Failure{}
 	}
 	failure := planner.Failure{At: terminated.FinishedAt.Time}
-	if !endedByNode(pod) {
-		createdAt, _ := strconv.Atoi(pod.Annotations[revision.AnnotationFailures])
-		failure.Level = planner.FailureLevel(createdAt, ran)
+	if failure.At.Before(pod.CreationTimestamp.Time) {
+		failure.At = pod.CreationTimestamp.Time // the node's clock is behind
+	}
+	if !disrupted(pod) {
+		failure.Level = planner.FailureLevel(failuresBefore(pod), ran)
 	}
 	return failure
+}
+
+// failuresBefore is how many pods in a row had failed when this one was created.
+func failuresBefore(pod *corev1.Pod) int {
+	n, _ := strconv.Atoi(pod.Annotations[revision.AnnotationFailures]) // without one it is the first
+	return n
+}
+
+// startOf is when the kubelet first had the pod, or when it was created.
+func startOf(pod *corev1.Pod) time.Time {
+	if pod.Status.StartTime != nil {
+		return pod.Status.StartTime.Time
+	}
+	return pod.CreationTimestamp.Time
 }
 
 // everGranted reports whether the pod has held a grant, withdrawn or not: its worker may have acted on it.
@@ -181,18 +202,13 @@ func everGranted(pod *corev1.Pod) bool {
 	return since || pod.Annotations[contract.AnnotationDrain] != ""
 }
 
-// endedByNode reports whether the kubelet or a controller, and not the worker, ended the pod; they leave a
-// reason in the pod's status (Evicted, NodeShutdown, Preempting, ...) or the condition DisruptionTarget.
-func endedByNode(pod *corev1.Pod) bool {
-	if pod.Status.Reason != "" {
-		return true
-	}
-	for _, c := range pod.Status.Conditions {
-		if c.Type == corev1.DisruptionTarget && c.Status == corev1.ConditionTrue {
-			return true
-		}
-	}
-	return false
+// disrupted reports whether somebody else, and not the worker or its revision, ended the pod: an eviction, a
+// preemption, or a node that is short of something, is shut down or is gone. They all leave this condition. A pod that
+// exceeds a limit of its own, of ephemeral storage or of time, has none.
+func disrupted(pod *corev1.Pod) bool {
+	return slices.ContainsFunc(pod.Status.Conditions, func(c corev1.PodCondition) bool {
+		return c.Type == corev1.DisruptionTarget && c.Status == corev1.ConditionTrue
+	})
 }
 
 func failedAt(pod *corev1.Pod) time.Time {

@@ -125,12 +125,32 @@ func TestStateOf(t *testing.T) {
 	}
 }
 
-func TestStateOfEvictedPodIsNobodysFault(t *testing.T) {
-	pod := makePod()
-	pod.Status = corev1.PodStatus{Phase: corev1.PodFailed, Reason: "Evicted"}
-	got := StateOf(pod.Pod, "worker")
-	if got.Phase != planner.Left || got.Failure.Level != 0 || got.Failure.At.IsZero() {
-		t.Errorf("StateOf = %+v, want it to have left with a failure of level 0", got)
+// A pod that somebody else ended says nothing of its revision. One that the kubelet would not run does, and one that
+// exceeded a limit of its own: the next is refused as soon, and must wait.
+func TestWhoseFaultAFailureIs(t *testing.T) {
+	disrupted := []corev1.PodCondition{{Type: corev1.DisruptionTarget, Status: corev1.ConditionTrue}}
+	cases := map[string]struct {
+		status corev1.PodStatus
+		level  int
+	}{
+		"evicted by a node that is short of memory": {corev1.PodStatus{Phase: corev1.PodFailed, Reason: "Evicted", Conditions: disrupted}, 0},
+		"evicted for its own ephemeral storage":     {corev1.PodStatus{Phase: corev1.PodFailed, Reason: "Evicted"}, 1},
+		"the node has no room for it":               {corev1.PodStatus{Phase: corev1.PodFailed, Reason: "OutOfcpu"}, 1},
+		"it has run for too long":                   {corev1.PodStatus{Phase: corev1.PodFailed, Reason: "DeadlineExceeded"}, 1},
+	}
+	for name, c := range cases {
+		t.Run(name, func(t *testing.T) {
+			pod := makePod()
+			pod.CreationTimestamp = metav1.Now()
+			pod.Status = c.status
+			got := StateOf(pod.Pod, "worker")
+			if got.Phase != planner.Left || got.Failure.Level != c.level || got.Failure.At.IsZero() {
+				t.Errorf("StateOf = %+v, want it to have left with a failure of level %d", got, c.level)
+			}
+			if words, _ := Trouble(pod.Pod, "worker"); words != c.status.Reason {
+				t.Errorf("Trouble = %q, want %q", words, c.status.Reason)
+			}
+		})
 	}
 }
 

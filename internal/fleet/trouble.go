@@ -17,6 +17,9 @@ func Trouble(pod *corev1.Pod, worker string) (words string, failing bool) {
 			return joinWords(c.Reason, c.Message), false
 		}
 	}
+	if pod.Status.Phase == corev1.PodFailed && pod.Status.Reason != "" {
+		return joinWords(pod.Status.Reason, pod.Status.Message), true
+	}
 	container := statusOf(pod, worker).status
 	for _, s := range slices.Concat(pod.Status.InitContainerStatuses, pod.Status.ContainerStatuses) {
 		if waiting := s.State.Waiting; waiting != nil && !ordinaryWait[waiting.Reason] {

@@ -31,6 +31,11 @@ func (w worker) granted(r contract.Reason, ago time.Duration) worker {
 	return w
 }
 
+func (w worker) limited(d time.Duration) worker {
+	w.MaxTaskDuration = d
+	return w
+}
+
 func (w worker) failed(level int, ago time.Duration) worker {
 	w = w.phase(Left)
 	w.Failure, w.Ended, w.Settled = Failure{Level: level, At: t0.Add(-ago)}, true, true

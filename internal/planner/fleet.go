@@ -34,8 +34,6 @@ type Fleet struct {
 	// Rollout is how a new revision takes over.
 	Rollout Rollout
 
-	// MaxTaskDuration bounds how long a grant may be held; 0 means for ever.
-	MaxTaskDuration time.Duration
 	// ExcessSince is when the fleet began to have more workers than desired, zero when it has not. The
 	// previous Decision has it.
 	ExcessSince time.Time
@@ -78,6 +76,9 @@ const (
 type Grant struct {
 	Reason contract.Reason
 	Since  time.Time
+	// Seen is since when this process knows of the grant, zero where it has just given it. Since is from the clock of
+	// whoever gave it, and clocks are set; how long a grant is held for is only sure where both say so.
+	Seen time.Time
 	// fresh grants are given by the plan that is being made, which does not take them back.
 	fresh bool
 }
@@ -94,6 +95,8 @@ type Pod struct {
 	Grant        Grant
 	Work         Work
 
+	// MaxTaskDuration bounds how long the pod may hold a grant; 0 means for ever.
+	MaxTaskDuration time.Duration
 	// Signalled workers leave on SIGTERM alone: they are deleted where others are granted leave.
 	Signalled bool
 	// NodeLeaving is true for a pod whose node is to go.

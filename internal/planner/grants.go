@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/quickube/qscaler/worker/contract"
 )
@@ -67,9 +68,9 @@ func (d *Decision) endGrants(f Fleet) {
 		case p.Signalled:
 			d.grant(f, p, p.Grant.Reason, fmt.Sprintf("it has leave (%s), and its worker knows SIGTERM alone", p.Grant.Reason))
 		case overdue(f, p):
-			d.add(Action{Kind: DeleteOverdue, Pod: p.Name, Why: fmt.Sprintf("it has had leave (%s) for longer than maxTaskDuration (%s)", p.Grant.Reason, f.MaxTaskDuration)})
-		case f.MaxTaskDuration > 0 && !p.Grant.Since.IsZero():
-			d.wakeAt(p.Grant.Since.Add(f.MaxTaskDuration))
+			d.add(Action{Kind: DeleteOverdue, Pod: p.Name, Why: fmt.Sprintf("it has had leave (%s) for longer than maxTaskDuration (%s)", p.Grant.Reason, p.MaxTaskDuration)})
+		case p.MaxTaskDuration > 0 && !p.Grant.Since.IsZero():
+			d.wakeAt(dueAt(p))
 		}
 	}
 }
@@ -77,5 +78,15 @@ func (d *Decision) endGrants(f Fleet) {
 // overdue grants have been held for longer than a task may take. One of which nobody knows since when, such as
 // one that a person has given by hand, is not.
 func overdue(f Fleet, p Pod) bool {
-	return f.MaxTaskDuration > 0 && !p.Grant.Since.IsZero() && f.Now.Sub(p.Grant.Since) >= f.MaxTaskDuration
+	return p.MaxTaskDuration > 0 && !p.Grant.Since.IsZero() && !f.Now.Before(dueAt(p))
+}
+
+// dueAt is when a pod will have held its grant for as long as it may, by the clock of whoever gave it and by the time
+// that has passed in this process: a clock that was set forward must not end a task.
+func dueAt(p Pod) time.Time {
+	due := p.Grant.Since.Add(p.MaxTaskDuration)
+	if seen := p.Grant.Seen.Add(p.MaxTaskDuration); !p.Grant.Seen.IsZero() && seen.After(due) {
+		return seen
+	}
+	return due
 }

@@ -21,6 +21,7 @@ func (d *Decision) removeLeft(f Fleet) {
 		for _, p := range failed[:min(keptFailures, len(failed))] {
 			kept[p.Name] = true
 		}
+		keepBackOffs(f, failed, kept)
 	}
 	for _, p := range f.Pods {
 		switch {
@@ -28,6 +29,22 @@ func (d *Decision) removeLeft(f Fleet) {
 			d.add(Action{Kind: Remove, Pod: p.Name, Why: "it has left"})
 		case p.Leftover:
 			d.add(Action{Kind: Remove, Pod: p.Name, Why: "its worker has left, and a sidecar has not"})
+		}
+	}
+}
+
+// keepBackOffs keeps of each revision the pod that its back-off is read from: evictions and the failures of another
+// revision must not have it forgotten.
+func keepBackOffs(f Fleet, failed []Pod, kept map[string]bool) {
+	worst := map[string]Pod{}
+	for _, p := range failed { // the last one first
+		if p.Failure.Level > worst[p.Revision].Failure.Level {
+			worst[p.Revision] = p
+		}
+	}
+	for revision, p := range worst {
+		if backOffFor(revision, f).Level > 0 {
+			kept[p.Name] = true
 		}
 	}
 }

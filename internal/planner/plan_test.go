@@ -94,11 +94,12 @@ func TestPlan(t *testing.T) {
 		},
 		"a grant is held for no longer than maxTaskDuration": {
 			fleet: func() Fleet {
-				f := steady(0,
-					makeWorker("over").granted(scaleDown, time.Hour),
-					makeWorker("within").granted(scaleDown, time.Minute))
-				f.MaxTaskDuration = time.Hour
-				return f
+				stepped := makeWorker("clock set forward").granted(scaleDown, 2*time.Hour).limited(time.Hour)
+				stepped.Grant.Seen = t0.Add(-time.Minute)
+				return steady(0,
+					makeWorker("over").granted(scaleDown, time.Hour).limited(time.Hour),
+					makeWorker("within").granted(scaleDown, time.Minute).limited(time.Hour),
+					makeWorker("longer").granted(scaleDown, time.Hour).limited(2*time.Hour), stepped)
 			}(),
 			want: []string{"delete over"},
 		},
@@ -109,6 +110,13 @@ func TestPlan(t *testing.T) {
 				makeWorker("f3").failed(0, 2*time.Minute), makeWorker("f4").failed(0, time.Minute)),
 			want: []string{"remove done", "remove f1"},
 		},
+		"the failure that a back-off is read from stays, whatever fails after it": {
+			fleet: steady(0,
+				makeWorker("crash").failed(5, 2*time.Minute), makeWorker("of another").of("r0").failed(1, time.Minute),
+				makeWorker("e1").failed(0, 90*time.Second), makeWorker("e2").failed(0, time.Minute),
+				makeWorker("e3").failed(0, 30*time.Second), makeWorker("e4").failed(0, time.Second)),
+			want: []string{"remove e1"},
+		},
 		"a failed pod whose sidecar still runs is not kept: its tasks could not be given back": {
 			fleet: steady(0, func() worker { w := makeWorker("f").failed(1, time.Hour); w.Ended = false; return w }()),
 			want:  []string{"remove f"},
@@ -117,9 +125,7 @@ func TestPlan(t *testing.T) {
 			fleet: func() Fleet {
 				w := makeWorker("by-hand")
 				w.Grant = Grant{Reason: "Maintenance"}
-				f := steady(0, w)
-				f.MaxTaskDuration = time.Hour
-				return f
+				return steady(0, w.limited(time.Hour))
 			}(),
 		},
 		"a worker that is not ready because it is busy does not leave before an idle one": {
@@ -279,8 +285,7 @@ func TestPublish(t *testing.T) {
 
 func TestWake(t *testing.T) {
 	spared := steady(1, makeWorker("a").busy(), makeWorker("b").busy())
-	bounded := steady(0, makeWorker("a").granted(contract.ReasonScaleDown, time.Minute))
-	bounded.MaxTaskDuration = time.Hour
+	bounded := steady(0, makeWorker("a").granted(contract.ReasonScaleDown, time.Minute).limited(time.Hour))
 
 	cases := map[string]struct {
 		fleet Fleet

@@ -27,9 +27,6 @@ func anyFleet(t *rapid.T) Fleet {
 		Rollout:    anyRollout(t),
 	}
 	f.Excused = min(f.Excused, f.Desired)
-	if rapid.Bool().Draw(t, "bounded") {
-		f.MaxTaskDuration = time.Hour
-	}
 	if rapid.Bool().Draw(t, "excess") {
 		f.ExcessSince = t0.Add(-time.Duration(rapid.IntRange(0, 60).Draw(t, "excessFor")) * time.Second)
 	}
@@ -41,6 +38,9 @@ func anyFleet(t *rapid.T) Fleet {
 		w = w.readyFor(time.Duration(rapid.IntRange(0, 20).Draw(t, "readyFor")) * time.Second)
 		w.NodeLeaving = rapid.IntRange(0, 4).Draw(t, "nodeLeaving") == 0
 		w.Lost = rapid.IntRange(0, 9).Draw(t, "lost") == 0
+		if rapid.Bool().Draw(t, "bounded") {
+			w.MaxTaskDuration = time.Hour
+		}
 		w.Signalled = rapid.IntRange(0, 4).Draw(t, "signalled") == 0
 		w = w.phase(rapid.SampledFrom([]Phase{Pending, Running, Running, Running, Terminating, Left}).Draw(t, "phase"))
 		if rapid.IntRange(0, 2).Draw(t, "granted") == 0 {

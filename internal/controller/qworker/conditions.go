@@ -71,6 +71,10 @@ func is(kind string, value bool, reason, message string) condition {
 	return condition{Type: kind, Status: status, Reason: reason, Message: message}
 }
 
+// maxMessage is the length of a condition's message, in bytes. The API server accepts 32 KiB, and refuses the whole
+// status for one that is longer: a pod with many mistakes is refused in more words.
+const maxMessage = 2048
+
 func absent(kind string) condition { return condition{Type: kind} }
 
 func (s *scope) setCondition(c condition) {
@@ -78,6 +82,7 @@ func (s *scope) setCondition(c condition) {
 		meta.RemoveStatusCondition(&s.status.Conditions, c.Type)
 		return
 	}
+	c.Message = shortened(c.Message, maxMessage)
 	c.ObservedGeneration = s.qw.Generation
 	c.LastTransitionTime = metav1.NewTime(s.now.Truncate(timeUnit))
 	meta.SetStatusCondition(&s.status.Conditions, c)
@@ -166,7 +171,8 @@ func (s *scope) backOffMessage() string {
 	last := ""
 	for i, pod := range s.pods {
 		if s.states[i].Failure.Level == b.Level && s.states[i].Revision == b.Revision {
-			last = fmt.Sprintf("; the last was pod %s, see kubectl logs %s", pod.Name, pod.Name)
+			words, _ := fleet.Trouble(pod, s.workerOf(pod))
+			last = fmt.Sprintf("; the last was pod %s (%s), see kubectl logs %s", pod.Name, words, pod.Name)
 		}
 	}
 	return fmt.Sprintf("workers of revision %s failed %d times in a row, the next is created at %s%s",

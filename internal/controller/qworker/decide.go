@@ -82,9 +82,6 @@ func (s *scope) fleet() planner.Fleet {
 		f.Published = s.published.Hash
 		f.Proven = s.published.Proven
 	}
-	if d := s.qw.Spec.Drain; d != nil && d.MaxTaskDuration != nil {
-		f.MaxTaskDuration = d.MaxTaskDuration.Duration
-	}
 	return f
 }
 

@@ -29,6 +29,8 @@ type memory struct {
 	resourceVersion string
 	queueWritten    time.Time
 
+	// grants has since when this process knows of each grant, by pod.
+	grants map[string]knownGrant
 	// seen has the pods of the last observation, by name, with the revision they were made of.
 	seen map[string]string
 	// settled has the pods that have ended and whose tasks were given back.
@@ -45,6 +47,29 @@ type memory struct {
 	watches map[string]bool
 	// sizes is what right-sizing knows, nil where it is not asked for.
 	sizes *sizeMemory
+}
+
+// knownGrant is a grant that this process has seen.
+type knownGrant struct {
+	given time.Time // as the grant says
+	seen  time.Time
+}
+
+// noteGrants remembers the grants that pods hold, and tells the pods since when they are known.
+func (m *memory) noteGrants(pods []planner.Pod, now time.Time) {
+	known := make(map[string]knownGrant, len(m.grants))
+	for i := range pods {
+		g := &pods[i].Grant
+		if g.Reason == "" {
+			continue
+		}
+		k, ok := m.grants[pods[i].Name]
+		if !ok || !k.given.Equal(g.Since) {
+			k = knownGrant{given: g.Since, seen: now}
+		}
+		known[pods[i].Name], g.Seen = k, k.seen
+	}
+	m.grants = known
 }
 
 // lostPod is a pod that is gone.
@@ -80,6 +105,7 @@ func newMemory(uid types.UID) *memory {
 		lost:    map[string]lostPod{},
 		retries: map[string]retry{},
 		watches: map[string]bool{},
+		grants:  map[string]knownGrant{},
 
 		refusals: map[string]refusal{},
 	}

@@ -3,6 +3,7 @@ package qworker
 import (
 	"context"
 	"fmt"
+	"strings"
 
 	"github.com/go-logr/logr"
 	corev1 "k8s.io/api/core/v1"
@@ -75,11 +76,15 @@ func isBad(c *metav1.Condition) bool {
 // maxNote is the length of an event's note that the API server accepts.
 const maxNote = 1024
 
-func shorten(note string) string {
-	if len(note) <= maxNote {
-		return note
+func shorten(note string) string { return shortened(note, maxNote) }
+
+// shortened cuts a text off at a length in bytes, and no character in two.
+func shortened(text string, most int) string {
+	const dots = "..."
+	if len(text) <= most {
+		return text
 	}
-	return note[:maxNote-3] + "..."
+	return strings.ToValidUTF8(text[:most-len(dots)], "") + dots
 }
 
 // group is what was done alike.

@@ -69,6 +69,28 @@ func (s *scope) signalled(hash string) bool {
 	return r != nil && r.Drain.Mode == v1alpha1.DrainSignal
 }
 
+// maxTaskDuration bounds how long a pod of the revision may hold a grant: its own limit, or that of the present spec
+// where it is longer. A pod that was made without one has none, or an edit would end tasks that were let to run.
+func (s *scope) maxTaskDuration(hash string) time.Duration {
+	now := limitOf(s.qw.Spec.Drain)
+	r := s.revision(hash)
+	if r == nil {
+		return now
+	}
+	own := limitOf(&r.Drain)
+	if own == 0 || now == 0 {
+		return 0
+	}
+	return max(own, now)
+}
+
+func limitOf(d *v1alpha1.DrainSpec) time.Duration {
+	if d == nil || d.MaxTaskDuration == nil {
+		return 0
+	}
+	return d.MaxTaskDuration.Duration
+}
+
 // isTried reports whether a pod of the newest revision was created beside those of another, and has not proven it:
 // one that once worked may be gone back to at once.
 func isTried(r *revision.Revision) bool { return r != nil && r.Tried && !r.Proven }

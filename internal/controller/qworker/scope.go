@@ -192,7 +192,9 @@ func (s *scope) statesOf(pods []*corev1.Pod) []planner.Pod {
 	for i, pod := range pods {
 		states[i] = fleet.StateOf(pod, s.workerOf(pod))
 		states[i].Signalled = s.signalled(states[i].Revision)
+		states[i].MaxTaskDuration = s.maxTaskDuration(states[i].Revision)
 	}
+	s.memory.noteGrants(states, s.now)
 	return states
 }
 
