@@ -149,12 +149,6 @@ func (q *queues) setOutage(down, hangs bool) {
 	q.down, q.hangs = down, hangs
 }
 
-func (q *queues) isAway() bool {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	return q.down || q.hangs
-}
-
 var errDown = errors.New("connection refused")
 
 // ready waits as long as the broker hangs, and fails while it is down.

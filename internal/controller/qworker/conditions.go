@@ -187,6 +187,13 @@ func (s *scope) deletingMessage() string {
 		}
 		parts = append(parts, fmt.Sprintf("the tasks of %d dead workers are to be given back to the queue: %s", n, why))
 	}
+	if s.awaitsSearch() {
+		part := "tasks of workers that died while no operator watched are being looked for"
+		if s.search.err != nil {
+			part += ": " + s.search.err.Error()
+		}
+		parts = append(parts, part)
+	}
 	if len(parts) == 0 {
 		return "the last worker has left"
 	}

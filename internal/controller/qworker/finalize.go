@@ -46,7 +46,7 @@ func (s *scope) finish(ctx context.Context) error {
 		s.memory.seen[p.Name] = p.Revision
 	}
 	s.wakeAt(s.fleets.NextDoubt(s.qw.UID))
-	emptied := s.deleting() && len(pods) == 0 && began == 0 && s.outstanding() == 0
+	emptied := s.deleting() && len(pods) == 0 && began == 0 && s.owesNothing()
 	if s.deleting() && len(pods) == 0 && began > 0 {
 		s.again = true
 	}
@@ -63,18 +63,24 @@ func (s *scope) finish(ctx context.Context) error {
 	return s.release(ctx)
 }
 
-// outstanding counts the pods whose tasks have yet to be given back before the QWorker may go. A queue that
-// was never once read has been worked on by nobody.
+// neverRead reports whether the queue was never once read, by this process or an earlier one. Nobody has worked
+// on such a queue.
+func (s *scope) neverRead() bool { return !s.reading.Known && s.status.Queue == nil }
+
+// outstanding counts the pods whose tasks have yet to be given back before the QWorker may go.
 func (s *scope) outstanding() int {
-	if !s.reading.Known && s.status.Queue == nil {
+	if s.neverRead() {
 		return 0
 	}
 	return s.memory.outstanding()
 }
 
+// owesNothing reports whether the queue has back, as far as can be known, what dead workers had of it.
+func (s *scope) owesNothing() bool { return s.outstanding() == 0 && !s.awaitsSearch() }
+
 // inUse reports whether a revision may not be pruned.
 func (s *scope) inUse(hash string) bool {
-	if s.deleting() && len(s.states) == 0 && s.outstanding() == 0 {
+	if s.deleting() && len(s.states) == 0 && s.owesNothing() {
 		return false
 	}
 	for _, lost := range s.memory.lost {

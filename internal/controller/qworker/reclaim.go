@@ -12,7 +12,6 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/quickube/qscaler/internal/fleet"
-	"github.com/quickube/qscaler/internal/revision"
 )
 
 // parallelReclaims bounds how many lists are given back at once.
@@ -28,10 +27,16 @@ func (s *scope) giveBack(ctx context.Context) {
 		s.memory.strays = false
 		return
 	}
-	if s.config == nil || !s.depthKnown() {
+	if s.config == nil {
 		return
 	}
 	s.findStrays()
+	if s.awaitsSearch() {
+		s.wakeAt(s.now.Add(searchPause))
+	}
+	if !s.depthKnown() {
+		return
+	}
 	dead := s.deadPods()
 	outcomes := make([]reclaimed, len(dead))
 	var group errgroup.Group
@@ -159,24 +164,6 @@ func (s *scope) trackPods() {
 		s.wakeAt(lost.settled.Add(lingering))
 	}
 	m.seen = present
-}
-
-// findStrays looks, once in the life of this process, for processing lists of pods that it never saw.
-func (s *scope) findStrays() {
-	if s.memory.strays || !s.depthKnown() {
-		return
-	}
-	pods, known := s.backlog.Strays(s.mainKey(), revision.NamePrefix(s.qw))
-	if !known {
-		return
-	}
-	s.memory.strays = true
-	main := s.queueRevision()
-	for _, pod := range pods {
-		if _, present := s.memory.seen[pod]; !present && main != nil {
-			s.memory.lost[pod] = lostPod{revision: main.Hash}
-		}
-	}
 }
 
 // deadPods are the pods whose tasks are to be given back now, by name.

@@ -1,0 +1,75 @@
+package qworker_test
+
+import (
+	"strings"
+	"testing"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/quickube/qscaler/api/v1alpha1"
+)
+
+// busy makes a fleet of one worker that is at work.
+func (c *cluster) busy(q qw) corev1.Pod {
+	c.Helper()
+	c.create(c.scalerConfig("config"), q)
+	c.push(q.queueName(), 1)
+	p := c.awaitPods(q.Name, 1)[0]
+	c.run(p)
+	c.hold(q.queueName(), p.Name)
+	c.awaitCondition(q.Name, v1alpha1.ConditionReady, metav1.ConditionTrue, "Ready")
+	return p
+}
+
+// lose takes a pod from the API server, as a lost node or a force does.
+func (c *cluster) lose(p corev1.Pod) {
+	c.Helper()
+	if err := c.Delete(c.Context(), &p, client.GracePeriodSeconds(0)); err != nil {
+		c.Fatal(err)
+	}
+}
+
+// awaitMessage waits for a QWorker's Ready to say something.
+func (c *cluster) awaitMessage(worker string, parts ...string) {
+	c.Helper()
+	c.eventually("Ready says "+strings.Join(parts, ", "), func() string {
+		for _, condition := range c.status(worker).Conditions {
+			if condition.Type != v1alpha1.ConditionReady {
+				continue
+			}
+			for _, part := range parts {
+				if !strings.Contains(condition.Message, part) {
+					return "it says " + condition.Message
+				}
+			}
+			return ""
+		}
+		return "there is no condition"
+	})
+}
+
+// Nobody saw the pod die: its list is looked for before the QWorker goes, and for as long as that takes the
+// QWorker says what it waits for.
+func TestADeletedQWorkerLooksForWhatDiedUnseen(t *testing.T) {
+	t.Parallel()
+	c := newCluster(t)
+	q := makeQWorker("w")
+	p := c.busy(q)
+	c.stop()
+	if err := c.Delete(t.Context(), q.QWorker); err != nil {
+		t.Fatal(err)
+	}
+	c.lose(p)
+	_ = c.redis.Kill()
+	c.startOperator()
+	c.awaitMessage("w", "are being looked for", "the connection is refused", "remove the finalizer")
+	if err := c.redis.Restart(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	c.awaitGone(q.QWorker)
+	if n, _ := c.do("LLEN", q.queueName()).AsInt64(); n != 1 {
+		t.Errorf("the queue has %d tasks, want the one that the dead worker held", n)
+	}
+}
