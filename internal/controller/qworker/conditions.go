@@ -175,17 +175,17 @@ func (s *scope) backOffMessage() string {
 
 func (s *scope) deletingMessage() string {
 	var parts []string
-	if n := s.status.Replicas + s.status.TerminatingReplicas; n > 0 {
-		parts = append(parts, fmt.Sprintf("%d workers are finishing their tasks", n))
+	working := s.status.Replicas + s.status.TerminatingReplicas
+	if working > 0 {
+		parts = append(parts, fmt.Sprintf("%d workers are finishing their tasks", working))
 	}
-	if n := s.outstanding(); n > 0 {
-		why := "the broker has not been read"
-		if s.reclaimErr != nil {
-			why = s.reclaimErr.Error()
-		} else if s.reading.Err != nil {
-			why = s.reading.Err.Error()
+	owing := s.outstanding()
+	if owing > 0 {
+		part := fmt.Sprintf("the tasks of %d workers that have ended are to be given back to the queue", owing)
+		if why := s.holdup(); why != nil {
+			part += ": " + why.Error()
 		}
-		parts = append(parts, fmt.Sprintf("the tasks of %d dead workers are to be given back to the queue: %s", n, why))
+		parts = append(parts, part)
 	}
 	if s.awaitsSearch() {
 		part := "tasks of workers that died while no operator watched are being looked for"
@@ -198,7 +198,10 @@ func (s *scope) deletingMessage() string {
 		return "the last worker has left"
 	}
 	remedy := "remove the finalizer " + Finalizer
-	if len(s.pods) > 0 {
+	if owing > 0 || s.awaitsSearch() {
+		remedy += "; what those workers hold then stays in their lists until it is given back by hand"
+	}
+	if working > 0 {
 		remedy = "delete the pods, or " + remedy
 	}
 	return strings.Join(parts, "; ") + ". To let go without waiting, " + remedy

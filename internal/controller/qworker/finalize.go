@@ -72,7 +72,13 @@ func (s *scope) outstanding() int {
 	if s.neverRead() {
 		return 0
 	}
-	return s.memory.outstanding()
+	n := s.memory.outstanding()
+	for _, pod := range s.pods {
+		if !s.isSettled(pod) {
+			n++
+		}
+	}
+	return n
 }
 
 // owesNothing reports whether the queue has back, as far as can be known, what dead workers had of it.

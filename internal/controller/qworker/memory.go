@@ -58,6 +58,8 @@ type lostPod struct {
 type retry struct {
 	delay time.Duration
 	at    time.Time
+	// err is why it is necessary; nil where it is only that the pod is still there.
+	err error
 }
 
 // outstanding counts the lost pods whose tasks have yet to be given back.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -66,10 +67,11 @@ func (s *scope) noteReclaim(pod string, moved int64, err error) {
 	m := s.memory
 	if err != nil {
 		delay := min(max(2*m.retries[pod].delay, reclaimRetryBase), reclaimRetryMax)
-		m.retries[pod] = retry{delay: delay, at: s.now.Add(delay)}
+		again := retry{delay: delay, at: s.now.Add(delay)}
 		if !errors.Is(err, errStillThere) {
-			s.reclaimErr = err
+			s.reclaimErr, again.err = err, err
 		}
+		m.retries[pod] = again
 		return
 	}
 	delete(m.retries, pod)
@@ -204,5 +206,18 @@ func (s *scope) awaitedLists(key string) []string {
 // isSettled reports whether nothing needs a pod that has left any more. Where a sidecar still runs, the pod
 // is deleted first and its tasks are given back once it is gone.
 func (s *scope) isSettled(pod *corev1.Pod) bool {
-	return !s.reclaims() || s.memory.settled[pod.Name] || !fleet.Ended(pod)
+	return !s.reclaims() || s.neverRead() || s.memory.settled[pod.Name] || !fleet.Ended(pod)
+}
+
+// holdup is why the tasks of dead workers are not back yet, nil where that is a matter of moments.
+func (s *scope) holdup() error {
+	if s.reading.Err != nil {
+		return s.reading.Err
+	}
+	for _, pod := range slices.Sorted(maps.Keys(s.memory.retries)) { // always the same one: it is shown
+		if err := s.memory.retries[pod].err; err != nil {
+			return err
+		}
+	}
+	return nil
 }

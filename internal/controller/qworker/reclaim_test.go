@@ -73,3 +73,43 @@ func TestADeletedQWorkerLooksForWhatDiedUnseen(t *testing.T) {
 		t.Errorf("the queue has %d tasks, want the one that the dead worker held", n)
 	}
 }
+
+// The worker has left well, and nobody can say that it held nothing: the QWorker waits, and says for what.
+func TestADeletedQWorkerSaysThatItWaitsForTheBroker(t *testing.T) {
+	t.Parallel()
+	c := newCluster(t)
+	q := makeQWorker("w")
+	p := c.busy(q)
+	_ = c.redis.Kill()
+	c.awaitCondition("w", v1alpha1.ConditionBrokerReachable, metav1.ConditionFalse, "ConnectionRefused")
+	if err := c.Delete(t.Context(), q.QWorker); err != nil {
+		t.Fatal(err)
+	}
+	c.awaitGrants("w", 1)
+	c.exit(0, p)
+	c.awaitMessage("w", "the tasks of 1 workers that have ended", "the connection is refused", "remove the finalizer")
+	if err := c.redis.Restart(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	c.awaitGone(q.QWorker)
+	c.awaitLength(q.queueName(), 1)
+}
+
+// Nobody has worked on a queue that was never read, so that nothing is to be given back.
+func TestADeletedQWorkerWhoseQueueWasNeverReadGoes(t *testing.T) {
+	t.Parallel()
+	c := newCluster(t)
+	q := makeQWorker("w").replicas(1, 1)
+	config := c.scalerConfig("config")
+	config.Spec.Config.Host = "nowhere.invalid"
+	c.create(config, q)
+	p := c.awaitPods("w", 1)[0]
+	c.run(p)
+	c.awaitCondition("w", v1alpha1.ConditionBrokerReachable, metav1.ConditionFalse, "HostNotFound")
+	if err := c.Delete(t.Context(), q.QWorker); err != nil {
+		t.Fatal(err)
+	}
+	c.awaitGrants("w", 1)
+	c.exit(0, p)
+	c.awaitGone(q.QWorker)
+}
