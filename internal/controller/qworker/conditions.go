@@ -116,6 +116,8 @@ func (s *scope) ready(failure error) condition {
 		return is(kind, false, c.Reason, c.Message)
 	case s.decision.BackOff.Level > 0:
 		return is(kind, false, reasonBackOff, s.backOffMessage())
+	case s.reclaimRefusal() != "":
+		return is(kind, false, reasonReclaimFailed, s.reclaimRefusal())
 	case st.DesiredReplicas == 0 && st.Replicas == 0:
 		return is(kind, true, reasonIdle, "the queue asks for no worker")
 	case serving >= st.DesiredReplicas && st.DrainingReplicas > 0:
@@ -127,6 +129,15 @@ func (s *scope) ready(failure error) condition {
 		return is(kind, false, reasonWorkersNotReady, trouble)
 	}
 	return is(kind, false, reasonScalingUp, fmt.Sprintf("%d of %d workers are ready", serving, st.DesiredReplicas))
+}
+
+// reclaimRefusal says whose tasks cannot be given back, "" where there is nobody.
+func (s *scope) reclaimRefusal() string {
+	pods, why := s.unreclaimed()
+	if len(pods) == 0 {
+		return ""
+	}
+	return fmt.Sprintf("what %d workers held that are no more (%s) is not given back to the queue: %s", len(pods), andMore(pods), why)
 }
 
 // serving counts the ready workers that will stay.

@@ -149,7 +149,7 @@ func (s *scope) statesWithWork() []planner.Pod {
 		default:
 			p.Work = planner.Idle
 		}
-		p.Settled = s.isSettled(s.pods[i])
+		p.Settled = s.mayGo(s.pods[i])
 		states[i] = p
 	}
 	return states

@@ -1,6 +1,7 @@
 package qworker
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -69,7 +70,11 @@ func (s *scope) noteReclaim(pod string, moved int64, err error) {
 		delay := min(max(2*m.retries[pod].delay, reclaimRetryBase), reclaimRetryMax)
 		again := retry{delay: delay, at: s.now.Add(delay)}
 		if !errors.Is(err, errStillThere) {
-			s.reclaimErr, again.err = err, err
+			s.reclaimErr, again.err, again.refused = err, err, m.retries[pod].refused+1
+			if lost, vanished := m.lost[pod]; vanished { // what has turned up late is not back
+				lost.settled = time.Time{}
+				m.lost[pod] = lost
+			}
 		}
 		m.retries[pod] = again
 		return
@@ -148,7 +153,7 @@ func (s *scope) trackPods() {
 			continue
 		}
 		s.retryQuotas()
-		lost := lostPod{revision: hash}
+		lost := lostPod{revision: hash, since: s.now}
 		if m.settled[pod] {
 			delete(m.settled, pod)
 			lost.settled = s.now
@@ -157,6 +162,10 @@ func (s *scope) trackPods() {
 	}
 	for pod, lost := range m.lost {
 		if lost.settled.IsZero() {
+			if s.isEmpty(pod, lost) {
+				delete(m.lost, pod)
+				delete(m.retries, pod)
+			}
 			continue
 		}
 		if s.now.Sub(lost.settled) >= lingering {
@@ -166,6 +175,17 @@ func (s *scope) trackPods() {
 		s.wakeAt(lost.settled.Add(lingering))
 	}
 	m.seen = present
+}
+
+// isEmpty reports whether nothing is left to be given back of a pod for which the broker refuses to: its list was
+// read as empty when nothing could turn up there any more.
+func (s *scope) isEmpty(pod string, lost lostPod) bool {
+	if s.memory.retries[pod].refused == 0 {
+		return false
+	}
+	r := s.backlog.Last(s.keyOf(lost.revision))
+	held, counted := r.Depth.Held[pod]
+	return counted && held == 0 && r.Err == nil && r.ReadAt.Sub(lost.since) >= lingering
 }
 
 // deadPods are the pods whose tasks are to be given back now, by name.
@@ -203,10 +223,30 @@ func (s *scope) awaitedLists(key string) []string {
 	return pods
 }
 
-// isSettled reports whether nothing needs a pod that has left any more. Where a sidecar still runs, the pod
-// is deleted first and its tasks are given back once it is gone.
+// isSettled reports whether the tasks of a pod that has left are back, or nobody is to give them back. Where a
+// sidecar still runs, the pod is deleted first and its tasks are given back once it is gone.
 func (s *scope) isSettled(pod *corev1.Pod) bool {
 	return !s.reclaims() || s.neverRead() || s.memory.settled[pod.Name] || !fleet.Ended(pod)
+}
+
+// triesBeforeRemoval is how often a broker may refuse to give a pod's tasks back before that is a condition, and
+// before the pod is removed all the same.
+const triesBeforeRemoval = 3
+
+// mayGo reports whether a pod that has left may be removed. Where its tasks cannot be given back, it does not stay
+// for that: pods that have ended would pile up. What it holds is in its list, which is known without it.
+func (s *scope) mayGo(pod *corev1.Pod) bool {
+	return s.isSettled(pod) || s.memory.retries[pod.Name].refused >= triesBeforeRemoval
+}
+
+// unreclaimed are the pods whose tasks the broker refuses to give back, and why it does for the first.
+func (s *scope) unreclaimed() (pods []string, why error) {
+	for _, pod := range slices.Sorted(maps.Keys(s.memory.retries)) {
+		if r := s.memory.retries[pod]; r.refused >= triesBeforeRemoval {
+			pods, why = append(pods, pod), cmp.Or(why, r.err)
+		}
+	}
+	return pods, why
 }
 
 // holdup is why the tasks of dead workers are not back yet, nil where that is a matter of moments.

@@ -1,14 +1,18 @@
 package qworker_test
 
 import (
+	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/quickube/qscaler/api/v1alpha1"
+	"github.com/quickube/qscaler/worker/contract"
 )
 
 // busy makes a fleet of one worker that is at work.
@@ -112,4 +116,37 @@ func TestADeletedQWorkerWhoseQueueWasNeverReadGoes(t *testing.T) {
 	c.awaitGrants("w", 1)
 	c.exit(0, p)
 	c.awaitGone(q.QWorker)
+}
+
+// A broker's user without the right to give tasks back costs tasks their time, and the cluster nothing.
+func TestPodsDoNotPileUpWhereTheBrokerRefuses(t *testing.T) {
+	t.Parallel()
+	c := newCluster(t)
+	q := makeQWorker("w").replicas(1, 1)
+	p := c.busy(q)
+	c.do("ACL", "SETUSER", "default", "-eval", "-evalsha")
+	since := time.Now().Add(-time.Hour).UTC().Format(time.RFC3339Nano)
+	patch := fmt.Sprintf(`{"metadata":{"annotations":{%q:"Maintenance",%q:"%s,0"}}}`, contract.AnnotationDrain, contract.AnnotationDrainSince, since)
+	if err := c.Patch(t.Context(), &p, client.RawPatch(types.MergePatchType, []byte(patch))); err != nil {
+		t.Fatal(err)
+	}
+	c.exit(0, p)
+	c.eventually("its departure is noted while its pod is there", func() string {
+		if c.status("w").LastDepartureTime == nil {
+			return "there is none"
+		}
+		return ""
+	})
+	c.awaitGone(&p)
+	c.run(c.awaitPods("w", 1)...)
+	condition := c.awaitCondition("w", v1alpha1.ConditionReady, metav1.ConditionFalse, "ReclaimFailed")
+	if !strings.Contains(condition.Message, p.Name) || !strings.Contains(condition.Message, "NOPERM") {
+		t.Errorf("the message is %q, want the pod and the broker's words in it", condition.Message)
+	}
+	c.awaitCondition("w", v1alpha1.ConditionReconciling, metav1.ConditionTrue, "ReclaimFailed")
+
+	// The list is known without the pod.
+	c.do("ACL", "SETUSER", "default", "+eval")
+	c.awaitLength(q.queueName(), 1)
+	c.awaitCondition("w", v1alpha1.ConditionReady, metav1.ConditionTrue, "Ready")
 }

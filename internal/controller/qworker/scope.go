@@ -59,9 +59,6 @@ type scope struct {
 	// reclaimErr says why the tasks of a pod that is no more could not be given back.
 	reclaimErr error
 
-	// leftOnGrant has the pods that were seen to have left with a grant.
-	leftOnGrant map[string]bool
-
 	// again is true when there is more to do at once.
 	again bool
 	// sized is true once the fleet and the queue were looked at; before, the status keeps its figures.
@@ -118,12 +115,7 @@ func (s *scope) observe(ctx context.Context) error {
 	if err := s.readNodes(ctx); err != nil {
 		return err
 	}
-	s.leftOnGrant = map[string]bool{}
-	for _, p := range s.states {
-		if p.Phase == planner.Left && p.Grant.Reason != "" && p.Failure.At.IsZero() {
-			s.leftOnGrant[p.Name] = true
-		}
-	}
+	s.noteDepartures()
 	return nil
 }
 
