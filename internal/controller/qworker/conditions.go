@@ -198,10 +198,11 @@ func (s *scope) deletingMessage() string {
 		}
 		parts = append(parts, part)
 	}
-	if s.awaitsSearch() {
+	sought := s.awaited()
+	if sought != nil {
 		part := "tasks of workers that died while no operator watched are being looked for"
-		if s.search.err != nil {
-			part += ": " + s.search.err.Error()
+		if sought.err != nil {
+			part += ": " + sought.err.Error()
 		}
 		parts = append(parts, part)
 	}
@@ -209,7 +210,7 @@ func (s *scope) deletingMessage() string {
 		return "the last worker has left"
 	}
 	remedy := "remove the finalizer " + Finalizer
-	if owing > 0 || s.awaitsSearch() {
+	if owing > 0 || sought != nil {
 		remedy += "; what those workers hold then stays in their lists until it is given back by hand"
 	}
 	if working > 0 {

@@ -10,6 +10,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 
 	"github.com/quickube/qscaler/internal/planner"
+	"github.com/quickube/qscaler/internal/revision"
 )
 
 // Finalizer keeps a QWorker that is being deleted until its workers have finished their tasks.
@@ -82,7 +83,7 @@ func (s *scope) outstanding() int {
 }
 
 // owesNothing reports whether the queue has back, as far as can be known, what dead workers had of it.
-func (s *scope) owesNothing() bool { return s.outstanding() == 0 && !s.awaitsSearch() }
+func (s *scope) owesNothing() bool { return s.outstanding() == 0 && s.awaited() == nil }
 
 // inUse reports whether a revision may not be pruned.
 func (s *scope) inUse(hash string) bool {
@@ -93,6 +94,9 @@ func (s *scope) inUse(hash string) bool {
 		if lost.revision == hash {
 			return true
 		}
+	}
+	if slices.ContainsFunc(s.unsearched(), func(r *revision.Revision) bool { return r.Hash == hash }) {
+		return true // what turns up there needs it
 	}
 	ofPod := slices.ContainsFunc(s.states, func(p planner.Pod) bool { return p.Revision == hash })
 	current := hash == s.status.CurrentPodSpecHash || (s.newest != nil && hash == s.newest.Hash)

@@ -42,8 +42,8 @@ type memory struct {
 	departure time.Time
 	// refusals has the revisions of which the API server refused a pod.
 	refusals map[string]refusal
-	// strays is true once the processing lists of pods that this process never saw were looked for.
-	strays bool
+	// searched has the places in which the processing lists of pods that this process never saw were looked for.
+	searched map[place]bool
 	// watches has the keys under which the backlog watches queues for this QWorker.
 	watches map[string]bool
 	// sizes is what right-sizing knows, nil where it is not asked for.
@@ -89,6 +89,8 @@ func newMemory(uid types.UID) *memory {
 		lost:    map[string]lostPod{},
 		retries: map[string]retry{},
 		watches: map[string]bool{},
+
+		searched: map[place]bool{},
 
 		refusals: map[string]refusal{},
 	}

@@ -26,18 +26,15 @@ func (s *scope) giveBack(ctx context.Context) {
 	if !s.reclaims() {
 		clear(s.memory.lost)
 		clear(s.memory.retries)
-		s.memory.strays = false
+		clear(s.memory.searched)
 		return
 	}
 	if s.config == nil {
 		return
 	}
 	s.findStrays()
-	if s.awaitsSearch() {
+	if s.awaited() != nil {
 		s.wakeAt(s.now.Add(searchPause))
-	}
-	if !s.depthKnown() {
-		return
 	}
 	dead := s.deadPods()
 	outcomes := make([]reclaimed, len(dead))
@@ -192,7 +189,8 @@ func (s *scope) isEmpty(pod string, lost lostPod) bool {
 func (s *scope) deadPods() []deadPod {
 	var dead []deadPod
 	add := func(d deadPod) {
-		if !s.now.Before(s.memory.retries[d.pod].at) {
+		r := s.backlog.Last(s.keyOf(d.revision))
+		if r.Known && r.Err == nil && !s.now.Before(s.memory.retries[d.pod].at) {
 			dead = append(dead, d)
 		}
 	}
@@ -253,6 +251,12 @@ func (s *scope) unreclaimed() (pods []string, why error) {
 func (s *scope) holdup() error {
 	if s.reading.Err != nil {
 		return s.reading.Err
+	}
+	for _, pod := range slices.Sorted(maps.Keys(s.memory.lost)) { // some are of another queue or broker
+		lost := s.memory.lost[pod]
+		if err := s.backlog.Last(s.keyOf(lost.revision)).Err; err != nil && lost.settled.IsZero() {
+			return err
+		}
 	}
 	for _, pod := range slices.Sorted(maps.Keys(s.memory.retries)) { // always the same one: it is shown
 		if err := s.memory.retries[pod].err; err != nil {

@@ -9,10 +9,12 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/quickube/qscaler/api/v1alpha1"
 	"github.com/quickube/qscaler/worker/contract"
+	"github.com/quickube/qscaler/worker/redislist"
 )
 
 // busy makes a fleet of one worker that is at work.
@@ -66,10 +68,12 @@ func TestADeletedQWorkerLooksForWhatDiedUnseen(t *testing.T) {
 		t.Fatal(err)
 	}
 	c.lose(p)
-	_ = c.redis.Kill()
+	if err := c.redis.Pause(); err != nil { // and not Kill: another test's server may get its port
+		t.Fatal(err)
+	}
 	c.startOperator()
-	c.awaitMessage("w", "are being looked for", "the connection is refused", "remove the finalizer")
-	if err := c.redis.Restart(t.Context()); err != nil {
+	c.awaitMessage("w", "are being looked for", "no answer in time", "remove the finalizer")
+	if err := c.redis.Resume(); err != nil {
 		t.Fatal(err)
 	}
 	c.awaitGone(q.QWorker)
@@ -84,15 +88,17 @@ func TestADeletedQWorkerSaysThatItWaitsForTheBroker(t *testing.T) {
 	c := newCluster(t)
 	q := makeQWorker("w")
 	p := c.busy(q)
-	_ = c.redis.Kill()
-	c.awaitCondition("w", v1alpha1.ConditionBrokerReachable, metav1.ConditionFalse, "ConnectionRefused")
+	if err := c.redis.Pause(); err != nil {
+		t.Fatal(err)
+	}
+	c.awaitCondition("w", v1alpha1.ConditionBrokerReachable, metav1.ConditionFalse, "Timeout")
 	if err := c.Delete(t.Context(), q.QWorker); err != nil {
 		t.Fatal(err)
 	}
 	c.awaitGrants("w", 1)
 	c.exit(0, p)
-	c.awaitMessage("w", "the tasks of 1 workers that have ended", "the connection is refused", "remove the finalizer")
-	if err := c.redis.Restart(t.Context()); err != nil {
+	c.awaitMessage("w", "the tasks of 1 workers that have ended", "no answer in time", "remove the finalizer")
+	if err := c.redis.Resume(); err != nil {
 		t.Fatal(err)
 	}
 	c.awaitGone(q.QWorker)
@@ -149,4 +155,32 @@ func TestPodsDoNotPileUpWhereTheBrokerRefuses(t *testing.T) {
 	c.do("ACL", "SETUSER", "default", "+eval")
 	c.awaitLength(q.queueName(), 1)
 	c.awaitCondition("w", v1alpha1.ConditionReady, metav1.ConditionTrue, "Ready")
+}
+
+// Pods of a former queue that die while no operator watches held tasks too, even where the history has no room for
+// their revision.
+func TestWhatDiedUnseenOnAFormerQueueIsFound(t *testing.T) {
+	t.Parallel()
+	c := newCluster(t)
+	q := makeQWorker("w").replicas(1, 10).rollout(func(r *v1alpha1.RolloutSpec) { r.RevisionHistoryLimit = ptr.To[int32](0) })
+	p := c.busy(q)
+	before := c.status("w").CurrentPodSpecHash
+	patch := []byte(`{"spec":{"scaleConfig":{"queue":"other"}}}`)
+	if err := c.Patch(t.Context(), q.QWorker.DeepCopy(), client.RawPatch(types.MergePatchType, patch)); err != nil {
+		t.Fatal(err)
+	}
+	for _, other := range c.awaitPods("w", 2) {
+		if other.Name != p.Name {
+			c.run(other)
+		}
+	}
+	c.awaitGrants("w", 1)
+	if now := c.status("w").CurrentPodSpecHash; now == before {
+		t.Fatalf("%s is published still", now)
+	}
+	c.stop()
+	c.lose(p)
+	c.startOperator()
+	c.awaitLength(redislist.Processing(q.queueName(), p.Name), 0)
+	c.awaitLength(q.queueName(), 1)
 }

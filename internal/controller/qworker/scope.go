@@ -54,8 +54,8 @@ type scope struct {
 	refused []string
 	// returned counts the tasks of dead workers that were given back to the queue.
 	returned int64
-	// search is how the search for the lists of pods that nobody saw die stands.
-	search search
+	// searches has how those stand that are not over.
+	searches []search
 	// reclaimErr says why the tasks of a pod that is no more could not be given back.
 	reclaimErr error
 
