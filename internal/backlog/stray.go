@@ -14,7 +14,8 @@ import (
 // broker's keys serves every watch; where nobody asks (no ScalerConfig reclaims), there is none.
 type strays struct {
 	wanted, hunting, known bool
-	// retryAt is when to try again after a walk that failed.
+	// err is why the last walk failed, and retryAt when to try again.
+	err     error
 	retryAt time.Time
 	byQueue map[string][]string
 }
@@ -46,7 +47,7 @@ func (s *source) found(holders []broker.Holder, err error) (keys []string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.strays.hunting = false
-	if err != nil {
+	if s.strays.err = err; err != nil {
 		s.strays.retryAt = s.options.Clock.Now().Add(huntAgainAfter)
 		return nil
 	}
@@ -63,7 +64,7 @@ func (s *source) found(holders []broker.Holder, err error) (keys []string) {
 }
 
 // strayWorkers are the holders of the watch's queue whose name has the prefix.
-func (s *source) strayWorkers(w *watch, prefix string) (workers []string, known bool) {
+func (s *source) strayWorkers(w *watch, prefix string) (workers []string, known bool, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if !s.strays.wanted {
@@ -73,16 +74,16 @@ func (s *source) strayWorkers(w *watch, prefix string) (workers []string, known 
 	workers = slices.DeleteFunc(slices.Clone(s.strays.byQueue[w.spec.Query.Queue]), func(worker string) bool {
 		return !strings.HasPrefix(worker, prefix)
 	})
-	return workers, s.strays.known
+	return workers, s.strays.known, s.strays.err
 }
 
 // Strays returns the workers, by the prefix of their names, that held messages of the watched queue when
-// they were first asked for; known is false while they are being looked for. The watch is woken when there
-// are any.
-func (b *Backlog) Strays(key, prefix string) (workers []string, known bool) {
+// they were first asked for; known is false while they are being looked for, and err says why that has failed
+// so far. The watch is woken when there are any.
+func (b *Backlog) Strays(key, prefix string) (workers []string, known bool, err error) {
 	w := b.watch(key)
 	if w == nil {
-		return nil, false
+		return nil, false, nil
 	}
 	return w.source.strayWorkers(w, prefix)
 }

@@ -114,8 +114,8 @@ type Pod struct {
 	Failure Failure
 	// Ended is true for a pod that has left with every container: nothing of it runs any more.
 	Ended bool
-	// Settled is true for a pod that has left and whose messages in flight have been given back, so that
-	// nothing needs it any more.
+	// Settled is true for a pod that has left and that nothing needs any more: its messages in flight have been
+	// given back, or that is tried without it.
 	Settled bool
 	// Leftover is true for a terminating pod whose worker has ended and whose other containers have not.
 	Leftover bool

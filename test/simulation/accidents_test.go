@@ -85,6 +85,21 @@ func (w *world) taint() {
 	w.server.replace(node)
 }
 
+// vanish takes a pod as it is.
+func (w *world) vanish(pod *corev1.Pod, p *process) {
+	w.note("pod %s vanishes: %s", pod.Name, p)
+	w.server.take(pod)
+	delete(w.processes, pod.UID)
+}
+
+// loseAll has every pod vanish.
+func (w *world) loseAll() {
+	for _, object := range w.server.list(pods) {
+		pod := object.(*corev1.Pod)
+		w.vanish(pod, w.processes[pod.UID])
+	}
+}
+
 // strike does something to a pod.
 func (w *world) strike(pod *corev1.Pod) {
 	p := w.processes[pod.UID]
@@ -108,9 +123,7 @@ func (w *world) strike(pod *corev1.Pod) {
 		p.stage, p.task = ended, nil
 		w.server.replace(evicted)
 	case 2:
-		w.note("pod %s vanishes: %s", pod.Name, p)
-		w.server.take(pod)
-		delete(w.processes, pod.UID)
+		w.vanish(pod, p)
 	case 3:
 		p.hangs = 30
 		if p.stage == running && p.ready {

@@ -2,6 +2,7 @@ package simulation
 
 import (
 	"context"
+	"sync"
 	"testing/synctest"
 	"time"
 
@@ -51,10 +52,12 @@ func (w *world) startOperator() {
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
 	go func() { ended <- queues.Start(ctx) }()
-	o.stop = func() {
+	o.stop = sync.OnceFunc(func() {
 		cancel()
-		<-ended
-	}
+		if err := <-ended; err != nil {
+			panic(err) // it only ends when it is told to
+		}
+	})
 	if err := o.reconciler.Source().Start(ctx, wakes{woken: o.woken}); err != nil {
 		panic(err) // it has none
 	}

@@ -79,14 +79,23 @@ func (w *world) checkRest(t *testing.T) {
 	}
 }
 
-// checkDeletion deletes the QWorker while its workers are at work.
+// checkDeletion deletes the QWorker while its workers are at work, and in some worlds while no operator watches and
+// its workers die.
 func (w *world) checkDeletion(t *testing.T) {
 	w.push(3, 20)
 	w.settle(8, func() string { return "wait" })
+	unwatched := w.oneIn(2)
+	if unwatched {
+		w.operator.stop()
+		w.loseAll()
+	}
 	if err := w.server.delete(qworkers, fleetName.Name, client.DeleteOptions{}); err != nil {
 		t.Fatal(err)
 	}
-	w.note("the QWorker is deleted")
+	w.note("the QWorker is deleted, unwatched: %t", unwatched)
+	if unwatched {
+		w.restart()
+	}
 	const patience = 600
 	missing := w.settle(patience, func() string {
 		_, held := w.queues.depth(queue)

@@ -121,6 +121,8 @@ func (s *scope) ready(failure error) condition {
 		return is(kind, false, c.Reason, c.Message)
 	case s.decision.BackOff.Level > 0:
 		return is(kind, false, reasonBackOff, s.backOffMessage())
+	case s.reclaimRefusal() != "":
+		return is(kind, false, reasonReclaimFailed, s.reclaimRefusal())
 	case st.DesiredReplicas == 0 && st.Replicas == 0:
 		return is(kind, true, reasonIdle, "the queue asks for no worker")
 	case serving >= st.DesiredReplicas && st.DrainingReplicas > 0:
@@ -132,6 +134,15 @@ func (s *scope) ready(failure error) condition {
 		return is(kind, false, reasonWorkersNotReady, trouble)
 	}
 	return is(kind, false, reasonScalingUp, fmt.Sprintf("%d of %d workers are ready", serving, st.DesiredReplicas))
+}
+
+// reclaimRefusal says whose tasks cannot be given back, "" where there is nobody.
+func (s *scope) reclaimRefusal() string {
+	pods, why := s.unreclaimed()
+	if len(pods) == 0 {
+		return ""
+	}
+	return fmt.Sprintf("what %d workers held that are no more (%s) is not given back to the queue: %s", len(pods), andMore(pods), why)
 }
 
 // serving counts the ready workers that will stay.
@@ -181,23 +192,34 @@ func (s *scope) backOffMessage() string {
 
 func (s *scope) deletingMessage() string {
 	var parts []string
-	if n := s.status.Replicas + s.status.TerminatingReplicas; n > 0 {
-		parts = append(parts, fmt.Sprintf("%d workers are finishing their tasks", n))
+	working := s.status.Replicas + s.status.TerminatingReplicas
+	if working > 0 {
+		parts = append(parts, fmt.Sprintf("%d workers are finishing their tasks", working))
 	}
-	if n := s.outstanding(); n > 0 {
-		why := "the broker has not been read"
-		if s.reclaimErr != nil {
-			why = s.reclaimErr.Error()
-		} else if s.reading.Err != nil {
-			why = s.reading.Err.Error()
+	owing := s.outstanding()
+	if owing > 0 {
+		part := fmt.Sprintf("the tasks of %d workers that have ended are to be given back to the queue", owing)
+		if why := s.holdup(); why != nil {
+			part += ": " + why.Error()
 		}
-		parts = append(parts, fmt.Sprintf("the tasks of %d dead workers are to be given back to the queue: %s", n, why))
+		parts = append(parts, part)
+	}
+	sought := s.awaited()
+	if sought != nil {
+		part := "tasks of workers that died while no operator watched are being looked for"
+		if sought.err != nil {
+			part += ": " + sought.err.Error()
+		}
+		parts = append(parts, part)
 	}
 	if len(parts) == 0 {
 		return "the last worker has left"
 	}
 	remedy := "remove the finalizer " + Finalizer
-	if len(s.pods) > 0 {
+	if owing > 0 || sought != nil {
+		remedy += "; what those workers hold then stays in their lists until it is given back by hand"
+	}
+	if working > 0 {
 		remedy = "delete the pods, or " + remedy
 	}
 	return strings.Join(parts, "; ") + ". To let go without waiting, " + remedy

@@ -10,6 +10,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 
 	"github.com/quickube/qscaler/internal/planner"
+	"github.com/quickube/qscaler/internal/revision"
 )
 
 // Finalizer keeps a QWorker that is being deleted until its workers have finished their tasks.
@@ -46,7 +47,7 @@ func (s *scope) finish(ctx context.Context) error {
 		s.memory.seen[p.Name] = p.Revision
 	}
 	s.wakeAt(s.fleets.NextDoubt(s.qw.UID))
-	emptied := s.deleting() && len(pods) == 0 && began == 0 && s.outstanding() == 0
+	emptied := s.deleting() && len(pods) == 0 && began == 0 && s.owesNothing()
 	if s.deleting() && len(pods) == 0 && began > 0 {
 		s.again = true
 	}
@@ -63,24 +64,39 @@ func (s *scope) finish(ctx context.Context) error {
 	return s.release(ctx)
 }
 
-// outstanding counts the pods whose tasks have yet to be given back before the QWorker may go. A queue that
-// was never once read has been worked on by nobody.
+// neverRead reports whether the queue was never once read, by this process or an earlier one. Nobody has worked
+// on such a queue.
+func (s *scope) neverRead() bool { return !s.reading.Known && s.status.Queue == nil }
+
+// outstanding counts the pods whose tasks have yet to be given back before the QWorker may go.
 func (s *scope) outstanding() int {
-	if !s.reading.Known && s.status.Queue == nil {
+	if s.neverRead() {
 		return 0
 	}
-	return s.memory.outstanding()
+	n := s.memory.outstanding()
+	for _, pod := range s.pods {
+		if !s.isSettled(pod) {
+			n++
+		}
+	}
+	return n
 }
+
+// owesNothing reports whether the queue has back, as far as can be known, what dead workers had of it.
+func (s *scope) owesNothing() bool { return s.outstanding() == 0 && s.awaited() == nil }
 
 // inUse reports whether a revision may not be pruned.
 func (s *scope) inUse(hash string) bool {
-	if s.deleting() && len(s.states) == 0 && s.outstanding() == 0 {
+	if s.deleting() && len(s.states) == 0 && s.owesNothing() {
 		return false
 	}
 	for _, lost := range s.memory.lost {
 		if lost.revision == hash {
 			return true
 		}
+	}
+	if slices.ContainsFunc(s.unsearched(), func(r *revision.Revision) bool { return r.Hash == hash }) {
+		return true // what turns up there needs it
 	}
 	ofPod := slices.ContainsFunc(s.states, func(p planner.Pod) bool { return p.Revision == hash })
 	current := hash == s.status.CurrentPodSpecHash || (s.newest != nil && hash == s.newest.Hash)

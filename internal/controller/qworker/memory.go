@@ -39,10 +39,13 @@ type memory struct {
 	lost map[string]lostPod
 	// retries has the pods whose tasks could not be given back, and when that is tried again.
 	retries map[string]retry
+	// departed has the pods that were seen to have left on a grant, and departure is when the last of them was.
+	departed  map[string]bool
+	departure time.Time
 	// refusals has the revisions of which the API server refused a pod.
 	refusals map[string]refusal
-	// strays is true once the processing lists of pods that this process never saw were looked for.
-	strays bool
+	// searched has the places in which the processing lists of pods that this process never saw were looked for.
+	searched map[place]bool
 	// watches has the keys under which the backlog watches queues for this QWorker.
 	watches map[string]bool
 	// sizes is what right-sizing knows, nil where it is not asked for.
@@ -75,6 +78,8 @@ func (m *memory) noteGrants(pods []planner.Pod, now time.Time) {
 // lostPod is a pod that is gone.
 type lostPod struct {
 	revision string
+	// since is when that was noticed.
+	since time.Time
 	// settled is when its tasks were given back; zero while they have yet to be.
 	settled time.Time
 }
@@ -83,6 +88,10 @@ type lostPod struct {
 type retry struct {
 	delay time.Duration
 	at    time.Time
+	// err is why it is necessary; nil where it is only that the pod is still there. refused is how often in a row
+	// there was an error.
+	err     error
+	refused int
 }
 
 // outstanding counts the lost pods whose tasks have yet to be given back.
@@ -106,6 +115,8 @@ func newMemory(uid types.UID) *memory {
 		retries: map[string]retry{},
 		watches: map[string]bool{},
 		grants:  map[string]knownGrant{},
+
+		searched: map[place]bool{},
 
 		refusals: map[string]refusal{},
 	}

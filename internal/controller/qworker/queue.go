@@ -78,6 +78,11 @@ func (s *scope) watchQueues() {
 	for pod, hash := range s.creating {
 		add(pod, hash)
 	}
+	for _, r := range s.unsearched() {
+		if key := s.keyOf(r.Hash); revisions[key] == nil {
+			workers[key], revisions[key] = nil, r
+		}
+	}
 	if key := s.newestKey(); key != s.mainKey() && revisions[key] == nil {
 		workers[key], revisions[key] = nil, s.newest // to see whether its broker answers
 	}
@@ -149,7 +154,7 @@ func (s *scope) statesWithWork() []planner.Pod {
 		default:
 			p.Work = planner.Idle
 		}
-		p.Settled = s.isSettled(s.pods[i])
+		p.Settled = s.mayGo(s.pods[i])
 		states[i] = p
 	}
 	return states

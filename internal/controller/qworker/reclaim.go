@@ -1,9 +1,11 @@
 package qworker
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -12,7 +14,6 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/quickube/qscaler/internal/fleet"
-	"github.com/quickube/qscaler/internal/revision"
 )
 
 // parallelReclaims bounds how many lists are given back at once.
@@ -25,13 +26,16 @@ func (s *scope) giveBack(ctx context.Context) {
 	if !s.reclaims() {
 		clear(s.memory.lost)
 		clear(s.memory.retries)
-		s.memory.strays = false
+		clear(s.memory.searched)
 		return
 	}
-	if s.config == nil || !s.depthKnown() {
+	if s.config == nil {
 		return
 	}
 	s.findStrays()
+	if s.awaited() != nil {
+		s.wakeAt(s.now.Add(searchPause))
+	}
 	dead := s.deadPods()
 	outcomes := make([]reclaimed, len(dead))
 	var group errgroup.Group
@@ -61,10 +65,15 @@ func (s *scope) noteReclaim(pod string, moved int64, err error) {
 	m := s.memory
 	if err != nil {
 		delay := min(max(2*m.retries[pod].delay, reclaimRetryBase), reclaimRetryMax)
-		m.retries[pod] = retry{delay: delay, at: s.now.Add(delay)}
+		again := retry{delay: delay, at: s.now.Add(delay)}
 		if !errors.Is(err, errStillThere) {
-			s.reclaimErr = err
+			s.reclaimErr, again.err, again.refused = err, err, m.retries[pod].refused+1
+			if lost, vanished := m.lost[pod]; vanished { // what has turned up late is not back
+				lost.settled = time.Time{}
+				m.lost[pod] = lost
+			}
 		}
+		m.retries[pod] = again
 		return
 	}
 	delete(m.retries, pod)
@@ -141,7 +150,7 @@ func (s *scope) trackPods() {
 			continue
 		}
 		s.retryQuotas()
-		lost := lostPod{revision: hash}
+		lost := lostPod{revision: hash, since: s.now}
 		if m.settled[pod] {
 			delete(m.settled, pod)
 			lost.settled = s.now
@@ -150,6 +159,10 @@ func (s *scope) trackPods() {
 	}
 	for pod, lost := range m.lost {
 		if lost.settled.IsZero() {
+			if s.isEmpty(pod, lost) {
+				delete(m.lost, pod)
+				delete(m.retries, pod)
+			}
 			continue
 		}
 		if s.now.Sub(lost.settled) >= lingering {
@@ -161,29 +174,23 @@ func (s *scope) trackPods() {
 	m.seen = present
 }
 
-// findStrays looks, once in the life of this process, for processing lists of pods that it never saw.
-func (s *scope) findStrays() {
-	if s.memory.strays || !s.depthKnown() {
-		return
+// isEmpty reports whether nothing is left to be given back of a pod for which the broker refuses to: its list was
+// read as empty when nothing could turn up there any more.
+func (s *scope) isEmpty(pod string, lost lostPod) bool {
+	if s.memory.retries[pod].refused == 0 {
+		return false
 	}
-	pods, known := s.backlog.Strays(s.mainKey(), revision.NamePrefix(s.qw))
-	if !known {
-		return
-	}
-	s.memory.strays = true
-	main := s.queueRevision()
-	for _, pod := range pods {
-		if _, present := s.memory.seen[pod]; !present && main != nil {
-			s.memory.lost[pod] = lostPod{revision: main.Hash}
-		}
-	}
+	r := s.backlog.Last(s.keyOf(lost.revision))
+	held, counted := r.Depth.Held[pod]
+	return counted && held == 0 && r.Err == nil && r.ReadAt.Sub(lost.since) >= lingering
 }
 
 // deadPods are the pods whose tasks are to be given back now, by name.
 func (s *scope) deadPods() []deadPod {
 	var dead []deadPod
 	add := func(d deadPod) {
-		if !s.now.Before(s.memory.retries[d.pod].at) {
+		r := s.backlog.Last(s.keyOf(d.revision))
+		if r.Known && r.Err == nil && !s.now.Before(s.memory.retries[d.pod].at) {
 			dead = append(dead, d)
 		}
 	}
@@ -214,8 +221,47 @@ func (s *scope) awaitedLists(key string) []string {
 	return pods
 }
 
-// isSettled reports whether nothing needs a pod that has left any more. Where a sidecar still runs, the pod
-// is deleted first and its tasks are given back once it is gone.
+// isSettled reports whether the tasks of a pod that has left are back, or nobody is to give them back. Where a
+// sidecar still runs, the pod is deleted first and its tasks are given back once it is gone.
 func (s *scope) isSettled(pod *corev1.Pod) bool {
-	return !s.reclaims() || s.memory.settled[pod.Name] || !fleet.Ended(pod)
+	return !s.reclaims() || s.neverRead() || s.memory.settled[pod.Name] || !fleet.Ended(pod)
+}
+
+// triesBeforeRemoval is how often a broker may refuse to give a pod's tasks back before that is a condition, and
+// before the pod is removed all the same.
+const triesBeforeRemoval = 3
+
+// mayGo reports whether a pod that has left may be removed. Where its tasks cannot be given back, it does not stay
+// for that: pods that have ended would pile up. What it holds is in its list, which is known without it.
+func (s *scope) mayGo(pod *corev1.Pod) bool {
+	return s.isSettled(pod) || s.memory.retries[pod.Name].refused >= triesBeforeRemoval
+}
+
+// unreclaimed are the pods whose tasks the broker refuses to give back, and why it does for the first.
+func (s *scope) unreclaimed() (pods []string, why error) {
+	for _, pod := range slices.Sorted(maps.Keys(s.memory.retries)) {
+		if r := s.memory.retries[pod]; r.refused >= triesBeforeRemoval {
+			pods, why = append(pods, pod), cmp.Or(why, r.err)
+		}
+	}
+	return pods, why
+}
+
+// holdup is why the tasks of dead workers are not back yet, nil where that is a matter of moments.
+func (s *scope) holdup() error {
+	if s.reading.Err != nil {
+		return s.reading.Err
+	}
+	for _, pod := range slices.Sorted(maps.Keys(s.memory.lost)) { // some are of another queue or broker
+		lost := s.memory.lost[pod]
+		if err := s.backlog.Last(s.keyOf(lost.revision)).Err; err != nil && lost.settled.IsZero() {
+			return err
+		}
+	}
+	for _, pod := range slices.Sorted(maps.Keys(s.memory.retries)) { // always the same one: it is shown
+		if err := s.memory.retries[pod].err; err != nil {
+			return err
+		}
+	}
+	return nil
 }

@@ -54,11 +54,10 @@ type scope struct {
 	refused []string
 	// returned counts the tasks of dead workers that were given back to the queue.
 	returned int64
+	// searches has how those stand that are not over.
+	searches []search
 	// reclaimErr says why the tasks of a pod that is no more could not be given back.
 	reclaimErr error
-
-	// leftOnGrant has the pods that were seen to have left with a grant.
-	leftOnGrant map[string]bool
 
 	// again is true when there is more to do at once.
 	again bool
@@ -116,12 +115,7 @@ func (s *scope) observe(ctx context.Context) error {
 	if err := s.readNodes(ctx); err != nil {
 		return err
 	}
-	s.leftOnGrant = map[string]bool{}
-	for _, p := range s.states {
-		if p.Phase == planner.Left && p.Grant.Reason != "" && p.Failure.At.IsZero() {
-			s.leftOnGrant[p.Name] = true
-		}
-	}
+	s.noteDepartures()
 	return nil
 }
 

@@ -92,7 +92,7 @@ func (s *scope) fillStatus(failure error) {
 		s.again = true
 	}
 	s.countPods()
-	s.noteDepartures()
+	s.fillDeparture()
 	for _, c := range s.conditions(failure) {
 		s.setCondition(c)
 	}
@@ -128,16 +128,25 @@ func (s *scope) countPods() {
 	}
 }
 
-// noteDepartures records that workers of this fleet do leave on a grant.
+// noteDepartures records that workers of this fleet do leave on a grant, when it is seen: their pods may stay.
 func (s *scope) noteDepartures() {
-	for _, a := range s.done {
-		if a.Kind != planner.Remove {
+	departed := map[string]bool{}
+	for _, p := range s.states {
+		if p.Phase != planner.Left || p.Grant.Reason == "" || !p.Failure.At.IsZero() {
 			continue
 		}
-		if s.leftOnGrant[a.Pod] {
-			s.status.LastDepartureTime = ptr.To(metav1.NewTime(s.now.Truncate(timeUnit)))
-			return
+		if departed[p.Name] = true; !s.memory.departed[p.Name] {
+			s.memory.departure = s.now.Truncate(timeUnit)
 		}
+	}
+	s.memory.departed = departed
+}
+
+// fillDeparture shows the last departure that was noted.
+func (s *scope) fillDeparture() {
+	shown := s.status.LastDepartureTime
+	if last := s.memory.departure; !last.IsZero() && (shown == nil || shown.Time.Before(last)) {
+		s.status.LastDepartureTime = ptr.To(metav1.NewTime(last))
 	}
 }
 
