@@ -130,7 +130,7 @@ func checkInvariants(t reporter, f Fleet, d Decision) {
 	if left := count(after.Pods, f.available); !f.Deleting && left < min(present, f.Desired-unavailable) {
 		t.Errorf("%d available of %d desired, there were %d, and %d may be missing", left, f.Desired, present, unavailable)
 	}
-	if n := count(after.Pods, Pod.capacity); n > max(before, f.Desired+surge) {
+	if n := count(after.Pods, Pod.capacity); n > max(before, f.Desired+surge)+beyond(f, d) {
 		t.Errorf("capacity went from %d to %d, desired %d and surge %d", before, n, f.Desired, surge)
 	}
 	if !f.DepthKnown && !f.Deleting {
@@ -150,6 +150,16 @@ func checkInvariants(t reporter, f Fleet, d Decision) {
 			t.Errorf("a second plan is not empty: %v", again.Actions)
 		}
 	}
+}
+
+// beyond is how many pods there may be beyond the surge: a canary, while the replacements of pods whose node is to
+// go do not come up.
+func beyond(f Fleet, d Decision) int {
+	leaving := slices.ContainsFunc(f.Pods, func(p Pod) bool { return p.capacity() && p.NodeLeaving })
+	if d.Stage != Canary || !leaving || !new(Decision).replacementsFail(f, where(f.Pods, Pod.capacity)) {
+		return 0
+	}
+	return 1
 }
 
 func withdrawn(d Decision) map[string]bool {
@@ -183,7 +193,7 @@ func checkWithdrawals(t reporter, f Fleet, d Decision) {
 		t.Errorf("%d are created, desired %d and surge %d, and %d are excused", ordered, f.Desired, surge, f.Excused)
 	}
 	before := count(f.Pods, Pod.capacity)
-	room := max(f.Desired+surge, before) - (before - gone)
+	room := max(f.Desired+surge, before) + beyond(f, d) - (before - gone)
 	if added := created + len(withdrawn(d)); added > room {
 		t.Errorf("%d are created and %d come back, there is room for %d", created, len(withdrawn(d)), room)
 	}
