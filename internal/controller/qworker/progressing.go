@@ -8,7 +8,7 @@ import (
 	"github.com/quickube/qscaler/api/v1alpha1"
 	"github.com/quickube/qscaler/internal/broker"
 	"github.com/quickube/qscaler/internal/fleet"
-	"github.com/quickube/qscaler/internal/planner"
+	"github.com/quickube/qscaler/internal/revision"
 )
 
 // progressing says where the rollout stands. It is False when the rollout has stopped, for a reason that asks for
@@ -21,14 +21,15 @@ func (s *scope) progressing() condition {
 	newest, published := s.newest.Hash, s.status.CurrentPodSpecHash
 	older := s.fleet().OlderThan(newest)
 	underWay := fmt.Sprintf("revision %s takes over; still of older ones: %s", newest, andMore(older))
-	trying := s.decision.Stage == planner.Canary && s.decision.Publish == ""
+	trying := s.trying()
 	if trying {
 		underWay = fmt.Sprintf("revision %s is not published, the fleet stays on %s", newest, published)
 	}
-	refusal := s.refusalOf(newest)
+	refusal, now := s.refusalOf(newest), s.verdict()
+	kept, wasStopped := s.keptVerdict()
 	_, unread := s.newestUnread()
-	switch obstacle := s.decision.Obstacle; {
-	case !trying && len(older) == 0 && obstacle == (planner.Obstacle{}):
+	switch {
+	case !trying && len(older) == 0 && now == (revision.Verdict{}):
 		return is(kind, true, reasonRevisionAvailable, fmt.Sprintf("every worker is of revision %s", newest))
 	case rolloutOf(s.qw.Spec.Rollout).Paused:
 		c := is(kind, false, reasonRolloutPaused, underWay+"; spec.rollout.paused is true")
@@ -38,10 +39,10 @@ func (s *scope) progressing() condition {
 		return is(kind, false, string(broker.ReasonOf(unread)), fmt.Sprintf("%s; its broker cannot be read: %s", underWay, unread))
 	case trying && fleet.IsQuota(refusal):
 		return is(kind, true, reasonWaitingForQuota, fmt.Sprintf("%s; %s", underWay, refusal))
-	case trying && refusal != nil:
-		return is(kind, false, reasonCanaryRefused, fmt.Sprintf("%s; %s", underWay, refusal))
-	case obstacle != (planner.Obstacle{}):
-		return is(kind, false, string(obstacle.Reason), fmt.Sprintf("%s; pod %s: %s", underWay, obstacle.Pod, obstacle.Message))
+	case now != (revision.Verdict{}):
+		return is(kind, false, now.Reason, fmt.Sprintf("%s; %s", underWay, now.Message))
+	case trying && wasStopped:
+		return is(kind, false, kept.Reason, fmt.Sprintf("%s; when it was last tried: %s", underWay, kept.Message))
 	case trying:
 		return is(kind, true, reasonCanaryStarting, fmt.Sprintf("%s until a pod of the new one has been ready for %s", underWay, rolloutOf(s.qw.Spec.Rollout).MinReady))
 	}
