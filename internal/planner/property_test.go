@@ -127,6 +127,14 @@ func checkInvariants(t reporter, f Fleet, d Decision) {
 	if budget := max(present+back-f.Desired+unavailable, 0); replaced > budget {
 		t.Errorf("%d available workers are let go to be replaced, the budget is %d", replaced, budget)
 	}
+	// Whoever is not ready and not known to be idle may be at a task, and is replaced at the pace of the others.
+	hidden := func(p Pod) bool {
+		return p.capacity() && p.Phase == Running && !f.available(p) && (p.Ready || p.Work != Idle)
+	}
+	atWork := letGo(f, d, contract.ReasonNodeDrain, hidden) + letGo(f, d, contract.ReasonRollout, func(p Pod) bool { return hidden(p) && (d.Stage == Rolling || p.Revision != f.Newest) })
+	if budget := max(present+back+count(f.Pods, hidden)-f.Desired+unavailable, 0); !f.Deleting && atWork > budget {
+		t.Errorf("%d workers that may be at a task are let go to be replaced, the budget is %d", atWork, budget)
+	}
 	if left := count(after.Pods, f.available); !f.Deleting && left < min(present, f.Desired-unavailable) {
 		t.Errorf("%d available of %d desired, there were %d, and %d may be missing", left, f.Desired, present, unavailable)
 	}
@@ -237,6 +245,7 @@ func TestIdleLeaveBeforeBusy(t *testing.T) {
 		for i := range rapid.IntRange(0, 15).Draw(t, "pods") {
 			w := makeWorker(fmt.Sprintf("p%d", i)).age(time.Duration(i) * time.Second)
 			w.Work = rapid.SampledFrom([]Work{Unknown, Idle, Busy}).Draw(t, "work")
+			w.Ready = rapid.IntRange(0, 3).Draw(t, "unready") > 0
 			f.Pods = append(f.Pods, w.Pod)
 		}
 		f.ExcessSince = t0.Add(-time.Duration(rapid.IntRange(0, 60).Draw(t, "excessFor")) * time.Second)
@@ -245,11 +254,18 @@ func TestIdleLeaveBeforeBusy(t *testing.T) {
 			return count(after.Pods, func(p Pod) bool { return p.capacity() && p.Work == w })
 		}
 		left := func(w Work) int { return count(after.Pods, func(p Pod) bool { return p.granted() && p.Work == w }) }
-		if left(Busy) > 0 && stay(Idle)+stay(Unknown) > 0 {
-			t.Errorf("%d busy workers have leave while %d others stay", left(Busy), stay(Idle)+stay(Unknown))
+		// A ready worker may stay though it is idle where no more ready ones than are needed would be left.
+		needed := count(after.Pods, f.available) <= f.Desired
+		for _, p := range after.Pods {
+			for _, q := range after.Pods {
+				spared := q.Ready && needed && !p.Ready
+				if p.granted() && q.capacity() && disturbance(q) < disturbance(p) && !spared {
+					t.Errorf("%s has leave, whose work is %d, and %s of work %d stays", p.Name, p.Work, q.Name, q.Work)
+				}
+			}
 		}
-		if left(Unknown) > 0 && stay(Idle) > 0 {
-			t.Errorf("%d workers of unknown work have leave while %d idle ones stay", left(Unknown), stay(Idle))
+		if left(Busy) > 0 && f.Now.Before(f.ExcessSince.Add(sparesBusyFor)) {
+			t.Errorf("%d busy workers have leave at once, %d others stay", left(Busy), stay(Idle)+stay(Unknown))
 		}
 	})
 }

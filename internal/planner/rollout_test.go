@@ -77,6 +77,17 @@ func TestRollout(t *testing.T) {
 			fleet: steady(2, append(many("a", 2, worker.idle), canary, makeWorker("m").of("r2"))...).published("r2"),
 			want:  []string{"grant a-1 Rollout", "grant a-0 Rollout"},
 		},
+		"unready workers that may be at a task leave one for one": {
+			fleet: steady(4, append(many("a", 4, worker.unready), canary)...).published("r2"),
+			want:  []string{"grant a-3 Rollout", "create r2"},
+		},
+		"and none of them before another one is available": {
+			fleet: steady(4, append(many("a", 4, worker.unready), canary.unready())...).published("r2"),
+		},
+		"unready workers that are known to be idle leave at once": {
+			fleet: steady(2, append(many("a", 2, func(w worker) worker { return w.unready().idle() }), canary)...).published("r2"),
+			want:  []string{"grant a-1 Rollout", "grant a-0 Rollout", "create r2"},
+		},
 		"a scale-up while a canary is tried is of the proven revision": {
 			fleet: steady(3, append(busy(2), canary.phase(Pending))...).to("r2"),
 			want:  []string{"create r1"},

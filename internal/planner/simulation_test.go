@@ -19,6 +19,7 @@ type world struct {
 	broken   map[string]bool // revisions whose pods never run
 	tried    map[string]bool // revisions of which a canary was created
 	blind    bool            // the broker does not answer
+	mute     bool            // the broker does not say who is busy
 	spec     Fleet
 	scale    Range
 	delay    time.Duration
@@ -134,6 +135,9 @@ func (w *world) reconcile() {
 		p.Work = Idle
 		if p.task > 0 {
 			p.Work = Busy
+		}
+		if w.mute {
+			p.Work = Unknown
 		}
 		f.Pods = append(f.Pods, p.Pod)
 	}
