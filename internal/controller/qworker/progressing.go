@@ -12,7 +12,7 @@ import (
 )
 
 // progressing says where the rollout stands. It is False when the rollout has stopped, for a reason that asks for
-// a person. That workers finish long tasks, and that a quota is used up, are waits.
+// a person. That workers finish long tasks, that a quota is used up, and that the API server is overloaded are waits.
 func (s *scope) progressing() condition {
 	const kind = v1alpha1.ConditionProgressing
 	if s.newest == nil {
@@ -43,6 +43,8 @@ func (s *scope) progressing() condition {
 		return is(kind, false, now.Reason, fmt.Sprintf("%s; %s", underWay, now.Message))
 	case trying && wasStopped:
 		return is(kind, false, kept.Reason, fmt.Sprintf("%s; when it was last tried: %s", underWay, kept.Message))
+	case trying && refusal != nil:
+		return is(kind, true, reasonCanaryStarting, fmt.Sprintf("%s; a pod of the new one is tried again: %s", underWay, refusal))
 	case trying:
 		return is(kind, true, reasonCanaryStarting, fmt.Sprintf("%s until a pod of the new one has been ready for %s", underWay, rolloutOf(s.qw.Spec.Rollout).MinReady))
 	}

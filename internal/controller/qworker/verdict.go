@@ -17,7 +17,7 @@ func (s *scope) verdict() revision.Verdict {
 	v := revision.Verdict{Generation: s.qw.Generation}
 	refusal := s.refusalOf(s.newest.Hash)
 	switch obstacle := s.decision.Obstacle; {
-	case s.trying() && refusal != nil && !fleet.IsQuota(refusal):
+	case s.trying() && fleet.CreationRefused(refusal) && !fleet.IsQuota(refusal):
 		v.Reason, v.Message = reasonCanaryRefused, refusal.Error()
 	case obstacle != (planner.Obstacle{}):
 		v.Reason, v.Message = string(obstacle.Reason), fmt.Sprintf("pod %s: %s", obstacle.Pod, obstacle.Message)
