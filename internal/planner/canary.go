@@ -104,7 +104,8 @@ func (d *Decision) makeRoom(f Fleet, fleet []Pod, tried int) (staying []Pod, wan
 
 // clearTheWay lets those pods go that must not stand in a canary's way: of neither the published nor the newest
 // revision and of no use, because a change that was corrected before it ever worked must not take the places of
-// workers; and those whose node is to go, as far as others are available. It reports whether there were any.
+// workers; and those whose node is to go, canaries too, as far as others are available. It reports whether there
+// were any.
 func (d *Decision) clearTheWay(f Fleet) bool {
 	if !f.DepthKnown {
 		return false
@@ -120,7 +121,11 @@ func (d *Decision) clearTheWay(f Fleet) bool {
 		used := p.Revision == f.Published || (p.Phase == Running && !p.idleUnready())
 		return p.capacity() && p.NodeLeaving && p.Revision != f.Newest && used
 	})
-	return d.replace(f, displaced, f.Published)+len(useless) > 0
+	// A canary that is about to prove the revision does so first.
+	canaries := where(f.Pods, func(p Pod) bool {
+		return p.capacity() && p.NodeLeaving && p.Revision == f.Newest && (f.Rollout.Paused || !f.available(p))
+	})
+	return d.replace(f, displaced, f.Published)+d.replace(f, canaries, f.Newest)+len(useless) > 0
 }
 
 // recall lets up to n canaries leave because there is no room for them any more, and returns how many. Only while

@@ -63,6 +63,14 @@ func TestNodes(t *testing.T) {
 			fleet: steady(4, append(many("a", 3, worker.nodeLeaving), makeWorker("b").phase(Pending))...).to("r2").surge(Pods(0)).unavailable(Pods(1)),
 			want:  []string{"create r2"},
 		},
+		"a canary of a paused rollout has leave from a node that is to go": {
+			fleet: steady(4, append(busy(4), makeWorker("canary").of("r2").busy().nodeLeaving())...).to("r2").paused(),
+			want:  []string{"grant canary NodeDrain"},
+		},
+		"a canary that starts on a node that is to go is tried elsewhere": {
+			fleet: steady(4, append(busy(4), makeWorker("canary").of("r2").phase(Pending).nodeLeaving())...).to("r2"),
+			want:  []string{"delete canary", "create r2"},
+		},
 		"the node stays, and a worker is missing: it comes back": {
 			fleet: steady(1, makeWorker("a").busy().granted(nodeDrain, time.Minute)),
 			want:  []string{"withdraw a"},
