@@ -20,7 +20,15 @@ func (s *scope) progressing() condition {
 	}
 	newest, published := s.newest.Hash, s.status.CurrentPodSpecHash
 	older := s.fleet().OlderThan(newest)
-	underWay := fmt.Sprintf("revision %s takes over; still of older ones: %s", newest, andMore(older))
+	settled := fmt.Sprintf("every worker is of revision %s", newest)
+	begun := s.decision.Proven || s.serving() > 0 || s.status.Replicas == 0
+	if !begun {
+		settled = fmt.Sprintf("no worker of revision %s is ready yet", newest)
+	}
+	underWay := settled
+	if len(older) > 0 {
+		underWay = fmt.Sprintf("revision %s takes over; still of older ones: %s", newest, andMore(older))
+	}
 	trying := s.trying()
 	if trying {
 		underWay = fmt.Sprintf("revision %s is not published, the fleet stays on %s", newest, published)
@@ -29,8 +37,8 @@ func (s *scope) progressing() condition {
 	kept, wasStopped := s.keptVerdict()
 	_, unread := s.newestUnread()
 	switch {
-	case !trying && len(older) == 0 && now == (revision.Verdict{}):
-		return is(kind, true, reasonRevisionAvailable, fmt.Sprintf("every worker is of revision %s", newest))
+	case !trying && len(older) == 0 && begun && now == (revision.Verdict{}):
+		return is(kind, true, reasonRevisionAvailable, settled)
 	case rolloutOf(s.qw.Spec.Rollout).Paused:
 		c := is(kind, false, reasonRolloutPaused, underWay+"; spec.rollout.paused is true")
 		c.Status = metav1.ConditionUnknown

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	corev1 "k8s.io/api/core/v1"
 
 	"github.com/quickube/qscaler/api/v1alpha1"
 	"github.com/quickube/qscaler/internal/planner"
@@ -22,6 +23,13 @@ func reconciled(change func(*scope)) *scope {
 	return s
 }
 
+// rollsOutFirst is such a reconciliation of a QWorker that has a revision and a worker, ready or not.
+func (s *scope) rollsOutFirst(ready bool) {
+	s.newest, s.decision.Stage, s.status.Replicas = s.published, planner.Settled, 1
+	s.pods = []*corev1.Pod{{}}
+	s.states = []planner.Pod{{Name: "w", Revision: "r1", Phase: planner.Running, Ready: ready}}
+}
+
 func TestProgressingSaysWhatIsSo(t *testing.T) {
 	cases := map[string]struct {
 		change func(*scope)
@@ -33,6 +41,21 @@ func TestProgressingSaysWhatIsSo(t *testing.T) {
 				s.memory.refusals["r2"] = refusal{err: errors.New("http2: client connection lost")}
 			},
 			"True CanaryStarting: revision r2 is not published, the fleet stays on r1; a pod of the new one is tried again: http2: client connection lost",
+		},
+		"the first rollout has no older workers": {
+			func(s *scope) {
+				s.rollsOutFirst(false)
+				s.decision.Obstacle = planner.Obstacle{Reason: planner.DeadlineExceeded, Pod: "w", Message: "Unschedulable"}
+			},
+			"False ProgressDeadlineExceeded: no worker of revision r1 is ready yet; pod w: Unschedulable",
+		},
+		"and is not there while no worker is ready": {
+			func(s *scope) { s.rollsOutFirst(false) },
+			"True RollingOut: no worker of revision r1 is ready yet",
+		},
+		"but once one is": {
+			func(s *scope) { s.rollsOutFirst(true) },
+			"True RevisionAvailable: every worker is of revision r1",
 		},
 	}
 	for name, c := range cases {
