@@ -39,6 +39,8 @@ type memory struct {
 	retries map[string]retry
 	// refusals has the revisions of which the API server refused a pod.
 	refusals map[string]refusal
+	// busyHolders has the pods with a grant that were at a task, and when they were last seen at it.
+	busyHolders map[string]time.Time
 	// strays is true once the processing lists of pods that this process never saw were looked for.
 	strays bool
 	// watches has the keys under which the backlog watches queues for this QWorker.
