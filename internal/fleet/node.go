@@ -2,6 +2,7 @@ package fleet
 
 import (
 	"slices"
+	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -30,6 +31,7 @@ var leavingTaints = []string{
 	"aws-node-termination-handler/spot-itn",       // that handler, with taintNode
 	"aws-node-termination-handler/asg-lifecycle-termination",
 	"aws-node-termination-handler/scheduled-maintenance",
+	"aws-node-termination-handler/rebalance-recommendation",
 }
 
 // lostTaints are set by the node controller when a node does not report any more. node.kubernetes.io/not-ready is
@@ -39,10 +41,7 @@ var lostTaints = []string{corev1.TaintNodeUnreachable, corev1.TaintNodeOutOfServ
 // StateOfNode reads a node's state from its spec, as it is for a pod with those tolerations: one that tolerates the
 // taint might be put there again, and replaced again, for ever.
 func StateOfNode(node *corev1.Node, tolerations []corev1.Toleration) NodeState {
-	taints := node.Spec.Taints
-	if node.Spec.Unschedulable {
-		taints = append(slices.Clone(taints), corev1.Taint{Key: corev1.TaintNodeUnschedulable, Effect: corev1.TaintEffectNoSchedule})
-	}
+	taints := taintsOf(node)
 	has := func(keys []string, counts func(corev1.Taint) bool) bool {
 		return slices.ContainsFunc(taints, func(t corev1.Taint) bool { return slices.Contains(keys, t.Key) && counts(t) })
 	}
@@ -50,6 +49,27 @@ func StateOfNode(node *corev1.Node, tolerations []corev1.Toleration) NodeState {
 		Leaving: has(leavingTaints, func(t corev1.Taint) bool { return !tolerated(t, tolerations) }),
 		Lost:    has(lostTaints, func(corev1.Taint) bool { return true }),
 	}
+}
+
+// taintsOf are the node's taints, with the one that spec.unschedulable stands for.
+func taintsOf(node *corev1.Node) []corev1.Taint {
+	if !node.Spec.Unschedulable {
+		return node.Spec.Taints
+	}
+	return append(slices.Clone(node.Spec.Taints), corev1.Taint{Key: corev1.TaintNodeUnschedulable, Effect: corev1.TaintEffectNoSchedule})
+}
+
+// NodeMarks are the taints that StateOfNode goes by, as text: nodes with the same marks have the same state for every
+// pod, whatever it tolerates.
+func NodeMarks(node *corev1.Node) string {
+	var marks []string
+	for _, t := range taintsOf(node) {
+		if slices.Contains(leavingTaints, t.Key) || slices.Contains(lostTaints, t.Key) {
+			marks = append(marks, t.ToString())
+		}
+	}
+	slices.Sort(marks)
+	return strings.Join(slices.Compact(marks), ",")
 }
 
 // tolerated reports whether a taint does not keep a pod away.

@@ -60,8 +60,14 @@ func IsQuota(err error) bool {
 }
 
 // CreationRefused reports whether Apply failed because the API server refuses a pod as it is: a LimitRange, a
-// ResourceQuota, an admission policy, or the pod's own validation.
+// ResourceQuota, an admission policy or webhook, or the pod's own validation. All else, such as a time-out or a
+// webhook that cannot be reached, says nothing of the pod.
 func CreationRefused(err error) bool {
 	var failed *CreateError
-	return errors.As(err, &failed) && (apierrors.IsForbidden(failed.err) || apierrors.IsInvalid(failed.err))
+	if !errors.As(err, &failed) {
+		return false
+	}
+	// A webhook that denies chooses the status code, 400 where it chooses none.
+	denied := strings.Contains(failed.err.Error(), "denied the request")
+	return denied || apierrors.IsForbidden(failed.err) || apierrors.IsInvalid(failed.err) || apierrors.IsBadRequest(failed.err)
 }

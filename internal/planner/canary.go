@@ -3,6 +3,7 @@ package planner
 import (
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/quickube/qscaler/worker/contract"
 )
@@ -18,33 +19,65 @@ func (d *Decision) tryCanary(f Fleet) {
 		d.ExcessSince = f.ExcessSince
 		return
 	}
-	places := f.canaryPlaces(fleet, canaries)
+	places, beyond := d.canaryPlaces(f, fleet, canaries)
 	tried := len(canaries) - d.recall(f, canaries, len(canaries)-places)
-	want := f.Desired
-	if surge, _ := f.budget(); surge == 0 && places > 0 {
+	leaving, want := count(fleet, nodeLeaving), f.Desired
+	surge, _ := f.budget()
+	if surge == 0 && places > beyond {
 		fleet, want, places = d.makeRoom(f, fleet, tried)
 	}
 	staying := d.turnOver(f, turnover{
-		pods: fleet, givesWay: nodeLeaving, revision: f.Published, want: want, beside: tried,
+		pods: fleet, givesWay: nodeLeaving, revision: f.Published, want: want, beside: max(tried-beyond, 0),
 	})
-	room := places - tried - max(staying-want, 0)
+	// The replacements of pods whose node is to go are in the surge, and those pods were charged for it already.
+	room := places - tried - max(staying-want-min(leaving, surge), 0)
 	room -= d.withdraw(f, f.Newest, room, fmt.Sprintf("revision %s is wanted", f.Newest))
 	d.create(f, f.Newest, room, fmt.Sprintf("revision %s is tried beside revision %s", f.Newest, f.Published))
 }
 
 // canaryPlaces is how many canaries there may be: they are within the surge, and where there is none one worker
 // makes room. Pods whose node is to go need the surge more urgently. Where no worker is wanted, none is tried.
-func (f Fleet) canaryPlaces(fleet, canaries []Pod) int {
+//
+// While replacements of those pods do not come up, one canary has a place beyond the surge: the old revision may be
+// tied to the very nodes that go, and the newest is then the only way out. The place is beyond, and not theirs,
+// because they are tried on: a node may turn up for them as well.
+func (d *Decision) canaryPlaces(f Fleet, fleet, canaries []Pod) (places, beyond int) {
 	if f.Desired == 0 {
-		return 0
+		return 0, 0
 	}
 	surge, _ := f.budget()
-	places := max(surge, 1)
-	places = max(places-count(fleet, nodeLeaving), 0)
-	if f.Rollout.Paused {
-		return min(places, len(canaries))
+	places = max(max(surge, 1)-count(fleet, nodeLeaving), 0)
+	if places == 0 && d.replacementsFail(f, fleet) {
+		places, beyond = 1, 1
 	}
-	return places
+	if f.Rollout.Paused {
+		places = min(places, len(canaries))
+	}
+	return places, beyond
+}
+
+// comesUpWithin is how long a replacement may take to run before it is no longer waited for alone. Most nodes are
+// there by then, and a canary that was tried needlessly costs a pod for a while.
+const comesUpWithin = 2 * time.Minute
+
+// replacementsFail reports whether pods of the published revision that are to replace others do not come up, or
+// cannot be created at all.
+func (d *Decision) replacementsFail(f Fleet, fleet []Pod) bool {
+	if _, refused := f.RefusedUntil[f.Published]; refused || backOffFor(f.Published, f).Level > 0 {
+		return true
+	}
+	for _, p := range fleet {
+		down := p.Phase == Pending || (p.Failing && !p.Ready)
+		if !down || p.NodeLeaving || p.Revision != f.Published {
+			continue
+		}
+		at := latest(p.Created, p.ReadyChanged).Add(comesUpWithin)
+		if !f.Now.Before(at) {
+			return true
+		}
+		d.wakeAt(at)
+	}
+	return false
 }
 
 // makeRoom gives a canary one of the fleet's places: the canary's own, one that is empty, or that of a worker
@@ -71,7 +104,8 @@ func (d *Decision) makeRoom(f Fleet, fleet []Pod, tried int) (staying []Pod, wan
 
 // clearTheWay lets those pods go that must not stand in a canary's way: of neither the published nor the newest
 // revision and of no use, because a change that was corrected before it ever worked must not take the places of
-// workers; and those whose node is to go, as far as others are available. It reports whether there were any.
+// workers; and those whose node is to go, canaries too, as far as others are available. It reports whether there
+// were any.
 func (d *Decision) clearTheWay(f Fleet) bool {
 	if !f.DepthKnown {
 		return false
@@ -87,7 +121,11 @@ func (d *Decision) clearTheWay(f Fleet) bool {
 		used := p.Revision == f.Published || (p.Phase == Running && !p.idleUnready())
 		return p.capacity() && p.NodeLeaving && p.Revision != f.Newest && used
 	})
-	return d.replace(f, displaced, f.Published)+len(useless) > 0
+	// A canary that is about to prove the revision does so first.
+	canaries := where(f.Pods, func(p Pod) bool {
+		return p.capacity() && p.NodeLeaving && p.Revision == f.Newest && (f.Rollout.Paused || !f.available(p))
+	})
+	return d.replace(f, displaced, f.Published)+d.replace(f, canaries, f.Newest)+len(useless) > 0
 }
 
 // recall lets up to n canaries leave because there is no room for them any more, and returns how many. Only while

@@ -79,6 +79,9 @@ func (c *chaos) accident() {
 	if c.oneIn(60) {
 		c.cordoned[nodes[c.IntN(len(nodes))]] = c.oneIn(2)
 	}
+	if c.oneIn(500) {
+		c.mute = !c.mute
+	}
 	if c.oneIn(150) {
 		c.revise()
 	}
@@ -139,9 +142,6 @@ func (c *chaos) calm() {
 	c.revisions++
 	c.spec.Newest = fmt.Sprintf("r%d", c.revisions)
 	for _, p := range c.pods {
-		p.Lost = false
-		if p.Phase == Running {
-			p.Ready = true
-		}
+		p.Lost = false // those that are not ready leave all the same
 	}
 }

@@ -138,8 +138,8 @@ func (p Pod) live() bool { return p.Phase == Pending || p.Phase == Running }
 func (p Pod) capacity() bool { return p.live() && !p.granted() && !p.Lost }
 
 // idleUnready pods are not ready and known to be at no task: nobody misses them. A worker can fail its
-// readiness probe because it is busy.
-func (p Pod) idleUnready() bool { return p.Phase == Running && !p.Ready && p.Work != Busy }
+// readiness probe because it is busy, and where that is not known it may be so.
+func (p Pod) idleUnready() bool { return p.Phase == Running && !p.Ready && p.Work == Idle }
 
 // steady pods are ready, those of the newest revision for as long as the rollout asks.
 func (f Fleet) steady(p Pod) bool {

@@ -39,6 +39,38 @@ func TestNodes(t *testing.T) {
 			fleet: steady(4, append(busy(3), makeWorker("d").nodeLeaving().busy(), makeWorker("canary").of("r2").phase(Pending))...).to("r2"),
 			want:  []string{"delete canary", "create r1"},
 		},
+		"a replacement that starts has the surge to itself": {
+			fleet: steady(4, append(many("a", 4, worker.nodeLeaving), makeWorker("b").phase(Pending).age(time.Minute))...).to("r2"),
+		},
+		"replacements that do not come up leave one place for a canary": {
+			fleet: steady(4, append(many("a", 4, worker.nodeLeaving), makeWorker("b").phase(Pending))...).to("r2"),
+			want:  []string{"create r2"},
+		},
+		"and the canary keeps it, and takes none of theirs": {
+			fleet: steady(4, append(many("a", 4, worker.nodeLeaving), makeWorker("b").phase(Pending), makeWorker("canary").of("r2").phase(Pending))...).to("r2"),
+		},
+		"so do replacements that cannot be created": {
+			fleet: steady(4, many("a", 4, worker.nodeLeaving)...).to("r2").with(func(f *Fleet) {
+				f.RefusedUntil = map[string]time.Time{"r1": t0.Add(time.Second)}
+			}),
+			want: []string{"create r2"},
+		},
+		"a surge for more than those who leave has a canary beside their replacements": {
+			fleet: steady(8, append(many("a", 7, worker.busy), makeWorker("l").nodeLeaving().busy(), makeWorker("b").phase(Pending))...).to("r2"),
+			want:  []string{"create r2"},
+		},
+		"without surge the canary comes beside the replacement that does not come up": {
+			fleet: steady(4, append(many("a", 3, worker.nodeLeaving), makeWorker("b").phase(Pending))...).to("r2").surge(Pods(0)).unavailable(Pods(1)),
+			want:  []string{"create r2"},
+		},
+		"a canary of a paused rollout has leave from a node that is to go": {
+			fleet: steady(4, append(busy(4), makeWorker("canary").of("r2").busy().nodeLeaving())...).to("r2").paused(),
+			want:  []string{"grant canary NodeDrain"},
+		},
+		"a canary that starts on a node that is to go is tried elsewhere": {
+			fleet: steady(4, append(busy(4), makeWorker("canary").of("r2").phase(Pending).nodeLeaving())...).to("r2"),
+			want:  []string{"delete canary", "create r2"},
+		},
 		"the node stays, and a worker is missing: it comes back": {
 			fleet: steady(1, makeWorker("a").busy().granted(nodeDrain, time.Minute)),
 			want:  []string{"withdraw a"},

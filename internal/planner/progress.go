@@ -22,6 +22,8 @@ type ObstacleReason string
 const (
 	// CanaryFailing means that pods of a revision that is not published crash or cannot be started.
 	CanaryFailing ObstacleReason = "CanaryFailing"
+	// WorkersFailing means the same of a revision that is published, and of which no pod is available.
+	WorkersFailing ObstacleReason = "WorkersFailing"
 	// DeadlineExceeded means that a pod of the newest revision has not become available in time.
 	DeadlineExceeded ObstacleReason = "ProgressDeadlineExceeded"
 )
@@ -35,41 +37,62 @@ func (d *Decision) watchProgress(f Fleet) {
 	newer := where(f.Pods, func(p Pod) bool { return p.capacity() && p.Revision == f.Newest })
 	slices.SortFunc(newer, func(a, b Pod) int { return a.Created.Compare(b.Created) })
 	d.Obstacle = failing(f, d.Stage)
+	// Before the newest revision has proven itself, none of its pods was ever available.
+	worked := d.Proven && f.Published == f.Newest
 	for _, p := range newer {
-		if p.Ready && p.Phase == Running {
-			if at := f.steadyAt(p); at.After(f.Now) {
-				d.wakeAt(at)
-			}
+		if f.available(p) {
 			continue
 		}
-		if p.Work == Busy || f.Rollout.Deadline == 0 {
+		ready := p.Ready && p.Phase == Running
+		if ready {
+			d.wakeAt(f.steadyAt(p))
+		}
+		if f.Rollout.Deadline == 0 || (worked && (ready || p.Work == Busy)) {
 			continue
 		}
-		at := latest(p.Created, p.ReadyChanged).Add(f.Rollout.Deadline)
+		// A pod that is ready now and then has its time from its creation on.
+		since := p.Created
+		if worked {
+			since = latest(since, p.ReadyChanged)
+		}
+		at := since.Add(f.Rollout.Deadline)
 		if at.After(f.Now) {
 			d.wakeAt(at)
 			continue
 		}
-		d.Obstacle = Obstacle{Reason: DeadlineExceeded, Pod: p.Name, Message: orElse(p.Trouble, "it is not ready, and does not say why")}
+		d.Obstacle = Obstacle{Reason: DeadlineExceeded, Pod: p.Name, Message: orElse(p.Trouble, unreadyWords(ready))}
 		return
 	}
 }
 
-// failing is the trouble of a canary that the revision itself makes.
+func unreadyWords(ready bool) string {
+	if ready {
+		return "it does not stay ready"
+	}
+	return "it is not ready, and does not say why"
+}
+
+// failing is the trouble of pods that the newest revision itself makes: of canaries, and of those that are to take
+// over as long as none of them is available.
 func failing(f Fleet, stage Stage) Obstacle {
+	reason := CanaryFailing
 	if stage != Canary {
+		reason = WorkersFailing
+	}
+	works := slices.ContainsFunc(f.Pods, func(p Pod) bool { return p.Revision == f.Newest && f.available(p) })
+	if stage == Settled || (stage == Rolling && works) {
 		return Obstacle{}
 	}
 	for _, p := range f.Pods {
 		if p.Revision == f.Newest && p.capacity() && p.Failing {
-			return Obstacle{Reason: CanaryFailing, Pod: p.Name, Message: p.Trouble}
+			return Obstacle{Reason: reason, Pod: p.Name, Message: p.Trouble}
 		}
 	}
 	b := backOffFor(f.Newest, f)
 	for _, p := range f.Pods {
 		if b.Level > 0 && p.Revision == f.Newest && p.Failure.Level == b.Level {
 			message := fmt.Sprintf("%s, %d in a row; the next is created at %s", orElse(p.Trouble, "it ended"), b.Level, b.Until.UTC().Format(time.RFC3339))
-			return Obstacle{Reason: CanaryFailing, Pod: p.Name, Message: message}
+			return Obstacle{Reason: reason, Pod: p.Name, Message: message}
 		}
 	}
 	return Obstacle{}

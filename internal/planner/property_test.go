@@ -127,10 +127,18 @@ func checkInvariants(t reporter, f Fleet, d Decision) {
 	if budget := max(present+back-f.Desired+unavailable, 0); replaced > budget {
 		t.Errorf("%d available workers are let go to be replaced, the budget is %d", replaced, budget)
 	}
+	// Whoever is not ready and not known to be idle may be at a task, and is replaced at the pace of the others.
+	hidden := func(p Pod) bool {
+		return p.capacity() && p.Phase == Running && !f.available(p) && (p.Ready || p.Work != Idle)
+	}
+	atWork := letGo(f, d, contract.ReasonNodeDrain, hidden) + letGo(f, d, contract.ReasonRollout, func(p Pod) bool { return hidden(p) && (d.Stage == Rolling || p.Revision != f.Newest) })
+	if budget := max(present+back+count(f.Pods, hidden)-f.Desired+unavailable, 0); !f.Deleting && atWork > budget {
+		t.Errorf("%d workers that may be at a task are let go to be replaced, the budget is %d", atWork, budget)
+	}
 	if left := count(after.Pods, f.available); !f.Deleting && left < min(present, f.Desired-unavailable) {
 		t.Errorf("%d available of %d desired, there were %d, and %d may be missing", left, f.Desired, present, unavailable)
 	}
-	if n := count(after.Pods, Pod.capacity); n > max(before, f.Desired+surge) {
+	if n := count(after.Pods, Pod.capacity); n > max(before, f.Desired+surge)+beyond(f, d) {
 		t.Errorf("capacity went from %d to %d, desired %d and surge %d", before, n, f.Desired, surge)
 	}
 	if !f.DepthKnown && !f.Deleting {
@@ -150,6 +158,16 @@ func checkInvariants(t reporter, f Fleet, d Decision) {
 			t.Errorf("a second plan is not empty: %v", again.Actions)
 		}
 	}
+}
+
+// beyond is how many pods there may be beyond the surge: a canary, while the replacements of pods whose node is to
+// go do not come up.
+func beyond(f Fleet, d Decision) int {
+	leaving := slices.ContainsFunc(f.Pods, func(p Pod) bool { return p.capacity() && p.NodeLeaving })
+	if d.Stage != Canary || !leaving || !new(Decision).replacementsFail(f, where(f.Pods, Pod.capacity)) {
+		return 0
+	}
+	return 1
 }
 
 func withdrawn(d Decision) map[string]bool {
@@ -183,7 +201,7 @@ func checkWithdrawals(t reporter, f Fleet, d Decision) {
 		t.Errorf("%d are created, desired %d and surge %d, and %d are excused", ordered, f.Desired, surge, f.Excused)
 	}
 	before := count(f.Pods, Pod.capacity)
-	room := max(f.Desired+surge, before) - (before - gone)
+	room := max(f.Desired+surge, before) + beyond(f, d) - (before - gone)
 	if added := created + len(withdrawn(d)); added > room {
 		t.Errorf("%d are created and %d come back, there is room for %d", created, len(withdrawn(d)), room)
 	}
@@ -227,6 +245,7 @@ func TestIdleLeaveBeforeBusy(t *testing.T) {
 		for i := range rapid.IntRange(0, 15).Draw(t, "pods") {
 			w := makeWorker(fmt.Sprintf("p%d", i)).age(time.Duration(i) * time.Second)
 			w.Work = rapid.SampledFrom([]Work{Unknown, Idle, Busy}).Draw(t, "work")
+			w.Ready = rapid.IntRange(0, 3).Draw(t, "unready") > 0
 			f.Pods = append(f.Pods, w.Pod)
 		}
 		f.ExcessSince = t0.Add(-time.Duration(rapid.IntRange(0, 60).Draw(t, "excessFor")) * time.Second)
@@ -235,11 +254,18 @@ func TestIdleLeaveBeforeBusy(t *testing.T) {
 			return count(after.Pods, func(p Pod) bool { return p.capacity() && p.Work == w })
 		}
 		left := func(w Work) int { return count(after.Pods, func(p Pod) bool { return p.granted() && p.Work == w }) }
-		if left(Busy) > 0 && stay(Idle)+stay(Unknown) > 0 {
-			t.Errorf("%d busy workers have leave while %d others stay", left(Busy), stay(Idle)+stay(Unknown))
+		// A ready worker may stay though it is idle where no more ready ones than are needed would be left.
+		needed := count(after.Pods, f.available) <= f.Desired
+		for _, p := range after.Pods {
+			for _, q := range after.Pods {
+				spared := q.Ready && needed && !p.Ready
+				if p.granted() && q.capacity() && disturbance(q) < disturbance(p) && !spared {
+					t.Errorf("%s has leave, whose work is %d, and %s of work %d stays", p.Name, p.Work, q.Name, q.Work)
+				}
+			}
 		}
-		if left(Unknown) > 0 && stay(Idle) > 0 {
-			t.Errorf("%d workers of unknown work have leave while %d idle ones stay", left(Unknown), stay(Idle))
+		if left(Busy) > 0 && f.Now.Before(f.ExcessSince.Add(sparesBusyFor)) {
+			t.Errorf("%d busy workers have leave at once, %d others stay", left(Busy), stay(Idle)+stay(Unknown))
 		}
 	})
 }

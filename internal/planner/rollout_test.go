@@ -77,6 +77,17 @@ func TestRollout(t *testing.T) {
 			fleet: steady(2, append(many("a", 2, worker.idle), canary, makeWorker("m").of("r2"))...).published("r2"),
 			want:  []string{"grant a-1 Rollout", "grant a-0 Rollout"},
 		},
+		"unready workers that may be at a task leave one for one": {
+			fleet: steady(4, append(many("a", 4, worker.unready), canary)...).published("r2"),
+			want:  []string{"grant a-3 Rollout", "create r2"},
+		},
+		"and none of them before another one is available": {
+			fleet: steady(4, append(many("a", 4, worker.unready), canary.unready())...).published("r2"),
+		},
+		"unready workers that are known to be idle leave at once": {
+			fleet: steady(2, append(many("a", 2, func(w worker) worker { return w.unready().idle() }), canary)...).published("r2"),
+			want:  []string{"grant a-1 Rollout", "grant a-0 Rollout", "create r2"},
+		},
 		"a scale-up while a canary is tried is of the proven revision": {
 			fleet: steady(3, append(busy(2), canary.phase(Pending))...).to("r2"),
 			want:  []string{"create r1"},
@@ -172,6 +183,24 @@ func TestObstacle(t *testing.T) {
 		"one that is never ready":              {steady(1, append(busy(1), old.unready())...).to("r2"), Obstacle{DeadlineExceeded, "canary", "it is not ready, and does not say why"}},
 		"a pod of a rollout half-way too":      {steady(1, append(busy(1), old.unready())...).published("r2"), Obstacle{DeadlineExceeded, "canary", "it is not ready, and does not say why"}},
 		"one that is not ready for being busy": {steady(1, append(busy(1), old.unready().busy())...).published("r2"), Obstacle{}},
+		"one that never was ready is told though it is busy": {
+			steady(1, append(busy(1), old.unready().busy())...).to("r2"), Obstacle{DeadlineExceeded, "canary", "it is not ready, and does not say why"},
+		},
+		"one that is ready now and then has its time from its creation on": {
+			steady(1, append(busy(1), old.unready().readyFor(time.Second))...).to("r2"), Obstacle{DeadlineExceeded, "canary", "it is not ready, and does not say why"},
+		},
+		"also while it is ready for a moment": {
+			steady(1, append(busy(1), makeWorker("canary").of("r2").readyFor(time.Second))...).to("r2").minReady(10 * time.Second), Obstacle{DeadlineExceeded, "canary", "it does not stay ready"},
+		},
+		"one that was ready before has its time since": {
+			steady(1, append(busy(1), old.unready().readyFor(time.Second))...).published("r2"), Obstacle{},
+		},
+		"new workers that crash after publication are told": {
+			steady(2, append(busy(2), canary.failing("CrashLoopBackOff"))...).published("r2").with(func(f *Fleet) { f.Proven = false }), Obstacle{WorkersFailing, "canary", "CrashLoopBackOff"},
+		},
+		"and not while another one works": {
+			steady(2, append(busy(2), canary.failing("CrashLoopBackOff"), makeWorker("n").of("r2"))...).published("r2"), Obstacle{},
+		},
 		"an old pod with an 8-hour task is none": {
 			steady(1, makeWorker("a").busy().granted(contract.ReasonRollout, 8*time.Hour), makeWorker("n").of("r2"), makeWorker("b").busy()).published("r2"), Obstacle{},
 		},

@@ -19,6 +19,7 @@ type world struct {
 	broken   map[string]bool // revisions whose pods never run
 	tried    map[string]bool // revisions of which a canary was created
 	blind    bool            // the broker does not answer
+	mute     bool            // the broker does not say who is busy
 	spec     Fleet
 	scale    Range
 	delay    time.Duration
@@ -29,7 +30,8 @@ type world struct {
 	excused  int
 	desired  int
 	cordoned map[string]bool
-	restless bool // the operator restarts every second
+	pool     map[string]string // the one node that a revision's pods may run on, where it is tied to one
+	restless bool              // the operator restarts every second
 	done     int
 	fails    func() bool           // whether a write fails, nil for never
 	check    func(Fleet, Decision) // looks at each plan before it is carried out, nil for no one
@@ -46,7 +48,7 @@ type simPod struct {
 
 func newWorld(minimum, maximum int) *world {
 	return &world{
-		now: t0, broken: map[string]bool{}, tried: map[string]bool{}, cordoned: map[string]bool{}, delay: 5 * time.Second,
+		now: t0, broken: map[string]bool{}, tried: map[string]bool{}, cordoned: map[string]bool{}, pool: map[string]string{}, delay: 5 * time.Second,
 		spec: Fleet{Newest: "r1", Rollout: Rollout{Surge: Percent(25), Deadline: 20 * time.Second}}, scale: Range{minimum, maximum, big.NewRat(1, 1)},
 	}
 }
@@ -89,6 +91,13 @@ func (w *world) run(seconds int) {
 // work is a second of the workers' lives.
 func (w *world) work() {
 	for _, p := range w.pods {
+		if p.Phase == Pending && p.node == "" {
+			if p.node = w.place(p.Revision); p.node == "" {
+				p.Trouble = "Unschedulable"
+				continue
+			}
+			p.Trouble = ""
+		}
 		if p.Phase == Pending && !w.broken[p.Revision] {
 			if p.starts--; p.starts <= 0 {
 				p.Phase, p.Ready, p.ReadyChanged = Running, true, w.now
@@ -127,6 +136,9 @@ func (w *world) reconcile() {
 		if p.task > 0 {
 			p.Work = Busy
 		}
+		if w.mute {
+			p.Work = Unknown
+		}
 		f.Pods = append(f.Pods, p.Pod)
 	}
 	w.size(Decision{})
@@ -153,9 +165,10 @@ func (w *world) reconcile() {
 // nodes are where pods are placed, one after the other.
 var nodes = []string{"n1", "n2"}
 
-func (w *world) place() string {
+func (w *world) place(revision string) string {
 	for i := range nodes {
-		if node := nodes[(w.next+i)%len(nodes)]; !w.cordoned[node] {
+		node, pool := nodes[(w.next+i)%len(nodes)], w.pool[revision]
+		if !w.cordoned[node] && (pool == "" || pool == node) {
 			return node
 		}
 	}
@@ -210,7 +223,7 @@ func (w *world) apply(d Decision) {
 		if a.Kind == Create {
 			w.tried[a.Revision] = w.tried[a.Revision] || d.Stage == Canary
 			w.pods = append(w.pods, &simPod{
-				Pod: Pod{Name: fmt.Sprintf("w%d", w.next), Revision: a.Revision, Created: w.now}, starts: 2, node: w.place(),
+				Pod: Pod{Name: fmt.Sprintf("w%d", w.next), Revision: a.Revision, Created: w.now}, starts: 2, node: w.place(a.Revision),
 			})
 			w.next++
 			continue

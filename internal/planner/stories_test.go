@@ -130,6 +130,17 @@ func TestSimulations(t *testing.T) {
 			w.cordon("n1", true)
 			w.run(40)
 		},
+		"node-pool-goes": func(w *world) {
+			w.scale.Min = 4
+			w.spec.Rollout.Deadline = 10 * time.Minute
+			w.pool["r1"], w.pool["r2"] = "n1", "n2"
+			w.run(5)
+			w.cordon("n1", true)
+			w.run(10)
+			w.change("r2", "the spec changes from the pool that goes, n1, to n2")
+			w.push(2, 20)
+			w.run(200)
+		},
 		"node-that-stays": func(w *world) {
 			w.push(4, 30)
 			w.run(5)

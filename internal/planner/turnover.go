@@ -54,15 +54,20 @@ func (d *Decision) replace(f Fleet, leaving []Pod, revision string) int {
 		return 0
 	}
 	_, unavailable := f.budget()
-	busyUnready := 0
-	left, available := 0, count(f.Pods, f.available)
+	needed := f.Desired - unavailable
+	// Those that are not ready and may be at a task all the same pace the rollout as available ones do. They do not
+	// make up for an available one: each of those has to be spare among its likes.
+	hidden := func(p Pod) bool { return p.Phase == Running && !f.available(p) && !p.idleUnready() }
+	left, hiddenLeft, available := 0, 0, count(f.Pods, f.available)
+	presumed := available + count(leaving, hidden)
 	for _, p := range leaveOrder(leaving, ofRevision(f.Published)) {
-		atWork := p.Phase == Running && !p.idleUnready()
-		if atWork && d.spare(available, f.Desired-unavailable)-busyUnready <= 0 {
+		switch {
+		case f.available(p) && d.spare(available, needed)-hiddenLeft <= 0:
 			continue
-		}
-		if atWork && !f.available(p) {
-			busyUnready++ // it paces the rollout as one that is available does
+		case hidden(p) && d.spare(presumed, needed)-hiddenLeft <= 0:
+			continue
+		case hidden(p):
+			hiddenLeft++
 		}
 		if p.NodeLeaving && (p.Revision == revision || f.Rollout.Paused) {
 			d.retire(f, p, contract.ReasonNodeDrain, "its node is to go")

@@ -28,13 +28,26 @@ type Revision struct {
 	Proven bool
 	// Tried is true once a pod of the revision was to be created beside those of another.
 	Tried bool
+	// Verdict is why the last rollout to the revision stopped; the zero Verdict is none.
+	Verdict Verdict
 
 	name string
+}
+
+// Verdict is why a rollout stopped. It is kept with the revision because the pods that showed it do not stay: a fleet
+// that is scaled to none keeps no canary.
+type Verdict struct {
+	// Generation is that of the QWorker when it was found. Under another spec it may not hold.
+	Generation int64  `json:"generation"`
+	Reason     string `json:"reason"`
+	Message    string `json:"message"`
 }
 
 const (
 	annotationProven = "quickube.com/proven"
 	annotationTried  = "quickube.com/tried"
+	// annotationVerdict has a Verdict as JSON.
+	annotationVerdict = "quickube.com/verdict"
 	// maxCollisions bounds the search for a free hash. One is unlikely, ten are a defect.
 	maxCollisions = 10
 )
@@ -138,6 +151,19 @@ func (h *History) MarkTried(ctx context.Context, qw *v1alpha1.QWorker, r Revisio
 	return h.patch(ctx, qw, r, fmt.Sprintf(`{"metadata":{"annotations":{%q:"true"}}}`, annotationTried))
 }
 
+// KeepVerdict records why the rollout to the revision has stopped.
+func (h *History) KeepVerdict(ctx context.Context, qw *v1alpha1.QWorker, r Revision, v Verdict) error {
+	words, err := json.Marshal(v)
+	if err != nil {
+		return fmt.Errorf("encoding the verdict, %w", err)
+	}
+	patch, err := json.Marshal(map[string]any{"metadata": map[string]any{"annotations": map[string]string{annotationVerdict: string(words)}}})
+	if err != nil {
+		return fmt.Errorf("encoding the verdict, %w", err)
+	}
+	return h.patch(ctx, qw, r, string(patch))
+}
+
 func (h *History) patch(ctx context.Context, qw *v1alpha1.QWorker, r Revision, patch string) error {
 	object := &appsv1.ControllerRevision{ObjectMeta: metav1.ObjectMeta{Namespace: qw.Namespace, Name: r.name}}
 	if err := h.Client.Patch(ctx, object, client.RawPatch("application/merge-patch+json", []byte(patch))); err != nil {
@@ -186,6 +212,9 @@ func decode(object *appsv1.ControllerRevision) (Revision, error) {
 		Proven: object.Annotations[annotationProven] == "true",
 		Tried:  object.Annotations[annotationTried] == "true",
 		name:   object.Name,
+	}
+	if words := object.Annotations[annotationVerdict]; words != "" && json.Unmarshal([]byte(words), &r.Verdict) != nil {
+		r.Verdict = Verdict{} // it only informs, and the next one is written over it
 	}
 	if err := json.Unmarshal(object.Data.Raw, &r.Content); err != nil {
 		return Revision{}, fmt.Errorf("decoding the revision %s, %w", object.Name, err)

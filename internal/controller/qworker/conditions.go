@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
@@ -126,14 +127,14 @@ func (s *scope) ready(failure error) condition {
 	case st.DesiredReplicas == 0 && st.Replicas == 0:
 		return is(kind, true, reasonIdle, "the queue asks for no worker")
 	case serving >= st.DesiredReplicas && st.DrainingReplicas > 0:
-		return is(kind, true, reasonDraining, fmt.Sprintf("%d of %d workers are ready, %d more have leave to go", serving, st.DesiredReplicas, st.DrainingReplicas))
+		return is(kind, true, reasonDraining, fmt.Sprintf("%d of %d workers are ready, %d more have leave to go", serving, st.DesiredReplicas, st.DrainingReplicas)+s.unscheduled())
 	case serving >= st.DesiredReplicas:
-		return is(kind, true, reasonReady, fmt.Sprintf("%d of %d workers are ready", serving, st.DesiredReplicas))
+		return is(kind, true, reasonReady, fmt.Sprintf("%d of %d workers are ready", serving, st.DesiredReplicas)+s.unscheduled())
 	}
 	if trouble := s.trouble(); trouble != "" {
-		return is(kind, false, reasonWorkersNotReady, trouble)
+		return is(kind, false, reasonWorkersNotReady, trouble+s.unscheduled())
 	}
-	return is(kind, false, reasonScalingUp, fmt.Sprintf("%d of %d workers are ready", serving, st.DesiredReplicas))
+	return is(kind, false, reasonScalingUp, fmt.Sprintf("%d of %d workers are ready", serving, st.DesiredReplicas)+s.unscheduled())
 }
 
 // reclaimRefusal says whose tasks cannot be given back, "" where there is nobody.
@@ -177,6 +178,23 @@ func (s *scope) trouble() string {
 	return fmt.Sprintf("%s: %s", andMore(names), first)
 }
 
+// unscheduled counts the workers that no node has room for, "" where there are none.
+func (s *scope) unscheduled() string {
+	n := 0
+	for i, pod := range s.pods {
+		waits := slices.ContainsFunc(pod.Status.Conditions, func(c corev1.PodCondition) bool {
+			return c.Type == corev1.PodScheduled && c.Status == corev1.ConditionFalse
+		})
+		if waits && s.states[i].Phase == planner.Pending {
+			n++
+		}
+	}
+	if n == 0 {
+		return ""
+	}
+	return fmt.Sprintf("; %d of %d cannot be scheduled", n, s.status.Replicas)
+}
+
 func (s *scope) backOffMessage() string {
 	b := s.decision.BackOff
 	last := ""
@@ -212,6 +230,9 @@ func (s *scope) deletingMessage() string {
 		}
 		parts = append(parts, part)
 	}
+	if lost := s.lostPods(); len(lost) > 0 {
+		parts = append(parts, fmt.Sprintf("nodes do not answer, and what becomes of their workers is not known: %s. Once such a node is sure to be down, kubectl delete pod NAME --force lets go of its pod", andMore(lost)))
+	}
 	if len(parts) == 0 {
 		return "the last worker has left"
 	}
@@ -223,6 +244,17 @@ func (s *scope) deletingMessage() string {
 		remedy = "delete the pods, or " + remedy
 	}
 	return strings.Join(parts, "; ") + ". To let go without waiting, " + remedy
+}
+
+// lostPods names the pods whose nodes do not answer, with the node: a deletion waits for the kubelet there.
+func (s *scope) lostPods() []string {
+	var lost []string
+	for i, pod := range s.pods {
+		if s.states[i].Lost && s.states[i].Phase != planner.Left {
+			lost = append(lost, fmt.Sprintf("pod %s on node %s", pod.Name, pod.Spec.NodeName))
+		}
+	}
+	return lost
 }
 
 func (s *scope) brokerReachable() condition {
@@ -262,38 +294,6 @@ func (s *scope) reachedBefore() *condition {
 		return nil
 	}
 	return c
-}
-
-// notHonouredAfter is how old a grant must be, in a fleet in which none was ever used, to say so.
-const notHonouredAfter = 10 * time.Minute
-
-func (s *scope) draining() condition {
-	const kind = v1alpha1.ConditionDraining
-	var holders []planner.Pod
-	for _, p := range s.states {
-		if p.Grant.Reason != "" && p.Phase == planner.Running {
-			holders = append(holders, p)
-		}
-	}
-	if len(holders) == 0 {
-		return is(kind, false, reasonNoGrants, "no worker has leave to go")
-	}
-	slices.SortStableFunc(holders, func(a, b planner.Pod) int { return a.Grant.Since.Compare(b.Grant.Since) })
-	names := make([]string, len(holders))
-	for i, p := range holders {
-		names[i] = p.Name
-	}
-	oldest := holders[0]
-	message := fmt.Sprintf("%d workers have leave to go once their task is done: %s; the oldest since %s (%s)",
-		len(holders), andMore(names), oldest.Grant.Since.UTC().Format(time.RFC3339), oldest.Grant.Reason)
-	if s.status.LastDepartureTime == nil && !oldest.Grant.Since.IsZero() {
-		s.wakeAt(oldest.Grant.Since.Add(notHonouredAfter))
-		if s.now.Sub(oldest.Grant.Since) >= notHonouredAfter {
-			return is(kind, true, reasonNotHonoured, message+
-				". No worker of this QWorker has ever left on a grant: a worker must exit with 0 once /etc/qscaler/drain is not empty. If yours shuts down well on SIGTERM instead, set spec.drain.mode: Signal. To let go now, delete the pods; they get SIGTERM and their grace period")
-		}
-	}
-	return is(kind, true, reasonWaiting, message)
 }
 
 func (s *scope) scalingLimited() condition {

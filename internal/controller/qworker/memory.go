@@ -44,6 +44,8 @@ type memory struct {
 	departure time.Time
 	// refusals has the revisions of which the API server refused a pod.
 	refusals map[string]refusal
+	// busyHolders has the pods with a grant that were at a task, and when they were last seen at it.
+	busyHolders map[string]time.Time
 	// searched has the places in which the processing lists of pods that this process never saw were looked for.
 	searched map[place]bool
 	// watches has the keys under which the backlog watches queues for this QWorker.

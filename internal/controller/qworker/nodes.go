@@ -72,17 +72,17 @@ func (r *Reconciler) tenantsOf(ctx context.Context, node client.Object) []reconc
 
 // nodeStateChanged lets those changes of nodes through that matter to their workers: nodes report every few seconds.
 func nodeStateChanged() predicate.Predicate {
-	state := func(object client.Object) fleet.NodeState {
+	marks := func(object client.Object) string {
 		node, ok := object.(*corev1.Node)
 		if !ok {
-			return fleet.NodeState{}
+			return ""
 		}
-		return fleet.StateOfNode(node, nil)
+		return fleet.NodeMarks(node)
 	}
 	return predicate.Funcs{
-		CreateFunc:  func(e event.CreateEvent) bool { return state(e.Object) != (fleet.NodeState{}) },
-		UpdateFunc:  func(e event.UpdateEvent) bool { return state(e.ObjectOld) != state(e.ObjectNew) },
-		DeleteFunc:  func(e event.DeleteEvent) bool { return state(e.Object) != (fleet.NodeState{}) },
+		CreateFunc:  func(e event.CreateEvent) bool { return marks(e.Object) != "" },
+		UpdateFunc:  func(e event.UpdateEvent) bool { return marks(e.ObjectOld) != marks(e.ObjectNew) },
+		DeleteFunc:  func(e event.DeleteEvent) bool { return marks(e.Object) != "" },
 		GenericFunc: func(event.GenericEvent) bool { return false },
 	}
 }

@@ -8,11 +8,11 @@ import (
 	"github.com/quickube/qscaler/api/v1alpha1"
 	"github.com/quickube/qscaler/internal/broker"
 	"github.com/quickube/qscaler/internal/fleet"
-	"github.com/quickube/qscaler/internal/planner"
+	"github.com/quickube/qscaler/internal/revision"
 )
 
 // progressing says where the rollout stands. It is False when the rollout has stopped, for a reason that asks for
-// a person. That workers finish long tasks, and that a quota is used up, are waits.
+// a person. That workers finish long tasks, that a quota is used up, and that the API server is overloaded are waits.
 func (s *scope) progressing() condition {
 	const kind = v1alpha1.ConditionProgressing
 	if s.newest == nil {
@@ -20,16 +20,25 @@ func (s *scope) progressing() condition {
 	}
 	newest, published := s.newest.Hash, s.status.CurrentPodSpecHash
 	older := s.fleet().OlderThan(newest)
-	underWay := fmt.Sprintf("revision %s takes over; still of older ones: %s", newest, andMore(older))
-	trying := s.decision.Stage == planner.Canary && s.decision.Publish == ""
+	settled := fmt.Sprintf("every worker is of revision %s", newest)
+	begun := s.decision.Proven || s.serving() > 0 || s.status.Replicas == 0
+	if !begun {
+		settled = fmt.Sprintf("no worker of revision %s is ready yet", newest)
+	}
+	underWay := settled
+	if len(older) > 0 {
+		underWay = fmt.Sprintf("revision %s takes over; still of older ones: %s", newest, andMore(older))
+	}
+	trying := s.trying()
 	if trying {
 		underWay = fmt.Sprintf("revision %s is not published, the fleet stays on %s", newest, published)
 	}
-	refusal := s.refusalOf(newest)
+	refusal, now := s.refusalOf(newest), s.verdict()
+	kept, wasStopped := s.keptVerdict()
 	_, unread := s.newestUnread()
-	switch obstacle := s.decision.Obstacle; {
-	case !trying && len(older) == 0 && obstacle == (planner.Obstacle{}):
-		return is(kind, true, reasonRevisionAvailable, fmt.Sprintf("every worker is of revision %s", newest))
+	switch {
+	case !trying && len(older) == 0 && begun && now == (revision.Verdict{}):
+		return is(kind, true, reasonRevisionAvailable, settled)
 	case rolloutOf(s.qw.Spec.Rollout).Paused:
 		c := is(kind, false, reasonRolloutPaused, underWay+"; spec.rollout.paused is true")
 		c.Status = metav1.ConditionUnknown
@@ -38,10 +47,12 @@ func (s *scope) progressing() condition {
 		return is(kind, false, string(broker.ReasonOf(unread)), fmt.Sprintf("%s; its broker cannot be read: %s", underWay, unread))
 	case trying && fleet.IsQuota(refusal):
 		return is(kind, true, reasonWaitingForQuota, fmt.Sprintf("%s; %s", underWay, refusal))
+	case now != (revision.Verdict{}):
+		return is(kind, false, now.Reason, fmt.Sprintf("%s; %s", underWay, now.Message))
+	case trying && wasStopped:
+		return is(kind, false, kept.Reason, fmt.Sprintf("%s; when it was last tried: %s", underWay, kept.Message))
 	case trying && refusal != nil:
-		return is(kind, false, reasonCanaryRefused, fmt.Sprintf("%s; %s", underWay, refusal))
-	case obstacle != (planner.Obstacle{}):
-		return is(kind, false, string(obstacle.Reason), fmt.Sprintf("%s; pod %s: %s", underWay, obstacle.Pod, obstacle.Message))
+		return is(kind, true, reasonCanaryStarting, fmt.Sprintf("%s; a pod of the new one is tried again: %s", underWay, refusal))
 	case trying:
 		return is(kind, true, reasonCanaryStarting, fmt.Sprintf("%s until a pod of the new one has been ready for %s", underWay, rolloutOf(s.qw.Spec.Rollout).MinReady))
 	}

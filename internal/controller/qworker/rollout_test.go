@@ -102,6 +102,42 @@ func TestABadImageStopsTheRolloutAndACorrectionGoesOn(t *testing.T) {
 	c.awaitCondition("w", v1alpha1.ConditionProgressing, metav1.ConditionTrue, "CanaryStarting")
 }
 
+// A fleet that is scaled to none keeps no canary, and why the rollout stopped is not forgotten with it.
+func TestAStoppedRolloutIsRememberedAtZero(t *testing.T) {
+	t.Parallel()
+	c := newCluster(t)
+	q := makeQWorker("w").replicas(0, 10)
+	c.push(q.queueName(), 1)
+	before := c.settled(q, 1)
+
+	c.setImage("w", "worker:broken")
+	canary := c.awaitCanary("w", before)
+	c.patchStatus(canary, func(s *corev1.PodStatus) {
+		s.ContainerStatuses = []corev1.ContainerStatus{{Name: "worker", State: corev1.ContainerState{
+			Waiting: &corev1.ContainerStateWaiting{Reason: "ImagePullBackOff", Message: "no such \"image\""},
+		}}}
+	})
+	c.awaitCondition("w", v1alpha1.ConditionProgressing, metav1.ConditionFalse, "CanaryFailing")
+
+	c.do("DEL", q.queueName())
+	c.eventually("no canary", func() string {
+		if _, canaries := of(c.pods("w"), before); len(canaries) > 0 {
+			return "there is one"
+		}
+		return ""
+	})
+	c.push(q.queueName(), 1) // and another one, of which nothing is known yet
+	c.awaitCanary("w", before)
+	c.awaitCondition("w", v1alpha1.ConditionReady, metav1.ConditionTrue, "Ready")
+	stopped := c.awaitCondition("w", v1alpha1.ConditionProgressing, metav1.ConditionFalse, "CanaryFailing")
+	if want := `when it was last tried: pod ` + canary.Name + `: ImagePullBackOff: no such "image"`; !strings.Contains(stopped.Message, want) {
+		t.Errorf("the message has not %q: %s", want, stopped.Message)
+	}
+
+	c.setImage("w", "worker:2")
+	c.awaitCondition("w", v1alpha1.ConditionProgressing, metav1.ConditionTrue, "CanaryStarting")
+}
+
 func TestACanaryMustStayReady(t *testing.T) {
 	t.Parallel()
 	c := newCluster(t)

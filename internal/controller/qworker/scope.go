@@ -92,7 +92,7 @@ func (s *scope) reconcile(ctx context.Context) error {
 	s.decide(ctx)
 	err := s.act(ctx)
 	s.raiseRunning(ctx)
-	return errors.Join(err, s.finish(ctx))
+	return errors.Join(err, s.keepVerdict(ctx), s.finish(ctx))
 }
 
 // observe reads everything that the decision depends on, but for the queue.

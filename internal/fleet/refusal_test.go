@@ -1,0 +1,33 @@
+package fleet
+
+import (
+	"errors"
+	"testing"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+)
+
+func TestOnlyARefusalIsAVerdict(t *testing.T) {
+	pods := schema.GroupResource{Resource: "pods"}
+	cases := map[string]struct {
+		err  error
+		want bool
+	}{
+		"pod security":           {apierrors.NewForbidden(pods, "p", errors.New("violates PodSecurity")), true},
+		"an invalid pod":         {apierrors.NewInvalid(schema.GroupKind{Kind: "Pod"}, "p", nil), true},
+		"a webhook that denies":  {&apierrors.StatusError{ErrStatus: metav1.Status{Code: 400, Message: `admission webhook "a.b" denied the request: no`}}, true},
+		"a webhook that is away": {apierrors.NewInternalError(errors.New(`failed calling webhook "a.b"`)), false},
+		"too many requests":      {apierrors.NewTooManyRequests("slow down", 1), false},
+		"a time-out":             {apierrors.NewServerTimeout(pods, "create", 1), false},
+		"a lost connection":      {errors.New("http2: client connection lost"), false},
+	}
+	for name, c := range cases {
+		t.Run(name, func(t *testing.T) {
+			if got := CreationRefused(&CreateError{Revision: "r", pod: "p", err: c.err}); got != c.want {
+				t.Errorf("CreationRefused(%v) = %t", c.err, got)
+			}
+		})
+	}
+}
