@@ -42,6 +42,8 @@ type memory struct {
 	departure time.Time
 	// refusals has the revisions of which the API server refused a pod.
 	refusals map[string]refusal
+	// declined is true where the ScalerConfig, as it was last seen, says that tasks are not ours to give back.
+	declined bool
 	// searched has the places in which the processing lists of pods that this process never saw were looked for.
 	searched map[place]bool
 	// watches has the keys under which the backlog watches queues for this QWorker.
