@@ -2,6 +2,7 @@ package fleet
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -102,15 +103,22 @@ func (f *Fleets) verify(ctx context.Context, qw *v1alpha1.QWorker) error {
 	return nil
 }
 
+// ErrNotOurs is the answer to who asks for a pod that is there and is no worker of the QWorker any more, as after a
+// deletion that orphans it.
+var ErrNotOurs = errors.New("the pod is not the QWorker's any more")
+
 // Gone reports whether the API server has no pod of this name.
-func (f *Fleets) Gone(ctx context.Context, namespace, pod string) (bool, error) {
+func (f *Fleets) Gone(ctx context.Context, qw *v1alpha1.QWorker, pod string) (bool, error) {
 	object := &metav1.PartialObjectMetadata{TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: "Pod"}}
-	err := f.live.Get(ctx, types.NamespacedName{Namespace: namespace, Name: pod}, object)
+	err := f.live.Get(ctx, types.NamespacedName{Namespace: qw.Namespace, Name: pod}, object)
 	if apierrors.IsNotFound(err) {
 		return true, nil
 	}
 	if err != nil {
 		return false, fmt.Errorf("asking for the pod %s, %w", pod, err)
+	}
+	if !metav1.IsControlledBy(object, qw) {
+		return false, ErrNotOurs
 	}
 	return false, nil
 }

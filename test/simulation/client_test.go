@@ -109,6 +109,7 @@ func fill(into, object client.Object) {
 func metaOf(object client.Object) *metav1.ObjectMeta {
 	return &metav1.ObjectMeta{
 		Namespace: object.GetNamespace(), Name: object.GetName(), UID: object.GetUID(), ResourceVersion: object.GetResourceVersion(),
+		OwnerReferences: object.GetOwnerReferences(),
 	}
 }
 

@@ -61,7 +61,11 @@ func (s *scope) finish(ctx context.Context) error {
 	if !emptied {
 		return nil
 	}
-	return s.release(ctx)
+	if err := s.release(ctx); err != nil {
+		return err
+	}
+	s.reportAbandoned()
+	return nil
 }
 
 // neverRead reports whether the queue was never once read, by this process or an earlier one. Nobody has worked
@@ -70,7 +74,7 @@ func (s *scope) neverRead() bool { return !s.reading.Known && s.status.Queue == 
 
 // outstanding counts the pods whose tasks have yet to be given back before the QWorker may go.
 func (s *scope) outstanding() int {
-	if s.neverRead() {
+	if s.neverRead() || !s.reclaims() {
 		return 0
 	}
 	n := s.memory.outstanding()

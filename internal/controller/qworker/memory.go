@@ -46,6 +46,8 @@ type memory struct {
 	refusals map[string]refusal
 	// busyHolders has the pods with a grant that were at a task, and when they were last seen at it.
 	busyHolders map[string]time.Time
+	// declined is true where the ScalerConfig, as it was last seen, says that tasks are not ours to give back.
+	declined bool
 	// searched has the places in which the processing lists of pods that this process never saw were looked for.
 	searched map[place]bool
 	// watches has the keys under which the backlog watches queues for this QWorker.

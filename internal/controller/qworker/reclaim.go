@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sync/errgroup"
 	corev1 "k8s.io/api/core/v1"
 
+	"github.com/quickube/qscaler/internal/broker"
 	"github.com/quickube/qscaler/internal/fleet"
 )
 
@@ -23,13 +24,13 @@ const parallelReclaims = 32
 // ended, before those are removed, and of pods that are gone. A dead worker is known by its pod, never by a
 // timer, so nothing here can take a task from a worker that is alive but slow.
 func (s *scope) giveBack(ctx context.Context) {
-	if !s.reclaims() {
+	if s.memory.declined {
 		clear(s.memory.lost)
 		clear(s.memory.retries)
 		clear(s.memory.searched)
 		return
 	}
-	if s.config == nil {
+	if !s.reclaims() || (s.config == nil && !s.deleting()) { // one that is away for a moment may come back changed
 		return
 	}
 	s.findStrays()
@@ -63,6 +64,11 @@ const (
 // noteReclaim remembers what came of giving a pod's tasks back.
 func (s *scope) noteReclaim(pod string, moved int64, err error) {
 	m := s.memory
+	if errors.Is(err, fleet.ErrNotOurs) { // somebody else looks after it now, and what it holds
+		delete(m.lost, pod)
+		delete(m.retries, pod)
+		return
+	}
 	if err != nil {
 		delay := min(max(2*m.retries[pod].delay, reclaimRetryBase), reclaimRetryMax)
 		again := retry{delay: delay, at: s.now.Add(delay)}
@@ -105,7 +111,7 @@ type reclaimed struct {
 // reclaim gives a pod's tasks back. Several run at once, and none may touch the memory.
 func (s *scope) reclaim(ctx context.Context, d deadPod) (int64, error) {
 	if d.vanished {
-		gone, err := s.fleets.Gone(ctx, s.qw.Namespace, d.pod)
+		gone, err := s.fleets.Gone(ctx, s.qw, d.pod)
 		if err != nil {
 			return 0, err
 		}
@@ -123,14 +129,28 @@ func (s *scope) reclaim(ctx context.Context, d deadPod) (int64, error) {
 	return moved, nil
 }
 
-// reclaims reports whether the tasks of dead workers are ours to give back. A ScalerConfig that is away for a
-// moment says nothing about that.
-func (s *scope) reclaims() bool {
-	if s.config == nil {
-		return !s.deleting()
+// reclaims reports whether the tasks of dead workers are ours to give back.
+func (s *scope) reclaims() bool { return !s.memory.declined && !s.abandons() }
+
+// abandonAfter is for how long a deleted QWorker waits for a broker whose ScalerConfig is gone too: both may have
+// been uninstalled together.
+const abandonAfter = time.Minute
+
+// abandons reports whether a deleted QWorker has no way any more to give tasks back. Its ScalerConfig may have been
+// deleted with it; that does not matter while the connection works.
+func (s *scope) abandons() bool {
+	if s.config != nil || !s.deleting() {
+		return false
 	}
-	reclaim := s.config.Spec.Config.Reclaim
-	return reclaim == nil || *reclaim
+	if s.queueRevision() == nil {
+		return true
+	}
+	r := s.backlog.Last(s.mainKey())
+	if r.Err == nil {
+		return false
+	}
+	s.wakeAt(r.ErrSince.Add(abandonAfter))
+	return broker.Lasting(r.Err) || s.now.Sub(r.ErrSince) >= abandonAfter
 }
 
 // lingering is for how long the list of a pod that is gone is still looked at: a request that its worker had

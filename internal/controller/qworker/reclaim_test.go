@@ -184,3 +184,29 @@ func TestWhatDiedUnseenOnAFormerQueueIsFound(t *testing.T) {
 	c.awaitLength(redislist.Processing(q.queueName(), p.Name), 0)
 	c.awaitLength(q.queueName(), 1)
 }
+
+// Whoever deletes everything at once does not mean the tasks.
+func TestTasksReturnThoughTheScalerConfigIsDeletedToo(t *testing.T) {
+	t.Parallel()
+	c := newCluster(t)
+	q := makeQWorker("w")
+	p := c.busy(q)
+	for _, object := range []client.Object{q.QWorker, c.configOf("config")} {
+		if err := c.Delete(t.Context(), object); err != nil {
+			t.Fatal(err)
+		}
+	}
+	c.awaitGrants("w", 1)
+	c.lose(p)
+	c.awaitGone(q.QWorker)
+	c.awaitLength(q.queueName(), 1)
+}
+
+func (c *cluster) configOf(name string) *v1alpha1.ScalerConfig {
+	c.Helper()
+	var config v1alpha1.ScalerConfig
+	if err := c.Get(c.Context(), client.ObjectKey{Namespace: c.namespace, Name: name}, &config); err != nil {
+		c.Fatal(err)
+	}
+	return &config
+}

@@ -8,6 +8,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/quickube/qscaler/api/v1alpha1"
@@ -102,6 +103,7 @@ func (s *scope) observe(ctx context.Context) error {
 	switch {
 	case err == nil:
 		s.config = &config
+		s.memory.declined = !ptr.Deref(config.Spec.Config.Reclaim, true)
 	case !apierrors.IsNotFound(err):
 		return err
 	}
