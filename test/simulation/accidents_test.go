@@ -156,7 +156,10 @@ func (w *world) change() {
 			*image = fmt.Sprintf("good:%d", max(w.images-1, 1))
 		case 4:
 			amounts := []intstr.IntOrString{intstr.FromInt32(0), intstr.FromInt32(2), intstr.FromString("25%"), intstr.FromString("50%")}
-			surge, unavailable := amounts[1+w.IntN(3)], amounts[w.IntN(4)]
+			surge, unavailable := amounts[w.IntN(4)], amounts[w.IntN(4)]
+			if surge == amounts[0] && unavailable == amounts[0] {
+				unavailable = amounts[1] // admission refuses both to be 0
+			}
 			q.Spec.Rollout.MaxSurge, q.Spec.Rollout.MaxUnavailable = &surge, &unavailable
 			q.Spec.Rollout.Paused = w.oneIn(5)
 			q.Spec.ScaleConfig.MinReplicas = int32(w.IntN(4))

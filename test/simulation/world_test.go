@@ -174,6 +174,7 @@ func (w *world) states(list []client.Object) []planner.Pod {
 			now := fleet.StateOfNode(w.server.get(nodes, pod.Spec.NodeName).(*corev1.Node), nil)
 			shown := fleet.StateOfNode(w.view.objects[nodes][pod.Spec.NodeName].(*corev1.Node), nil)
 			states[i].Lost = now.Lost || shown.Lost
+			states[i].NodeLeaving = now.Leaving || shown.Leaving
 		}
 	}
 	return states
