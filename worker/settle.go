@@ -19,6 +19,9 @@ type settlement struct {
 const (
 	// settleBatch bounds how many acknowledgements go out together.
 	settleBatch = 1024
+	// settleBytes bounds them, too: an acknowledgement carries the whole task, and what has not come through
+	// within a time-out would be sent anew from the beginning, for ever. A task that is longer goes out alone.
+	settleBytes = 1 << 20
 	// operationTimeout bounds one operation of the broker.
 	operationTimeout = 5 * time.Second
 	// retryPause is the pause after a failed operation. It is longer than takeWait: a BLMOVE whose connection
@@ -68,9 +71,27 @@ func (r *run) bring(batch []settlement) {
 		}
 		r.untilAnswered(func(ctx context.Context) error { return r.bringOne(ctx, s) })
 	}
-	if len(done) == 0 {
-		return
+	for len(done) > 0 {
+		n := portion(done)
+		r.bringDone(done[:n])
+		done = done[n:]
 	}
+}
+
+// portion is how many of the first settlements go out together; at least one.
+func portion(done []settlement) (n int) {
+	bytes := 0
+	for _, s := range done {
+		if bytes += len(s.task.Element); n > 0 && bytes > settleBytes {
+			break
+		}
+		n++
+	}
+	return n
+}
+
+// bringDone acknowledges tasks in one step.
+func (r *run) bringDone(done []settlement) {
 	items, tasks := make([]store.Item, len(done)), make([]*held, len(done))
 	for i, s := range done {
 		items[i], tasks[i] = s.task.Item, s.task
