@@ -159,7 +159,7 @@ func (c *Client) DeadLetters(ctx context.Context, queue string, after, limit int
 	letters := make([]DeadLetter, len(elements))
 	for i, element := range elements {
 		if letters[i], err = ParseDeadLetter(element); err != nil {
-			return nil, err
+			letters[i] = unreadable(element, err) // one line is not to hide the others
 		}
 	}
 	return letters, nil
@@ -170,6 +170,9 @@ var replayScript = rueidis.NewLuaScript(redislist.ReplayScript)
 // Replay gives a dead letter back to its queue as a task that was never tried, with the same identifier. It is
 // not ok when somebody else has replayed or dropped it.
 func (c *Client) Replay(ctx context.Context, queue string, d DeadLetter) (ok bool, err error) {
+	if err := redislist.CheckID(d.ID); err != nil {
+		return false, fmt.Errorf("replaying a dead letter of %s (%s), %w", queue, d.Error, err)
+	}
 	t := redislist.Task{ID: d.ID, First: d.First, Headers: d.Headers, Payload: string(d.Payload)}
 	moved, err := replayScript.Exec(ctx, c.redis, []string{redislist.Dead(queue), queue}, []string{d.raw, t.Element()}).AsInt64()
 	if err != nil {

@@ -10,7 +10,8 @@ import (
 	"github.com/quickube/qscaler/worker/internal/store"
 )
 
-// DeadLetter is a task that was given up.
+// DeadLetter is a task that was given up. Where the list has something else, its ID is empty, its Payload is the
+// line as it stands, and its Error says what is wrong: it can be dropped, and not replayed.
 type DeadLetter struct {
 	ID       string
 	Payload  []byte
@@ -40,13 +41,21 @@ type letter struct {
 func letterOf(t *held, attempts int, err error, died time.Time) string {
 	l := letter{
 		ID: t.ID, Error: err.Error(), Attempts: attempts, First: t.First, Died: died.UTC().Truncate(time.Millisecond),
-		Headers: t.Headers, Payload: t.Payload,
+		Headers: headersOf(t.Item), Payload: t.Payload,
 	}
 	if !utf8.ValidString(t.Payload) {
 		l.Payload, l.Base64 = "", base64.StdEncoding.EncodeToString([]byte(t.Payload))
 	}
-	data, _ := json.Marshal(l) // of strings, numbers and times: it cannot fail
+	data, failed := json.Marshal(l)
+	if failed != nil {
+		return t.Element // a letter that is hard to read is better than a task that is gone
+	}
 	return string(data)
+}
+
+// unreadable is what can be said of a line that is no dead letter.
+func unreadable(raw string, err error) DeadLetter {
+	return DeadLetter{Error: fmt.Sprintf("the line cannot be read: %v", err), Payload: []byte(raw), raw: raw}
 }
 
 // ParseDeadLetter reads a dead letter as it stands in Redis.

@@ -20,6 +20,7 @@ const stampLua = `local function stamp(e, reservation, now)
   if not id or #id > 128 or #failed > 9 or #lost > 9 or #first > 15 or #length > 9 or tonumber(length) > #rest then
     return 'qscaler:1:' .. reservation .. ':0:0:' .. now .. ':' .. reservation .. ':0:' .. e, false
   end
+  if tonumber(first) > 253402300799999 then first = '253402300799999' end
   local suspect = tonumber(lost) > 0
   if before ~= '' then lost = string.format('%d', math.min(lost + 1, 999999999)); suspect = true end
   return 'qscaler:1:' .. id .. ':' .. failed .. ':' .. lost .. ':' .. first .. ':' .. reservation .. ':' .. length .. ':' .. rest, suspect

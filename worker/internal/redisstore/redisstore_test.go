@@ -3,6 +3,7 @@ package redisstore_test
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -92,7 +93,7 @@ var hostile = []string{
 	"qscaler:1:x:0:0:0:r.1:0:payload", "qscaler:1:x:0:0:0::9:short", "qscaler:1:x:0:0:0::5:short", `qscaler:1:x:0:0:0::9:{"k":"v"}rest`,
 	"qscaler:1::0:0:0::0:no id", "qscaler:1:a b:0:0:0::0:a space", "qscaler:1:x:-1:0:0::0:", "qscaler:1:x:+1:0:0::0:",
 	"qscaler:1:x:9999999999:0:0::0:too many digits", "qscaler:1:x:0:9999999999:0::0:", "qscaler:1:x:0:0:9999999999999999::0:",
-	"qscaler:1:x:0:0:0::9999999999:", "qscaler:1:x:000000001:0:0::0:zeros", "qscaler:1:x:0:999999999:0:r:0:most losses",
+	"qscaler:1:x:0:0:0::9999999999:", "qscaler:1:x:000000001:0:0::0:zeros", "qscaler:1:x:0:0:999999999999999::0:in the year 33658", "qscaler:1:x:0:999999999:0:r:0:most losses",
 	"qscaler:1:\u00e9:0:0:0::0:no ASCII", "qscaler:1:x:0:0:0:r r:0:", "qscaler:2:x:0:0:0::0:", " qscaler:1:x:0:0:0::0:",
 	"qscaler:1:" + string(make([]byte, 200)) + ":0:0:0::0:", "qscaler:1:x:0:0:0::0:\x00\x00", "qscaler:1:x:0:0:0::01:xy",
 }
@@ -125,6 +126,10 @@ func FuzzScriptsAndGoAgree(f *testing.F) {
 			}
 			if got.ID != want.ID || got.Payload != want.Payload || got.Failed != want.Failed || got.Lost != lost {
 				t.Errorf("%q was read as %+v by the scripts and as %+v by Go", element, got, want)
+			}
+			// Not as Parse has it, which would hide what the script has left.
+			if first, err := strconv.ParseInt(strings.Split(items[0].Element, ":")[5], 10, 64); first != want.First.UnixMilli() {
+				t.Errorf("%q was stamped as %q (%v), and is of %s", element, items[0].Element, err, want.First)
 			}
 		}
 		if was, err := s.Done(t.Context(), items[0]); err != nil || !was[0] {
