@@ -3,6 +3,7 @@ package worker
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 )
 
@@ -25,16 +26,17 @@ func (r *run) attempt(t *held) {
 		return
 	}
 	if r.options.timeout > 0 {
-		timer := time.AfterFunc(r.options.timeout, func() { cancel(ErrTimeout) })
-		defer timer.Stop()
+		var stop context.CancelFunc
+		ctx, stop = context.WithTimeoutCause(ctx, r.options.timeout, ErrTimeout)
+		defer stop()
 	}
 	r.options.observer.Started(task)
 	began := time.Now()
 	err := r.handler(ctx, task)
 	took := time.Since(began)
 	r.pace.note(took)
-	if err != nil && errors.Is(context.Cause(ctx), ErrTimeout) && errors.Is(err, context.Canceled) {
-		err = ErrTimeout // what the handler says is only that it was told to stop
+	if err != nil && errors.Is(context.Cause(ctx), ErrTimeout) && !errors.Is(err, ErrTimeout) {
+		err = fmt.Errorf("%w: %w", ErrTimeout, err) // beside what the handler says: it may have decided what is to come of the task
 	}
 	r.end(t, task, err, took)
 }

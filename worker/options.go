@@ -58,8 +58,9 @@ func (o options) check() error {
 // counts messages, not workers' slots: with a concurrency of n, set messagesPerWorker to about n.
 func WithConcurrency(n int) Option { return func(o *options) { o.concurrency = n } }
 
-// WithTimeout bounds each attempt. When it is up, the task's context is cancelled with ErrTimeout; the attempt
-// ends when the handler returns, which it should do then. The default is 0: a task takes as long as it takes.
+// WithTimeout bounds each attempt: the task's context has a deadline, and ErrTimeout as its cause. The attempt
+// ends when the handler returns, which it should do then; what it returns counts as ever, and ErrTimeout is added
+// to an error. The default is 0: a task takes as long as it takes.
 func WithTimeout(d time.Duration) Option { return func(o *options) { o.timeout = d } }
 
 // WithRetries sets how often a task is tried again before it becomes a dead letter, 0 or more; the default is

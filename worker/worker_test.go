@@ -230,33 +230,6 @@ func TestAPanicEndsTheTaskAndNotTheWorker(t *testing.T) {
 	}
 }
 
-// A task that takes too long is told so, and tried again when its handler has returned.
-func TestATimeout(t *testing.T) {
-	b := newBench(t)
-	b.do("LPUSH", queue, "slow")
-	causes := make(chan error, 10)
-	r := b.start(func(ctx context.Context, _ *worker.Task) error {
-		<-ctx.Done()
-		causes <- context.Cause(ctx)
-		return ctx.Err()
-	}, worker.WithTimeout(20*time.Millisecond), worker.WithRetries(0))
-	if cause := receive(b, causes, "time-out"); !errors.Is(cause, worker.ErrTimeout) {
-		t.Errorf("the cause is %v", cause)
-	}
-	b.eventually("the dead letter", func() string {
-		if b.dead() != 1 {
-			return "there is none"
-		}
-		return ""
-	})
-	r.cancel()
-	r.left()
-	letters, err := worker.NewClient(b.redis).DeadLetters(t.Context(), queue, 0, 1)
-	if err != nil || letters[0].Error != worker.ErrTimeout.Error() {
-		t.Errorf("the letters are %+v (%v)", letters, err)
-	}
-}
-
 // A handler gives its task back at a checkpoint; another worker takes it next, and no attempt is counted.
 func TestHandingBack(t *testing.T) {
 	b := newBench(t)
