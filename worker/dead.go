@@ -38,9 +38,10 @@ type letter struct {
 	Base64  string `json:"payloadBase64,omitempty"`
 }
 
+// letterOf is the dead letter of a task. An error whose Error method panics is none the less written: fmt sees to it.
 func letterOf(t *held, attempts int, err error, died time.Time) string {
 	l := letter{
-		ID: t.ID, Error: err.Error(), Attempts: attempts, First: t.First, Died: died.UTC().Truncate(time.Millisecond),
+		ID: t.ID, Error: fmt.Sprint(err), Attempts: attempts, First: t.First, Died: died.UTC().Truncate(time.Millisecond),
 		Headers: headersOf(t.Item), Payload: t.Payload,
 	}
 	if !utf8.ValidString(t.Payload) {

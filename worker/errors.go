@@ -24,6 +24,9 @@ var (
 // errWorkerEnded is the error of a task whose worker was killed in each attempt.
 var errWorkerEnded = errors.New("its worker ended before the task did")
 
+// errGone is the error of a handler that neither returned nor panicked: runtime.Goexit, or t.FailNow in a test.
+var errGone = errors.New("the handler ended its goroutine")
+
 // Permanent marks an error that no further attempt can mend: the task becomes a dead letter at once.
 // Permanent(nil) is nil.
 func Permanent(err error) error {

@@ -1,10 +1,12 @@
 package worker
 
 import (
+	"errors"
 	"fmt"
 	"log/slog"
 	"math"
 	"math/rand/v2"
+	"slices"
 	"time"
 )
 
@@ -30,6 +32,8 @@ type options struct {
 	middleware  []Middleware
 	log         *slog.Logger
 	observer    Observer
+	// wrong is what cannot be seen in the others.
+	wrong error
 }
 
 func defaults() options {
@@ -44,12 +48,22 @@ func defaults() options {
 
 func (o options) check() error {
 	switch {
+	case o.wrong != nil:
+		return o.wrong
 	case o.concurrency < 1 || o.concurrency > MaxConcurrency:
 		return fmt.Errorf("WithConcurrency(%d): it must be 1 to %d", o.concurrency, MaxConcurrency)
 	case o.retries < 0:
 		return fmt.Errorf("WithRetries(%d): it must be 0 or more", o.retries)
 	case o.timeout < 0:
 		return fmt.Errorf("WithTimeout(%s): it must be 0, which is none, or more", o.timeout)
+	case o.backoff == nil:
+		return errors.New("WithBackoff(nil): without the option, the default is Exponential(1s, 1h)")
+	case slices.ContainsFunc(o.middleware, func(m Middleware) bool { return m == nil }):
+		return errors.New("WithMiddleware(nil): leave it out where there is none")
+	case o.log == nil:
+		return errors.New("WithLogger(nil): for no log, use slog.New(slog.DiscardHandler)")
+	case o.observer == nil:
+		return errors.New("WithObserver(nil): leave it out where there is none")
 	}
 	return nil
 }
@@ -73,7 +87,8 @@ func WithBackoff(backoff func(failures int) time.Duration) Option {
 	return func(o *options) { o.backoff = backoff }
 }
 
-// WithMiddleware wraps the handler: the first is the outermost. Recover is always there, the innermost.
+// WithMiddleware wraps the handler: the first is the outermost. Recover is always there, the innermost and the
+// outermost.
 func WithMiddleware(m ...Middleware) Option {
 	return func(o *options) { o.middleware = append(o.middleware, m...) }
 }

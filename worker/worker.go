@@ -19,21 +19,33 @@ import (
 type Worker struct {
 	handler Handler
 	options options
+	// wrong is what Run has to say of them.
+	wrong error
 }
 
-// New returns a worker. Run says what is wrong with the options.
+// New returns a worker. Run says what is wrong with the handler and the options.
 func New(handler Handler, opts ...Option) *Worker {
 	w := &Worker{options: defaults()}
 	for _, option := range opts {
+		if option == nil {
+			option = func(o *options) { o.wrong = errors.New("an option is nil") }
+		}
 		option(&w.options)
 	}
-	w.handler = handler
-	if handler != nil {
-		w.handler = Recover(handler)
+	if w.wrong = w.options.check(); handler == nil {
+		w.wrong = errors.New("the worker has no handler")
 	}
+	if w.wrong != nil {
+		return w
+	}
+	w.handler = Recover(handler) // so that middleware sees a panic as an error
 	for _, middleware := range slices.Backward(w.options.middleware) {
-		w.handler = middleware(w.handler)
+		if w.handler = middleware(w.handler); w.handler == nil {
+			w.wrong = errors.New("WithMiddleware: one has returned no handler")
+			return w
+		}
 	}
+	w.handler = Recover(w.handler) // and theirs ends the task alone, too
 	return w
 }
 
@@ -50,11 +62,8 @@ func Run(ctx context.Context, handler Handler, opts ...Option) error {
 // the package contract. An environment or an option that is wrong is an error at once; a broker that does not
 // answer is waited for.
 func (w *Worker) Run(ctx context.Context) error {
-	if w.handler == nil {
-		return errors.New("the worker has no handler")
-	}
-	if err := w.options.check(); err != nil {
-		return err
+	if w.wrong != nil {
+		return w.wrong
 	}
 	broker, injected := inject.From(ctx)
 	if !injected {

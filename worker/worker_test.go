@@ -324,6 +324,9 @@ func TestATaskThatKillsItsWorkers(t *testing.T) {
 
 func TestWhatIsWrongIsSaidAtOnce(t *testing.T) {
 	fine := func(context.Context, *worker.Task) error { return nil }
+	wrap := worker.WithMiddleware(func(next worker.Handler) worker.Handler {
+		return func(ctx context.Context, t *worker.Task) error { return next(ctx, t) }
+	})
 	cases := map[string]struct {
 		handler worker.Handler
 		opt     worker.Option
@@ -331,6 +334,13 @@ func TestWhatIsWrongIsSaidAtOnce(t *testing.T) {
 		words   string
 	}{
 		"no handler":          {nil, worker.WithRetries(1), [2]string{}, "no handler"},
+		"none in middleware":  {nil, wrap, [2]string{}, "no handler"},
+		"no option":           {fine, nil, [2]string{}, "option is nil"},
+		"no back-off":         {fine, worker.WithBackoff(nil), [2]string{}, "WithBackoff(nil)"},
+		"no middleware":       {fine, worker.WithMiddleware(nil), [2]string{}, "WithMiddleware(nil)"},
+		"no logger":           {fine, worker.WithLogger(nil), [2]string{}, "WithLogger(nil)"},
+		"no observer":         {fine, worker.WithObserver(nil), [2]string{}, "WithObserver(nil)"},
+		"middleware to nil":   {fine, worker.WithMiddleware(func(worker.Handler) worker.Handler { return nil }), [2]string{}, "no handler"},
 		"too much at once":    {fine, worker.WithConcurrency(1001), [2]string{}, "1 to 1000"},
 		"negative retries":    {fine, worker.WithRetries(-1), [2]string{}, "0 or more"},
 		"a negative time-out": {fine, worker.WithTimeout(-1), [2]string{}, "0, which is none, or more"},
