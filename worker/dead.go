@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
+	"strings"
 	"time"
 	"unicode/utf8"
 
@@ -47,11 +48,13 @@ func letterOf(t *held, attempts int, err error, died time.Time) string {
 	if !utf8.ValidString(t.Payload) {
 		l.Payload, l.Base64 = "", base64.StdEncoding.EncodeToString([]byte(t.Payload))
 	}
-	data, failed := json.Marshal(l)
-	if failed != nil {
+	var line strings.Builder
+	encoder := json.NewEncoder(&line)
+	encoder.SetEscapeHTML(false) // a person reads it, and may paste the payload
+	if encoder.Encode(l) != nil {
 		return t.Element // a letter that is hard to read is better than a task that is gone
 	}
-	return string(data)
+	return strings.TrimSuffix(line.String(), "\n")
 }
 
 // unreadable is what can be said of a line that is no dead letter.
