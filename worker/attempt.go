@@ -28,7 +28,7 @@ func (r *run) attempt(t *held) {
 	}
 	if r.options.timeout > 0 {
 		var stop context.CancelFunc
-		ctx, stop = context.WithTimeoutCause(ctx, r.options.timeout, ErrTimeout)
+		ctx, stop = r.withTimeout(ctx, r.options.timeout, ErrTimeout)
 		defer stop()
 	}
 	r.observe(func(o Observer) { o.Started(task) })

@@ -57,16 +57,17 @@ func TestWhatAHandlerSaysAfterItsTimeout(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			b := workertest.New(t)
 			var w *workertest.Process
-			started := make(chan struct{})
+			begun := make(chan struct{})
 			w = b.Start(func(ctx context.Context, _ *worker.Task) error {
-				<-started
+				begun <- struct{}{}
 				<-ctx.Done()
 				w.Grant("ScaleDown") // so that it takes nothing more
 				<-worker.Draining(ctx)
 				return c.say(fmt.Errorf("printing, %w", ctx.Err()))
-			}, worker.WithTimeout(10*time.Millisecond))
-			close(started)
+			}, worker.WithTimeout(10*time.Minute))
 			b.Push("task")
+			<-begun
+			b.Advance(10 * time.Minute)
 			w.Wait()
 			if got := b.String(); got != c.want {
 				t.Errorf("%s, want %s", got, c.want)

@@ -105,6 +105,8 @@ type run struct {
 	kill  context.CancelCauseFunc
 	// killed is closed by a second signal, or by a test.
 	killed <-chan struct{}
+	// withTimeout bounds an attempt.
+	withTimeout func(context.Context, time.Duration, error) (context.Context, context.CancelFunc)
 
 	intake
 }
@@ -112,10 +114,13 @@ type run struct {
 func (w *Worker) newRun(ctx context.Context, broker inject.Broker) *run {
 	r := &run{
 		handler: w.handler, options: w.options, queue: broker.Queue,
-		leave: newLeave(broker.DrainFile), hands: newHands(), pace: newPace(),
+		leave: newLeave(broker.DrainFile, broker.Looks), hands: newHands(), pace: newPace(),
 		slots:       make(chan struct{}, w.options.concurrency),
 		begun:       make(chan *held),
 		settlements: make(chan settlement, 4*settleBatch), // so that a slow disk of the broker's holds up no hand
+	}
+	if r.withTimeout = broker.WithTimeout; r.withTimeout == nil {
+		r.withTimeout = context.WithTimeoutCause
 	}
 	r.killed = r.leave.killed
 	if broker.Killed != nil {
