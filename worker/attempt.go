@@ -45,13 +45,18 @@ func (r *run) attempt(t *held) {
 	if err != nil && errors.Is(context.Cause(ctx), ErrTimeout) && !errors.Is(err, ErrTimeout) {
 		err = fmt.Errorf("%w: %w", ErrTimeout, err) // beside what the handler says: it may have decided what is to come of the task
 	}
+	if errors.Is(context.Cause(ctx), ErrLost) {
+		r.observe(func(o Observer) { o.Ended(task, Lost, took) })
+		r.hands.drop(t) // there is nothing of ours in the list to settle
+		return
+	}
 	r.end(t, task, err, took)
 }
 
 // end has what comes of an attempt be settled.
 func (r *run) end(t *held, task *Task, err error, took time.Duration) {
 	s := r.decide(t, task, err)
-	s.task = t
+	s.task, s.seen = t, task
 	r.observe(func(o Observer) { o.Ended(task, s.outcome, took) })
 	r.hands.settle(t)
 	select {

@@ -11,6 +11,7 @@ import (
 // settlement is what is to come of a task, on its way to the broker.
 type settlement struct {
 	task    *held
+	seen    *Task // as the handler saw it
 	outcome Outcome
 	wait    time.Duration // of Retried
 	letter  string        // of Dead
@@ -69,7 +70,16 @@ func (r *run) bring(batch []settlement) {
 			done = append(done, s)
 			continue
 		}
-		r.untilAnswered(func(ctx context.Context) error { return r.bringOne(ctx, s) })
+		asked := 0
+		r.untilAnswered(func(ctx context.Context) error {
+			asked++
+			was, err := r.bringOne(ctx, s)
+			if err == nil && !was {
+				r.vain(s, asked)
+			}
+			return err
+		})
+		r.hands.drop(s.task)
 	}
 	for len(done) > 0 {
 		n := portion(done)
@@ -104,8 +114,8 @@ func (r *run) bringDone(done []settlement) {
 			return err
 		}
 		for i, ours := range was {
-			if !ours && asked == 1 { // asked again, it may have been ours the first time
-				r.options.log.Warn("a task is done whose reservation was lost: it may be done twice", "queue", r.queue, "id", items[i].ID)
+			if !ours {
+				r.vain(done[i], asked)
 			}
 		}
 		return nil
@@ -113,20 +123,31 @@ func (r *run) bringDone(done []settlement) {
 	r.hands.drop(tasks...)
 }
 
-func (r *run) bringOne(ctx context.Context, s settlement) (err error) {
+func (r *run) bringOne(ctx context.Context, s settlement) (was bool, err error) {
 	switch s.outcome {
 	case Retried:
-		_, err = r.store.Retry(ctx, s.task.Item, s.wait)
+		return r.store.Retry(ctx, s.task.Item, s.wait)
 	case Dead:
-		_, err = r.store.Bury(ctx, s.task.Item, s.letter)
+		return r.store.Bury(ctx, s.task.Item, s.letter)
 	case HandedBack:
-		_, err = r.store.Return(ctx, s.task.Item)
-	case Done:
+		each, err := r.store.Return(ctx, s.task.Item)
+		return err == nil && each[0], err
+	case Done, Lost: // acknowledged with others, and never
 	}
-	if err == nil {
-		r.hands.drop(s.task)
+	return true, nil
+}
+
+// vain says that nothing has come of an outcome, because the list did not hold the task any more. Asked again,
+// nobody knows: it may have been there the first time, and the answer was lost.
+func (r *run) vain(s settlement, asked int) {
+	if asked > 1 {
+		return
 	}
-	return err
+	r.options.log.Warn("a task's end counts for nothing: its reservation is gone, with a pod that was taken for dead or with the broker's data",
+		"queue", r.queue, "id", s.seen.ID, "outcome", s.outcome)
+	if o, ok := r.options.observer.(LossObserver); ok {
+		r.observe(func(Observer) { o.EndedInVain(s.seen, s.outcome) })
+	}
 }
 
 // untilAnswered repeats an operation until the broker has answered it, or the worker is killed.
