@@ -347,6 +347,12 @@ func TestWhatIsWrongIsSaidAtOnce(t *testing.T) {
 		"no queue":            {fine, worker.WithRetries(1), [2]string{"QSCALER_QUEUE", ""}, "QSCALER_QUEUE"},
 		"another broker":      {fine, worker.WithRetries(1), [2]string{"QSCALER_BROKER", "kafka"}, "kafka"},
 		"a database by name":  {fine, worker.WithRetries(1), [2]string{"QSCALER_BROKER_DATABASE", "mail"}, "mail"},
+		"no port":             {fine, worker.WithRetries(1), [2]string{"QSCALER_BROKER_ADDRESS", "redis"}, "host:port"},
+		"no host":             {fine, worker.WithRetries(1), [2]string{"QSCALER_BROKER_ADDRESS", ":6379"}, "host:port"},
+		"a port by name":      {fine, worker.WithRetries(1), [2]string{"QSCALER_BROKER_ADDRESS", "redis:redis"}, "host:port"},
+		"an address in haste": {fine, worker.WithRetries(1), [2]string{"QSCALER_BROKER_ADDRESS", "::1:6379"}, "host:port"},
+		"TLS, perhaps":        {fine, worker.WithRetries(1), [2]string{"QSCALER_BROKER_TLS", "1"}, "true, false or empty"},
+		"insecure, perhaps":   {fine, worker.WithRetries(1), [2]string{"QSCALER_BROKER_TLS_INSECURE_SKIP_VERIFY", "True"}, "true, false or empty"},
 		"a CA that is no PEM": {fine, worker.WithRetries(1), [2]string{"QSCALER_BROKER_TLS_CA", "x"}, "PEM"},
 	}
 	for name, c := range cases {
