@@ -59,7 +59,8 @@ func Run(ctx context.Context, handler Handler, opts ...Option) error {
 // cancels the context of a task; a second signal does, and Run returns ErrKilled at once.
 //
 // The queue, the pod's name and the broker come from the environment that QScaler sets in every worker pod; see
-// the package contract. An environment or an option that is wrong is an error at once; a broker that does not
+// the package contract. Each process needs a pod's name of its own: the tasks in hand are listed under it, and a
+// second Run for the same queue and name in one process is an error. An environment or an option that is wrong is an error at once; a broker that does not
 // answer is waited for.
 func (w *Worker) Run(ctx context.Context) error {
 	if w.wrong != nil {
@@ -71,6 +72,11 @@ func (w *Worker) Run(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
+		release, err := claim(share{env.redis.InitAddress[0], env.redis.SelectDB, env.queue, env.pod})
+		if err != nil {
+			return err
+		}
+		defer release()
 		broker.Queue, broker.DrainFile = env.queue, env.drainFile
 		r := w.newRun(ctx, broker)
 		return r.do(ctx, func() (store.Store, error) {
