@@ -3,6 +3,8 @@ package worker
 import (
 	"context"
 	"errors"
+	"fmt"
+	"runtime/debug"
 	"time"
 )
 
@@ -13,7 +15,7 @@ func (r *run) attempt(t *held) {
 	if t.Failed+t.Lost > r.options.retries {
 		// The last attempt was lost with its worker, and there is to be no other.
 		task.Attempt = t.Failed + t.Lost
-		r.options.observer.Started(task)
+		r.observe(func(o Observer) { o.Started(task) })
 		r.end(t, task, errWorkerEnded, 0)
 		return
 	}
@@ -25,47 +27,86 @@ func (r *run) attempt(t *held) {
 		return
 	}
 	if r.options.timeout > 0 {
-		timer := time.AfterFunc(r.options.timeout, func() { cancel(ErrTimeout) })
-		defer timer.Stop()
+		var stop context.CancelFunc
+		ctx, stop = r.withTimeout(ctx, r.options.timeout, ErrTimeout)
+		defer stop()
 	}
-	r.options.observer.Started(task)
+	r.observe(func(o Observer) { o.Started(task) })
 	began := time.Now()
-	err := r.handler(ctx, task)
+	err := errGone
+	defer func() { // of a handler that ends its goroutine, as t.FailNow does
+		if errors.Is(err, errGone) {
+			r.end(t, task, err, time.Since(began))
+		}
+	}()
+	err = r.handler(ctx, task)
 	took := time.Since(began)
 	r.pace.note(took)
-	if err != nil && errors.Is(context.Cause(ctx), ErrTimeout) && errors.Is(err, context.Canceled) {
-		err = ErrTimeout // what the handler says is only that it was told to stop
+	if err != nil && errors.Is(context.Cause(ctx), ErrTimeout) && !errors.Is(err, ErrTimeout) {
+		err = fmt.Errorf("%w: %w", ErrTimeout, err) // beside what the handler says: it may have decided what is to come of the task
+	}
+	if errors.Is(context.Cause(ctx), ErrLost) {
+		r.observe(func(o Observer) { o.Ended(task, Lost, took) })
+		r.hands.drop(t) // there is nothing of ours in the list to settle
+		return
 	}
 	r.end(t, task, err, took)
 }
 
-// end decides what comes of an attempt.
+// end has what comes of an attempt be settled.
 func (r *run) end(t *held, task *Task, err error, took time.Duration) {
-	var (
-		permanent *permanentError
-		after     *retryAfterError
-		s         settlement
-	)
-	switch failures := t.Failed + t.Lost + 1; {
-	case err == nil:
-		s = settlement{outcome: Done}
-	case errors.Is(err, ErrHandBack):
-		s = settlement{outcome: HandedBack}
-	case errors.As(err, &permanent), failures > r.options.retries:
-		s = settlement{outcome: Dead, letter: letterOf(t, task.Attempt, err, time.Now())}
-	case errors.As(err, &after):
-		s = settlement{outcome: Retried, wait: after.after}
-	default:
-		s = settlement{outcome: Retried, wait: r.options.backoff(failures)}
-	}
-	if s.outcome == Dead {
-		r.options.log.Error("a task is a dead letter", "queue", r.queue, "id", task.ID, "attempts", task.Attempt, "error", err)
-	}
-	r.options.observer.Ended(task, s.outcome, took)
+	s := r.decide(t, task, err)
+	s.task, s.seen = t, task
+	r.observe(func(o Observer) { o.Ended(task, s.outcome, took) })
 	r.hands.settle(t)
-	s.task = t
 	select {
 	case r.settlements <- s:
 	case <-r.tasks.Done(): // killed: whoever finds the task in the list does it again
+	}
+}
+
+// decide is what comes of an attempt.
+func (r *run) decide(t *held, task *Task, err error) settlement {
+	var (
+		permanent *permanentError
+		after     *retryAfterError
+		panicked  *PanicError
+	)
+	if errors.As(err, &panicked) {
+		r.options.log.Error("a handler panicked", "queue", r.queue, "id", task.ID, "attempt", task.Attempt,
+			"panic", panicked.Value, "stack", string(panicked.Stack))
+	}
+	switch failures := t.Failed + t.Lost + 1; {
+	case err == nil:
+		return settlement{outcome: Done}
+	case errors.Is(err, ErrHandBack):
+		return settlement{outcome: HandedBack}
+	case errors.As(err, &permanent), failures > r.options.retries:
+		r.options.log.Error("a task is a dead letter", "queue", r.queue, "id", task.ID, "attempts", task.Attempt, "error", err)
+		return settlement{outcome: Dead, letter: letterOf(t, task.Attempt, err, time.Now())}
+	case errors.As(err, &after):
+		return settlement{outcome: Retried, wait: after.after}
+	default:
+		return settlement{outcome: Retried, wait: r.backoff(failures)}
+	}
+}
+
+// observe tells the observer. Its panic is not to end a worker that has other tasks in hand.
+func (r *run) observe(tell func(Observer)) {
+	defer r.rescue("the observer")
+	tell(r.options.observer)
+}
+
+// backoff is the pause before the next attempt.
+func (r *run) backoff(failures int) (wait time.Duration) {
+	defer r.rescue("the back-off")
+	wait = Exponential(DefaultMinBackoff, DefaultMaxBackoff)(failures) // should it panic
+	return r.options.backoff(failures)
+}
+
+// rescue is deferred around what is the user's and no handler.
+func (r *run) rescue(what string) {
+	if v := recover(); v != nil {
+		r.options.log.Error(what+" panicked", "queue", r.queue, "panic", v, "stack", string(debug.Stack()))
 	}
 }

@@ -107,6 +107,26 @@ func (c *chaos) kill(p *chaosPod) {
 	p.kills = append(p.kills, time.Now())
 }
 
+// leave tells a worker to leave, by a signal, and waits until it has. That is no kill: what it has done must be
+// acknowledged. One that has not come so far as to listen for signals ends by it, which is a kill.
+func (c *chaos) leave(p *chaosPod) {
+	c.Helper()
+	_ = p.cmd.Process.Signal(syscall.SIGTERM)
+	ended := make(chan error, 1)
+	go func() { ended <- p.cmd.Wait() }()
+	select {
+	case err := <-ended:
+		status, _ := p.cmd.ProcessState.Sys().(syscall.WaitStatus)
+		if status.Signaled() {
+			p.kills = append(p.kills, time.Now())
+		} else if err != nil {
+			c.Errorf("the worker in %s was told to leave, and ended with %v", p.name, err)
+		}
+	case <-time.After(patience):
+		c.Fatalf("the worker in %s was told to leave %s ago", p.name, patience)
+	}
+}
+
 // accident is something that happens.
 func (c *chaos) accident() {
 	i := c.rng.IntN(len(c.pods))
@@ -124,12 +144,16 @@ func (c *chaos) accident() {
 		c.server.Kill()
 		c.server.Restart()
 		c.redis = c.server.Client()
+	case 5: // a worker is told to leave, and another is started in its pod
+		c.leave(c.pods[i])
+		c.startIn(c.pods[i])
 	default: // connections are cut, each after some more bytes
 		c.line.cutSoon()
 	}
 }
 
-// Processes, pods and Redis are killed, and connections cut in the middle of commands and of answers. In the end
+// Processes, pods and Redis are killed, workers are told to leave, and connections cut in the middle of commands
+// and of answers. In the end
 // every task is done, and none twice but those whose worker was killed.
 func TestTheBooksBalance(t *testing.T) {
 	seed := *chaosSeed

@@ -8,12 +8,11 @@ import (
 	"os"
 	"strconv"
 	"time"
-	"unicode/utf8"
 
 	"github.com/redis/rueidis"
 
 	"github.com/quickube/qscaler/worker/contract"
-	"github.com/quickube/qscaler/worker/internal/store"
+	"github.com/quickube/qscaler/worker/internal/enqueue"
 	"github.com/quickube/qscaler/worker/redislist"
 )
 
@@ -49,37 +48,30 @@ func (c *Client) Close() { c.redis.Close() }
 var ErrDuplicate = errors.New("the queue has a task with this uniqueness key already")
 
 // EnqueueOption changes how a task is enqueued.
-type EnqueueOption func(*enqueue)
-
-type enqueue struct {
-	id, unique string
-	headers    map[string]string
-	delay      time.Duration
-	uniqueFor  time.Duration
-}
+type EnqueueOption func(*enqueue.Options)
 
 // WithID sets the task's identifier: 1 to 128 of A-Z a-z 0-9 . _ -. The default is random.
-func WithID(id string) EnqueueOption { return func(e *enqueue) { e.id = id } }
+func WithID(id string) EnqueueOption { return func(o *enqueue.Options) { o.ID = id } }
 
 // WithHeader adds a header. Name and value must be valid UTF-8.
 func WithHeader(name, value string) EnqueueOption {
-	return func(e *enqueue) {
-		if e.headers == nil {
-			e.headers = map[string]string{}
+	return func(o *enqueue.Options) {
+		if o.Headers == nil {
+			o.Headers = map[string]string{}
 		}
-		e.headers[name] = value
+		o.Headers[name] = value
 	}
 }
 
 // WithDelay has the task wait for d before any worker may take it. It counts as demand, and is taken, once it
 // is due; where no worker runs then, up to the operator's safety interval (5 s) later.
-func WithDelay(d time.Duration) EnqueueOption { return func(e *enqueue) { e.delay = d } }
+func WithDelay(d time.Duration) EnqueueOption { return func(o *enqueue.Options) { o.Delay = d } }
 
 // WithUnique refuses the task with ErrDuplicate while another one with the same key is in the queue, in hand or
 // waiting for its next attempt. The key is free again when that task is done or dead, and at the latest after
 // d, which must be more than 0 and is rounded up to a millisecond. The key must be valid UTF-8.
 func WithUnique(key string, d time.Duration) EnqueueOption {
-	return func(e *enqueue) { e.unique, e.uniqueFor = key, d }
+	return func(o *enqueue.Options) { o.Unique, o.UniqueFor = key, d }
 }
 
 var enqueueScript = rueidis.NewLuaScript(redislist.EnqueueScript)
@@ -87,58 +79,31 @@ var enqueueScript = rueidis.NewLuaScript(redislist.EnqueueScript)
 // Enqueue adds a task to a queue and returns its identifier. After any error but ErrDuplicate and those of the
 // options it is not known whether the task was added: to try again with the same WithUnique key is safe.
 func (c *Client) Enqueue(ctx context.Context, queue string, payload []byte, opts ...EnqueueOption) (id string, err error) {
-	e := enqueue{id: rand.Text()}
+	o := enqueue.New()
 	for _, option := range opts {
-		option(&e)
+		option(&o)
 	}
-	if err := e.check(queue); err != nil {
+	if err := o.Check(queue); err != nil {
 		return "", err
 	}
-	if e.unique != "" {
-		WithHeader(store.UniqueHeader, e.unique)(&e)
-	}
-	before, after := redislist.Task{ID: e.id, Headers: e.headers, Payload: string(payload)}.AroundFirst()
+	before, after := o.Task(string(payload)).AroundFirst()
 	owner := ""
-	if e.unique != "" {
-		owner = e.id
+	if o.Unique != "" {
+		owner = o.ID
 	}
 	added, err := enqueueScript.Exec(ctx, c.redis,
-		[]string{queue, redislist.Delayed(queue), redislist.Unique(queue, e.unique)},
+		[]string{queue, redislist.Delayed(queue), redislist.Unique(queue, o.Unique)},
 		[]string{
-			rand.Text(), before, after, strconv.FormatInt(milliseconds(e.delay), 10),
-			owner, strconv.FormatInt(milliseconds(e.uniqueFor), 10),
+			rand.Text(), before, after, strconv.FormatInt(milliseconds(o.Delay), 10),
+			owner, strconv.FormatInt(milliseconds(o.UniqueFor), 10),
 		}).AsInt64()
 	switch {
 	case err != nil:
 		return "", fmt.Errorf("enqueuing to %s, %w", queue, err)
 	case added == 0:
-		return "", fmt.Errorf("enqueuing to %s with key %q, %w", queue, e.unique, ErrDuplicate)
+		return "", fmt.Errorf("enqueuing to %s with key %q, %w", queue, o.Unique, ErrDuplicate)
 	}
-	return e.id, nil
-}
-
-func (e *enqueue) check(queue string) error {
-	if queue == "" {
-		return errors.New("the queue's name is empty")
-	}
-	if err := redislist.CheckID(e.id); err != nil {
-		return fmt.Errorf("WithID: %w", err)
-	}
-	if e.unique != "" && e.uniqueFor <= 0 {
-		return fmt.Errorf("WithUnique(%q, %s): the time must be more than 0", e.unique, e.uniqueFor)
-	}
-	if !utf8.ValidString(e.unique) {
-		return fmt.Errorf("WithUnique(%q): the key must be valid UTF-8", e.unique)
-	}
-	for name, value := range e.headers { // they travel as JSON, which changes other bytes
-		if !utf8.ValidString(name) || !utf8.ValidString(value) {
-			return fmt.Errorf("WithHeader(%q, %q): both must be valid UTF-8", name, value)
-		}
-	}
-	if _, reserved := e.headers[store.UniqueHeader]; reserved {
-		return fmt.Errorf("WithHeader(%q): the name is the SDK's own", store.UniqueHeader)
-	}
-	return nil
+	return o.ID, nil
 }
 
 // milliseconds is a duration in whole milliseconds, rounded up; 0 for none.
@@ -159,7 +124,7 @@ func (c *Client) DeadLetters(ctx context.Context, queue string, after, limit int
 	letters := make([]DeadLetter, len(elements))
 	for i, element := range elements {
 		if letters[i], err = ParseDeadLetter(element); err != nil {
-			return nil, err
+			letters[i] = unreadable(element, err) // one line is not to hide the others
 		}
 	}
 	return letters, nil
@@ -170,6 +135,9 @@ var replayScript = rueidis.NewLuaScript(redislist.ReplayScript)
 // Replay gives a dead letter back to its queue as a task that was never tried, with the same identifier. It is
 // not ok when somebody else has replayed or dropped it.
 func (c *Client) Replay(ctx context.Context, queue string, d DeadLetter) (ok bool, err error) {
+	if err := redislist.CheckID(d.ID); err != nil {
+		return false, fmt.Errorf("replaying a dead letter of %s (%s), %w", queue, d.Error, err)
+	}
 	t := redislist.Task{ID: d.ID, First: d.First, Headers: d.Headers, Payload: string(d.Payload)}
 	moved, err := replayScript.Exec(ctx, c.redis, []string{redislist.Dead(queue), queue}, []string{d.raw, t.Element()}).AsInt64()
 	if err != nil {

@@ -4,13 +4,15 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
+	"strings"
 	"time"
 	"unicode/utf8"
 
 	"github.com/quickube/qscaler/worker/internal/store"
 )
 
-// DeadLetter is a task that was given up.
+// DeadLetter is a task that was given up. Where the list has something else, its ID is empty, its Payload is the
+// line as it stands, and its Error says what is wrong: it can be dropped, and not replayed.
 type DeadLetter struct {
 	ID       string
 	Payload  []byte
@@ -37,16 +39,27 @@ type letter struct {
 	Base64  string `json:"payloadBase64,omitempty"`
 }
 
+// letterOf is the dead letter of a task. An error whose Error method panics is none the less written: fmt sees to it.
 func letterOf(t *held, attempts int, err error, died time.Time) string {
 	l := letter{
-		ID: t.ID, Error: err.Error(), Attempts: attempts, First: t.First, Died: died.UTC().Truncate(time.Millisecond),
-		Headers: t.Headers, Payload: t.Payload,
+		ID: t.ID, Error: fmt.Sprint(err), Attempts: attempts, First: t.First, Died: died.UTC().Truncate(time.Millisecond),
+		Headers: headersOf(t.Item), Payload: t.Payload,
 	}
 	if !utf8.ValidString(t.Payload) {
 		l.Payload, l.Base64 = "", base64.StdEncoding.EncodeToString([]byte(t.Payload))
 	}
-	data, _ := json.Marshal(l) // of strings, numbers and times: it cannot fail
-	return string(data)
+	var line strings.Builder
+	encoder := json.NewEncoder(&line)
+	encoder.SetEscapeHTML(false) // a person reads it, and may paste the payload
+	if encoder.Encode(l) != nil {
+		return t.Element // a letter that is hard to read is better than a task that is gone
+	}
+	return strings.TrimSuffix(line.String(), "\n")
+}
+
+// unreadable is what can be said of a line that is no dead letter.
+func unreadable(raw string, err error) DeadLetter {
+	return DeadLetter{Error: fmt.Sprintf("the line cannot be read: %v", err), Payload: []byte(raw), raw: raw}
 }
 
 // ParseDeadLetter reads a dead letter as it stands in Redis.

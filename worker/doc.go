@@ -19,6 +19,7 @@
 //	handler.go     what does a task
 //	options.go     how
 //	worker.go      Run
+//	only.go        one worker for a queue and pod
 //	intake.go      taking tasks, and giving them back
 //	attempt.go     doing one
 //	settle.go      telling the broker what came of it

@@ -67,16 +67,21 @@ func redisOption(getenv func(string) string) (rueidis.ClientOption, error) {
 		}
 		o.SelectDB = database
 	}
-	if getenv(contract.EnvBrokerTLS) != "true" {
-		return o, nil
+	host, port, err := net.SplitHostPort(o.InitAddress[0])
+	if number, wrong := strconv.ParseUint(port, 10, 16); err != nil || wrong != nil || number == 0 || host == "" {
+		return o, fmt.Errorf("%s is %q; it must be host:port, such as redis:6379 or [::1]:6379", contract.EnvBrokerAddress, o.InitAddress[0])
 	}
-	host, _, err := net.SplitHostPort(o.InitAddress[0])
+	secure, err := boolean(getenv, contract.EnvBrokerTLS)
 	if err != nil {
-		return o, fmt.Errorf("%s is %q; it must be host:port", contract.EnvBrokerAddress, o.InitAddress[0])
+		return o, err
+	}
+	insecure, err := boolean(getenv, contract.EnvBrokerTLSInsecure)
+	if err != nil || !secure {
+		return o, err
 	}
 	o.TLSConfig = &tls.Config{
 		MinVersion: tls.VersionTLS12, ServerName: host,
-		InsecureSkipVerify: getenv(contract.EnvBrokerTLSInsecure) == "true", //nolint:gosec // only where the ScalerConfig says so
+		InsecureSkipVerify: insecure, //nolint:gosec // only where the ScalerConfig says so
 	}
 	if name := getenv(contract.EnvBrokerTLSServerName); name != "" {
 		o.TLSConfig.ServerName = name
@@ -88,6 +93,19 @@ func redisOption(getenv func(string) string) (rueidis.ClientOption, error) {
 		}
 	}
 	return o, nil
+}
+
+// boolean reads a variable that is true, false or empty. What was meant by anything else must not be guessed:
+// "1" or "True" would send a password in the clear.
+func boolean(getenv func(string) string, name string) (bool, error) {
+	switch text := getenv(name); text {
+	case "true":
+		return true, nil
+	case "", "false":
+		return false, nil
+	default:
+		return false, fmt.Errorf("%s is %q; it must be true, false or empty", name, text)
+	}
 }
 
 // hasLeave reports whether the drain file is not empty. It is opened by path each time, because the kubelet

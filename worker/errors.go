@@ -14,8 +14,8 @@ var ErrHandBack = errors.New("the task is handed back")
 var (
 	// ErrTimeout means that the task took longer than WithTimeout allows.
 	ErrTimeout = errors.New("the task took too long")
-	// ErrLost means that the reservation is lost: the pod was taken for dead, and the task given to another
-	// worker. Whatever this one still does of it is done twice.
+	// ErrLost means that the reservation is lost: the pod was taken for dead and the task given to another
+	// worker, so that whatever this one still does of it is done twice; or the broker came back without its data.
 	ErrLost = errors.New("the task's reservation is lost")
 	// ErrKilled means that a second signal came.
 	ErrKilled = errors.New("a second signal ended the worker in the middle of its tasks")
@@ -23,6 +23,9 @@ var (
 
 // errWorkerEnded is the error of a task whose worker was killed in each attempt.
 var errWorkerEnded = errors.New("its worker ended before the task did")
+
+// errGone is the error of a handler that neither returned nor panicked: runtime.Goexit, or t.FailNow in a test.
+var errGone = errors.New("the handler ended its goroutine")
 
 // Permanent marks an error that no further attempt can mend: the task becomes a dead letter at once.
 // Permanent(nil) is nil.

@@ -2,6 +2,7 @@ package worker_test
 
 import (
 	"context"
+	"flag"
 	"fmt"
 	"runtime"
 	"strings"
@@ -28,20 +29,26 @@ func (b *bench) footprint() footprint {
 	return footprint{runtime.NumGoroutine(), strings.Count(clients, "\n"), m.HeapAlloc}
 }
 
+// leakTasks is a tenth of a million: with the race detector, on two cores that other builds used too, these took
+// 15 to 22 s, and a million would be minutes of every run of the tests.
+var leakTasks = flag.Int("leak.tasks", 100_000, "how many tasks are done while nothing may grow")
+
 // A hundred thousand tasks later a worker keeps what it kept after the first thousands.
 func TestNothingGrowsWithTheTasksThatAreDone(t *testing.T) {
 	b := newBench(t)
-	const first, more, concurrency = 5_000, 100_000, 50
+	const first, round, concurrency = 5_000, 50_000, 50
 	r := b.start(func(context.Context, *worker.Task) error { return nil }, worker.WithConcurrency(concurrency))
 	b.fill(first)
 	b.awaitEmpty()
 	before := b.footprint()
-	b.fill(more)
-	b.awaitEmpty()
+	for done := 0; done < *leakTasks; done += round {
+		b.fill(min(round, *leakTasks-done))
+		b.awaitEmpty()
+	}
 	after := b.footprint()
 	const growth = 4 << 20 // bytes: buffers that have grown with the longest batch
 	if after.goroutines > before.goroutines+concurrency || after.connections > before.connections || after.heap > before.heap+growth {
-		t.Errorf("it kept %+v after %d tasks, and keeps %+v after %d", before, first, after, first+more)
+		t.Errorf("it kept %+v after %d tasks, and keeps %+v after %d", before, first, after, first+*leakTasks)
 	}
 	r.cancel()
 	r.left()

@@ -24,10 +24,12 @@ type leave struct {
 	told chan struct{}
 	// killed is closed by a second signal.
 	killed chan struct{}
+	// looks has those who want the file looked at before it is time; see inject.Broker.
+	looks <-chan chan<- struct{}
 }
 
-func newLeave(file string) *leave {
-	return &leave{file: file, told: make(chan struct{}), killed: make(chan struct{})}
+func newLeave(file string, looks <-chan chan<- struct{}) *leave {
+	return &leave{file: file, looks: looks, told: make(chan struct{}), killed: make(chan struct{})}
 }
 
 // watch looks at the file and listens for signals until ctx is done; ended is Run's own context.
@@ -52,6 +54,9 @@ func (l *leave) watch(ctx, ended context.Context) {
 			l.forGood(s.String())
 		case <-tick.C:
 			l.look()
+		case looked := <-l.looks:
+			l.look()
+			close(looked)
 		}
 	}
 }

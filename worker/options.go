@@ -1,10 +1,12 @@
 package worker
 
 import (
+	"errors"
 	"fmt"
 	"log/slog"
 	"math"
 	"math/rand/v2"
+	"slices"
 	"time"
 )
 
@@ -30,6 +32,8 @@ type options struct {
 	middleware  []Middleware
 	log         *slog.Logger
 	observer    Observer
+	// wrong is what cannot be seen in the others.
+	wrong error
 }
 
 func defaults() options {
@@ -44,12 +48,22 @@ func defaults() options {
 
 func (o options) check() error {
 	switch {
+	case o.wrong != nil:
+		return o.wrong
 	case o.concurrency < 1 || o.concurrency > MaxConcurrency:
 		return fmt.Errorf("WithConcurrency(%d): it must be 1 to %d", o.concurrency, MaxConcurrency)
 	case o.retries < 0:
 		return fmt.Errorf("WithRetries(%d): it must be 0 or more", o.retries)
 	case o.timeout < 0:
 		return fmt.Errorf("WithTimeout(%s): it must be 0, which is none, or more", o.timeout)
+	case o.backoff == nil:
+		return errors.New("WithBackoff(nil): without the option, the default is Exponential(1s, 1h)")
+	case slices.ContainsFunc(o.middleware, func(m Middleware) bool { return m == nil }):
+		return errors.New("WithMiddleware(nil): leave it out where there is none")
+	case o.log == nil:
+		return errors.New("WithLogger(nil): for no log, use slog.New(slog.DiscardHandler)")
+	case o.observer == nil:
+		return errors.New("WithObserver(nil): leave it out where there is none")
 	}
 	return nil
 }
@@ -58,8 +72,9 @@ func (o options) check() error {
 // counts messages, not workers' slots: with a concurrency of n, set messagesPerWorker to about n.
 func WithConcurrency(n int) Option { return func(o *options) { o.concurrency = n } }
 
-// WithTimeout bounds each attempt. When it is up, the task's context is cancelled with ErrTimeout; the attempt
-// ends when the handler returns, which it should do then. The default is 0: a task takes as long as it takes.
+// WithTimeout bounds each attempt: the task's context has a deadline, and ErrTimeout as its cause. The attempt
+// ends when the handler returns, which it should do then; what it returns counts as ever, and ErrTimeout is added
+// to an error. The default is 0: a task takes as long as it takes.
 func WithTimeout(d time.Duration) Option { return func(o *options) { o.timeout = d } }
 
 // WithRetries sets how often a task is tried again before it becomes a dead letter, 0 or more; the default is
@@ -72,7 +87,8 @@ func WithBackoff(backoff func(failures int) time.Duration) Option {
 	return func(o *options) { o.backoff = backoff }
 }
 
-// WithMiddleware wraps the handler: the first is the outermost. Recover is always there, the innermost.
+// WithMiddleware wraps the handler: the first is the outermost. Recover is always there, the innermost and the
+// outermost.
 func WithMiddleware(m ...Middleware) Option {
 	return func(o *options) { o.middleware = append(o.middleware, m...) }
 }

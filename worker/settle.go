@@ -11,6 +11,7 @@ import (
 // settlement is what is to come of a task, on its way to the broker.
 type settlement struct {
 	task    *held
+	seen    *Task // as the handler saw it
 	outcome Outcome
 	wait    time.Duration // of Retried
 	letter  string        // of Dead
@@ -19,6 +20,9 @@ type settlement struct {
 const (
 	// settleBatch bounds how many acknowledgements go out together.
 	settleBatch = 1024
+	// settleBytes bounds them, too: an acknowledgement carries the whole task, and what has not come through
+	// within a time-out would be sent anew from the beginning, for ever. A task that is longer goes out alone.
+	settleBytes = 1 << 20
 	// operationTimeout bounds one operation of the broker.
 	operationTimeout = 5 * time.Second
 	// retryPause is the pause after a failed operation. It is longer than takeWait: a BLMOVE whose connection
@@ -66,11 +70,38 @@ func (r *run) bring(batch []settlement) {
 			done = append(done, s)
 			continue
 		}
-		r.untilAnswered(func(ctx context.Context) error { return r.bringOne(ctx, s) })
+		asked := 0
+		r.untilAnswered(func(ctx context.Context) error {
+			asked++
+			was, err := r.bringOne(ctx, s)
+			if err == nil && !was {
+				r.vain(s, asked)
+			}
+			return err
+		})
+		r.hands.drop(s.task)
 	}
-	if len(done) == 0 {
-		return
+	for len(done) > 0 {
+		n := portion(done)
+		r.bringDone(done[:n])
+		done = done[n:]
 	}
+}
+
+// portion is how many of the first settlements go out together; at least one.
+func portion(done []settlement) (n int) {
+	bytes := 0
+	for _, s := range done {
+		if bytes += len(s.task.Element); n > 0 && bytes > settleBytes {
+			break
+		}
+		n++
+	}
+	return n
+}
+
+// bringDone acknowledges tasks in one step.
+func (r *run) bringDone(done []settlement) {
 	items, tasks := make([]store.Item, len(done)), make([]*held, len(done))
 	for i, s := range done {
 		items[i], tasks[i] = s.task.Item, s.task
@@ -83,8 +114,8 @@ func (r *run) bring(batch []settlement) {
 			return err
 		}
 		for i, ours := range was {
-			if !ours && asked == 1 { // asked again, it may have been ours the first time
-				r.options.log.Warn("a task is done whose reservation was lost: it may be done twice", "queue", r.queue, "id", items[i].ID)
+			if !ours {
+				r.vain(done[i], asked)
 			}
 		}
 		return nil
@@ -92,20 +123,31 @@ func (r *run) bring(batch []settlement) {
 	r.hands.drop(tasks...)
 }
 
-func (r *run) bringOne(ctx context.Context, s settlement) (err error) {
+func (r *run) bringOne(ctx context.Context, s settlement) (was bool, err error) {
 	switch s.outcome {
 	case Retried:
-		_, err = r.store.Retry(ctx, s.task.Item, s.wait)
+		return r.store.Retry(ctx, s.task.Item, s.wait)
 	case Dead:
-		_, err = r.store.Bury(ctx, s.task.Item, s.letter)
+		return r.store.Bury(ctx, s.task.Item, s.letter)
 	case HandedBack:
-		_, err = r.store.Return(ctx, s.task.Item)
-	case Done:
+		each, err := r.store.Return(ctx, s.task.Item)
+		return err == nil && each[0], err
+	case Done, Lost: // acknowledged with others, and never
 	}
-	if err == nil {
-		r.hands.drop(s.task)
+	return true, nil
+}
+
+// vain says that nothing has come of an outcome, because the list did not hold the task any more. Asked again,
+// nobody knows: it may have been there the first time, and the answer was lost.
+func (r *run) vain(s settlement, asked int) {
+	if asked > 1 {
+		return
 	}
-	return err
+	r.options.log.Warn("a task's end counts for nothing: its reservation is gone, with a pod that was taken for dead or with the broker's data",
+		"queue", r.queue, "id", s.seen.ID, "outcome", s.outcome)
+	if o, ok := r.options.observer.(LossObserver); ok {
+		r.observe(func(Observer) { o.EndedInVain(s.seen, s.outcome) })
+	}
 }
 
 // untilAnswered repeats an operation until the broker has answered it, or the worker is killed.

@@ -84,12 +84,14 @@ type running struct {
 	ended  chan error
 }
 
+func quiet() worker.Option { return worker.WithLogger(slog.New(slog.NewTextHandler(io.Discard, nil))) }
+
 // start runs a worker, until the test's end at the latest.
 func (b *bench) start(handler worker.Handler, opts ...worker.Option) *running {
 	b.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	r := &running{bench: b, cancel: cancel, ended: make(chan error, 1)}
-	opts = append([]worker.Option{worker.WithLogger(slog.New(slog.NewTextHandler(io.Discard, nil)))}, opts...)
+	opts = append([]worker.Option{quiet()}, opts...)
 	go func() { r.ended <- worker.Run(ctx, handler, opts...) }()
 	b.Cleanup(cancel)
 	return r

@@ -22,15 +22,19 @@ type Task struct {
 }
 
 func taskOf(item store.Item) *Task {
-	t := &Task{ID: item.ID, Payload: []byte(item.Payload), Attempt: item.Attempt(), First: item.First}
+	return &Task{ID: item.ID, Payload: []byte(item.Payload), Headers: headersOf(item), Attempt: item.Attempt(), First: item.First}
+}
+
+// headersOf has the producer's headers, without those of the SDK itself.
+func headersOf(item store.Item) (headers map[string]string) {
 	for name, value := range item.Headers {
 		if name == store.UniqueHeader {
 			continue
 		}
-		if t.Headers == nil {
-			t.Headers = make(map[string]string, len(item.Headers))
+		if headers == nil {
+			headers = make(map[string]string, len(item.Headers))
 		}
-		t.Headers[name] = value
+		headers[name] = value
 	}
-	return t
+	return headers
 }

@@ -19,21 +19,33 @@ import (
 type Worker struct {
 	handler Handler
 	options options
+	// wrong is what Run has to say of them.
+	wrong error
 }
 
-// New returns a worker. Run says what is wrong with the options.
+// New returns a worker. Run says what is wrong with the handler and the options.
 func New(handler Handler, opts ...Option) *Worker {
 	w := &Worker{options: defaults()}
 	for _, option := range opts {
+		if option == nil {
+			option = func(o *options) { o.wrong = errors.New("an option is nil") }
+		}
 		option(&w.options)
 	}
-	w.handler = handler
-	if handler != nil {
-		w.handler = Recover(handler)
+	if w.wrong = w.options.check(); handler == nil {
+		w.wrong = errors.New("the worker has no handler")
 	}
+	if w.wrong != nil {
+		return w
+	}
+	w.handler = Recover(handler) // so that middleware sees a panic as an error
 	for _, middleware := range slices.Backward(w.options.middleware) {
-		w.handler = middleware(w.handler)
+		if w.handler = middleware(w.handler); w.handler == nil {
+			w.wrong = errors.New("WithMiddleware: one has returned no handler")
+			return w
+		}
 	}
+	w.handler = Recover(w.handler) // and theirs ends the task alone, too
 	return w
 }
 
@@ -47,14 +59,12 @@ func Run(ctx context.Context, handler Handler, opts ...Option) error {
 // cancels the context of a task; a second signal does, and Run returns ErrKilled at once.
 //
 // The queue, the pod's name and the broker come from the environment that QScaler sets in every worker pod; see
-// the package contract. An environment or an option that is wrong is an error at once; a broker that does not
+// the package contract. Each process needs a pod's name of its own: the tasks in hand are listed under it, and a
+// second Run for the same queue and name in one process is an error. An environment or an option that is wrong is an error at once; a broker that does not
 // answer is waited for.
 func (w *Worker) Run(ctx context.Context) error {
-	if w.handler == nil {
-		return errors.New("the worker has no handler")
-	}
-	if err := w.options.check(); err != nil {
-		return err
+	if w.wrong != nil {
+		return w.wrong
 	}
 	broker, injected := inject.From(ctx)
 	if !injected {
@@ -62,6 +72,11 @@ func (w *Worker) Run(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
+		release, err := claim(share{env.redis.InitAddress[0], env.redis.SelectDB, env.queue, env.pod})
+		if err != nil {
+			return err
+		}
+		defer release()
 		broker.Queue, broker.DrainFile = env.queue, env.drainFile
 		r := w.newRun(ctx, broker)
 		return r.do(ctx, func() (store.Store, error) {
@@ -96,6 +111,8 @@ type run struct {
 	kill  context.CancelCauseFunc
 	// killed is closed by a second signal, or by a test.
 	killed <-chan struct{}
+	// withTimeout bounds an attempt.
+	withTimeout func(context.Context, time.Duration, error) (context.Context, context.CancelFunc)
 
 	intake
 }
@@ -103,10 +120,13 @@ type run struct {
 func (w *Worker) newRun(ctx context.Context, broker inject.Broker) *run {
 	r := &run{
 		handler: w.handler, options: w.options, queue: broker.Queue,
-		leave: newLeave(broker.DrainFile), hands: newHands(), pace: newPace(),
+		leave: newLeave(broker.DrainFile, broker.Looks), hands: newHands(), pace: newPace(),
 		slots:       make(chan struct{}, w.options.concurrency),
 		begun:       make(chan *held),
 		settlements: make(chan settlement, 4*settleBatch), // so that a slow disk of the broker's holds up no hand
+	}
+	if r.withTimeout = broker.WithTimeout; r.withTimeout == nil {
+		r.withTimeout = context.WithTimeoutCause
 	}
 	r.killed = r.leave.killed
 	if broker.Killed != nil {

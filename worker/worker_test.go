@@ -230,33 +230,6 @@ func TestAPanicEndsTheTaskAndNotTheWorker(t *testing.T) {
 	}
 }
 
-// A task that takes too long is told so, and tried again when its handler has returned.
-func TestATimeout(t *testing.T) {
-	b := newBench(t)
-	b.do("LPUSH", queue, "slow")
-	causes := make(chan error, 10)
-	r := b.start(func(ctx context.Context, _ *worker.Task) error {
-		<-ctx.Done()
-		causes <- context.Cause(ctx)
-		return ctx.Err()
-	}, worker.WithTimeout(20*time.Millisecond), worker.WithRetries(0))
-	if cause := receive(b, causes, "time-out"); !errors.Is(cause, worker.ErrTimeout) {
-		t.Errorf("the cause is %v", cause)
-	}
-	b.eventually("the dead letter", func() string {
-		if b.dead() != 1 {
-			return "there is none"
-		}
-		return ""
-	})
-	r.cancel()
-	r.left()
-	letters, err := worker.NewClient(b.redis).DeadLetters(t.Context(), queue, 0, 1)
-	if err != nil || letters[0].Error != worker.ErrTimeout.Error() {
-		t.Errorf("the letters are %+v (%v)", letters, err)
-	}
-}
-
 // A handler gives its task back at a checkpoint; another worker takes it next, and no attempt is counted.
 func TestHandingBack(t *testing.T) {
 	b := newBench(t)
@@ -351,6 +324,9 @@ func TestATaskThatKillsItsWorkers(t *testing.T) {
 
 func TestWhatIsWrongIsSaidAtOnce(t *testing.T) {
 	fine := func(context.Context, *worker.Task) error { return nil }
+	wrap := worker.WithMiddleware(func(next worker.Handler) worker.Handler {
+		return func(ctx context.Context, t *worker.Task) error { return next(ctx, t) }
+	})
 	cases := map[string]struct {
 		handler worker.Handler
 		opt     worker.Option
@@ -358,12 +334,25 @@ func TestWhatIsWrongIsSaidAtOnce(t *testing.T) {
 		words   string
 	}{
 		"no handler":          {nil, worker.WithRetries(1), [2]string{}, "no handler"},
+		"none in middleware":  {nil, wrap, [2]string{}, "no handler"},
+		"no option":           {fine, nil, [2]string{}, "option is nil"},
+		"no back-off":         {fine, worker.WithBackoff(nil), [2]string{}, "WithBackoff(nil)"},
+		"no middleware":       {fine, worker.WithMiddleware(nil), [2]string{}, "WithMiddleware(nil)"},
+		"no logger":           {fine, worker.WithLogger(nil), [2]string{}, "WithLogger(nil)"},
+		"no observer":         {fine, worker.WithObserver(nil), [2]string{}, "WithObserver(nil)"},
+		"middleware to nil":   {fine, worker.WithMiddleware(func(worker.Handler) worker.Handler { return nil }), [2]string{}, "no handler"},
 		"too much at once":    {fine, worker.WithConcurrency(1001), [2]string{}, "1 to 1000"},
 		"negative retries":    {fine, worker.WithRetries(-1), [2]string{}, "0 or more"},
 		"a negative time-out": {fine, worker.WithTimeout(-1), [2]string{}, "0, which is none, or more"},
 		"no queue":            {fine, worker.WithRetries(1), [2]string{"QSCALER_QUEUE", ""}, "QSCALER_QUEUE"},
 		"another broker":      {fine, worker.WithRetries(1), [2]string{"QSCALER_BROKER", "kafka"}, "kafka"},
 		"a database by name":  {fine, worker.WithRetries(1), [2]string{"QSCALER_BROKER_DATABASE", "mail"}, "mail"},
+		"no port":             {fine, worker.WithRetries(1), [2]string{"QSCALER_BROKER_ADDRESS", "redis"}, "host:port"},
+		"no host":             {fine, worker.WithRetries(1), [2]string{"QSCALER_BROKER_ADDRESS", ":6379"}, "host:port"},
+		"a port by name":      {fine, worker.WithRetries(1), [2]string{"QSCALER_BROKER_ADDRESS", "redis:redis"}, "host:port"},
+		"an address in haste": {fine, worker.WithRetries(1), [2]string{"QSCALER_BROKER_ADDRESS", "::1:6379"}, "host:port"},
+		"TLS, perhaps":        {fine, worker.WithRetries(1), [2]string{"QSCALER_BROKER_TLS", "1"}, "true, false or empty"},
+		"insecure, perhaps":   {fine, worker.WithRetries(1), [2]string{"QSCALER_BROKER_TLS_INSECURE_SKIP_VERIFY", "True"}, "true, false or empty"},
 		"a CA that is no PEM": {fine, worker.WithRetries(1), [2]string{"QSCALER_BROKER_TLS_CA", "x"}, "PEM"},
 	}
 	for name, c := range cases {

@@ -20,6 +20,7 @@ const stampLua = `local function stamp(e, reservation, now)
   if not id or #id > 128 or #failed > 9 or #lost > 9 or #first > 15 or #length > 9 or tonumber(length) > #rest then
     return 'qscaler:1:' .. reservation .. ':0:0:' .. now .. ':' .. reservation .. ':0:' .. e, false
   end
+  if tonumber(first) > 253402300799999 then first = '253402300799999' end
   local suspect = tonumber(lost) > 0
   if before ~= '' then lost = string.format('%d', math.min(lost + 1, 999999999)); suspect = true end
   return 'qscaler:1:' .. id .. ':' .. failed .. ':' .. lost .. ':' .. first .. ':' .. reservation .. ':' .. length .. ':' .. rest, suspect
@@ -50,17 +51,18 @@ local stamped = stamp(ARGV[1], ARGV[2], now)
 redis.call('LPUSH', KEYS[1], stamped)
 return stamped`
 
-// DoneScript acknowledges the elements ARGV of the processing list, KEYS[1], and answers for each 0 when it was
-// not there any more. Many in one step cost a Redis that writes each step to its disk as much as one.
-const DoneScript = `local was = {}
-for i, e in ipairs(ARGV) do was[i] = redis.call('LREM', KEYS[1], -1, e) end
+// DoneScript acknowledges elements of the processing list, KEYS[1], and answers for each 0 when it was not there
+// any more. The other KEYS are the uniqueness of as many elements, the first ones: it ends where it is still the
+// task's. ARGV has the elements, and then the identifiers of the tasks that have a uniqueness. Many in one step
+// cost a Redis that writes each step to its disk as much as one.
+const DoneScript = `local unique = #KEYS - 1
+local count = #ARGV - unique
+local was = {}
+for i = 1, count do
+  was[i] = redis.call('LREM', KEYS[1], -1, ARGV[i])
+  if i <= unique and was[i] > 0 and redis.call('GET', KEYS[i + 1]) == ARGV[count + i] then redis.call('DEL', KEYS[i + 1]) end
+end
 return was`
-
-// SettleScript acknowledges the element ARGV[1] of the processing list, KEYS[1], and ends its uniqueness,
-// KEYS[2], where that is still the task's, ARGV[2]. It answers 0 when the element was not there any more.
-const SettleScript = `if redis.call('LREM', KEYS[1], -1, ARGV[1]) == 0 then return 0 end
-if redis.call('GET', KEYS[2]) == ARGV[2] then redis.call('DEL', KEYS[2]) end
-return 1`
 
 // RetryScript takes the element ARGV[1] out of the processing list, KEYS[1], and has ARGV[2] wait in KEYS[2]
 // for ARGV[3] milliseconds. It answers 0 when the element was not there any more.

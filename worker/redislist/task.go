@@ -22,7 +22,7 @@ type Task struct {
 	// Lost counts the attempts of which nobody knows the end: their worker was killed.
 	Lost int
 	// First is when a worker or a producer of the SDK first had the task, by Redis' clock, in whole
-	// milliseconds.
+	// milliseconds; not after the year 9999.
 	First time.Time
 	// Reservation names the attempt that the task is reserved for; it is empty while the task waits. It makes
 	// the element unique, so that an acknowledgement that is sent twice never removes another task.
@@ -37,6 +37,10 @@ func (t Task) Attempt() int { return t.Failed + t.Lost + 1 }
 
 // MaxID is the greatest length of a task's identifier, in bytes.
 const MaxID = 128
+
+// latest is the greatest First, the end of the year 9999: what is later has no RFC 3339 and no JSON, and a dead
+// letter could not be written.
+const latest = 253402300799999
 
 const envelopePrefix = "qscaler:1:"
 
@@ -75,7 +79,7 @@ func Parse(element string) Task {
 		return Task{Payload: element}
 	}
 	t := Task{
-		ID: fields[0], Failed: int(failed), Lost: int(lost), First: time.UnixMilli(first).UTC(),
+		ID: fields[0], Failed: int(failed), Lost: int(lost), First: time.UnixMilli(min(first, latest)).UTC(),
 		Reservation: fields[4], Payload: rest[length:],
 	}
 	if length > 0 && json.Unmarshal([]byte(rest[:length]), &t.Headers) != nil {
@@ -112,7 +116,7 @@ func number(s string) (n int64, ok bool) {
 // Element is the inverse of Parse for a task that has an identifier.
 func (t Task) Element() string {
 	before, after := t.AroundFirst()
-	return before + strconv.FormatInt(max(t.First.UnixMilli(), 0), 10) + after
+	return before + strconv.FormatInt(min(max(t.First.UnixMilli(), 0), latest), 10) + after
 }
 
 // AroundFirst is the element before and after First, which a script sets by Redis' clock.

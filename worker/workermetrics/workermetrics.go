@@ -16,15 +16,18 @@ import (
 // Observer counts attempts, and measures how long they take.
 type Observer struct {
 	attempts *prometheus.CounterVec
+	vain     *prometheus.CounterVec
 	duration *prometheus.HistogramVec
 	inHand   prometheus.Gauge
 }
 
-var _ worker.Observer = (*Observer)(nil)
+var _ worker.LossObserver = (*Observer)(nil)
 
 // New registers, with the constant label queue:
 //
-//   - qscaler_worker_attempts_total, by outcome: done, retried, dead, handed_back;
+//   - qscaler_worker_attempts_total, by outcome: done, retried, dead, handed_back, lost;
+//   - qscaler_worker_attempts_in_vain_total, those of them of which nothing came, because the task was not the
+//     worker's any more, by outcome;
 //   - qscaler_worker_attempt_duration_seconds, a histogram by outcome, from 1 ms to about 9 hours;
 //   - qscaler_worker_tasks_in_hand, the attempts under way.
 //
@@ -38,7 +41,11 @@ func New(r prometheus.Registerer, queue string) *Observer {
 	o := &Observer{
 		attempts: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "qscaler_worker_attempts_total",
-			Help: "Attempts at tasks that have ended, by outcome: done, retried, dead, handed_back.",
+			Help: "Attempts at tasks that have ended, by outcome: done, retried, dead, handed_back, lost.",
+		}, []string{"outcome"}),
+		vain: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "qscaler_worker_attempts_in_vain_total",
+			Help: "Attempts of whose outcome nothing came, because the task was not the worker's any more.",
 		}, []string{"outcome"}),
 		duration: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name:    "qscaler_worker_attempt_duration_seconds",
@@ -50,7 +57,7 @@ func New(r prometheus.Registerer, queue string) *Observer {
 			Help: "Attempts at tasks that are under way.",
 		}),
 	}
-	prometheus.WrapRegistererWith(prometheus.Labels{"queue": queue}, r).MustRegister(o.attempts, o.duration, o.inHand)
+	prometheus.WrapRegistererWith(prometheus.Labels{"queue": queue}, r).MustRegister(o.attempts, o.vain, o.duration, o.inHand)
 	return o
 }
 
@@ -62,4 +69,9 @@ func (o *Observer) Ended(_ *worker.Task, outcome worker.Outcome, took time.Durat
 	o.inHand.Dec()
 	o.attempts.WithLabelValues(string(outcome)).Inc()
 	o.duration.WithLabelValues(string(outcome)).Observe(took.Seconds())
+}
+
+// EndedInVain implements worker.LossObserver.
+func (o *Observer) EndedInVain(_ *worker.Task, outcome worker.Outcome) {
+	o.vain.WithLabelValues(string(outcome)).Inc()
 }

@@ -9,7 +9,11 @@ import (
 	"time"
 
 	"github.com/quickube/qscaler/worker"
+	"github.com/quickube/qscaler/worker/internal/enqueue"
 )
+
+// queue is the name of every queue.
+const queue = "test"
 
 // patience bounds every wait, in real time; only a failing test uses it up.
 const patience = 10 * time.Second
@@ -26,11 +30,19 @@ type Broker struct {
 	delayed []delayed
 	dead    []string
 	done    []string
-	unique  map[string]string
+	unique  map[string]owner
+	// deadlines has the attempts under way that have a time-out.
+	deadlines []*deadline
 	// reservations counts, so that each has a name of its own.
 	reservations int
 	// changed is closed with each change, and made anew.
 	changed chan struct{}
+}
+
+// owner is the task that has a uniqueness key, until some time at the latest.
+type owner struct {
+	id    string
+	until time.Time
 }
 
 // delayed is a task that waits for its time.
@@ -43,7 +55,7 @@ type delayed struct {
 func New(t testing.TB) *Broker {
 	return &Broker{
 		t: t, now: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC),
-		lists: map[string][]string{}, unique: map[string]string{}, changed: make(chan struct{}),
+		lists: map[string][]string{}, unique: map[string]owner{}, changed: make(chan struct{}),
 	}
 }
 
@@ -56,11 +68,38 @@ func (b *Broker) Push(payloads ...string) {
 	})
 }
 
-// Advance moves the clock. Tasks that are due then wait to be done.
+// Enqueue enqueues a task as a worker.Client does, with its options, and returns the task's identifier.
+func (b *Broker) Enqueue(payload string, opts ...worker.EnqueueOption) (id string, err error) {
+	o := enqueue.New()
+	for _, option := range opts {
+		option(&o)
+	}
+	if err := o.Check(queue); err != nil {
+		return "", err
+	}
+	b.change(func() {
+		if o.Unique != "" && b.unique[o.Unique].until.After(b.now) {
+			id, err = "", fmt.Errorf("enqueuing with key %q, %w", o.Unique, worker.ErrDuplicate)
+			return
+		}
+		if o.Unique != "" {
+			b.unique[o.Unique] = owner{o.ID, b.now.Add(o.UniqueFor)}
+		}
+		t := o.Task(payload)
+		t.First = b.now
+		b.delayed = append(b.delayed, delayed{due: b.now.Add(o.Delay), element: t.Element()})
+		b.promote()
+		id = o.ID
+	})
+	return id, err
+}
+
+// Advance moves the clock. Tasks that are due then wait to be done, and attempts whose time is up are told so.
 func (b *Broker) Advance(d time.Duration) {
 	b.change(func() {
 		b.now = b.now.Add(d)
 		b.promote()
+		b.expire()
 	})
 }
 
@@ -85,7 +124,7 @@ func (b *Broker) InHand() int {
 	})
 }
 
-// Delayed counts the tasks that wait for their time: retries.
+// Delayed counts the tasks that wait for their time: retries, and those enqueued with a delay.
 func (b *Broker) Delayed() int { return b.count(func() int { return len(b.delayed) }) }
 
 // DeadLetters has the tasks that were given up, the oldest first.
@@ -103,38 +142,38 @@ func (b *Broker) DeadLetters() []worker.DeadLetter {
 	return letters
 }
 
-// AwaitDone waits until so many tasks were acknowledged since the beginning.
+// AwaitDone waits until at least so many tasks were acknowledged since the beginning.
 func (b *Broker) AwaitDone(n int) {
 	b.t.Helper()
-	b.await("done", n, func() int { return len(b.done) })
+	b.await(fmt.Sprintf("%d or more to be done", n), func() bool { return len(b.done) >= n })
 }
 
-// AwaitDelayed waits until so many tasks wait for their next attempt.
+// AwaitDelayed waits until exactly so many tasks wait for their time.
 func (b *Broker) AwaitDelayed(n int) {
 	b.t.Helper()
-	b.await("delayed", n, func() int { return len(b.delayed) })
+	b.await(fmt.Sprintf("%d to be delayed", n), func() bool { return len(b.delayed) == n })
 }
 
-// AwaitDead waits until so many tasks were given up since the beginning.
+// AwaitDead waits until at least so many tasks were given up since the beginning.
 func (b *Broker) AwaitDead(n int) {
 	b.t.Helper()
-	b.await("dead", n, func() int { return len(b.dead) })
+	b.await(fmt.Sprintf("%d or more to be dead", n), func() bool { return len(b.dead) >= n })
 }
 
-func (b *Broker) await(what string, want int, count func() int) {
+func (b *Broker) await(what string, there func() bool) {
 	b.t.Helper()
 	timeout := time.After(patience)
 	for {
 		b.mu.Lock()
-		n, changed := count(), b.changed
+		ok, changed := there(), b.changed
 		b.mu.Unlock()
-		if n == want {
+		if ok {
 			return
 		}
 		select {
 		case <-changed:
 		case <-timeout:
-			b.t.Fatalf("%d tasks are %s after %s, want %d; %d wait, %d are in hand", n, what, patience, want, b.Waiting(), b.InHand())
+			b.t.Fatalf("waited %s for %s: %s", patience, what, b)
 		}
 	}
 }
@@ -169,7 +208,7 @@ func (b *Broker) Start(handler worker.Handler, opts ...worker.Option) *Process {
 func (b *Broker) StartIn(pod string, handler worker.Handler, opts ...worker.Option) *Process {
 	b.t.Helper()
 	p := &Process{
-		t: b.t, share: &share{Broker: b, pod: pod}, killed: make(chan struct{}),
+		t: b.t, share: &share{Broker: b, pod: pod}, killed: make(chan struct{}), looks: make(chan chan<- struct{}),
 		drain: filepath.Join(b.t.TempDir(), "drain"), ended: make(chan struct{}),
 	}
 	p.run(handler, opts)

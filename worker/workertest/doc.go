@@ -12,5 +12,6 @@
 //
 //	broker.go      what a test does with the broker
 //	process.go     a worker that runs
+//	timeout.go     an attempt's time-out, by that clock
 //	store.go       the queue, the lists, the delayed tasks and the dead letters, in memory
 package workertest

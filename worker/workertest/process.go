@@ -21,6 +21,7 @@ type Process struct {
 	drain  string
 	kill   sync.Once
 	killed chan struct{}
+	looks  chan chan<- struct{}
 	// ended is closed when Run has returned err.
 	ended chan struct{}
 	err   error
@@ -28,7 +29,7 @@ type Process struct {
 
 func (p *Process) run(handler worker.Handler, opts []worker.Option) {
 	ctx, cancel := context.WithCancel(inject.With(context.Background(), inject.Broker{
-		Queue: "test", DrainFile: p.drain, Store: p.share, Killed: p.killed,
+		Queue: queue, DrainFile: p.drain, Store: p.share, Killed: p.killed, Looks: p.looks, WithTimeout: p.share.withTimeout,
 	}))
 	p.t.Cleanup(cancel)
 	p.t.Cleanup(p.Kill)
@@ -40,12 +41,20 @@ func (p *Process) run(handler worker.Handler, opts []worker.Option) {
 	}()
 }
 
-// Grant tells the worker to leave, as the operator does: the drain file has the reason.
+// Grant tells the worker to leave, as the operator does: the drain file has the reason. When it returns, the
+// worker knows.
 func (p *Process) Grant(reason string) {
 	p.t.Helper()
 	if err := os.WriteFile(p.drain, []byte(reason), 0o600); err != nil {
 		p.t.Fatal(err)
 	}
+	looked := make(chan struct{})
+	select {
+	case p.looks <- looked:
+		<-looked
+	case <-p.ended:
+	}
+	p.share.change(func() { p.share.leaving = reason != "" })
 }
 
 // Withdraw takes the grant back.
@@ -71,9 +80,7 @@ func (p *Process) Wait() {
 // handlers still do is acknowledged.
 func (p *Process) Kill() {
 	p.kill.Do(func() {
-		p.share.mu.Lock()
-		p.share.ended = true
-		p.share.mu.Unlock()
+		p.share.change(func() { p.share.ended = true })
 		close(p.killed)
 		select {
 		case <-p.ended:

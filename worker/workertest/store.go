@@ -17,8 +17,10 @@ var errKilled = errors.New("the process was killed")
 // share is the store of one process.
 type share struct {
 	*Broker
-	pod   string
-	ended bool // guarded by the Broker's lock
+	pod string
+	// ended and leaving are guarded by the Broker's lock.
+	ended   bool
+	leaving bool // the worker knows that it is to leave
 }
 
 var _ store.Store = (*share)(nil)
@@ -56,14 +58,17 @@ func (s *share) Reserve(_ context.Context, n int) (items []store.Item, err error
 	return items, err
 }
 
-// Take implements store.Store.
+// Take implements store.Store. It waits for nothing once the worker is to leave.
 func (s *share) Take(ctx context.Context, wait time.Duration) (store.Item, bool, error) {
 	timeout := time.NewTimer(wait)
 	defer timeout.Stop()
 	for {
 		s.mu.Lock()
-		changed := s.changed
+		changed, leaving := s.changed, s.leaving
 		s.mu.Unlock()
+		if leaving {
+			return store.Item{}, false, nil
+		}
 		items, err := s.Reserve(ctx, 1)
 		if err != nil || len(items) > 0 {
 			return first(items), len(items) > 0, err
@@ -197,7 +202,7 @@ func (b *Broker) promote() {
 
 // free ends a task's uniqueness. The lock is held.
 func (b *Broker) free(item store.Item) {
-	if key := item.Headers[store.UniqueHeader]; key != "" && b.unique[key] == item.ID {
+	if key := item.Headers[store.UniqueHeader]; key != "" && b.unique[key].id == item.ID {
 		delete(b.unique, key)
 	}
 }

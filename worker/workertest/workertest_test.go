@@ -92,3 +92,100 @@ func TestAWorkerThatIsKeptAlive(t *testing.T) {
 	w.Grant("Rollout")
 	w.Wait()
 }
+
+// A user's test suite has many drains and kills: each is a matter of milliseconds.
+func TestNothingIsWaitedForInRealTime(t *testing.T) {
+	b := workertest.New(t)
+	fine := func(context.Context, *worker.Task) error { return nil }
+	const times = 20
+	began := time.Now()
+	for i := range times {
+		w := b.Start(fine)
+		b.Push("task")
+		b.AwaitDone(i + 1)
+		w.Grant("ScaleDown")
+		w.Wait()
+		b.Start(fine).Kill()
+	}
+	if took, most := time.Since(began), times*100*time.Millisecond; took > most {
+		t.Errorf("%d drains and kills took %s, want at most %s", times, took, most)
+	}
+}
+
+// Tasks that are done while the test looks elsewhere do not make it fail.
+func TestMoreThanAwaitedIsEnough(t *testing.T) {
+	b := workertest.New(t)
+	b.Start(func(_ context.Context, t *worker.Task) error {
+		if string(t.Payload) == "bad" {
+			return worker.Permanent(errBroken)
+		}
+		return nil
+	})
+	b.Push("a", "bad", "b", "bad")
+	b.AwaitDone(2)
+	b.AwaitDead(2)
+	b.AwaitDone(1)
+	b.AwaitDead(1)
+}
+
+// A time-out comes when the clock has it, and no earlier.
+func TestATimeoutIsSteppedThrough(t *testing.T) {
+	b := workertest.New(t)
+	begun, ended := make(chan context.Context), make(chan error, 1)
+	b.Start(func(ctx context.Context, _ *worker.Task) error {
+		begun <- ctx
+		child, cancel := context.WithCancel(ctx)
+		defer cancel()
+		<-child.Done()
+		ended <- errors.Join(child.Err(), context.Cause(child))
+		return child.Err()
+	}, worker.WithTimeout(time.Hour), worker.WithRetries(0))
+	b.Push("task")
+	ctx := <-begun
+	if deadline, known := ctx.Deadline(); !known || time.Until(deadline) < 59*time.Minute {
+		t.Errorf("the deadline is %s (%t)", deadline, known)
+	}
+	b.Advance(time.Hour - time.Second)
+	if ctx.Err() != nil {
+		t.Errorf("a second too early: %v", ctx.Err())
+	}
+	b.Advance(time.Second)
+	if err := <-ended; !errors.Is(err, context.DeadlineExceeded) || !errors.Is(err, worker.ErrTimeout) {
+		t.Errorf("the handler saw %v", err)
+	}
+	b.AwaitDead(1)
+}
+
+// A handler sees what a Client's options say.
+func TestEnqueue(t *testing.T) {
+	b := workertest.New(t)
+	tasks := make(chan *worker.Task, 10)
+	w := b.Start(func(_ context.Context, t *worker.Task) error { tasks <- t; return nil })
+	id, err := b.Enqueue("report", worker.WithID("r-1"), worker.WithHeader("tenant", "acme"),
+		worker.WithDelay(time.Hour), worker.WithUnique("daily", 48*time.Hour))
+	if id != "r-1" || err != nil {
+		t.Fatalf("the identifier is %q (%v)", id, err)
+	}
+	if id, err := b.Enqueue("report", worker.WithUnique("daily", time.Hour)); id != "" || !errors.Is(err, worker.ErrDuplicate) {
+		t.Errorf("the second is %q (%v)", id, err)
+	}
+	if _, err := b.Enqueue("report", worker.WithID("no identifier")); err == nil {
+		t.Error("a bad identifier is accepted")
+	}
+	if b.Delayed() != 1 || len(tasks) != 0 {
+		t.Errorf("it does not wait: %s", b)
+	}
+	b.Advance(time.Hour)
+	if got := <-tasks; got.ID != "r-1" || string(got.Payload) != "report" || len(got.Headers) != 1 || got.Headers["tenant"] != "acme" || got.Attempt != 1 {
+		t.Errorf("the task is %+v", got)
+	}
+	b.AwaitDone(1)
+	w.Grant("ScaleDown") // so that the next stays in the queue
+	w.Wait()
+	for _, wait := range []time.Duration{0, time.Minute} { // it is done, and later its time is over
+		b.Advance(wait)
+		if _, err := b.Enqueue("report", worker.WithUnique("daily", time.Minute)); err != nil {
+			t.Errorf("after %s: %v", wait, err)
+		}
+	}
+}

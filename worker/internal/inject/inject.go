@@ -3,6 +3,7 @@ package inject
 
 import (
 	"context"
+	"time"
 
 	"github.com/quickube/qscaler/worker/internal/store"
 )
@@ -14,6 +15,10 @@ type Broker struct {
 	Store     store.Store
 	// Killed, where it is closed, is what a second signal is.
 	Killed <-chan struct{}
+	// Looks has the drain file be looked at: each channel that comes is closed once it was. Nil where nobody asks.
+	Looks <-chan chan<- struct{}
+	// WithTimeout bounds an attempt, as context.WithTimeoutCause does. Nil is that one.
+	WithTimeout func(parent context.Context, d time.Duration, cause error) (context.Context, context.CancelFunc)
 }
 
 type key struct{}

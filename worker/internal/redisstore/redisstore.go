@@ -18,7 +18,6 @@ var (
 	reserve = rueidis.NewLuaScript(redislist.ReserveScript)
 	adopt   = rueidis.NewLuaScript(redislist.AdoptScript)
 	done    = rueidis.NewLuaScript(redislist.DoneScript)
-	settle  = rueidis.NewLuaScript(redislist.SettleScript)
 	retry   = rueidis.NewLuaScript(redislist.RetryScript)
 	bury    = rueidis.NewLuaScript(redislist.BuryScript)
 	back    = rueidis.NewLuaScript(redislist.ReturnScript)
@@ -92,31 +91,40 @@ func (s *Store) Adopt(ctx context.Context, element string) (store.Item, bool, er
 	return store.Parsed(stamped), err == nil, err
 }
 
-// Done implements store.Store.
+// Done implements store.Store. It is one step, whatever the tasks are: over a slow line, a round trip for each
+// would not end within any time-out.
 func (s *Store) Done(ctx context.Context, items ...store.Item) ([]bool, error) {
+	if len(items) == 0 {
+		return nil, nil
+	}
 	var (
-		was      = make([]bool, len(items))
-		plain    = make([]int, 0, len(items))
-		elements = make([]string, 0, len(items))
+		order = make([]int, 0, len(items)) // those with a uniqueness come first
+		keys  = []string{s.processing}
+		ids   []string
 	)
 	for i, item := range items {
+		if item.Headers[store.UniqueHeader] != "" {
+			order, keys, ids = append(order, i), append(keys, s.unique(item)), append(ids, item.ID)
+		}
+	}
+	for i, item := range items {
 		if item.Headers[store.UniqueHeader] == "" {
-			plain, elements = append(plain, i), append(elements, item.Element)
-			continue
-		}
-		var err error
-		if was[i], err = moved(settle.Exec(ctx, s.client, []string{s.processing, s.unique(item)}, []string{item.Element, item.ID})); err != nil {
-			return nil, err
+			order = append(order, i)
 		}
 	}
-	if len(plain) == 0 {
-		return was, nil
+	args := make([]string, 0, len(items)+len(ids))
+	for _, i := range order {
+		args = append(args, items[i].Element)
 	}
-	answers, err := allMoved(done.Exec(ctx, s.client, []string{s.processing}, elements))
-	for n, ours := range answers {
-		was[plain[n]] = ours
+	answers, err := allMoved(done.Exec(ctx, s.client, keys, append(args, ids...)))
+	if err != nil {
+		return nil, err
 	}
-	return was, err
+	was := make([]bool, len(items))
+	for n, i := range order {
+		was[i] = answers[n]
+	}
+	return was, nil
 }
 
 // unique is the key of a task's uniqueness; of a task that has none, one that never stands.

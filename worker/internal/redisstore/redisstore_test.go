@@ -1,11 +1,18 @@
 package redisstore_test
 
 import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
 	"testing"
 	"time"
 
+	"github.com/redis/rueidis"
+
 	"github.com/quickube/qscaler/worker/internal/redisstore"
 	"github.com/quickube/qscaler/worker/internal/redistest"
+	"github.com/quickube/qscaler/worker/internal/store"
 	"github.com/quickube/qscaler/worker/internal/storetest"
 	"github.com/quickube/qscaler/worker/redislist"
 )
@@ -15,7 +22,12 @@ const (
 	pod   = "pod-0"
 )
 
-func fixture(t testing.TB, server *redistest.Server) storetest.Fixture {
+type onRedis struct {
+	storetest.Fixture
+	client rueidis.Client
+}
+
+func fixture(t testing.TB, server *redistest.Server) onRedis {
 	t.Helper()
 	client := server.Client()
 	push := func(key string) func(string) {
@@ -25,14 +37,54 @@ func fixture(t testing.TB, server *redistest.Server) storetest.Fixture {
 			}
 		}
 	}
-	return storetest.Fixture{
+	return onRedis{client: client, Fixture: storetest.Fixture{
 		Store: redisstore.New(client, queue, pod), Push: push(queue), Hold: push(redislist.Processing(queue, pod)),
 		Advance: func(d time.Duration) { <-time.After(d) }, // Redis has no other clock
-	}
+	}}
 }
 
 func TestContract(t *testing.T) {
-	storetest.Test(t, func(t *testing.T) storetest.Fixture { return fixture(t, redistest.Start(t)) })
+	storetest.Test(t, func(t *testing.T) storetest.Fixture { return fixture(t, redistest.Start(t)).Fixture })
+}
+
+// Over a slow line each step costs a round trip: acknowledgements are one, also those that end a uniqueness.
+func TestManyAreAcknowledgedInOneStep(t *testing.T) {
+	f := fixture(t, redistest.Start(t))
+	client := f.client
+	const tasks = 500
+	unique := func(i int) string { return redislist.Unique(queue, fmt.Sprint(i)) }
+	for i := range tasks {
+		task := redislist.Task{ID: fmt.Sprint("t-", i), Headers: map[string]string{store.UniqueHeader: fmt.Sprint(i)}}
+		f.Push(task.Element())
+		owner := task.ID
+		if i == 7 {
+			owner = "another task's by now"
+		}
+		if err := client.Do(t.Context(), client.B().Set().Key(unique(i)).Value(owner).Build()).Error(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	items, err := f.Reserve(t.Context(), tasks)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := f.Done(t.Context(), store.Item{Element: "none"}); err != nil { // so that Redis has the script
+		t.Fatal(err)
+	}
+	if err := client.Do(t.Context(), client.B().ConfigResetstat().Build()).Error(); err != nil {
+		t.Fatal(err)
+	}
+	if was, err := f.Done(t.Context(), items...); err != nil || slices.Contains(was, false) {
+		t.Fatalf("acknowledging says %v, %v", was, err)
+	}
+	stats, err := client.Do(t.Context(), client.B().Info().Section("commandstats").Build()).ToString()
+	if err != nil || !strings.Contains(stats, "cmdstat_evalsha:calls=1,") {
+		t.Errorf("not one script for %d tasks (%v):\n%s", tasks, err, stats)
+	}
+	keys, err := client.Do(t.Context(), client.B().Keys().Pattern(redislist.Unique(queue, "*")).Build()).AsStrSlice()
+	if err != nil || !slices.Equal(keys, []string{unique(7)}) {
+		t.Errorf("the keys %q stand (%v), want only another task's", keys, err)
+	}
 }
 
 // hostile are payloads that look like envelopes, or nearly so.
@@ -41,7 +93,7 @@ var hostile = []string{
 	"qscaler:1:x:0:0:0:r.1:0:payload", "qscaler:1:x:0:0:0::9:short", "qscaler:1:x:0:0:0::5:short", `qscaler:1:x:0:0:0::9:{"k":"v"}rest`,
 	"qscaler:1::0:0:0::0:no id", "qscaler:1:a b:0:0:0::0:a space", "qscaler:1:x:-1:0:0::0:", "qscaler:1:x:+1:0:0::0:",
 	"qscaler:1:x:9999999999:0:0::0:too many digits", "qscaler:1:x:0:9999999999:0::0:", "qscaler:1:x:0:0:9999999999999999::0:",
-	"qscaler:1:x:0:0:0::9999999999:", "qscaler:1:x:000000001:0:0::0:zeros", "qscaler:1:x:0:999999999:0:r:0:most losses",
+	"qscaler:1:x:0:0:0::9999999999:", "qscaler:1:x:000000001:0:0::0:zeros", "qscaler:1:x:0:0:999999999999999::0:in the year 33658", "qscaler:1:x:0:999999999:0:r:0:most losses",
 	"qscaler:1:\u00e9:0:0:0::0:no ASCII", "qscaler:1:x:0:0:0:r r:0:", "qscaler:2:x:0:0:0::0:", " qscaler:1:x:0:0:0::0:",
 	"qscaler:1:" + string(make([]byte, 200)) + ":0:0:0::0:", "qscaler:1:x:0:0:0::0:\x00\x00", "qscaler:1:x:0:0:0::01:xy",
 }
@@ -74,6 +126,10 @@ func FuzzScriptsAndGoAgree(f *testing.F) {
 			}
 			if got.ID != want.ID || got.Payload != want.Payload || got.Failed != want.Failed || got.Lost != lost {
 				t.Errorf("%q was read as %+v by the scripts and as %+v by Go", element, got, want)
+			}
+			// Not as Parse has it, which would hide what the script has left.
+			if first, err := strconv.ParseInt(strings.Split(items[0].Element, ":")[5], 10, 64); first != want.First.UnixMilli() {
+				t.Errorf("%q was stamped as %q (%v), and is of %s", element, items[0].Element, err, want.First)
 			}
 		}
 		if was, err := s.Done(t.Context(), items[0]); err != nil || !was[0] {

@@ -2,6 +2,7 @@
 package storetest
 
 import (
+	"fmt"
 	"slices"
 	"testing"
 	"time"
@@ -29,6 +30,7 @@ func Test(t *testing.T, fixture func(t *testing.T) Fixture) {
 		"a suspect comes alone":                     suspects,
 		"what nobody has in hand is adopted once":   adopted,
 		"each end happens once":                     ends,
+		"many are acknowledged, each by itself":     acknowledged,
 		"a retry waits, and is one failure more":    retried,
 		"what is given back is as it was":           returned,
 		"taking waits, and not for ever":            taken,
@@ -163,6 +165,35 @@ func ends(t *testing.T, f Fixture) {
 	}
 	if n := len(f.held(t)); n != 1 { // the one that was returned and reserved again
 		t.Errorf("%d are held, want 1", n)
+	}
+}
+
+func acknowledged(t *testing.T, f Fixture) {
+	for i := range 20 {
+		task := redislist.Task{ID: fmt.Sprint("t-", i), Payload: fmt.Sprint("task ", i)}
+		if i%2 == 0 {
+			task.Headers = map[string]string{store.UniqueHeader: fmt.Sprint("key-", i)}
+		}
+		f.Push(task.Element())
+	}
+	items := f.reserve(t, 20)
+	gone := map[int]bool{3: true, 6: true}
+	for i := range gone {
+		if _, err := f.Done(t.Context(), items[i]); err != nil {
+			t.Fatal(err)
+		}
+	}
+	was, err := f.Done(t.Context(), items...)
+	if err != nil || len(was) != len(items) {
+		t.Fatalf("acknowledging %d says %v, %v", len(items), was, err)
+	}
+	for i, ours := range was {
+		if ours == gone[i] {
+			t.Errorf("task %d was there: %t", i, ours)
+		}
+	}
+	if n := len(f.held(t)); n != 0 {
+		t.Errorf("%d are held, want none", n)
 	}
 }
 

@@ -1,0 +1,63 @@
+// Package enqueue is how a task is enqueued: what the options of worker.Client say, for it and for the broker in
+// memory.
+package enqueue
+
+import (
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"maps"
+	"time"
+	"unicode/utf8"
+
+	"github.com/quickube/qscaler/worker/internal/store"
+	"github.com/quickube/qscaler/worker/redislist"
+)
+
+// Options are what a task has beside its payload.
+type Options struct {
+	ID, Unique string
+	Headers    map[string]string
+	Delay      time.Duration
+	UniqueFor  time.Duration
+}
+
+// New are the options of a task of which nothing is said.
+func New() Options { return Options{ID: rand.Text()} }
+
+// Check says what is wrong with them.
+func (o Options) Check(queue string) error {
+	if queue == "" {
+		return errors.New("the queue's name is empty")
+	}
+	if err := redislist.CheckID(o.ID); err != nil {
+		return fmt.Errorf("WithID: %w", err)
+	}
+	if o.Unique != "" && o.UniqueFor <= 0 {
+		return fmt.Errorf("WithUnique(%q, %s): the time must be more than 0", o.Unique, o.UniqueFor)
+	}
+	if !utf8.ValidString(o.Unique) {
+		return fmt.Errorf("WithUnique(%q): the key must be valid UTF-8", o.Unique)
+	}
+	for name, value := range o.Headers { // they travel as JSON, which changes other bytes
+		if !utf8.ValidString(name) || !utf8.ValidString(value) {
+			return fmt.Errorf("WithHeader(%q, %q): both must be valid UTF-8", name, value)
+		}
+	}
+	if _, reserved := o.Headers[store.UniqueHeader]; reserved {
+		return fmt.Errorf("WithHeader(%q): the name is the SDK's own", store.UniqueHeader)
+	}
+	return nil
+}
+
+// Task is the task that they make of a payload. First is the broker's to set.
+func (o Options) Task(payload string) redislist.Task {
+	headers := maps.Clone(o.Headers)
+	if o.Unique != "" {
+		if headers == nil {
+			headers = map[string]string{}
+		}
+		headers[store.UniqueHeader] = o.Unique
+	}
+	return redislist.Task{ID: o.ID, Headers: headers, Payload: payload}
+}

@@ -1,0 +1,136 @@
+package worker_test
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/redis/rueidis"
+
+	"github.com/quickube/qscaler/worker"
+	"github.com/quickube/qscaler/worker/internal/inject"
+	"github.com/quickube/qscaler/worker/internal/redisstore"
+	"github.com/quickube/qscaler/worker/internal/redistest"
+	"github.com/quickube/qscaler/worker/internal/store"
+	"github.com/quickube/qscaler/worker/redislist"
+)
+
+// startOn runs a worker on a store that is not quite that of Redis, until the test's end at the latest.
+func (b *bench) startOn(wrap func(store.Store) store.Store, handler worker.Handler, opts ...worker.Option) *running {
+	b.Helper()
+	redis, err := rueidis.NewClient(redistest.Option(b.server.Addr()))
+	if err != nil {
+		b.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(inject.With(context.Background(), inject.Broker{
+		Queue: queue, DrainFile: b.drain, Store: wrap(redisstore.New(redis, queue, pod)),
+	}))
+	b.Cleanup(cancel)
+	r := &running{bench: b, cancel: cancel, ended: make(chan error, 1)}
+	go func() { r.ended <- worker.Run(ctx, handler, append([]worker.Option{quiet()}, opts...)...) }()
+	return r
+}
+
+// thinLine lets few bytes through within a time-out.
+type thinLine struct{ store.Store }
+
+func (s thinLine) Done(ctx context.Context, items ...store.Item) ([]bool, error) {
+	bytes := 0
+	for _, item := range items {
+		bytes += len(item.Element)
+	}
+	if bytes > 2<<20 {
+		return nil, errors.New("the time is up")
+	}
+	return s.Store.Done(ctx, items...)
+}
+
+// However much is done at once, its acknowledgements go out in portions that a slow line bears.
+func TestLongTasksAreAcknowledgedOverAThinLine(t *testing.T) {
+	b := newBench(t)
+	const tasks = 8
+	for range tasks {
+		b.do("LPUSH", queue, strings.Repeat("x", 1<<20-1000))
+	}
+	begun, finish := make(chan struct{}, tasks), make(chan struct{})
+	r := b.startOn(func(s store.Store) store.Store { return thinLine{s} }, func(context.Context, *worker.Task) error {
+		begun <- struct{}{}
+		<-finish
+		return nil
+	}, worker.WithConcurrency(tasks))
+	for range tasks {
+		receive(b, begun, "task")
+	}
+	close(finish)
+	b.awaitEmpty()
+	r.cancel()
+	r.left()
+}
+
+// witness notes what an observer is told.
+type witness chan string
+
+func (witness) Started(*worker.Task) {}
+
+func (w witness) Ended(_ *worker.Task, outcome worker.Outcome, _ time.Duration) { w <- string(outcome) }
+
+func (w witness) EndedInVain(_ *worker.Task, outcome worker.Outcome) {
+	w <- "in vain: " + string(outcome)
+}
+
+// However a handler ends, it is said when nothing came of it.
+func TestAnEndThatCountsForNothingIsSaid(t *testing.T) {
+	cases := map[string]struct {
+		end  error
+		want worker.Outcome
+	}{
+		"done":        {nil, worker.Done},
+		"retried":     {errors.New("no"), worker.Retried},
+		"dead":        {worker.Permanent(errors.New("no")), worker.Dead},
+		"handed back": {worker.ErrHandBack, worker.HandedBack},
+	}
+	b := newBench(t)
+	for name, c := range cases {
+		t.Run(name, func(t *testing.T) {
+			b.do("LPUSH", queue, "task")
+			told, log := make(witness, 10), &lines{}
+			r := b.start(func(context.Context, *worker.Task) error {
+				b.do("DEL", redislist.Processing(queue, pod)) // Redis has lost it, or the operator has given it back
+				return c.end
+			}, worker.WithObserver(told), worker.WithLogger(slog.New(slog.NewTextHandler(log, nil))))
+			for _, want := range []string{string(c.want), "in vain: " + string(c.want)} {
+				if got := receive(b, told, "outcome"); got != want {
+					t.Errorf("the observer is told %q, want %q", got, want)
+				}
+			}
+			r.cancel()
+			r.left()
+			if !strings.Contains(log.String(), "counts for nothing") || b.waiting()+b.inHand()+b.delayed()+b.dead() > 0 {
+				t.Errorf("something came of it, or the log does not say so:\n%s", log)
+			}
+		})
+	}
+}
+
+// A loss that is seen while the handler is at it is the attempt's outcome, whatever the handler returns.
+func TestALossIsAnOutcome(t *testing.T) {
+	b := newBench(t)
+	b.do("LPUSH", queue, "task")
+	told := make(witness, 10)
+	r := b.start(func(ctx context.Context, _ *worker.Task) error {
+		b.do("DEL", redislist.Processing(queue, pod))
+		<-ctx.Done()
+		return worker.Permanent(ctx.Err())
+	}, worker.WithObserver(told))
+	if got := receive(b, told, "outcome"); got != "lost" {
+		t.Errorf("the observer is told %q", got)
+	}
+	r.cancel()
+	r.left()
+	if b.dead() > 0 || len(told) > 0 {
+		t.Errorf("%d dead letters, and %d words more", b.dead(), len(told))
+	}
+}
