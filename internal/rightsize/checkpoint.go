@@ -38,6 +38,7 @@ type usageCheckpoint struct {
 
 type floorCheckpoint struct {
 	Bytes  int64 `json:"bytes"`
+	From   int64 `json:"from,omitempty"`
 	Raised int64 `json:"raised"`
 	Killed int64 `json:"killed"`
 }
@@ -99,7 +100,7 @@ func Decode(text string, now time.Time) (*History, error) {
 func (u *Usage) checkpoint() usageCheckpoint {
 	c := usageCheckpoint{Samples: u.Samples, First: unix(u.First), Last: unix(u.Last), CPU: u.cpu.checkpoint(), Memory: u.memory.checkpoint()}
 	if u.floor.bytes > 0 {
-		c.Floor = &floorCheckpoint{Bytes: u.floor.bytes, Raised: unix(u.floor.raised), Killed: unix(u.floor.killed)}
+		c.Floor = &floorCheckpoint{Bytes: u.floor.bytes, From: u.floor.from, Raised: unix(u.floor.raised), Killed: unix(u.floor.killed)}
 	}
 	return c
 }
@@ -108,7 +109,7 @@ func (c usageCheckpoint) usage() (*Usage, error) {
 	u := newUsage()
 	u.Samples, u.First, u.Last = c.Samples, fromUnix(c.First), fromUnix(c.Last)
 	if c.Floor != nil {
-		u.floor = floor{bytes: c.Floor.Bytes, raised: fromUnix(c.Floor.Raised), killed: fromUnix(c.Floor.Killed)}
+		u.floor = floor{bytes: c.Floor.Bytes, from: c.Floor.From, raised: fromUnix(c.Floor.Raised), killed: fromUnix(c.Floor.Killed)}
 	}
 	if err := u.cpu.restore(c.CPU); err != nil {
 		return nil, err

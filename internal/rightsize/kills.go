@@ -1,6 +1,8 @@
 package rightsize
 
 import (
+	"time"
+
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/types"
 )
@@ -14,6 +16,8 @@ type Kill struct {
 	Pod, Container string
 	// Restarts is the container's restart count when it was killed.
 	Restarts int32
+	// FinishedAt is when it was killed, by its node's clock, zero where that is not told.
+	FinishedAt time.Time
 	// Request is the memory that the container had requested, in bytes, 0 for none.
 	Request int64
 }
@@ -32,18 +36,21 @@ func Kills(pod *corev1.Pod) []Kill {
 				last = s.RestartCount
 			}
 			if killed(s.LastTerminationState.Terminated) {
-				kills = append(kills, killOfRun(pod, s, last))
+				kills = append(kills, killOfRun(pod, s, last, s.LastTerminationState))
 			}
 			if killed(s.State.Terminated) {
-				kills = append(kills, killOfRun(pod, s, s.RestartCount))
+				kills = append(kills, killOfRun(pod, s, s.RestartCount, s.State))
 			}
 		}
 	}
 	return kills
 }
 
-func killOfRun(pod *corev1.Pod, s corev1.ContainerStatus, restarts int32) Kill {
-	return Kill{PodUID: pod.UID, Pod: pod.Name, Container: s.Name, Restarts: restarts, Request: memoryOf(pod, s)}
+func killOfRun(pod *corev1.Pod, s corev1.ContainerStatus, restarts int32, ended corev1.ContainerState) Kill {
+	return Kill{
+		PodUID: pod.UID, Pod: pod.Name, Container: s.Name, Restarts: restarts,
+		FinishedAt: ended.Terminated.FinishedAt.Time, Request: memoryOf(pod, s),
+	}
 }
 
 func killed(t *corev1.ContainerStateTerminated) bool { return t != nil && t.Reason == oomKilled }

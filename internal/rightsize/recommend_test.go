@@ -63,9 +63,9 @@ func used(days float64) *History {
 
 func TestRecommend(t *testing.T) {
 	killed := used(0.01)
-	killed.Count(killOf("p", 0, 512*mi), 0, start)
+	killed.Count(killOf("p", 0, 512*mi), Bounds{}, start)
 	unmeasured := NewHistory() // without metrics, kills are all that is known
-	unmeasured.Count(killOf("p", 0, 64*mi), 0, start)
+	unmeasured.Count(killOf("p", 0, 64*mi), Bounds{}, start)
 	gi := needs(list("cpu", "1", "memory", "1Gi"), nil)
 	for name, tc := range map[string]struct {
 		history  *History
@@ -128,7 +128,7 @@ func TestRecommendationBounds(t *testing.T) {
 		}
 		p := Policy{spec: v1alpha1.RightSizingSpec{MinAllowed: bounds(least), MaxAllowed: bounds(most)}}
 		for i := range rapid.IntRange(0, 4).Draw(t, "kills") {
-			h.Count(killOf("p", int32(i), rapid.Int64Range(0, 1<<41).Draw(t, "request")), most, start)
+			h.Count(killOf("p", int32(i), rapid.Int64Range(0, 1<<41).Draw(t, "request")), Bounds{Maximum: most}, start)
 		}
 		r := h.Recommend("w", p, corev1.ResourceRequirements{}, nil, start)
 		if memory := r.Requests.Memory().Value(); memory < least || memory > most {

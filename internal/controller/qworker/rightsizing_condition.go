@@ -87,21 +87,23 @@ func (s *scope) podsIn(state rightsize.ResizeState) []string {
 
 // troublesMessage names the pods that were killed and for which the memory was not raised.
 func (s *scope) troublesMessage(troubles []rightsize.Trouble) string {
-	var capped, full []string
+	pods := map[rightsize.Verdict][]string{}
 	for _, t := range troubles {
 		s.wakeAt(t.At.Add(time.Hour))
-		names := &capped
-		if t.Verdict == rightsize.AtMaximum {
-			names = &full
-		}
-		*names = append(*names, t.Pod)
+		pods[t.Verdict] = append(pods[t.Verdict], t.Pod)
 	}
 	var parts []string
-	if len(capped) > 0 {
-		parts = append(parts, "out-of-memory kills go on though the memory was raised several times, it is not raised further for now; a task may need more than any worker can have: "+andMore(capped))
-	}
-	if len(full) > 0 {
-		parts = append(parts, "killed out of memory with all that rightSizing.maxAllowed allows: "+andMore(full))
+	for _, of := range []struct {
+		verdict rightsize.Verdict
+		words   string
+	}{
+		{rightsize.Capped, "out-of-memory kills go on though the memory was raised several times, it is not raised further for now; a task may need more than any worker can have"},
+		{rightsize.Outgrown, "killed out of memory with several times the memory that the podSpec requests and the other workers use, and it is not raised further; look at the tasks, or set rightSizing.maxAllowed to what a worker may have"},
+		{rightsize.AtMaximum, "killed out of memory with all that rightSizing.maxAllowed allows"},
+	} {
+		if names := pods[of.verdict]; len(names) > 0 {
+			parts = append(parts, of.words+": "+andMore(names))
+		}
 	}
 	return strings.Join(parts, "; ")
 }

@@ -31,6 +31,7 @@ func (s *scope) noteKill(k rightsize.Kill, v rightsize.Verdict) {
 		rightsize.Raised:    "its memory is raised",
 		rightsize.Answered:  "its memory was raised already",
 		rightsize.Capped:    "its memory was raised several times and is not raised further for now",
+		rightsize.Outgrown:  "it had several times what the podSpec requests, and is not raised further",
 		rightsize.AtMaximum: "it had all that rightSizing.maxAllowed allows",
 	}
 	s.sizes.notes = append(s.sizes.notes, note{
