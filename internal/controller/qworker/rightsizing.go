@@ -47,7 +47,7 @@ type sizeMemory struct {
 	// read is when the metrics were read that were looked at last.
 	read   time.Time
 	raised time.Time
-	// create and resize say that the API server refused what was recommended: to new pods, to running ones.
+	// create and resize say that what was recommended was refused: to new pods, to running ones.
 	create, resize sizeRefusal
 	// refused has running pods that the API server does not raise, until when they are left alone.
 	refused map[string]time.Time
@@ -55,8 +55,11 @@ type sizeMemory struct {
 	generation int64
 }
 
-// sizeRefusal is an answer of the API server that will be the same for a while: a LimitRange, a ResourceQuota.
+// sizeRefusal is an answer that will be the same for a while: the API server's, for a LimitRange or a
+// ResourceQuota, or the scheduler's, where no node has room.
 type sizeRefusal struct {
+	// reason is that of the condition.
+	reason  string
 	message string
 	until   time.Time
 }
@@ -273,7 +276,7 @@ func (s *scope) fallBack(err error) error {
 	if !fleet.CreationRefused(err) || !s.sizes.fitted || (!s.sizes.raised && strings.Contains(err.Error(), "exceeded quota")) {
 		return err
 	}
-	s.memory.sizes.create = sizeRefusal{message: err.Error(), until: s.now.Add(refusalLasts)}
+	s.memory.sizes.create = sizeRefusal{reason: reasonSizeRefused, message: err.Error(), until: s.now.Add(refusalLasts)}
 	s.wakeAt(s.memory.sizes.create.until)
 	s.again = true
 	return nil

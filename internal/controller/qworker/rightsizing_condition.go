@@ -23,6 +23,7 @@ const (
 	reasonResizeInfeasible   = "ResizeInfeasible"
 	reasonResizeRefused      = "ResizeRefused"
 	reasonSizeRefused        = "SizeRefused"
+	reasonSizeUnschedulable  = "SizeUnschedulable"
 	reasonOutOfMemory        = "OutOfMemory"
 	reasonMetricsUnavailable = "MetricsUnavailable"
 	reasonNotApplicable      = "NotApplicable"
@@ -41,8 +42,7 @@ func (s *scope) rightSizing() condition {
 	switch {
 	case m.create.stands(s.now):
 		s.wakeAt(m.create.until)
-		return is(kind, false, reasonSizeRefused, fmt.Sprintf("a pod of the recommended size was refused, new pods are made as in the podSpec until %s: %s; raise the LimitRange or the ResourceQuota, or set rightSizing.maxAllowed",
-			m.create.until.UTC().Format(time.RFC3339), m.create.message))
+		return is(kind, false, m.create.reason, m.create.explain())
 	case len(m.history.Troubles()) > 0:
 		return is(kind, false, reasonOutOfMemory, s.troublesMessage(m.history.Troubles()))
 	case len(s.sizes.refused) > 0:
@@ -72,6 +72,15 @@ func (s *scope) rightSizing() condition {
 		return is(kind, true, reasonRightSized, "new pods get what status.recommendations says")
 	}
 	return is(kind, true, reasonRightSized, "new pods get what status.recommendations says, and running pods have no less")
+}
+
+// explain says what was refused and what can be done.
+func (r sizeRefusal) explain() string {
+	what, remedy := "a pod of the recommended size was refused", "raise the LimitRange or the ResourceQuota, or set rightSizing.maxAllowed"
+	if r.reason == reasonSizeUnschedulable {
+		what, remedy = "no node has room for a pod of the recommended size", "use larger nodes or more of them, or set rightSizing.maxAllowed"
+	}
+	return fmt.Sprintf("%s, new pods are made as in the podSpec until %s: %s; %s", what, r.until.UTC().Format(time.RFC3339), r.message, remedy)
 }
 
 // podsIn are the live pods whose resize is in a state.
