@@ -46,6 +46,22 @@ func Kills(pod *corev1.Pod) []Kill {
 	return kills
 }
 
+// LastKilled reports whether a container does not run, and its last run was ended by the out-of-memory killer.
+func LastKilled(pod *corev1.Pod, container string) bool {
+	for _, s := range pod.Status.ContainerStatuses {
+		switch {
+		case s.Name != container:
+		case s.State.Running != nil:
+			return false
+		case s.State.Terminated != nil:
+			return killed(s.State.Terminated)
+		default:
+			return killed(s.LastTerminationState.Terminated)
+		}
+	}
+	return false
+}
+
 func killOfRun(pod *corev1.Pod, s corev1.ContainerStatus, restarts int32, ended corev1.ContainerState) Kill {
 	return Kill{
 		PodUID: pod.UID, Pod: pod.Name, Container: s.Name, Restarts: restarts,

@@ -7,6 +7,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 
+	"github.com/quickube/qscaler/api/v1alpha1"
 	"github.com/quickube/qscaler/internal/fleet"
 	"github.com/quickube/qscaler/internal/planner"
 	"github.com/quickube/qscaler/internal/rightsize"
@@ -30,6 +31,8 @@ func (s *scope) replaceUnfit() {
 		if words := s.unplaced(pod); words != "" {
 			s.shrinkNew(pod, words)
 			s.replaceOne(pod, "no node has room for it as it is recommended: "+words)
+		} else if s.outOfMemory(pod) {
+			s.replaceOne(pod, "it was killed out of memory and cannot be raised; the next has more")
 		}
 	}
 }
@@ -59,6 +62,41 @@ func (s *scope) unplaced(pod *corev1.Pod) string {
 		return c.Message
 	}
 	return ""
+}
+
+// outOfMemory reports whether a pod whose worker does not run was killed out of memory, has less than such kills
+// have taught, is not to be raised in place, and would be made larger today: started again as it is, it would be
+// killed by the same task for ever.
+func (s *scope) outOfMemory(pod *corev1.Pod) bool {
+	worker := s.workerOf(pod)
+	has := rightsize.MemoryRequest(containerIn(&pod.Spec, worker).Resources)
+	if !rightsize.LastKilled(pod, worker) || has >= s.memory.sizes.history.Floor(worker, s.now) || !s.appliesToNew() {
+		return false
+	}
+	r := s.revision(fleet.RevisionOf(pod))
+	if r == nil {
+		return false
+	}
+	fresh := r.PodSpec.DeepCopy()
+	_, _ = rightsize.FitPod(fresh, s.status.Recommendations, s.sizes.policy)
+	return rightsize.MemoryRequest(containerIn(fresh, worker).Resources) > has && !s.raisedInPlace(pod, worker)
+}
+
+// raisedInPlace reports whether a container is to get more memory in its present pod.
+func (s *scope) raisedInPlace(pod *corev1.Pod, container string) bool {
+	m := s.memory.sizes
+	if s.sizes.policy.Mode() != v1alpha1.RightSizingInPlace || m.resize.stands(s.now) || s.now.Before(m.refused[pod.Name]) {
+		return false
+	}
+	if can, err := s.resizable.Ask(); err == nil && !can {
+		return false
+	}
+	raises := rightsize.Raises([]*corev1.Pod{pod}, s.status.Recommendations, s.sizes.policy)
+	if len(raises) == 0 {
+		return false
+	}
+	raised, changes := raises[0].Containers[container]
+	return changes && !raises[0].Unsupported && rightsize.MemoryRequest(raised) > rightsize.MemoryRequest(containerIn(&pod.Spec, container).Resources)
 }
 
 // outgrew reports whether a pod asks for more than its template.
