@@ -140,7 +140,7 @@ func TestRaises(t *testing.T) {
 		"not out of its class": {pod: podWith("p", needs(list("cpu", "1", "memory", "1Gi"), list("cpu", "2", "memory", "1Gi"))), policy: limitsKept},
 	} {
 		t.Run(name, func(t *testing.T) {
-			raises := Raises([]*corev1.Pod{tc.pod}, want, tc.policy)
+			raises := Raises([]*corev1.Pod{tc.pod}, want, tc.policy, TooMuch{})
 			var got map[string]string
 			if len(raises) > 0 {
 				got = readable(raises[0].Containers["a"].Requests)
@@ -160,7 +160,7 @@ func TestTheKilledAreRaisedFirst(t *testing.T) {
 	killed := podWith("z", needs(both, nil))
 	killed.Status.ContainerStatuses = []corev1.ContainerStatus{{Name: "a", LastTerminationState: terminated("OOMKilled", 137)}}
 	var got []string
-	for _, r := range Raises([]*corev1.Pod{podWith("c", needs(both, nil)), podWith("b", needs(both, nil)), killed}, []v1alpha1.ContainerRecommendation{recommended("a", list("cpu", "2"))}, ratioKept) {
+	for _, r := range Raises([]*corev1.Pod{podWith("c", needs(both, nil)), podWith("b", needs(both, nil)), killed}, []v1alpha1.ContainerRecommendation{recommended("a", list("cpu", "2"))}, ratioKept, TooMuch{}) {
 		got = append(got, r.Pod)
 	}
 	if diff := cmp.Diff([]string{"z", "b", "c"}, got); diff != "" {
@@ -198,7 +198,7 @@ func TestFitBounds(t *testing.T) {
 			}
 		}
 		pod := podWith("p", have)
-		for _, r := range Raises([]*corev1.Pod{pod}, []v1alpha1.ContainerRecommendation{recommended("a", want)}, policy) {
+		for _, r := range Raises([]*corev1.Pod{pod}, []v1alpha1.ContainerRecommendation{recommended("a", want)}, policy, TooMuch{}) {
 			raised := r.Containers["a"]
 			for _, name := range resources {
 				was, is := requested(have, name), requested(raised, name)

@@ -31,6 +31,8 @@ type sizes struct {
 	// waiting are the running pods that are yet to be raised; unable those whose nodes cannot, all of them
 	// where the cluster cannot.
 	waiting, unable []string
+	// infeasible are those whose nodes can never give them all that is recommended.
+	infeasible []string
 	// refused are those that the API server does not raise.
 	refused []string
 	// err is what failed and is tried again.
@@ -51,6 +53,8 @@ type sizeMemory struct {
 	create, resize sizeRefusal
 	// refused has running pods that the API server does not raise, until when they are left alone.
 	refused map[string]time.Time
+	// tooMuch has what the nodes of running pods can never give them.
+	tooMuch rightsize.TooMuch
 	// generation is that of the spec to which the refusals belong.
 	generation int64
 }

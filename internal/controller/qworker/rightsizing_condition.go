@@ -37,7 +37,7 @@ func (s *scope) rightSizing() condition {
 		return absent(kind)
 	}
 	m, mode := s.memory.sizes, s.sizes.policy.Mode()
-	infeasible, deferred := s.podsIn(rightsize.Infeasible), s.podsIn(rightsize.Deferred)
+	infeasible, deferred := s.sizes.infeasible, s.podsIn(rightsize.Deferred)
 	raising := append(s.podsIn(rightsize.InProgress), s.sizes.waiting...)
 	switch {
 	case m.create.stands(s.now):
@@ -49,7 +49,7 @@ func (s *scope) rightSizing() condition {
 		return is(kind, false, reasonResizeRefused, fmt.Sprintf("the API server refuses to raise running pods, they keep their size: %s: %s; set rightSizing.maxAllowed, or raise the LimitRange or the ResourceQuota where it is one of those",
 			andMore(s.sizes.refused), m.resize.message))
 	case len(infeasible) > 0:
-		return is(kind, false, reasonResizeInfeasible, fmt.Sprintf("the nodes of these pods can never give what is recommended, they keep what they have: %s; set rightSizing.maxAllowed, or use larger nodes", andMore(infeasible)))
+		return is(kind, false, reasonResizeInfeasible, fmt.Sprintf("the nodes of these pods can never give all that is recommended, they get what they can: %s; set rightSizing.maxAllowed, or use larger nodes", andMore(infeasible)))
 	case s.sizes.blocked != "":
 		return is(kind, false, reasonNotApplicable, "the recommendation cannot be applied: "+s.sizes.blocked)
 	case s.sizes.usage.Err != nil:

@@ -29,7 +29,7 @@ func (s *scope) sizeMemory(ctx context.Context) *sizeMemory {
 	if s.memory.sizes != nil {
 		return s.memory.sizes
 	}
-	m := &sizeMemory{history: rightsize.NewHistory(), savedAt: s.now.Add(-spread(s.qw.UID)), refused: map[string]time.Time{}}
+	m := &sizeMemory{history: rightsize.NewHistory(), savedAt: s.now.Add(-spread(s.qw.UID)), refused: map[string]time.Time{}, tooMuch: rightsize.TooMuch{}}
 	s.memory.sizes = m
 	text, kept := s.qw.Annotations[annotationUsage]
 	if !kept {

@@ -52,8 +52,12 @@ func (s *scope) raiseRunning(ctx context.Context) {
 func (s *scope) raisable() []rightsize.Raise {
 	var raises []rightsize.Raise
 	refused := s.memory.sizes.refused
-	for _, r := range rightsize.Raises(s.stayingPods(), s.status.Recommendations, s.sizes.policy) {
+	for _, r := range rightsize.Raises(s.stayingPods(), s.status.Recommendations, s.sizes.policy, s.memory.sizes.tooMuch) {
+		if r.Infeasible {
+			s.sizes.infeasible = append(s.sizes.infeasible, r.Pod)
+		}
 		switch until := refused[r.Pod]; {
+		case len(r.Containers) == 0:
 		case r.Unsupported:
 			s.sizes.unable = append(s.sizes.unable, r.Pod)
 		case s.now.Before(until):
@@ -63,6 +67,11 @@ func (s *scope) raisable() []rightsize.Raise {
 			raises = append(raises, r)
 			s.sizes.waiting = append(s.sizes.waiting, r.Pod)
 		}
+	}
+	if len(s.memory.sizes.tooMuch) > 0 {
+		s.memory.sizes.tooMuch.Keep(func(name string) bool {
+			return slices.ContainsFunc(s.pods, func(pod *corev1.Pod) bool { return pod.Name == name })
+		})
 	}
 	maps.DeleteFunc(refused, func(_ string, until time.Time) bool { return !s.now.Before(until) })
 	return raises

@@ -37,7 +37,7 @@ func sizedScope(t *testing.T, pods ...*corev1.Pod) *scope {
 	}
 	s.qw.Spec.ScaleConfig.ActivateVPA = true
 	s.newest = &s.revisions[0]
-	s.memory.sizes = &sizeMemory{history: rightsize.NewHistory(), refused: map[string]time.Time{}}
+	s.memory.sizes = &sizeMemory{history: rightsize.NewHistory(), refused: map[string]time.Time{}, tooMuch: rightsize.TooMuch{}}
 	s.states = s.statesOf(pods)
 	return s
 }
