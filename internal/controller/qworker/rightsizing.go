@@ -12,6 +12,7 @@ import (
 
 	"github.com/quickube/qscaler/api/v1alpha1"
 	"github.com/quickube/qscaler/internal/fleet"
+	"github.com/quickube/qscaler/internal/planner"
 	"github.com/quickube/qscaler/internal/podmetrics"
 	"github.com/quickube/qscaler/internal/rightsize"
 )
@@ -51,6 +52,8 @@ type sizeMemory struct {
 	raised time.Time
 	// create and resize say that what was recommended was refused: to new pods, to running ones.
 	create, resize sizeRefusal
+	// blameless is until when refusals of new pods are not taken for refusals of their size.
+	blameless time.Time
 	// refused has running pods that the API server does not raise, until when they are left alone.
 	refused map[string]time.Time
 	// tooMuch has what the nodes of running pods can never give them.
@@ -68,6 +71,10 @@ type sizeRefusal struct {
 	until   time.Time
 }
 
+// blamelessFor is how long the size is not to blame for a refusal, after a pod of the template's size was refused
+// as well, and while no pod can be created.
+const blamelessFor = time.Minute
+
 // refusalLasts is how long a refused size is not tried again.
 const refusalLasts = 10 * time.Minute
 
@@ -76,7 +83,7 @@ func (r sizeRefusal) stands(now time.Time) bool { return now.Before(r.until) }
 // forgetRefusals gives a spec that a person has changed another try.
 func (m *sizeMemory) forgetRefusals(generation int64) {
 	if m.generation != generation {
-		m.generation, m.create, m.resize = generation, sizeRefusal{}, sizeRefusal{}
+		m.generation, m.create, m.resize, m.blameless = generation, sizeRefusal{}, sizeRefusal{}, time.Time{}
 		clear(m.refused)
 	}
 }
@@ -275,15 +282,31 @@ func resizeWithoutRestart(containers []corev1.Container) {
 
 // fallBack takes the refusal of a pod of the recommended size for what it is: the next one is made as the
 // template has it. Where that is refused too, the size was not to blame, and the failure is shown as any
-// other. A quota that is used up is no reason to ask for more.
+// other. A quota that is used up is no reason to ask for more. It returns what else has failed.
 func (s *scope) fallBack(err error) error {
-	if !fleet.CreationRefused(err) || !s.sizes.fitted || (!s.sizes.raised && strings.Contains(err.Error(), "exceeded quota")) {
+	refusals, rest := fleet.SplitSizeRefusals(err)
+	if !s.sizesActive() || s.memory.sizes == nil {
 		return err
 	}
-	s.memory.sizes.create = sizeRefusal{reason: reasonSizeRefused, message: err.Error(), until: s.now.Add(refusalLasts)}
-	s.wakeAt(s.memory.sizes.create.until)
+	m := s.memory.sizes
+	if slices.ContainsFunc(s.done, func(a planner.Action) bool { return a.Kind == planner.Create }) {
+		m.blameless = time.Time{}
+	}
+	if len(refusals) == 0 {
+		return err
+	}
+	switch words := refusals[0].Error(); {
+	case m.create.reason == reasonSizeRefused && m.create.stands(s.now):
+		m.create, m.blameless = sizeRefusal{}, s.now.Add(blamelessFor)
+		return err
+	case !s.sizes.fitted || !s.appliesToNew() || s.now.Before(m.blameless) || (!s.sizes.raised && strings.Contains(words, "exceeded quota")):
+		return err
+	default:
+		m.create = sizeRefusal{reason: reasonSizeRefused, message: words, until: s.now.Add(refusalLasts)}
+	}
+	s.wakeAt(m.create.until)
 	s.again = true
-	return nil
+	return rest
 }
 
 func sizeText(r v1alpha1.ContainerRecommendation) string {
