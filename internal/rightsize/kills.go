@@ -20,6 +20,8 @@ type Kill struct {
 	FinishedAt time.Time
 	// Request is the memory that the container had requested, in bytes, 0 for none.
 	Request int64
+	// Limit is its limit of memory in bytes, 0 for none.
+	Limit int64
 }
 
 // Kills has the kills that a pod's status tells of: of each container the last, and the one before it while
@@ -65,7 +67,7 @@ func LastKilled(pod *corev1.Pod, container string) bool {
 func killOfRun(pod *corev1.Pod, s corev1.ContainerStatus, restarts int32, ended corev1.ContainerState) Kill {
 	return Kill{
 		PodUID: pod.UID, Pod: pod.Name, Container: s.Name, Restarts: restarts,
-		FinishedAt: ended.Terminated.FinishedAt.Time, Request: memoryOf(pod, s),
+		FinishedAt: ended.Terminated.FinishedAt.Time, Request: memoryOf(pod, s), Limit: limitOf(pod, s),
 	}
 }
 
@@ -82,6 +84,17 @@ func memoryOf(pod *corev1.Pod, s corev1.ContainerStatus) int64 {
 	if c := containerOf(&pod.Spec, s.Name); c != nil {
 		asked := requested(c.Resources, corev1.ResourceMemory)
 		return asked.Value()
+	}
+	return 0
+}
+
+// limitOf is a container's limit of memory, as the kubelet has enacted it.
+func limitOf(pod *corev1.Pod, s corev1.ContainerStatus) int64 {
+	if s.Resources != nil && !s.Resources.Limits.Memory().IsZero() {
+		return s.Resources.Limits.Memory().Value()
+	}
+	if c := containerOf(&pod.Spec, s.Name); c != nil {
+		return c.Resources.Limits.Memory().Value()
 	}
 	return 0
 }

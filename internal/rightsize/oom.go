@@ -55,6 +55,8 @@ const (
 	AtMaximum Verdict = "AtMaximum"
 	// Outgrown is a kill of a container that had all that kills alone lead to.
 	Outgrown Verdict = "Outgrown"
+	// AtLimit is a kill of a container at a limit that RequestsOnly leaves as it is.
+	AtLimit Verdict = "AtLimit"
 )
 
 // Bounds is how far kills may raise a container's memory, in bytes.
@@ -63,6 +65,8 @@ type Bounds struct {
 	Maximum int64
 	// Template is what the podSpec requests.
 	Template int64
+	// LimitsKept is true where limits stay as they are.
+	LimitsKept bool
 }
 
 // Count counts a kill, once. Memory goes up by the larger of 20 % and 100 MiB over the larger of what was
@@ -88,6 +92,10 @@ func (h *History) Count(k Kill, b Bounds, now time.Time) Verdict {
 	most, reached := b.Maximum, AtMaximum
 	if most == 0 {
 		most, reached = u.grown(b.Template), Outgrown
+	}
+	if b.LimitsKept && k.Limit > 0 && k.Request >= k.Limit {
+		h.kills.trouble(k, AtLimit, now)
+		return AtLimit
 	}
 	if base >= most {
 		f.bytes = most

@@ -94,6 +94,19 @@ func TestThePeakCountsWhereItIsMoreThanTheRequest(t *testing.T) {
 	}
 }
 
+func TestAKeptLimitIsNotRaised(t *testing.T) {
+	h := NewHistory()
+	kill := killOf("a", 0, 256*mi)
+	kill.Limit = 256 * mi
+	if got := h.Count(kill, Bounds{LimitsKept: true}, start); got != AtLimit || len(h.Troubles()) != 1 || h.Floor("w", start) != 0 {
+		t.Errorf("%s, %v, floor %d; want it told and nothing raised", got, h.Troubles(), h.Floor("w", start))
+	}
+	kill.Restarts, kill.Request = 1, 128*mi // killed by its node
+	if got := h.Count(kill, Bounds{LimitsKept: true}, start); got != Raised {
+		t.Errorf("below its limit: %s", got)
+	}
+}
+
 func TestTroublesNameThePods(t *testing.T) {
 	h := NewHistory()
 	request := 256 * mi
@@ -184,7 +197,7 @@ func TestKillsAreReadFromTheStatus(t *testing.T) {
 		}},
 	}
 	want := []Kill{
-		{PodUID: "u", Pod: "p", Container: "dead", Restarts: 2, Request: 64 * mi},
+		{PodUID: "u", Pod: "p", Container: "dead", Restarts: 2, Request: 64 * mi, Limit: 64 * mi},
 		{PodUID: "u", Pod: "p", Container: "back", Restarts: 4, Request: 256 * mi},
 	}
 	if diff := cmp.Diff(want, Kills(pod)); diff != "" {

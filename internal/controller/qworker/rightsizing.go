@@ -184,7 +184,7 @@ func (s *scope) countKills(m *sizeMemory, containers []string) bool {
 				continue
 			}
 			kills = append(kills, kill)
-			verdict := m.history.Count(kill, s.memoryBounds(kill.Container), s.now)
+			verdict := m.history.Count(kill, s.sizes.policy.MemoryBounds(kill.Container, containerIn(&s.newest.PodSpec, kill.Container).Resources), s.now)
 			if verdict == rightsize.Counted {
 				continue
 			}
@@ -195,11 +195,6 @@ func (s *scope) countKills(m *sizeMemory, containers []string) bool {
 	}
 	m.history.KeepKills(kills, s.now)
 	return counted
-}
-
-func (s *scope) memoryBounds(container string) rightsize.Bounds {
-	template := containerIn(&s.newest.PodSpec, container).Resources
-	return rightsize.Bounds{Maximum: s.sizes.policy.MaxMemory(container), Template: rightsize.MemoryRequest(template)}
 }
 
 // refreshRecommendations brings those of the status up to date, and reports whether one has changed.

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
@@ -43,7 +44,7 @@ func (s *scope) rightSizing() condition {
 	case m.create.stands(s.now):
 		s.wakeAt(m.create.until)
 		return is(kind, false, m.create.reason, m.create.explain())
-	case len(m.history.Troubles()) > 0:
+	case len(m.history.Troubles()) > 0 && s.sizes.policy.Controls(corev1.ResourceMemory):
 		return is(kind, false, reasonOutOfMemory, s.troublesMessage(m.history.Troubles()))
 	case len(s.sizes.refused) > 0:
 		return is(kind, false, reasonResizeRefused, fmt.Sprintf("the API server refuses to raise running pods, they keep their size: %s: %s; set rightSizing.maxAllowed, or raise the LimitRange or the ResourceQuota where it is one of those",
@@ -109,6 +110,7 @@ func (s *scope) troublesMessage(troubles []rightsize.Trouble) string {
 		{rightsize.Capped, "out-of-memory kills go on though the memory was raised several times, it is not raised further for now; a task may need more than any worker can have"},
 		{rightsize.Outgrown, "killed out of memory with several times the memory that the podSpec requests and the other workers use, and it is not raised further; look at the tasks, or set rightSizing.maxAllowed to what a worker may have"},
 		{rightsize.AtMaximum, "killed out of memory with all that rightSizing.maxAllowed allows"},
+		{rightsize.AtLimit, "killed out of memory at a limit that rightSizing.controlledValues RequestsOnly leaves as it is; raise it in the podSpec, or set RequestsAndLimits"},
 	} {
 		if names := pods[of.verdict]; len(names) > 0 {
 			parts = append(parts, of.words+": "+andMore(names))
