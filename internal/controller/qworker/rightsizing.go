@@ -47,6 +47,8 @@ type sizeMemory struct {
 	history *rightsize.History
 	saved   string
 	savedAt time.Time
+	// unsaved is true while something must not be lost and is not saved.
+	unsaved bool
 	// read is when the metrics were read that were looked at last.
 	read   time.Time
 	raised time.Time
