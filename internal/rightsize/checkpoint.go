@@ -25,6 +25,7 @@ type checkpoint struct {
 	Containers map[string]usageCheckpoint `json:"c,omitempty"`
 	Raises     []int64                    `json:"raises,omitempty"`
 	Counted    []string                   `json:"counted,omitempty"`
+	Before     int64                      `json:"before,omitempty"`
 }
 
 type usageCheckpoint struct {
@@ -62,7 +63,10 @@ func (h *History) Encode() string {
 	marks := slices.SortedFunc(maps.Keys(h.kills.counted), func(a, b string) int {
 		return h.kills.counted[b].Compare(h.kills.counted[a])
 	})
-	c.Counted = marks[:min(len(marks), maxMarks)]
+	c.Counted, c.Before = marks[:min(len(marks), maxMarks)], unix(h.kills.before)
+	if len(marks) > maxMarks {
+		c.Before = max(c.Before, unix(h.kills.counted[marks[maxMarks]]))
+	}
 	slices.Sort(c.Counted)
 	text, err := json.Marshal(c)
 	if err != nil {
@@ -91,6 +95,7 @@ func Decode(text string, now time.Time) (*History, error) {
 	for _, t := range c.Raises {
 		h.kills.raises = append(h.kills.raises, time.Unix(t, 0))
 	}
+	h.kills.before = fromUnix(c.Before)
 	for _, m := range c.Counted {
 		h.kills.counted[m] = now
 	}

@@ -94,6 +94,37 @@ func TestThePeakCountsWhereItIsMoreThanTheRequest(t *testing.T) {
 	}
 }
 
+// A history names few of the kills of a large fleet, and says up to when all of them were counted.
+func TestManyKillsAreCountedOnce(t *testing.T) {
+	h := NewHistory()
+	var told []Kill
+	for i := range 3 * maxMarks {
+		k := killOf(fmt.Sprint(i), 0, 256*mi)
+		k.FinishedAt = start.Add(time.Duration(i) * time.Second)
+		told = append(told, k)
+		h.Count(k, Bounds{}, start)
+	}
+	for range 2 {
+		h.KeepKills(told, start)
+		back, err := Decode(h.Encode(), start.Add(2*time.Hour))
+		if err != nil {
+			t.Fatal(err)
+		}
+		h = back
+		for _, k := range told {
+			k.Request = 356 * mi // they were raised since
+			if got := h.Count(k, Bounds{}, start.Add(2*time.Hour)); got != Counted {
+				t.Fatalf("the kill of pod %s is %s", k.Pod, got)
+			}
+		}
+	}
+	fresh := killOf("fresh", 0, 356*mi)
+	fresh.FinishedAt = start.Add(time.Hour)
+	if got := h.Count(fresh, Bounds{}, start.Add(2*time.Hour)); got != Raised {
+		t.Errorf("a new kill is %s", got)
+	}
+}
+
 func TestAKeptLimitIsNotRaised(t *testing.T) {
 	h := NewHistory()
 	kill := killOf("a", 0, 256*mi)
