@@ -97,7 +97,7 @@ func (h *History) Count(k Kill, b Bounds, now time.Time) Verdict {
 		h.kills.trouble(k, AtLimit, now)
 		return AtLimit
 	}
-	if base >= most {
+	if k.Request >= most {
 		f.bytes = most
 		h.kills.trouble(k, reached, now)
 		return reached

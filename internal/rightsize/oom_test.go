@@ -138,6 +138,17 @@ func TestAKeptLimitIsNotRaised(t *testing.T) {
 	}
 }
 
+func TestWhoUsedTheMaximumOfAnotherRequestIsRaisedToIt(t *testing.T) {
+	h := NewHistory()
+	h.Observe(Sample{Pod: "a", Container: "w", Time: start, Memory: float64(520 * mi)}) // below its limit
+	for i, want := range []Verdict{Raised, AtMaximum} {
+		k := killOf("a", int32(i), []int64{300, 512}[i]*mi)
+		if got := h.Count(k, Bounds{Maximum: 512 * mi}, start); got != want || h.Floor("w", start) != 512*mi {
+			t.Errorf("kill %d: %s, %d MiB; want %s, 512 MiB", i, got, h.Floor("w", start)/mi, want)
+		}
+	}
+}
+
 func TestTroublesNameThePods(t *testing.T) {
 	h := NewHistory()
 	request := 256 * mi
