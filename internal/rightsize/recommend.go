@@ -55,7 +55,7 @@ func (h *History) Recommend(container string, p Policy, template corev1.Resource
 		stands, had := standing(before, name)
 		c, known := h.choose(usage, container, name, p, template, before, now)
 		switch {
-		case known && (!had || off(c, amountOf(name, stands))):
+		case known && (!had || off(c, amountOf(name, stands)) || h.outside(amountOf(name, stands), container, name, p, now)):
 			requests[name] = quantityOf(name, c.amount)
 			whys = append(whys, c.why)
 			reason, moved = c.reason, true
@@ -95,6 +95,20 @@ func off(c choice, stands amount) bool {
 	case Used, ShortHistory:
 	}
 	return beyond(stands, c.amount)
+}
+
+// outside reports whether what stands breaks a bound, though what takes its place is near and within it.
+func (h *History) outside(stands amount, container string, name corev1.ResourceName, p Policy, now time.Time) bool {
+	least, most := p.Min(container, name), p.Max(container, name)
+	switch {
+	case most != nil && stands > amountOf(name, *most):
+		return true
+	case most != nil && stands == amountOf(name, *most): // which is more than any other bound may ask for
+		return false
+	case least != nil && stands < amountOf(name, *least):
+		return true
+	}
+	return name == corev1.ResourceMemory && stands < h.Floor(container, now)
 }
 
 // beyond reports whether an amount is outside of the dead band around the one that stands.
