@@ -168,6 +168,18 @@ func TestTheKilledAreRaisedFirst(t *testing.T) {
 	}
 }
 
+// The last step below maxAllowed may be small.
+func TestTheKilledGetWhatIsLeft(t *testing.T) {
+	killed := podWith("p", needs(list("memory", "480Mi"), nil))
+	killed.Status.ContainerStatuses = []corev1.ContainerStatus{{Name: "a", LastTerminationState: terminated("OOMKilled", 137)}}
+	for _, pod := range []*corev1.Pod{killed, podWith("p", needs(list("memory", "480Mi"), nil))} {
+		raises := Raises([]*corev1.Pod{pod}, []v1alpha1.ContainerRecommendation{recommended("a", list("memory", "512Mi"))}, ratioKept, TooMuch{})
+		if got := len(raises) == 1; got != (pod == killed) {
+			t.Errorf("killed: %t, raised: %t", pod == killed, got)
+		}
+	}
+}
+
 // Whatever a container has and is recommended, its request stays at or below its limit, and a raise lowers nothing.
 func TestFitBounds(t *testing.T) {
 	quantity := func(t *rapid.T, label string) corev1.ResourceList {

@@ -77,9 +77,10 @@ func raiseOf(pod *corev1.Pod, recommended []v1alpha1.ContainerRecommendation, p 
 			return r
 		}
 	}
-	r.Unsupported, r.Killed = !nodeResizes(pod), len(Kills(pod)) > 0
+	kills := Kills(pod)
+	r.Unsupported, r.Killed = !nodeResizes(pod), len(kills) > 0
 	for i, part := range parts {
-		raised, asked := raise(has, recommended, p, part)
+		raised, asked := raise(has, recommended, p, part, kills)
 		switch {
 		case len(asked) == 0 && i == 0 && refused:
 			r.Containers = differing(&pod.Spec, has) // to ask for nothing more takes back what was asked
@@ -99,14 +100,14 @@ func raiseOf(pod *corev1.Pod, recommended []v1alpha1.ContainerRecommendation, p 
 
 // raise is what a pod that has so much would have with what is recommended of some resources, and what is to
 // be asked for that.
-func raise(has *corev1.PodSpec, recommended []v1alpha1.ContainerRecommendation, p Policy, names []corev1.ResourceName) (*corev1.PodSpec, ask) {
+func raise(has *corev1.PodSpec, recommended []v1alpha1.ContainerRecommendation, p Policy, names []corev1.ResourceName, kills []Kill) (*corev1.PodSpec, ask) {
 	raised, asked := has.DeepCopy(), ask{}
 	for _, rec := range recommended {
 		c := containerOf(raised, rec.Name)
 		if c == nil {
 			continue
 		}
-		want := less(c, rec.Requests, names)
+		want := less(c, rec.Requests, names, killedBelow(kills, rec))
 		fitted := Fit(c.Resources, want, p)
 		if len(want) == 0 || equal(fitted, c.Resources) {
 			continue
@@ -117,6 +118,13 @@ func raise(has *corev1.PodSpec, recommended []v1alpha1.ContainerRecommendation, 
 		}
 	}
 	return raised, asked
+}
+
+// killedBelow reports whether a container was killed with less memory than is recommended.
+func killedBelow(kills []Kill, rec v1alpha1.ContainerRecommendation) bool {
+	return slices.ContainsFunc(kills, func(k Kill) bool {
+		return k.Container == rec.Name && k.Request < rec.Requests.Memory().Value()
+	})
 }
 
 // differing has the resources of the containers that are to have others than a pod's spec says.
@@ -143,8 +151,9 @@ func nodeResizes(pod *corev1.Pod) bool {
 }
 
 // less has those of the recommended requests, of some resources, that the container has clearly less of. What it does not
-// request at all, and what cannot change without a restart, stays.
-func less(c *corev1.Container, recommended corev1.ResourceList, names []corev1.ResourceName) corev1.ResourceList {
+// request at all, and what cannot change without a restart, stays. To one that was killed for want of memory a
+// little more is something: it may be the last that maxAllowed leaves.
+func less(c *corev1.Container, recommended corev1.ResourceList, names []corev1.ResourceName, killed bool) corev1.ResourceList {
 	want := corev1.ResourceList{}
 	for _, name := range names {
 		q, ok := recommended[name]
@@ -153,7 +162,7 @@ func less(c *corev1.Container, recommended corev1.ResourceList, names []corev1.R
 		restarts := slices.ContainsFunc(c.ResizePolicy, func(rp corev1.ContainerResizePolicy) bool {
 			return rp.ResourceName == name && rp.RestartPolicy == corev1.RestartContainer
 		})
-		if ok && has > 0 && !restarts && amountOf(name, q) > has && beyond(has, amountOf(name, q)) {
+		if ok && has > 0 && !restarts && amountOf(name, q) > has && (beyond(has, amountOf(name, q)) || (killed && name == corev1.ResourceMemory)) {
 			want[name] = q
 		}
 	}
