@@ -1,11 +1,14 @@
 package rightsize
 
 import (
+	"maps"
+	"slices"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/ptr"
 	"pgregory.net/rapid"
 
 	"github.com/quickube/qscaler/api/v1alpha1"
@@ -164,6 +167,20 @@ func TestTheKilledAreRaisedFirst(t *testing.T) {
 		got = append(got, r.Pod)
 	}
 	if diff := cmp.Diff([]string{"z", "b", "c"}, got); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
+	}
+}
+
+func TestOrdinaryInitContainersAreNotRaised(t *testing.T) {
+	small := needs(list("memory", "64Mi"), nil)
+	pod := podWith("p", small)
+	pod.Spec.InitContainers = []corev1.Container{{Name: "init", Resources: small}, {Name: "sidecar", Resources: small, RestartPolicy: ptr.To(corev1.ContainerRestartPolicyAlways)}}
+	var recs []v1alpha1.ContainerRecommendation
+	for _, name := range []string{"a", "init", "sidecar"} {
+		recs = append(recs, recommended(name, list("memory", "164Mi")))
+	}
+	raised := slices.Sorted(maps.Keys(Raises([]*corev1.Pod{pod}, recs, ratioKept, TooMuch{})[0].Containers))
+	if diff := cmp.Diff([]string{"a", "sidecar"}, raised); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)
 	}
 }

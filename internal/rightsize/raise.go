@@ -104,7 +104,7 @@ func raise(has *corev1.PodSpec, recommended []v1alpha1.ContainerRecommendation, 
 	raised, asked := has.DeepCopy(), ask{}
 	for _, rec := range recommended {
 		c := containerOf(raised, rec.Name)
-		if c == nil {
+		if c == nil || endsBeforeWork(raised, c) {
 			continue
 		}
 		want := less(c, rec.Requests, names, killedBelow(kills, rec))
@@ -118,6 +118,13 @@ func raise(has *corev1.PodSpec, recommended []v1alpha1.ContainerRecommendation, 
 		}
 	}
 	return raised, asked
+}
+
+// endsBeforeWork reports whether a container is an init container and no sidecar: it has ended in a running pod,
+// and the API server refuses to resize it.
+func endsBeforeWork(spec *corev1.PodSpec, c *corev1.Container) bool {
+	first := slices.ContainsFunc(spec.InitContainers, func(i corev1.Container) bool { return i.Name == c.Name })
+	return first && (c.RestartPolicy == nil || *c.RestartPolicy != corev1.ContainerRestartPolicyAlways)
 }
 
 // killedBelow reports whether a container was killed with less memory than is recommended.
