@@ -83,32 +83,35 @@ func (s *scope) resize(ctx context.Context, round []rightsize.Raise) {
 	for _, pod := range s.pods {
 		byName[pod.Name] = pod
 	}
-	errs := make([]error, len(round))
+	errs, resized := make([]error, len(round)), make([]bool, len(round))
 	var calls sync.WaitGroup
 	for i, r := range round {
-		calls.Go(func() { errs[i] = s.fleets.Resize(ctx, s.qw, byName[r.Pod], r.Containers) })
+		calls.Go(func() { resized[i], errs[i] = s.fleets.Resize(ctx, s.qw, byName[r.Pod], r.Containers) })
 	}
 	calls.Wait()
 	var done []string
 	m, until := s.memory.sizes, s.now.Add(refusalLasts)
-	refused := 0
+	refused, failed := 0, 0
 	for i, err := range errs {
 		switch {
+		case err == nil && !resized[i]: // it has changed or gone, and is neither
 		case err == nil:
 			done = append(done, round[i].Pod)
 		case apierrors.IsForbidden(err) || apierrors.IsInvalid(err):
 			refused++
+			failed++
 			s.sizes.refused = append(s.sizes.refused, round[i].Pod)
 			m.refused[round[i].Pod] = until
 			m.resize.message = err.Error()
 		default:
+			failed++
 			s.sizes.err = err
 		}
 	}
 	if refused == len(round) {
 		m.resize.until = until
 	}
-	s.metrics.sizes.resizes(s.name(), len(done), len(round)-len(done))
+	s.metrics.sizes.resizes(s.name(), len(done), failed)
 	s.noteResizes(done)
 }
 
