@@ -125,6 +125,10 @@ func (s *scope) stopSizing() {
 	s.status.Recommendations = nil
 }
 
+// staleAfter is how old a sample may be when it is read. What a metrics server keeps telling of a node that it
+// has lost, and what a wrong clock has dated, is no present usage, and a history that it enters is out of order.
+const staleAfter = 10 * time.Minute
+
 // observeUsage takes the samples that came since the last time, and reports whether there were any.
 func (s *scope) observeUsage(m *sizeMemory, containers []string) bool {
 	s.sizes.usage = s.usage.Ask(s.name())
@@ -140,6 +144,9 @@ func (s *scope) observeUsage(m *sizeMemory, containers []string) bool {
 		at := used.Time
 		if at.IsZero() || at.After(m.read) {
 			at = m.read // a node's clock may be wrong, and the history of all pods hangs on this
+		}
+		if m.read.Sub(at) > staleAfter {
+			continue
 		}
 		for _, name := range containers {
 			u, ok := used.Containers[name]
