@@ -84,7 +84,7 @@ func (f *Fleets) create(ctx context.Context, qw *v1alpha1.QWorker, a planner.Act
 			pod.CreationTimestamp = metav1.NewTime(f.clock.Now()) // it has no age of two thousand years
 			f.overlay.record(qw.UID, written{pod: pod, created: true, uncertain: true, at: f.clock.Now()})
 		}
-		return &CreateError{Revision: a.Revision, pod: pod.Name, err: err}
+		return NewCreateError(a.Revision, pod.Name, err)
 	}
 	f.overlay.record(qw.UID, written{pod: slim(pod), created: true, at: f.clock.Now()})
 	return nil

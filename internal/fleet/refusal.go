@@ -21,6 +21,11 @@ func (e *CreateError) Error() string {
 	return "creating a pod, " + strings.ReplaceAll(e.err.Error(), e.pod, "NAME")
 }
 
+// NewCreateError is a pod's, of a revision.
+func NewCreateError(revision, pod string, err error) *CreateError {
+	return &CreateError{Revision: revision, pod: pod, err: err}
+}
+
 func (e *CreateError) Unwrap() error { return e.err }
 
 // SplitCreateErrors tells apart what Apply returns: why pods could not be created, by revision, and the rest.
@@ -70,4 +75,33 @@ func CreationRefused(err error) bool {
 	// A webhook that denies chooses the status code, 400 where it chooses none.
 	denied := strings.Contains(failed.err.Error(), "denied the request")
 	return denied || apierrors.IsForbidden(failed.err) || apierrors.IsInvalid(failed.err) || apierrors.IsBadRequest(failed.err)
+}
+
+// SplitSizeRefusals tells apart what Apply returns: refusals of pods that can be about what they request, a
+// LimitRange, a ResourceQuota, an admission policy or validation, and the rest.
+func SplitSizeRefusals(err error) (refusals []*CreateError, rest error) {
+	var others []error
+	for _, e := range flatten(err) {
+		var failed *CreateError
+		if errors.As(e, &failed) && failed.aboutSize() {
+			refusals = append(refusals, failed)
+			continue
+		}
+		others = append(others, e)
+	}
+	return refusals, errors.Join(others...)
+}
+
+// aboutSize reports whether the API server may have refused the pod for what it requests. It has no reason of
+// its own for that: the words name a resource.
+func (e *CreateError) aboutSize() bool {
+	if !apierrors.IsForbidden(e.err) && !apierrors.IsInvalid(e.err) {
+		return false
+	}
+	words := strings.ToLower(e.Error())
+	if IsQuota(e.err) { // behind the quota's name: what was requested of it, as pods=1
+		_, words, _ = strings.Cut(words, "requested: ")
+		words, _, _ = strings.Cut(words, ", used: ")
+	}
+	return strings.Contains(words, "cpu") || strings.Contains(words, "memory") || strings.Contains(words, "resources")
 }

@@ -20,9 +20,9 @@ import (
 // and newer, KEP-1287).
 const subresourceResize = "resize"
 
-// Resize gives containers of a running pod other resources. A pod that has changed or gone meanwhile is left
-// to the next look at it, and is no error.
-func (f *Fleets) Resize(ctx context.Context, qw *v1alpha1.QWorker, pod *corev1.Pod, containers map[string]corev1.ResourceRequirements) error {
+// Resize gives containers of a running pod other resources, and reports whether it did. A pod that has changed or
+// gone meanwhile is left to the next look at it, and is no error.
+func (f *Fleets) Resize(ctx context.Context, qw *v1alpha1.QWorker, pod *corev1.Pod, containers map[string]corev1.ResourceRequirements) (bool, error) {
 	var ordinary, first []any
 	for name, r := range containers {
 		changed := map[string]any{"name": name, "resources": r}
@@ -41,18 +41,18 @@ func (f *Fleets) Resize(ctx context.Context, qw *v1alpha1.QWorker, pod *corev1.P
 	}
 	patch, err := json.Marshal(map[string]any{"metadata": map[string]any{"uid": pod.UID}, "spec": spec})
 	if err != nil {
-		return err
+		return false, err
 	}
 	resized := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: pod.Namespace, Name: pod.Name}}
 	err = f.client.SubResource(subresourceResize).Patch(ctx, resized, client.RawPatch(types.StrategicMergePatchType, patch))
 	if err != nil {
 		if errors.Is(ignoreStale(err), errStale) {
-			return nil
+			return false, nil
 		}
-		return fmt.Errorf("resizing pod %s, %w", pod.Name, err)
+		return false, fmt.Errorf("resizing pod %s, %w", pod.Name, err)
 	}
 	f.overlay.record(qw.UID, written{pod: slim(resized), at: f.clock.Now()})
-	return nil
+	return true, nil
 }
 
 func isInit(pod *corev1.Pod, container string) bool {

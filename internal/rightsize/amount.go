@@ -47,6 +47,12 @@ func requested(r corev1.ResourceRequirements, name corev1.ResourceName) resource
 	return r.Limits[name]
 }
 
+// MemoryRequest is the memory that a container requests, in bytes, 0 for none.
+func MemoryRequest(r corev1.ResourceRequirements) int64 {
+	asked := requested(r, corev1.ResourceMemory)
+	return asked.Value()
+}
+
 // containerOf is the container of a name in a pod, nil where there is none.
 func containerOf(spec *corev1.PodSpec, name string) *corev1.Container {
 	for _, containers := range [][]corev1.Container{spec.Containers, spec.InitContainers} {

@@ -25,6 +25,7 @@ type checkpoint struct {
 	Containers map[string]usageCheckpoint `json:"c,omitempty"`
 	Raises     []int64                    `json:"raises,omitempty"`
 	Counted    []string                   `json:"counted,omitempty"`
+	Before     int64                      `json:"before,omitempty"`
 }
 
 type usageCheckpoint struct {
@@ -38,6 +39,7 @@ type usageCheckpoint struct {
 
 type floorCheckpoint struct {
 	Bytes  int64 `json:"bytes"`
+	From   int64 `json:"from,omitempty"`
 	Raised int64 `json:"raised"`
 	Killed int64 `json:"killed"`
 }
@@ -61,7 +63,10 @@ func (h *History) Encode() string {
 	marks := slices.SortedFunc(maps.Keys(h.kills.counted), func(a, b string) int {
 		return h.kills.counted[b].Compare(h.kills.counted[a])
 	})
-	c.Counted = marks[:min(len(marks), maxMarks)]
+	c.Counted, c.Before = marks[:min(len(marks), maxMarks)], unix(h.kills.before)
+	if len(marks) > maxMarks {
+		c.Before = max(c.Before, unix(h.kills.counted[marks[maxMarks]]))
+	}
 	slices.Sort(c.Counted)
 	text, err := json.Marshal(c)
 	if err != nil {
@@ -90,6 +95,7 @@ func Decode(text string, now time.Time) (*History, error) {
 	for _, t := range c.Raises {
 		h.kills.raises = append(h.kills.raises, time.Unix(t, 0))
 	}
+	h.kills.before = fromUnix(c.Before)
 	for _, m := range c.Counted {
 		h.kills.counted[m] = now
 	}
@@ -99,7 +105,7 @@ func Decode(text string, now time.Time) (*History, error) {
 func (u *Usage) checkpoint() usageCheckpoint {
 	c := usageCheckpoint{Samples: u.Samples, First: unix(u.First), Last: unix(u.Last), CPU: u.cpu.checkpoint(), Memory: u.memory.checkpoint()}
 	if u.floor.bytes > 0 {
-		c.Floor = &floorCheckpoint{Bytes: u.floor.bytes, Raised: unix(u.floor.raised), Killed: unix(u.floor.killed)}
+		c.Floor = &floorCheckpoint{Bytes: u.floor.bytes, From: u.floor.from, Raised: unix(u.floor.raised), Killed: unix(u.floor.killed)}
 	}
 	return c
 }
@@ -108,7 +114,7 @@ func (c usageCheckpoint) usage() (*Usage, error) {
 	u := newUsage()
 	u.Samples, u.First, u.Last = c.Samples, fromUnix(c.First), fromUnix(c.Last)
 	if c.Floor != nil {
-		u.floor = floor{bytes: c.Floor.Bytes, raised: fromUnix(c.Floor.Raised), killed: fromUnix(c.Floor.Killed)}
+		u.floor = floor{bytes: c.Floor.Bytes, from: c.Floor.From, raised: fromUnix(c.Floor.Raised), killed: fromUnix(c.Floor.Killed)}
 	}
 	if err := u.cpu.restore(c.CPU); err != nil {
 		return nil, err

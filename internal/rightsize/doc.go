@@ -8,7 +8,7 @@
 //	policy.go      what the user allows
 //	recommend.go   from usage and policy to a recommendation, with its reason
 //	fit.go         from a recommendation to a container's resources; qos.go the class that is kept
-//	raise.go       which running pods are raised, and in which order
+//	raise.go       which running pods are raised, and in which order; infeasible.go what their nodes cannot give
 //
 // Everything here is pure: no client, and no clock but the one that is passed in. What a pod uses comes from
 // internal/podmetrics; what is decided is carried out by internal/controller/qworker and internal/fleet.

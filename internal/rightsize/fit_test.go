@@ -1,11 +1,14 @@
 package rightsize
 
 import (
+	"maps"
+	"slices"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/ptr"
 	"pgregory.net/rapid"
 
 	"github.com/quickube/qscaler/api/v1alpha1"
@@ -140,7 +143,7 @@ func TestRaises(t *testing.T) {
 		"not out of its class": {pod: podWith("p", needs(list("cpu", "1", "memory", "1Gi"), list("cpu", "2", "memory", "1Gi"))), policy: limitsKept},
 	} {
 		t.Run(name, func(t *testing.T) {
-			raises := Raises([]*corev1.Pod{tc.pod}, want, tc.policy)
+			raises := Raises([]*corev1.Pod{tc.pod}, want, tc.policy, TooMuch{})
 			var got map[string]string
 			if len(raises) > 0 {
 				got = readable(raises[0].Containers["a"].Requests)
@@ -160,11 +163,46 @@ func TestTheKilledAreRaisedFirst(t *testing.T) {
 	killed := podWith("z", needs(both, nil))
 	killed.Status.ContainerStatuses = []corev1.ContainerStatus{{Name: "a", LastTerminationState: terminated("OOMKilled", 137)}}
 	var got []string
-	for _, r := range Raises([]*corev1.Pod{podWith("c", needs(both, nil)), podWith("b", needs(both, nil)), killed}, []v1alpha1.ContainerRecommendation{recommended("a", list("cpu", "2"))}, ratioKept) {
+	for _, r := range Raises([]*corev1.Pod{podWith("c", needs(both, nil)), podWith("b", needs(both, nil)), killed}, []v1alpha1.ContainerRecommendation{recommended("a", list("cpu", "2"))}, ratioKept, TooMuch{}) {
 		got = append(got, r.Pod)
 	}
 	if diff := cmp.Diff([]string{"z", "b", "c"}, got); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)
+	}
+}
+
+func TestOrdinaryInitContainersAreNotRaised(t *testing.T) {
+	small := needs(list("memory", "64Mi"), nil)
+	pod := podWith("p", small)
+	pod.Spec.InitContainers = []corev1.Container{{Name: "init", Resources: small}, {Name: "sidecar", Resources: small, RestartPolicy: ptr.To(corev1.ContainerRestartPolicyAlways)}}
+	var recs []v1alpha1.ContainerRecommendation
+	for _, name := range []string{"a", "init", "sidecar"} {
+		recs = append(recs, recommended(name, list("memory", "164Mi")))
+	}
+	raised := slices.Sorted(maps.Keys(Raises([]*corev1.Pod{pod}, recs, ratioKept, TooMuch{})[0].Containers))
+	if diff := cmp.Diff([]string{"a", "sidecar"}, raised); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
+	}
+}
+
+// Each reconciliation looks at all pods, and mostly there is nothing to raise.
+func TestNothingToRaiseCostsNothing(t *testing.T) {
+	pods := []*corev1.Pod{podWith("p", needs(list("cpu", "1", "memory", "256Mi"), list("memory", "256Mi")))}
+	recs := []v1alpha1.ContainerRecommendation{recommended("a", list("cpu", "1", "memory", "256Mi"))}
+	if n := testing.AllocsPerRun(100, func() { Raises(pods, recs, ratioKept, nil) }); n > 2 {
+		t.Errorf("%g allocations a pod", n)
+	}
+}
+
+// The last step below maxAllowed may be small.
+func TestTheKilledGetWhatIsLeft(t *testing.T) {
+	killed := podWith("p", needs(list("memory", "480Mi"), nil))
+	killed.Status.ContainerStatuses = []corev1.ContainerStatus{{Name: "a", LastTerminationState: terminated("OOMKilled", 137)}}
+	for _, pod := range []*corev1.Pod{killed, podWith("p", needs(list("memory", "480Mi"), nil))} {
+		raises := Raises([]*corev1.Pod{pod}, []v1alpha1.ContainerRecommendation{recommended("a", list("memory", "512Mi"))}, ratioKept, TooMuch{})
+		if got := len(raises) == 1; got != (pod == killed) {
+			t.Errorf("killed: %t, raised: %t", pod == killed, got)
+		}
 	}
 }
 
@@ -198,7 +236,7 @@ func TestFitBounds(t *testing.T) {
 			}
 		}
 		pod := podWith("p", have)
-		for _, r := range Raises([]*corev1.Pod{pod}, []v1alpha1.ContainerRecommendation{recommended("a", want)}, policy) {
+		for _, r := range Raises([]*corev1.Pod{pod}, []v1alpha1.ContainerRecommendation{recommended("a", want)}, policy, TooMuch{}) {
 			raised := r.Containers["a"]
 			for _, name := range resources {
 				was, is := requested(have, name), requested(raised, name)

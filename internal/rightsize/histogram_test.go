@@ -211,7 +211,7 @@ func TestCheckpoint(t *testing.T) {
 		})
 	}
 	kill := Kill{PodUID: "u", Pod: "a", Container: "worker", Request: 1 << 28}
-	h.Count(kill, 0, start)
+	h.Count(kill, Bounds{}, start)
 	text := h.Encode()
 	if len(text) > 1500 {
 		t.Errorf("the checkpoint has %d bytes: %s", len(text), text)
@@ -232,7 +232,7 @@ func TestCheckpoint(t *testing.T) {
 	if got, want := back.Floor("worker", start), h.Floor("worker", start); got != want || got == 0 {
 		t.Errorf("the floor is %d, want %d", got, want)
 	}
-	if got := back.Count(kill, 0, start); got != Counted {
+	if got := back.Count(kill, Bounds{}, start); got != Counted {
 		t.Errorf("the kill is %s, want it counted before", got)
 	}
 	if again := back.Encode(); len(again) > len(text)+100 {

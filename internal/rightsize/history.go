@@ -40,11 +40,7 @@ func (h *History) Observe(s Sample) bool {
 		return false
 	}
 	at := place{s.Pod, s.Container}
-	w := h.windows[at]
-	if w == nil {
-		w = &window{}
-		h.windows[at] = w
-	}
+	w := h.window(at)
 	if behind := w.last.Sub(s.Time); behind >= 0 && behind < wrongClock {
 		return false
 	}
@@ -82,6 +78,22 @@ func (h *History) usage(container string) *Usage {
 		h.usages[container] = u
 	}
 	return u
+}
+
+func (h *History) window(at place) *window {
+	w := h.windows[at]
+	if w == nil {
+		w = &window{}
+		h.windows[at] = w
+	}
+	return w
+}
+
+// forgetPeak takes a killed container's peak out of the usage, also the one that the metrics have yet to tell of.
+func (h *History) forgetPeak(at place, killed time.Time) {
+	w := h.window(at)
+	w.killed = killed
+	w.forget(h.usage(at.container).memory)
 }
 
 // peak is the most memory that the container of the pod was seen to use in the present interval, in bytes.

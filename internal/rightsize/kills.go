@@ -1,6 +1,8 @@
 package rightsize
 
 import (
+	"time"
+
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/types"
 )
@@ -14,8 +16,12 @@ type Kill struct {
 	Pod, Container string
 	// Restarts is the container's restart count when it was killed.
 	Restarts int32
+	// FinishedAt is when it was killed, by its node's clock, zero where that is not told.
+	FinishedAt time.Time
 	// Request is the memory that the container had requested, in bytes, 0 for none.
 	Request int64
+	// Limit is its limit of memory in bytes, 0 for none.
+	Limit int64
 }
 
 // Kills has the kills that a pod's status tells of: of each container the last, and the one before it while
@@ -32,18 +38,37 @@ func Kills(pod *corev1.Pod) []Kill {
 				last = s.RestartCount
 			}
 			if killed(s.LastTerminationState.Terminated) {
-				kills = append(kills, killOfRun(pod, s, last))
+				kills = append(kills, killOfRun(pod, s, last, s.LastTerminationState))
 			}
 			if killed(s.State.Terminated) {
-				kills = append(kills, killOfRun(pod, s, s.RestartCount))
+				kills = append(kills, killOfRun(pod, s, s.RestartCount, s.State))
 			}
 		}
 	}
 	return kills
 }
 
-func killOfRun(pod *corev1.Pod, s corev1.ContainerStatus, restarts int32) Kill {
-	return Kill{PodUID: pod.UID, Pod: pod.Name, Container: s.Name, Restarts: restarts, Request: memoryOf(pod, s)}
+// LastKilled reports whether a container does not run, and its last run was ended by the out-of-memory killer.
+func LastKilled(pod *corev1.Pod, container string) bool {
+	for _, s := range pod.Status.ContainerStatuses {
+		switch {
+		case s.Name != container:
+		case s.State.Running != nil:
+			return false
+		case s.State.Terminated != nil:
+			return killed(s.State.Terminated)
+		default:
+			return killed(s.LastTerminationState.Terminated)
+		}
+	}
+	return false
+}
+
+func killOfRun(pod *corev1.Pod, s corev1.ContainerStatus, restarts int32, ended corev1.ContainerState) Kill {
+	return Kill{
+		PodUID: pod.UID, Pod: pod.Name, Container: s.Name, Restarts: restarts,
+		FinishedAt: ended.Terminated.FinishedAt.Time, Request: memoryOf(pod, s), Limit: limitOf(pod, s),
+	}
 }
 
 func killed(t *corev1.ContainerStateTerminated) bool { return t != nil && t.Reason == oomKilled }
@@ -59,6 +84,17 @@ func memoryOf(pod *corev1.Pod, s corev1.ContainerStatus) int64 {
 	if c := containerOf(&pod.Spec, s.Name); c != nil {
 		asked := requested(c.Resources, corev1.ResourceMemory)
 		return asked.Value()
+	}
+	return 0
+}
+
+// limitOf is a container's limit of memory, as the kubelet has enacted it.
+func limitOf(pod *corev1.Pod, s corev1.ContainerStatus) int64 {
+	if s.Resources != nil && !s.Resources.Limits.Memory().IsZero() {
+		return s.Resources.Limits.Memory().Value()
+	}
+	if c := containerOf(&pod.Spec, s.Name); c != nil {
+		return c.Resources.Limits.Memory().Value()
 	}
 	return 0
 }

@@ -9,8 +9,10 @@ import (
 
 // ledger has the kills that were counted, and what came of them.
 type ledger struct {
-	// counted has the marks of the kills that pods still tell of, and when each was counted.
+	// counted has the marks of the kills that pods still tell of, and when each was.
 	counted map[string]time.Time
+	// before is the time up to which all kills were counted, those included whose marks were too many to keep.
+	before time.Time
 	// last is when the container of a pod was last killed.
 	last   map[place]time.Time
 	raises []time.Time
@@ -29,19 +31,31 @@ func newLedger() ledger {
 	return ledger{counted: map[string]time.Time{}, last: map[place]time.Time{}}
 }
 
-// mark names a kill in few bytes.
+// mark names a kill in few bytes: by its time, or by the restart count where that is not told. The count of a
+// run is read in more than one way while a pod's sandbox is made anew.
 func mark(k Kill) string {
 	sum := fnv.New64a()
-	fmt.Fprintf(sum, "%s/%s/%d", k.PodUID, k.Container, k.Restarts)
+	run := int64(k.Restarts)
+	if !k.FinishedAt.IsZero() {
+		run = k.FinishedAt.Unix()
+	}
+	fmt.Fprintf(sum, "%s/%s/%d", k.PodUID, k.Container, run)
 	return fmt.Sprintf("%016x", sum.Sum64())
+}
+
+func (k Kill) when(now time.Time) time.Time {
+	if k.FinishedAt.IsZero() {
+		return now
+	}
+	return k.FinishedAt
 }
 
 func (l *ledger) count(k Kill, now time.Time) bool {
 	m := mark(k)
-	if _, counted := l.counted[m]; counted {
+	if _, counted := l.counted[m]; counted || (!k.FinishedAt.IsZero() && !k.FinishedAt.After(l.before)) {
 		return false
 	}
-	l.counted[m] = now
+	l.counted[m] = k.when(now)
 	return true
 }
 
@@ -81,6 +95,11 @@ func (h *History) KeepKills(told []Kill, now time.Time) {
 	for m := range l.counted {
 		if !marks[m] {
 			delete(l.counted, m)
+		}
+	}
+	for _, k := range told {
+		if m := mark(k); !l.counted[m].IsZero() {
+			l.counted[m] = k.when(l.counted[m]) // a checkpoint does not have it
 		}
 	}
 	for at := range l.last {

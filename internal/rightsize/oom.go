@@ -19,6 +19,12 @@ const (
 	raisesPerHour = 3
 	raisesPerDay  = 6
 
+	// growth bounds how far kills alone raise the memory where maxAllowed does not: a multiple of what the
+	// workers have without the kills, and at least leastGrown. The bounds above only slow down a task that is
+	// tried again for days, and each kill begins where the one before has ended.
+	growth     = 4
+	leastGrown = 1 << 30 // bytes
+
 	// floorKept is how long after the last kill the memory is kept up: the time after which the Vertical
 	// Pod Autoscaler forgets a peak. (model/aggregations_config.go: DefaultMemoryAggregationIntervalCount)
 	floorKept = 8 * 24 * time.Hour
@@ -27,6 +33,8 @@ const (
 // floor is the least memory that a container gets after it was killed for want of it.
 type floor struct {
 	bytes int64
+	// from is what the first of the containers to be killed had, or used if that was more.
+	from int64
 	// raised is when it was last raised, killed when the last kill was counted.
 	raised, killed time.Time
 }
@@ -45,35 +53,56 @@ const (
 	Capped Verdict = "Capped"
 	// AtMaximum is a kill of a container that had all that maxAllowed allows.
 	AtMaximum Verdict = "AtMaximum"
+	// Outgrown is a kill of a container that had all that kills alone lead to.
+	Outgrown Verdict = "Outgrown"
+	// AtLimit is a kill of a container at a limit that RequestsOnly leaves as it is.
+	AtLimit Verdict = "AtLimit"
 )
+
+// Bounds is how far kills may raise a container's memory, in bytes.
+type Bounds struct {
+	// Maximum is maxAllowed, 0 for none.
+	Maximum int64
+	// Template is what the podSpec requests.
+	Template int64
+	// LimitsKept is true where limits stay as they are.
+	LimitsKept bool
+}
 
 // Count counts a kill, once. Memory goes up by the larger of 20 % and 100 MiB over the larger of what was
 // requested and the peak that was seen, by twice that where the container was killed within the hour before
 // or had been raised within it. It never rises over the result of an earlier kill: kills of ten workers of
-// one size raise it as far as one does. maximum is maxAllowed in bytes, 0 for none.
-func (h *History) Count(k Kill, maximum int64, now time.Time) Verdict {
+// one size raise it as far as one does.
+func (h *History) Count(k Kill, b Bounds, now time.Time) Verdict {
 	at := place{k.Pod, k.Container}
 	if !h.kills.count(k, now) {
 		return Counted
 	}
-	f := &h.usage(k.Container).floor
+	u := h.usage(k.Container)
+	f := &u.floor
+	base := max(k.Request, h.peak(at))
 	if now.Sub(f.killed) > floorKept {
-		*f = floor{}
+		*f = floor{from: base}
 	}
 	recent := !f.raised.IsZero() && now.Sub(f.raised) < repeatedWithin
 	repeated := h.kills.again(at, now) || (recent && k.Request >= f.bytes)
 	f.killed = now
+	h.forgetPeak(at, k.FinishedAt)
 
-	base := max(k.Request, h.peak(at))
-	if maximum > 0 && base >= maximum {
-		f.bytes = maximum
-		h.kills.trouble(k, AtMaximum, now)
-		return AtMaximum
+	most, reached := b.Maximum, AtMaximum
+	if most == 0 {
+		most, reached = u.grown(b.Template), Outgrown
 	}
-	to := raiseBy(base, repeated)
-	if maximum > 0 {
-		to = min(to, maximum)
+	if b.LimitsKept && k.Limit > 0 && k.Request >= k.Limit {
+		h.kills.trouble(k, AtLimit, now)
+		return AtLimit
 	}
+	if k.Request >= most {
+		f.bytes = most
+		h.kills.trouble(k, reached, now)
+		return reached
+	}
+	to := min(raiseBy(base, repeated), most)
 	switch {
 	case to <= f.bytes:
 		return Answered
@@ -84,6 +113,15 @@ func (h *History) Count(k Kill, maximum int64, now time.Time) Verdict {
 	f.bytes, f.raised = to, now
 	h.kills.raises = append(h.kills.raises, now)
 	return Raised
+}
+
+// grown is the most memory to which kills alone lead.
+func (u *Usage) grown(template int64) int64 {
+	sound := max(template, u.floor.from)
+	if e, measured := u.estimate(u.memory); measured {
+		sound = max(sound, int64(e.Target))
+	}
+	return max(growth*sound, leastGrown)
 }
 
 func raiseBy(bytes int64, twice bool) int64 {

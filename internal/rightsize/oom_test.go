@@ -63,7 +63,7 @@ func TestKillsRaiseTheMemory(t *testing.T) {
 			{time.Minute, killOf("b", 0, 356*mi), Raised, 556},
 			{time.Minute, killOf("c", 0, 556*mi), Raised, 779},
 			{time.Minute, killOf("d", 0, 779*mi), Capped, 779},
-			{57 * time.Minute, killOf("e", 0, 779*mi), Raised, 1091},
+			{57 * time.Minute, killOf("e", 0, 779*mi), Raised, 1024},
 		}},
 		"from nothing": {steps: []step{{0, killOf("a", 0, 0), Raised, 100}}},
 		"for eight days": {steps: []step{
@@ -75,7 +75,7 @@ func TestKillsRaiseTheMemory(t *testing.T) {
 			h, now := NewHistory(), start
 			for i, s := range tc.steps {
 				now = now.Add(s.after)
-				got := h.Count(s.kill, tc.maximum, now)
+				got := h.Count(s.kill, Bounds{Maximum: tc.maximum}, now)
 				floor := (h.Floor("w", now) + mi - 1) / mi
 				if got != s.verdict || floor != s.floor {
 					t.Errorf("step %d: %s, %d MiB; want %s, %d MiB", i, got, floor, s.verdict, s.floor)
@@ -88,9 +88,64 @@ func TestKillsRaiseTheMemory(t *testing.T) {
 func TestThePeakCountsWhereItIsMoreThanTheRequest(t *testing.T) {
 	h := NewHistory()
 	h.Observe(Sample{Pod: "a", Container: "w", Time: start, Memory: float64(1000 * mi)})
-	h.Count(killOf("a", 0, 256*mi), 0, start)
+	h.Count(killOf("a", 0, 256*mi), Bounds{}, start)
 	if got := h.Floor("w", start) / mi; got != 1200 {
 		t.Errorf("the floor is %d MiB, want 20 %% over the peak", got)
+	}
+}
+
+// A history names few of the kills of a large fleet, and says up to when all of them were counted.
+func TestManyKillsAreCountedOnce(t *testing.T) {
+	h := NewHistory()
+	var told []Kill
+	for i := range 3 * maxMarks {
+		k := killOf(fmt.Sprint(i), 0, 256*mi)
+		k.FinishedAt = start.Add(time.Duration(i) * time.Second)
+		told = append(told, k)
+		h.Count(k, Bounds{}, start)
+	}
+	for range 2 {
+		h.KeepKills(told, start)
+		back, err := Decode(h.Encode(), start.Add(2*time.Hour))
+		if err != nil {
+			t.Fatal(err)
+		}
+		h = back
+		for _, k := range told {
+			k.Request = 356 * mi // they were raised since
+			if got := h.Count(k, Bounds{}, start.Add(2*time.Hour)); got != Counted {
+				t.Fatalf("the kill of pod %s is %s", k.Pod, got)
+			}
+		}
+	}
+	fresh := killOf("fresh", 0, 356*mi)
+	fresh.FinishedAt = start.Add(time.Hour)
+	if got := h.Count(fresh, Bounds{}, start.Add(2*time.Hour)); got != Raised {
+		t.Errorf("a new kill is %s", got)
+	}
+}
+
+func TestAKeptLimitIsNotRaised(t *testing.T) {
+	h := NewHistory()
+	kill := killOf("a", 0, 256*mi)
+	kill.Limit = 256 * mi
+	if got := h.Count(kill, Bounds{LimitsKept: true}, start); got != AtLimit || len(h.Troubles()) != 1 || h.Floor("w", start) != 0 {
+		t.Errorf("%s, %v, floor %d; want it told and nothing raised", got, h.Troubles(), h.Floor("w", start))
+	}
+	kill.Restarts, kill.Request = 1, 128*mi // killed by its node
+	if got := h.Count(kill, Bounds{LimitsKept: true}, start); got != Raised {
+		t.Errorf("below its limit: %s", got)
+	}
+}
+
+func TestWhoUsedTheMaximumOfAnotherRequestIsRaisedToIt(t *testing.T) {
+	h := NewHistory()
+	h.Observe(Sample{Pod: "a", Container: "w", Time: start, Memory: float64(520 * mi)}) // below its limit
+	for i, want := range []Verdict{Raised, AtMaximum} {
+		k := killOf("a", int32(i), []int64{300, 512}[i]*mi)
+		if got := h.Count(k, Bounds{Maximum: 512 * mi}, start); got != want || h.Floor("w", start) != 512*mi {
+			t.Errorf("kill %d: %s, %d MiB; want %s, 512 MiB", i, got, h.Floor("w", start)/mi, want)
+		}
 	}
 }
 
@@ -98,7 +153,7 @@ func TestTroublesNameThePods(t *testing.T) {
 	h := NewHistory()
 	request := 256 * mi
 	for i := range 5 {
-		h.Count(killOf(fmt.Sprint(i), 0, request), 0, start)
+		h.Count(killOf(fmt.Sprint(i), 0, request), Bounds{}, start)
 		request = h.Floor("w", start)
 	}
 	want := []Trouble{{"3", Capped, start}, {"4", Capped, start}}
@@ -119,13 +174,48 @@ func TestPoisonTaskDoesNotReachTheMaximum(t *testing.T) {
 		first := request
 		for i := range 100 {
 			now := start.Add(time.Duration(i) * 30 * time.Second)
-			h.Count(killOf(fmt.Sprint(i), 0, request), 0, now)
+			h.Count(killOf(fmt.Sprint(i), 0, request), Bounds{}, now)
 			request = max(request, h.Floor("w", now))
 		}
 		if most := first*28/10 + 500*mi; request > most {
 			t.Fatalf("from %d MiB to %d MiB, want %d at most", first/mi, request/mi, most/mi)
 		}
 	})
+}
+
+// A task that is tried again for a week kills a worker at every chance, and uses all that it is given. The growth
+// ends at 4 times what the workers have without it, and what it uses until it is killed is nobody's usage.
+func TestLastingPoisonEndsAtFourTimes(t *testing.T) {
+	h := NewHistory()
+	bounds := Bounds{Template: 4096 * mi}
+	request, last := 4096*mi, Raised
+	for minute := range 7 * 24 * 60 {
+		now := start.Add(time.Duration(minute) * time.Minute)
+		pod := fmt.Sprint(minute / 10)
+		h.Observe(Sample{Pod: pod, Container: "w", Time: now, CPU: 0.1, Memory: float64(request)})
+		if minute%10 != 9 {
+			continue
+		}
+		k := killOf(pod, 0, request)
+		k.FinishedAt = now
+		last = h.Count(k, bounds, now)
+		h.Observe(Sample{Pod: pod, Container: "w", Time: now.Add(-time.Second), Memory: float64(request)}) // it is told late
+		h.KeepKills([]Kill{k}, now)
+		request = h.Recommend("w", Policy{}, needs(list("memory", "4Gi"), nil), nil, now).Requests.Memory().Value()
+		if minute%(24*60) == 12*60-1 { // the operator is started anew each day
+			back, err := Decode(h.Encode(), now)
+			if err != nil {
+				t.Fatal(err)
+			}
+			h = back
+		}
+	}
+	if request != 4*4096*mi || last != Outgrown {
+		t.Errorf("after a week: %d MiB, the last kill is %s; want %d MiB, %s", request/mi, last, 4*4096, Outgrown)
+	}
+	if troubles := h.Troubles(); len(troubles) == 0 || troubles[0].Verdict != Outgrown {
+		t.Errorf("the troubles are %v, want the pods", troubles)
+	}
 }
 
 func terminated(reason string, code int32) corev1.ContainerState {
@@ -149,7 +239,7 @@ func TestKillsAreReadFromTheStatus(t *testing.T) {
 		}},
 	}
 	want := []Kill{
-		{PodUID: "u", Pod: "p", Container: "dead", Restarts: 2, Request: 64 * mi},
+		{PodUID: "u", Pod: "p", Container: "dead", Restarts: 2, Request: 64 * mi, Limit: 64 * mi},
 		{PodUID: "u", Pod: "p", Container: "back", Restarts: 4, Request: 256 * mi},
 	}
 	if diff := cmp.Diff(want, Kills(pod)); diff != "" {
@@ -177,7 +267,7 @@ func TestAKillIsCountedOnce(t *testing.T) {
 		pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: "p", UID: "u"}, Status: corev1.PodStatus{ContainerStatuses: []corev1.ContainerStatus{s}}}
 		told := Kills(pod)
 		for _, k := range told {
-			if h.Count(k, 0, start) != Counted {
+			if h.Count(k, Bounds{}, start) != Counted {
 				kills++
 			}
 		}

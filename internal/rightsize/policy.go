@@ -62,6 +62,16 @@ func (p Policy) Controls(name corev1.ResourceName) bool {
 	return len(p.spec.ControlledResources) == 0 || slices.Contains(p.spec.ControlledResources, name)
 }
 
+// MemoryBounds is how far kills may raise the memory of a container that the podSpec gives so much.
+func (p Policy) MemoryBounds(container string, template corev1.ResourceRequirements) Bounds {
+	asked := requested(template, corev1.ResourceMemory)
+	b := Bounds{Template: asked.Value(), LimitsKept: p.keepsLimits()}
+	if q := p.Max(container, corev1.ResourceMemory); q != nil {
+		b.Maximum = q.Value()
+	}
+	return b
+}
+
 // keepsLimits reports whether limits stay as they are.
 func (p Policy) keepsLimits() bool { return p.spec.ControlledValues == v1alpha1.RequestsOnly }
 
@@ -96,12 +106,4 @@ func allowed(bounds map[string]v1alpha1.AllowedResources, container string, name
 		}
 	}
 	return nil
-}
-
-// MaxMemory is maxAllowed of a container's memory in bytes, 0 for none.
-func (p Policy) MaxMemory(container string) int64 {
-	if q := p.Max(container, corev1.ResourceMemory); q != nil {
-		return q.Value()
-	}
-	return 0
 }

@@ -40,8 +40,9 @@ type choice struct {
 }
 
 // Recommend says what a container is to request. template is the resources that the podSpec gives it, before
-// the recommendation that stands. There is none without a sample and without a kill. A recommendation stands
-// until one of its resources is off by more than a tenth, or out of bounds.
+// the recommendation that stands. There is none without a sample and without a kill, and without a sample none
+// below the template. A recommendation stands until one of its resources is off by more than a tenth, or out of
+// bounds.
 func (h *History) Recommend(container string, p Policy, template corev1.ResourceRequirements, before *v1alpha1.ContainerRecommendation, now time.Time) *v1alpha1.ContainerRecommendation {
 	usage := h.Usage(container)
 	requests := corev1.ResourceList{}
@@ -51,24 +52,22 @@ func (h *History) Recommend(container string, p Policy, template corev1.Resource
 		if !p.Controls(name) {
 			continue
 		}
-		c, known := h.choose(usage, container, name, p, template, now)
 		stands, had := standing(before, name)
+		c, known := h.choose(usage, container, name, p, template, before, now)
 		switch {
-		case known && (!had || off(c, amountOf(name, stands))):
+		case known && (!had || off(c, amountOf(name, stands)) || h.outside(amountOf(name, stands), container, name, p, now)):
 			requests[name] = quantityOf(name, c.amount)
 			whys = append(whys, c.why)
 			reason, moved = c.reason, true
 		case known:
 			requests[name] = stands
 			whys = append(whys, c.why)
-		case had: // the history may be lost; what was learned from it is not
-			requests[name] = stands
 		}
 	}
 	switch {
 	case len(requests) == 0:
 		return nil
-	case !moved && len(requests) == len(before.Requests):
+	case !moved && before != nil && len(requests) == len(before.Requests):
 		return before
 	}
 	return &v1alpha1.ContainerRecommendation{
@@ -98,6 +97,20 @@ func off(c choice, stands amount) bool {
 	return beyond(stands, c.amount)
 }
 
+// outside reports whether what stands breaks a bound, though what takes its place is near and within it.
+func (h *History) outside(stands amount, container string, name corev1.ResourceName, p Policy, now time.Time) bool {
+	least, most := p.Min(container, name), p.Max(container, name)
+	switch {
+	case most != nil && stands > amountOf(name, *most):
+		return true
+	case most != nil && stands == amountOf(name, *most): // which is more than any other bound may ask for
+		return false
+	case least != nil && stands < amountOf(name, *least):
+		return true
+	}
+	return name == corev1.ResourceMemory && stands < h.Floor(container, now)
+}
+
 // beyond reports whether an amount is outside of the dead band around the one that stands.
 func beyond(stands, value amount) bool {
 	difference := value - stands
@@ -108,18 +121,24 @@ func beyond(stands, value amount) bool {
 }
 
 // choose decides on one resource. Each step may override the one before.
-func (h *History) choose(u Usage, container string, name corev1.ResourceName, p Policy, template corev1.ResourceRequirements, now time.Time) (choice, bool) {
+func (h *History) choose(u Usage, container string, name corev1.ResourceName, p Policy, template corev1.ResourceRequirements, before *v1alpha1.ContainerRecommendation, now time.Time) (choice, bool) {
 	histogram := u.cpu
 	if name == corev1.ResourceMemory {
 		histogram = u.memory
 	}
-	c := choice{reason: Used}
+	var c choice
 	estimate, known := u.estimate(histogram)
 	if known {
 		c = fromUsage(name, estimate, p, template)
+	} else {
+		c, known = unmeasured(name, template, before)
 	}
-	if floor := h.Floor(container, now); name == corev1.ResourceMemory && floor > c.amount {
-		known = true
+	floor := int64(0)
+	if name == corev1.ResourceMemory {
+		floor = h.Floor(container, now)
+	}
+	known = known || floor > 0
+	if floor > c.amount {
 		c = choice{amount: roundUp(name, float64(floor)), reason: OutOfMemory, why: "memory: raised after out-of-memory kills"}
 	}
 	if !known {
@@ -132,6 +151,19 @@ func (h *History) choose(u Usage, container string, name corev1.ResourceName, p 
 		c = choice{amount: amountOf(name, *q), reason: MaxAllowed, why: fmt.Sprintf("%s: maxAllowed, below what %s", name, asks(c.reason))}
 	}
 	return c, true
+}
+
+// unmeasured is what a container has where nothing was measured: the podSpec's request, or what was recommended
+// before, if that is more. The history may be lost, and what was learned from it is not; but nothing that is
+// known says that a worker could do with less than it was given. It is known only where something was learned.
+func unmeasured(name corev1.ResourceName, template corev1.ResourceRequirements, before *v1alpha1.ContainerRecommendation) (choice, bool) {
+	asked := requested(template, name)
+	request := amountOf(name, asked)
+	stands, had := standing(before, name)
+	if learned := had && (before.Reason != string(ShortHistory) || before.Samples > 0); learned && amountOf(name, stands) > request {
+		return choice{amount: amountOf(name, stands), reason: Used, why: fmt.Sprintf("%s: as recommended before", name)}, true
+	}
+	return choice{amount: request, reason: ShortHistory, why: fmt.Sprintf("%s: as in the podSpec, no usage was measured", name)}, false
 }
 
 func asks(r Reason) string {

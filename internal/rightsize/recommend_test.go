@@ -63,7 +63,10 @@ func used(days float64) *History {
 
 func TestRecommend(t *testing.T) {
 	killed := used(0.01)
-	killed.Count(killOf("p", 0, 512*mi), 0, start)
+	killed.Count(killOf("p", 0, 512*mi), Bounds{}, start)
+	unmeasured := NewHistory() // without metrics, kills are all that is known
+	unmeasured.Count(killOf("p", 0, 64*mi), Bounds{}, start)
+	gi := needs(list("cpu", "1", "memory", "1Gi"), nil)
 	for name, tc := range map[string]struct {
 		history  *History
 		spec     v1alpha1.RightSizingSpec
@@ -74,19 +77,26 @@ func TestRecommend(t *testing.T) {
 	}{
 		"nothing without samples": {history: NewHistory()},
 		// 0.5111345 cores and 281323847 bytes are the ends of the buckets; 15 % more are 0.5878 and 308.54 MiB.
-		"the 90th percentile and 15 %":          {history: used(0.01), want: map[string]string{"cpu": "588m", "memory": "309Mi"}, reason: Used},
-		"no headroom":                           {history: used(0.01), spec: v1alpha1.RightSizingSpec{HeadroomPercent: ptr.To[int32](0)}, want: map[string]string{"cpu": "512m", "memory": "269Mi"}, reason: Used},
-		"a small request is raised at once":     {history: used(0.01), template: needs(list("cpu", "100m", "memory", "64Mi"), nil), want: map[string]string{"cpu": "588m", "memory": "309Mi"}, reason: Used},
-		"a large request is kept at first":      {history: used(0.01), template: needs(list("cpu", "4", "memory", "4Gi"), nil), want: map[string]string{"cpu": "4", "memory": "4Gi"}, reason: ShortHistory},
-		"and lowered with a history":            {history: used(1), template: needs(list("cpu", "4", "memory", "4Gi"), nil), want: map[string]string{"cpu": "588m", "memory": "309Mi"}, reason: Used},
-		"one of two resources":                  {history: used(0.01), spec: v1alpha1.RightSizingSpec{ControlledResources: []corev1.ResourceName{"memory"}}, want: map[string]string{"memory": "309Mi"}, reason: Used},
-		"not below minAllowed":                  {history: used(0.01), spec: v1alpha1.RightSizingSpec{MinAllowed: map[string]v1alpha1.AllowedResources{"w": allow("1", "")}}, want: map[string]string{"cpu": "1", "memory": "309Mi"}, reason: Used},
-		"not above maxAllowed of any container": {history: used(0.01), spec: v1alpha1.RightSizingSpec{MaxAllowed: map[string]v1alpha1.AllowedResources{"*": allow("", "128Mi"), "w": allow("100m", "")}}, want: map[string]string{"cpu": "100m", "memory": "128Mi"}, reason: MaxAllowed},
-		"kills raise the memory":                {history: killed, want: map[string]string{"cpu": "588m", "memory": "615Mi"}, reason: OutOfMemory},
-		"kills do not beat maxAllowed":          {history: killed, spec: v1alpha1.RightSizingSpec{MaxAllowed: map[string]v1alpha1.AllowedResources{"*": allow("", "400Mi")}}, want: map[string]string{"cpu": "588m", "memory": "400Mi"}, reason: MaxAllowed},
-		"a tenth off stands":                    {history: used(0.01), before: &v1alpha1.ContainerRecommendation{Name: "w", Requests: list("cpu", "540m", "memory", "330Mi"), Reason: "Usage"}, want: map[string]string{"cpu": "540m", "memory": "330Mi"}, reason: Used},
-		"one that is further off moves alone":   {history: used(0.01), before: &v1alpha1.ContainerRecommendation{Name: "w", Requests: list("cpu", "540m", "memory", "100Mi"), Reason: "Usage"}, want: map[string]string{"cpu": "540m", "memory": "309Mi"}, reason: Used},
-		"what was learned outlives the history": {history: NewHistory(), before: &v1alpha1.ContainerRecommendation{Name: "w", Requests: list("cpu", "540m"), Reason: "Usage"}, want: map[string]string{"cpu": "540m"}, reason: Used},
+		"the 90th percentile and 15 %":               {history: used(0.01), want: map[string]string{"cpu": "588m", "memory": "309Mi"}, reason: Used},
+		"no headroom":                                {history: used(0.01), spec: v1alpha1.RightSizingSpec{HeadroomPercent: ptr.To[int32](0)}, want: map[string]string{"cpu": "512m", "memory": "269Mi"}, reason: Used},
+		"a small request is raised at once":          {history: used(0.01), template: needs(list("cpu", "100m", "memory", "64Mi"), nil), want: map[string]string{"cpu": "588m", "memory": "309Mi"}, reason: Used},
+		"a large request is kept at first":           {history: used(0.01), template: needs(list("cpu", "4", "memory", "4Gi"), nil), want: map[string]string{"cpu": "4", "memory": "4Gi"}, reason: ShortHistory},
+		"and lowered with a history":                 {history: used(1), template: needs(list("cpu", "4", "memory", "4Gi"), nil), want: map[string]string{"cpu": "588m", "memory": "309Mi"}, reason: Used},
+		"one of two resources":                       {history: used(0.01), spec: v1alpha1.RightSizingSpec{ControlledResources: []corev1.ResourceName{"memory"}}, want: map[string]string{"memory": "309Mi"}, reason: Used},
+		"not below minAllowed":                       {history: used(0.01), spec: v1alpha1.RightSizingSpec{MinAllowed: map[string]v1alpha1.AllowedResources{"w": allow("1", "")}}, want: map[string]string{"cpu": "1", "memory": "309Mi"}, reason: Used},
+		"not above maxAllowed of any container":      {history: used(0.01), spec: v1alpha1.RightSizingSpec{MaxAllowed: map[string]v1alpha1.AllowedResources{"*": allow("", "128Mi"), "w": allow("100m", "")}}, want: map[string]string{"cpu": "100m", "memory": "128Mi"}, reason: MaxAllowed},
+		"kills raise the memory":                     {history: killed, want: map[string]string{"cpu": "588m", "memory": "615Mi"}, reason: OutOfMemory},
+		"kills do not beat maxAllowed":               {history: killed, spec: v1alpha1.RightSizingSpec{MaxAllowed: map[string]v1alpha1.AllowedResources{"*": allow("", "400Mi")}}, want: map[string]string{"cpu": "588m", "memory": "400Mi"}, reason: MaxAllowed},
+		"a tenth off stands":                         {history: used(0.01), before: &v1alpha1.ContainerRecommendation{Name: "w", Requests: list("cpu", "540m", "memory", "330Mi"), Reason: "Usage"}, want: map[string]string{"cpu": "540m", "memory": "330Mi"}, reason: Used},
+		"one that is further off moves alone":        {history: used(0.01), before: &v1alpha1.ContainerRecommendation{Name: "w", Requests: list("cpu", "540m", "memory", "100Mi"), Reason: "Usage"}, want: map[string]string{"cpu": "540m", "memory": "309Mi"}, reason: Used},
+		"what was learned outlives the history":      {history: NewHistory(), before: &v1alpha1.ContainerRecommendation{Name: "w", Requests: list("cpu", "540m"), Reason: "Usage"}, want: map[string]string{"cpu": "540m"}, reason: Used},
+		"a new maximum is followed at once":          {history: used(0.01), spec: v1alpha1.RightSizingSpec{MaxAllowed: map[string]v1alpha1.AllowedResources{"*": allow("", "310Mi")}}, before: &v1alpha1.ContainerRecommendation{Name: "w", Requests: list("cpu", "588m", "memory", "330Mi"), Reason: "Usage"}, want: map[string]string{"cpu": "588m", "memory": "309Mi"}, reason: Used},
+		"a new minimum is followed at once":          {history: used(0.01), spec: v1alpha1.RightSizingSpec{MinAllowed: map[string]v1alpha1.AllowedResources{"*": allow("", "300Mi")}}, before: &v1alpha1.ContainerRecommendation{Name: "w", Requests: list("cpu", "588m", "memory", "290Mi"), Reason: "Usage"}, want: map[string]string{"cpu": "588m", "memory": "309Mi"}, reason: Used},
+		"a kill of a small pod lowers no podSpec":    {history: unmeasured, template: gi, want: map[string]string{"memory": "1Gi"}, reason: ShortHistory},
+		"a kill raises a small podSpec":              {history: unmeasured, template: needs(list("memory", "64Mi"), nil), want: map[string]string{"memory": "164Mi"}, reason: OutOfMemory},
+		"what was learned lowers no podSpec":         {history: NewHistory(), template: gi, before: &v1alpha1.ContainerRecommendation{Name: "w", Requests: list("cpu", "1500m", "memory", "164Mi"), Reason: "Usage"}, want: map[string]string{"cpu": "1500m"}, reason: Used},
+		"a kill lowers nothing that was learned":     {history: unmeasured, before: &v1alpha1.ContainerRecommendation{Name: "w", Requests: list("memory", "500Mi"), Reason: "Usage"}, want: map[string]string{"memory": "500Mi"}, reason: Used},
+		"an earlier podSpec is not what was learned": {history: unmeasured, template: needs(list("memory", "64Mi"), nil), before: &v1alpha1.ContainerRecommendation{Name: "w", Requests: list("memory", "1Gi"), Reason: "ShortHistory"}, want: map[string]string{"memory": "164Mi"}, reason: OutOfMemory},
 	} {
 		t.Run(name, func(t *testing.T) {
 			got := tc.history.Recommend("w", Policy{spec: tc.spec}, tc.template, tc.before, start)
@@ -120,7 +130,7 @@ func TestRecommendationBounds(t *testing.T) {
 		}
 		p := Policy{spec: v1alpha1.RightSizingSpec{MinAllowed: bounds(least), MaxAllowed: bounds(most)}}
 		for i := range rapid.IntRange(0, 4).Draw(t, "kills") {
-			h.Count(killOf("p", int32(i), rapid.Int64Range(0, 1<<41).Draw(t, "request")), most, start)
+			h.Count(killOf("p", int32(i), rapid.Int64Range(0, 1<<41).Draw(t, "request")), Bounds{Maximum: most}, start)
 		}
 		r := h.Recommend("w", p, corev1.ResourceRequirements{}, nil, start)
 		if memory := r.Requests.Memory().Value(); memory < least || memory > most {

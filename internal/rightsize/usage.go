@@ -66,7 +66,9 @@ func (u *Usage) confidence() float64 {
 
 func (u *Usage) add(s Sample, w *window) {
 	u.cpu.Add(s.CPU, minSampleWeight, s.Time)
-	w.add(u.memory, s.Memory, s.Time)
+	if s.Time.After(w.killed) {
+		w.add(u.memory, s.Memory, s.Time)
+	}
 	u.Samples++
 	if u.First.IsZero() || s.Time.Before(u.First) {
 		u.First = s.Time
@@ -81,24 +83,38 @@ type window struct {
 	last time.Time // of the last sample
 	end  time.Time
 	peak float64 // bytes
+	// counted is true while the histogram has the peak.
+	counted bool
+	// killed is when the container was last killed out of memory.
+	killed time.Time
 }
 
 // add keeps one sample an interval in the histogram, the peak, at the interval's end: a higher one takes the
 // place of the one before. (model/container.go: addMemorySample)
 func (w *window) add(h *Histogram, bytes float64, t time.Time) {
 	if w.end.IsZero() || w.end.Sub(t) > peakInterval { // at first, or after a clock that was wrong
-		w.end, w.peak = t, 0
+		w.end, w.peak, w.counted = t, 0, false
 	}
 	switch {
 	case !t.Before(w.end):
 		w.end = w.end.Add(t.Sub(w.end).Truncate(peakInterval) + peakInterval)
+	case !w.counted:
 	case bytes <= w.peak:
 		return
 	default:
 		h.Subtract(w.peak, 1, w.end)
 	}
-	w.peak = bytes
+	w.peak, w.counted = bytes, true
 	h.Add(bytes, 1, w.end)
+}
+
+// forget takes the peak of the present interval out of the histogram: what a container used before it was killed
+// for it is answered by the floor. Were it usage as any other, each raise would be the measure of the next.
+func (w *window) forget(h *Histogram) {
+	if w.counted {
+		h.Subtract(w.peak, 1, w.end)
+	}
+	w.peak, w.counted = 0, false
 }
 
 // valid reports whether a figure can be one of a container.

@@ -88,6 +88,7 @@ func (s *scope) fleet() planner.Fleet {
 // act carries the decision out.
 func (s *scope) act(ctx context.Context) error {
 	s.memory.excessSince = s.decision.ExcessSince
+	s.replaceUnfit()
 	s.wakeAt(s.decision.Wake)
 	if err := s.markRevisions(ctx); err != nil {
 		return err

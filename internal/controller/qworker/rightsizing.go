@@ -12,6 +12,7 @@ import (
 
 	"github.com/quickube/qscaler/api/v1alpha1"
 	"github.com/quickube/qscaler/internal/fleet"
+	"github.com/quickube/qscaler/internal/planner"
 	"github.com/quickube/qscaler/internal/podmetrics"
 	"github.com/quickube/qscaler/internal/rightsize"
 )
@@ -31,6 +32,8 @@ type sizes struct {
 	// waiting are the running pods that are yet to be raised; unable those whose nodes cannot, all of them
 	// where the cluster cannot.
 	waiting, unable []string
+	// infeasible are those whose nodes can never give them all that is recommended.
+	infeasible []string
 	// refused are those that the API server does not raise.
 	refused []string
 	// err is what failed and is tried again.
@@ -44,22 +47,35 @@ type sizeMemory struct {
 	history *rightsize.History
 	saved   string
 	savedAt time.Time
+	// unsaved is true while something must not be lost and is not saved.
+	unsaved bool
 	// read is when the metrics were read that were looked at last.
 	read   time.Time
 	raised time.Time
-	// create and resize say that the API server refused what was recommended: to new pods, to running ones.
+	// create and resize say that what was recommended was refused: to new pods, to running ones.
 	create, resize sizeRefusal
+	// blameless is until when refusals of new pods are not taken for refusals of their size.
+	blameless time.Time
 	// refused has running pods that the API server does not raise, until when they are left alone.
 	refused map[string]time.Time
+	// tooMuch has what the nodes of running pods can never give them.
+	tooMuch rightsize.TooMuch
 	// generation is that of the spec to which the refusals belong.
 	generation int64
 }
 
-// sizeRefusal is an answer of the API server that will be the same for a while: a LimitRange, a ResourceQuota.
+// sizeRefusal is an answer that will be the same for a while: the API server's, for a LimitRange or a
+// ResourceQuota, or the scheduler's, where no node has room.
 type sizeRefusal struct {
+	// reason is that of the condition.
+	reason  string
 	message string
 	until   time.Time
 }
+
+// blamelessFor is how long the size is not to blame for a refusal, after a pod of the template's size was refused
+// as well, and while no pod can be created.
+const blamelessFor = time.Minute
 
 // refusalLasts is how long a refused size is not tried again.
 const refusalLasts = 10 * time.Minute
@@ -69,7 +85,7 @@ func (r sizeRefusal) stands(now time.Time) bool { return now.Before(r.until) }
 // forgetRefusals gives a spec that a person has changed another try.
 func (m *sizeMemory) forgetRefusals(generation int64) {
 	if m.generation != generation {
-		m.generation, m.create, m.resize = generation, sizeRefusal{}, sizeRefusal{}
+		m.generation, m.create, m.resize, m.blameless = generation, sizeRefusal{}, sizeRefusal{}, time.Time{}
 		clear(m.refused)
 	}
 }
@@ -109,6 +125,10 @@ func (s *scope) stopSizing() {
 	s.status.Recommendations = nil
 }
 
+// staleAfter is how old a sample may be when it is read. What a metrics server keeps telling of a node that it
+// has lost, and what a wrong clock has dated, is no present usage, and a history that it enters is out of order.
+const staleAfter = 10 * time.Minute
+
 // observeUsage takes the samples that came since the last time, and reports whether there were any.
 func (s *scope) observeUsage(m *sizeMemory, containers []string) bool {
 	s.sizes.usage = s.usage.Ask(s.name())
@@ -124,6 +144,9 @@ func (s *scope) observeUsage(m *sizeMemory, containers []string) bool {
 		at := used.Time
 		if at.IsZero() || at.After(m.read) {
 			at = m.read // a node's clock may be wrong, and the history of all pods hangs on this
+		}
+		if m.read.Sub(at) > staleAfter {
+			continue
 		}
 		for _, name := range containers {
 			u, ok := used.Containers[name]
@@ -170,7 +193,7 @@ func (s *scope) countKills(m *sizeMemory, containers []string) bool {
 				continue
 			}
 			kills = append(kills, kill)
-			verdict := m.history.Count(kill, s.sizes.policy.MaxMemory(kill.Container), s.now)
+			verdict := m.history.Count(kill, s.sizes.policy.MemoryBounds(kill.Container, containerIn(&s.newest.PodSpec, kill.Container).Resources), s.now)
 			if verdict == rightsize.Counted {
 				continue
 			}
@@ -263,15 +286,31 @@ func resizeWithoutRestart(containers []corev1.Container) {
 
 // fallBack takes the refusal of a pod of the recommended size for what it is: the next one is made as the
 // template has it. Where that is refused too, the size was not to blame, and the failure is shown as any
-// other. A quota that is used up is no reason to ask for more.
+// other. A quota that is used up is no reason to ask for more. It returns what else has failed.
 func (s *scope) fallBack(err error) error {
-	if !fleet.CreationRefused(err) || !s.sizes.fitted || (!s.sizes.raised && strings.Contains(err.Error(), "exceeded quota")) {
+	refusals, rest := fleet.SplitSizeRefusals(err)
+	if !s.sizesActive() || s.memory.sizes == nil {
 		return err
 	}
-	s.memory.sizes.create = sizeRefusal{message: err.Error(), until: s.now.Add(refusalLasts)}
-	s.wakeAt(s.memory.sizes.create.until)
+	m := s.memory.sizes
+	if slices.ContainsFunc(s.done, func(a planner.Action) bool { return a.Kind == planner.Create }) {
+		m.blameless = time.Time{}
+	}
+	if len(refusals) == 0 {
+		return err
+	}
+	switch words := refusals[0].Error(); {
+	case m.create.reason == reasonSizeRefused && m.create.stands(s.now):
+		m.create, m.blameless = sizeRefusal{}, s.now.Add(blamelessFor)
+		return err
+	case !s.sizes.fitted || !s.appliesToNew() || s.now.Before(m.blameless) || (!s.sizes.raised && strings.Contains(words, "exceeded quota")):
+		return err
+	default:
+		m.create = sizeRefusal{reason: reasonSizeRefused, message: words, until: s.now.Add(refusalLasts)}
+	}
+	s.wakeAt(m.create.until)
 	s.again = true
-	return nil
+	return rest
 }
 
 func sizeText(r v1alpha1.ContainerRecommendation) string {

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
@@ -23,6 +24,7 @@ const (
 	reasonResizeInfeasible   = "ResizeInfeasible"
 	reasonResizeRefused      = "ResizeRefused"
 	reasonSizeRefused        = "SizeRefused"
+	reasonSizeUnschedulable  = "SizeUnschedulable"
 	reasonOutOfMemory        = "OutOfMemory"
 	reasonMetricsUnavailable = "MetricsUnavailable"
 	reasonNotApplicable      = "NotApplicable"
@@ -36,20 +38,19 @@ func (s *scope) rightSizing() condition {
 		return absent(kind)
 	}
 	m, mode := s.memory.sizes, s.sizes.policy.Mode()
-	infeasible, deferred := s.podsIn(rightsize.Infeasible), s.podsIn(rightsize.Deferred)
+	infeasible, deferred := s.sizes.infeasible, s.podsIn(rightsize.Deferred)
 	raising := append(s.podsIn(rightsize.InProgress), s.sizes.waiting...)
 	switch {
 	case m.create.stands(s.now):
 		s.wakeAt(m.create.until)
-		return is(kind, false, reasonSizeRefused, fmt.Sprintf("a pod of the recommended size was refused, new pods are made as in the podSpec until %s: %s; raise the LimitRange or the ResourceQuota, or set rightSizing.maxAllowed",
-			m.create.until.UTC().Format(time.RFC3339), m.create.message))
-	case len(m.history.Troubles()) > 0:
+		return is(kind, false, m.create.reason, m.create.explain())
+	case len(m.history.Troubles()) > 0 && s.sizes.policy.Controls(corev1.ResourceMemory):
 		return is(kind, false, reasonOutOfMemory, s.troublesMessage(m.history.Troubles()))
 	case len(s.sizes.refused) > 0:
 		return is(kind, false, reasonResizeRefused, fmt.Sprintf("the API server refuses to raise running pods, they keep their size: %s: %s; set rightSizing.maxAllowed, or raise the LimitRange or the ResourceQuota where it is one of those",
 			andMore(s.sizes.refused), m.resize.message))
 	case len(infeasible) > 0:
-		return is(kind, false, reasonResizeInfeasible, fmt.Sprintf("the nodes of these pods can never give what is recommended, they keep what they have: %s; set rightSizing.maxAllowed, or use larger nodes", andMore(infeasible)))
+		return is(kind, false, reasonResizeInfeasible, fmt.Sprintf("the nodes of these pods can never give all that is recommended, they get what they can: %s; set rightSizing.maxAllowed, or use larger nodes", andMore(infeasible)))
 	case s.sizes.blocked != "":
 		return is(kind, false, reasonNotApplicable, "the recommendation cannot be applied: "+s.sizes.blocked)
 	case s.sizes.usage.Err != nil:
@@ -74,6 +75,15 @@ func (s *scope) rightSizing() condition {
 	return is(kind, true, reasonRightSized, "new pods get what status.recommendations says, and running pods have no less")
 }
 
+// explain says what was refused and what can be done.
+func (r sizeRefusal) explain() string {
+	what, remedy := "a pod of the recommended size was refused", "raise the LimitRange or the ResourceQuota, or set rightSizing.maxAllowed"
+	if r.reason == reasonSizeUnschedulable {
+		what, remedy = "no node has room for a pod of the recommended size", "use larger nodes or more of them, or set rightSizing.maxAllowed"
+	}
+	return fmt.Sprintf("%s, new pods are made as in the podSpec until %s: %s; %s", what, r.until.UTC().Format(time.RFC3339), r.message, remedy)
+}
+
 // podsIn are the live pods whose resize is in a state.
 func (s *scope) podsIn(state rightsize.ResizeState) []string {
 	var names []string
@@ -87,21 +97,24 @@ func (s *scope) podsIn(state rightsize.ResizeState) []string {
 
 // troublesMessage names the pods that were killed and for which the memory was not raised.
 func (s *scope) troublesMessage(troubles []rightsize.Trouble) string {
-	var capped, full []string
+	pods := map[rightsize.Verdict][]string{}
 	for _, t := range troubles {
 		s.wakeAt(t.At.Add(time.Hour))
-		names := &capped
-		if t.Verdict == rightsize.AtMaximum {
-			names = &full
-		}
-		*names = append(*names, t.Pod)
+		pods[t.Verdict] = append(pods[t.Verdict], t.Pod)
 	}
 	var parts []string
-	if len(capped) > 0 {
-		parts = append(parts, "out-of-memory kills go on though the memory was raised several times, it is not raised further for now; a task may need more than any worker can have: "+andMore(capped))
-	}
-	if len(full) > 0 {
-		parts = append(parts, "killed out of memory with all that rightSizing.maxAllowed allows: "+andMore(full))
+	for _, of := range []struct {
+		verdict rightsize.Verdict
+		words   string
+	}{
+		{rightsize.Capped, "out-of-memory kills go on though the memory was raised several times, it is not raised further for now; a task may need more than any worker can have"},
+		{rightsize.Outgrown, "killed out of memory with several times the memory that the podSpec requests and the other workers use, and it is not raised further; look at the tasks, or set rightSizing.maxAllowed to what a worker may have"},
+		{rightsize.AtMaximum, "killed out of memory with all that rightSizing.maxAllowed allows"},
+		{rightsize.AtLimit, "killed out of memory at a limit that rightSizing.controlledValues RequestsOnly leaves as it is; raise it in the podSpec, or set RequestsAndLimits"},
+	} {
+		if names := pods[of.verdict]; len(names) > 0 {
+			parts = append(parts, of.words+": "+andMore(names))
+		}
 	}
 	return strings.Join(parts, "; ")
 }

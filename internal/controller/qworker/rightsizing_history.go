@@ -29,7 +29,7 @@ func (s *scope) sizeMemory(ctx context.Context) *sizeMemory {
 	if s.memory.sizes != nil {
 		return s.memory.sizes
 	}
-	m := &sizeMemory{history: rightsize.NewHistory(), savedAt: s.now.Add(-spread(s.qw.UID)), refused: map[string]time.Time{}}
+	m := &sizeMemory{history: rightsize.NewHistory(), savedAt: s.now.Add(-spread(s.qw.UID)), refused: map[string]time.Time{}, tooMuch: rightsize.TooMuch{}}
 	s.memory.sizes = m
 	text, kept := s.qw.Annotations[annotationUsage]
 	if !kept {
@@ -54,12 +54,14 @@ func spread(uid types.UID) time.Duration {
 
 // saveHistory writes the history: at once where something must not be lost, else now and then.
 func (s *scope) saveHistory(ctx context.Context, m *sizeMemory, atOnce, learned bool) {
+	m.unsaved = m.unsaved || atOnce // until it is written: a kill that is lost is counted twice
 	due := learned && s.now.Sub(m.savedAt) >= saveInterval
-	if !atOnce && !due {
+	if !m.unsaved && !due {
 		return
 	}
 	text := m.history.Encode()
 	if text == m.saved {
+		m.unsaved = false
 		return
 	}
 	patch, err := json.Marshal(map[string]any{"metadata": map[string]any{
@@ -75,7 +77,7 @@ func (s *scope) saveHistory(ctx context.Context, m *sizeMemory, atOnce, learned 
 		s.wakeAt(s.now.Add(rightsize.RaiseInterval))
 		return
 	}
-	m.saved, m.savedAt = text, s.now
+	m.saved, m.savedAt, m.unsaved = text, s.now, false
 	for i := range s.status.Recommendations {
 		r := &s.status.Recommendations[i]
 		r.Samples = m.history.Usage(r.Name).Samples

@@ -52,8 +52,12 @@ func (s *scope) raiseRunning(ctx context.Context) {
 func (s *scope) raisable() []rightsize.Raise {
 	var raises []rightsize.Raise
 	refused := s.memory.sizes.refused
-	for _, r := range rightsize.Raises(s.stayingPods(), s.status.Recommendations, s.sizes.policy) {
+	for _, r := range rightsize.Raises(s.stayingPods(), s.status.Recommendations, s.sizes.policy, s.memory.sizes.tooMuch) {
+		if r.Infeasible {
+			s.sizes.infeasible = append(s.sizes.infeasible, r.Pod)
+		}
 		switch until := refused[r.Pod]; {
+		case len(r.Containers) == 0:
 		case r.Unsupported:
 			s.sizes.unable = append(s.sizes.unable, r.Pod)
 		case s.now.Before(until):
@@ -63,6 +67,11 @@ func (s *scope) raisable() []rightsize.Raise {
 			raises = append(raises, r)
 			s.sizes.waiting = append(s.sizes.waiting, r.Pod)
 		}
+	}
+	if len(s.memory.sizes.tooMuch) > 0 {
+		s.memory.sizes.tooMuch.Keep(func(name string) bool {
+			return slices.ContainsFunc(s.pods, func(pod *corev1.Pod) bool { return pod.Name == name })
+		})
 	}
 	maps.DeleteFunc(refused, func(_ string, until time.Time) bool { return !s.now.Before(until) })
 	return raises
@@ -74,32 +83,35 @@ func (s *scope) resize(ctx context.Context, round []rightsize.Raise) {
 	for _, pod := range s.pods {
 		byName[pod.Name] = pod
 	}
-	errs := make([]error, len(round))
+	errs, resized := make([]error, len(round)), make([]bool, len(round))
 	var calls sync.WaitGroup
 	for i, r := range round {
-		calls.Go(func() { errs[i] = s.fleets.Resize(ctx, s.qw, byName[r.Pod], r.Containers) })
+		calls.Go(func() { resized[i], errs[i] = s.fleets.Resize(ctx, s.qw, byName[r.Pod], r.Containers) })
 	}
 	calls.Wait()
 	var done []string
 	m, until := s.memory.sizes, s.now.Add(refusalLasts)
-	refused := 0
+	refused, failed := 0, 0
 	for i, err := range errs {
 		switch {
+		case err == nil && !resized[i]: // it has changed or gone, and is neither
 		case err == nil:
 			done = append(done, round[i].Pod)
 		case apierrors.IsForbidden(err) || apierrors.IsInvalid(err):
 			refused++
+			failed++
 			s.sizes.refused = append(s.sizes.refused, round[i].Pod)
 			m.refused[round[i].Pod] = until
 			m.resize.message = err.Error()
 		default:
+			failed++
 			s.sizes.err = err
 		}
 	}
 	if refused == len(round) {
 		m.resize.until = until
 	}
-	s.metrics.sizes.resizes(s.name(), len(done), len(round)-len(done))
+	s.metrics.sizes.resizes(s.name(), len(done), failed)
 	s.noteResizes(done)
 }
 

@@ -31,11 +31,21 @@ func (s *scope) noteKill(k rightsize.Kill, v rightsize.Verdict) {
 		rightsize.Raised:    "its memory is raised",
 		rightsize.Answered:  "its memory was raised already",
 		rightsize.Capped:    "its memory was raised several times and is not raised further for now",
+		rightsize.Outgrown:  "it had several times what the podSpec requests, and is not raised further",
 		rightsize.AtMaximum: "it had all that rightSizing.maxAllowed allows",
+		rightsize.AtLimit:   "it was at its limit, which rightSizing.controlledValues RequestsOnly leaves as it is",
+	}[v]
+	switch {
+	case !s.sizes.policy.Controls(corev1.ResourceMemory):
+		then = "rightSizing.controlledResources has no memory, so it stays as it is"
+	case s.sizes.policy.Mode() == v1alpha1.RightSizingOff:
+		then = "rightSizing.mode is Off: more is recommended at most, and nothing is changed"
+	case s.sizes.policy.Mode() == v1alpha1.RightSizingInitial && v == rightsize.Raised:
+		then = "new pods get more memory"
 	}
 	s.sizes.notes = append(s.sizes.notes, note{
 		pod: k.Pod, kind: corev1.EventTypeWarning, reason: "OutOfMemoryKill",
-		text: fmt.Sprintf("container %s of pod %s was killed out of memory; %s", k.Container, k.Pod, then[v]),
+		text: fmt.Sprintf("container %s of pod %s was killed out of memory; %s", k.Container, k.Pod, then),
 	})
 }
 
