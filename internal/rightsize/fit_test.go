@@ -4,6 +4,7 @@ import (
 	"maps"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
@@ -143,7 +144,7 @@ func TestRaises(t *testing.T) {
 		"not out of its class": {pod: podWith("p", needs(list("cpu", "1", "memory", "1Gi"), list("cpu", "2", "memory", "1Gi"))), policy: limitsKept},
 	} {
 		t.Run(name, func(t *testing.T) {
-			raises := Raises([]*corev1.Pod{tc.pod}, want, tc.policy, TooMuch{})
+			raises := Raises([]*corev1.Pod{tc.pod}, want, tc.policy, TooMuch{}, start)
 			var got map[string]string
 			if len(raises) > 0 {
 				got = readable(raises[0].Containers["a"].Requests)
@@ -162,11 +163,14 @@ func TestTheKilledAreRaisedFirst(t *testing.T) {
 	both := list("cpu", "1")
 	killed := podWith("z", needs(both, nil))
 	killed.Status.ContainerStatuses = []corev1.ContainerStatus{{Name: "a", LastTerminationState: terminated("OOMKilled", 137)}}
+	longAgo := killed.DeepCopy()
+	longAgo.Name = "y"
+	longAgo.Status.ContainerStatuses[0].LastTerminationState.Terminated.FinishedAt = metav1.NewTime(start.Add(-2 * time.Hour))
 	var got []string
-	for _, r := range Raises([]*corev1.Pod{podWith("c", needs(both, nil)), podWith("b", needs(both, nil)), killed}, []v1alpha1.ContainerRecommendation{recommended("a", list("cpu", "2"))}, ratioKept, TooMuch{}) {
+	for _, r := range Raises([]*corev1.Pod{longAgo, podWith("c", needs(both, nil)), podWith("b", needs(both, nil)), killed}, []v1alpha1.ContainerRecommendation{recommended("a", list("cpu", "2"))}, ratioKept, TooMuch{}, start) {
 		got = append(got, r.Pod)
 	}
-	if diff := cmp.Diff([]string{"z", "b", "c"}, got); diff != "" {
+	if diff := cmp.Diff([]string{"z", "b", "c", "y"}, got); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)
 	}
 }
@@ -179,7 +183,7 @@ func TestOrdinaryInitContainersAreNotRaised(t *testing.T) {
 	for _, name := range []string{"a", "init", "sidecar"} {
 		recs = append(recs, recommended(name, list("memory", "164Mi")))
 	}
-	raised := slices.Sorted(maps.Keys(Raises([]*corev1.Pod{pod}, recs, ratioKept, TooMuch{})[0].Containers))
+	raised := slices.Sorted(maps.Keys(Raises([]*corev1.Pod{pod}, recs, ratioKept, TooMuch{}, start)[0].Containers))
 	if diff := cmp.Diff([]string{"a", "sidecar"}, raised); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)
 	}
@@ -189,7 +193,7 @@ func TestOrdinaryInitContainersAreNotRaised(t *testing.T) {
 func TestNothingToRaiseCostsNothing(t *testing.T) {
 	pods := []*corev1.Pod{podWith("p", needs(list("cpu", "1", "memory", "256Mi"), list("memory", "256Mi")))}
 	recs := []v1alpha1.ContainerRecommendation{recommended("a", list("cpu", "1", "memory", "256Mi"))}
-	if n := testing.AllocsPerRun(100, func() { Raises(pods, recs, ratioKept, nil) }); n > 2 {
+	if n := testing.AllocsPerRun(100, func() { Raises(pods, recs, ratioKept, nil, start) }); n > 2 {
 		t.Errorf("%g allocations a pod", n)
 	}
 }
@@ -199,7 +203,7 @@ func TestTheKilledGetWhatIsLeft(t *testing.T) {
 	killed := podWith("p", needs(list("memory", "480Mi"), nil))
 	killed.Status.ContainerStatuses = []corev1.ContainerStatus{{Name: "a", LastTerminationState: terminated("OOMKilled", 137)}}
 	for _, pod := range []*corev1.Pod{killed, podWith("p", needs(list("memory", "480Mi"), nil))} {
-		raises := Raises([]*corev1.Pod{pod}, []v1alpha1.ContainerRecommendation{recommended("a", list("memory", "512Mi"))}, ratioKept, TooMuch{})
+		raises := Raises([]*corev1.Pod{pod}, []v1alpha1.ContainerRecommendation{recommended("a", list("memory", "512Mi"))}, ratioKept, TooMuch{}, start)
 		if got := len(raises) == 1; got != (pod == killed) {
 			t.Errorf("killed: %t, raised: %t", pod == killed, got)
 		}
@@ -236,7 +240,7 @@ func TestFitBounds(t *testing.T) {
 			}
 		}
 		pod := podWith("p", have)
-		for _, r := range Raises([]*corev1.Pod{pod}, []v1alpha1.ContainerRecommendation{recommended("a", want)}, policy, TooMuch{}) {
+		for _, r := range Raises([]*corev1.Pod{pod}, []v1alpha1.ContainerRecommendation{recommended("a", want)}, policy, TooMuch{}, start) {
 			raised := r.Containers["a"]
 			for _, name := range resources {
 				was, is := requested(have, name), requested(raised, name)

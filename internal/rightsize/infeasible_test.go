@@ -31,7 +31,7 @@ func TestInfeasibleIsAskedForInParts(t *testing.T) {
 			var asked []string
 			settle := func(cpu string) (infeasible bool) {
 				for range 10 {
-					raises := Raises([]*corev1.Pod{pod}, []v1alpha1.ContainerRecommendation{recommended("a", list("cpu", cpu, "memory", "1Gi"))}, ratioKept, tooMuch)
+					raises := Raises([]*corev1.Pod{pod}, []v1alpha1.ContainerRecommendation{recommended("a", list("cpu", cpu, "memory", "1Gi"))}, ratioKept, tooMuch, start)
 					if len(raises) == 0 || len(raises[0].Containers) == 0 {
 						return len(raises) > 0 && raises[0].Infeasible
 					}
@@ -72,7 +72,7 @@ func TestARecommendationThatFellTakesBackWhatIsInfeasible(t *testing.T) {
 	pod := podWith("p", needs(list("cpu", "3"), nil))
 	pod.Status.ContainerStatuses = []corev1.ContainerStatus{{Name: "a", Resources: &corev1.ResourceRequirements{Requests: list("cpu", "1")}}}
 	pod.Status.Conditions = []corev1.PodCondition{{Type: corev1.PodResizePending, Status: corev1.ConditionTrue, Reason: corev1.PodReasonInfeasible}}
-	raises := Raises([]*corev1.Pod{pod}, []v1alpha1.ContainerRecommendation{recommended("a", list("cpu", "500m"))}, ratioKept, TooMuch{})
+	raises := Raises([]*corev1.Pod{pod}, []v1alpha1.ContainerRecommendation{recommended("a", list("cpu", "500m"))}, ratioKept, TooMuch{}, start)
 	if len(raises) != 1 || raises[0].Infeasible || readable(raises[0].Containers["a"].Requests)["cpu"] != "1" {
 		t.Errorf("%+v, want the pod to ask for what it has", raises)
 	}

@@ -26,7 +26,8 @@ type Raise struct {
 	Pod string
 	// Containers has the resources of the containers that are to change, none where nothing of use can be asked.
 	Containers map[string]corev1.ResourceRequirements
-	// Killed is true where a container was killed for want of memory; it is not to wait for its turn.
+	// Killed is true where a container was killed for want of memory within the hour; it is not to wait for its
+	// turn. A pod tells of its last kill as long as it lives.
 	Killed bool
 	// Unsupported is true where the pod's node cannot resize it.
 	Unsupported bool
@@ -35,13 +36,13 @@ type Raise struct {
 }
 
 // Raises are the pods that have less than is recommended by more than a tenth, in the order in which they are
-// to be raised: those that were killed for want of memory first, then by name. Pods that are leaving or not
+// to be raised: those that were killed for want of memory lately first, then by name. Pods that are leaving or not
 // running are not among them, and nobody is lowered below what it has. What a node can never give is noted in
 // tooMuch; the rest is asked for without it.
-func Raises(pods []*corev1.Pod, recommended []v1alpha1.ContainerRecommendation, p Policy, tooMuch TooMuch) []Raise {
+func Raises(pods []*corev1.Pod, recommended []v1alpha1.ContainerRecommendation, p Policy, tooMuch TooMuch, now time.Time) []Raise {
 	var raises []Raise
 	for _, pod := range pods {
-		if r := raiseOf(pod, recommended, p, tooMuch); len(r.Containers) > 0 || r.Infeasible {
+		if r := raiseOf(pod, recommended, p, tooMuch, now); len(r.Containers) > 0 || r.Infeasible {
 			raises = append(raises, r)
 		}
 	}
@@ -65,7 +66,7 @@ func Round(fleet int) int { return max(int(raiseShare*float64(fleet)), raiseLeas
 // workers are killed.
 var parts = [...][]corev1.ResourceName{resources[:], {corev1.ResourceMemory}, {corev1.ResourceCPU}}
 
-func raiseOf(pod *corev1.Pod, recommended []v1alpha1.ContainerRecommendation, p Policy, tooMuch TooMuch) Raise {
+func raiseOf(pod *corev1.Pod, recommended []v1alpha1.ContainerRecommendation, p Policy, tooMuch TooMuch, now time.Time) Raise {
 	r := Raise{Pod: pod.Name}
 	if pod.DeletionTimestamp != nil || pod.Status.Phase != corev1.PodRunning || pod.Spec.Resources != nil {
 		return r
@@ -78,7 +79,8 @@ func raiseOf(pod *corev1.Pod, recommended []v1alpha1.ContainerRecommendation, p 
 		}
 	}
 	kills := Kills(pod)
-	r.Unsupported, r.Killed = !nodeResizes(pod), len(kills) > 0
+	r.Unsupported = !nodeResizes(pod)
+	r.Killed = slices.ContainsFunc(kills, func(k Kill) bool { return now.Sub(k.when(now)) < repeatedWithin })
 	for i, part := range parts {
 		raised, asked := raise(has, recommended, p, part, kills)
 		switch {

@@ -4,9 +4,9 @@ import (
 	"context"
 	"maps"
 	"slices"
-	"sync"
 	"time"
 
+	"golang.org/x/sync/errgroup"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 
@@ -14,6 +14,9 @@ import (
 	"github.com/quickube/qscaler/internal/planner"
 	"github.com/quickube/qscaler/internal/rightsize"
 )
+
+// parallelResizes bounds the resizes of one round that are under way at once: a tenth of a large fleet is many.
+const parallelResizes = 64
 
 // raiseRunning gives running pods that have too little what is recommended, a few at a time.
 func (s *scope) raiseRunning(ctx context.Context) {
@@ -52,7 +55,7 @@ func (s *scope) raiseRunning(ctx context.Context) {
 func (s *scope) raisable() []rightsize.Raise {
 	var raises []rightsize.Raise
 	refused := s.memory.sizes.refused
-	for _, r := range rightsize.Raises(s.stayingPods(), s.status.Recommendations, s.sizes.policy, s.memory.sizes.tooMuch) {
+	for _, r := range rightsize.Raises(s.stayingPods(), s.status.Recommendations, s.sizes.policy, s.memory.sizes.tooMuch, s.now) {
 		if r.Infeasible {
 			s.sizes.infeasible = append(s.sizes.infeasible, r.Pod)
 		}
@@ -84,11 +87,15 @@ func (s *scope) resize(ctx context.Context, round []rightsize.Raise) {
 		byName[pod.Name] = pod
 	}
 	errs, resized := make([]error, len(round)), make([]bool, len(round))
-	var calls sync.WaitGroup
+	var calls errgroup.Group
+	calls.SetLimit(parallelResizes)
 	for i, r := range round {
-		calls.Go(func() { resized[i], errs[i] = s.fleets.Resize(ctx, s.qw, byName[r.Pod], r.Containers) })
+		calls.Go(func() error {
+			resized[i], errs[i] = s.fleets.Resize(ctx, s.qw, byName[r.Pod], r.Containers)
+			return nil
+		})
 	}
-	calls.Wait()
+	_ = calls.Wait() // what failed is in errs
 	var done []string
 	m, until := s.memory.sizes, s.now.Add(refusalLasts)
 	refused, failed := 0, 0

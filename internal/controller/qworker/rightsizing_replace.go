@@ -91,7 +91,7 @@ func (s *scope) raisedInPlace(pod *corev1.Pod, container string) bool {
 	if can, err := s.resizable.Ask(); err == nil && !can {
 		return false
 	}
-	raises := rightsize.Raises([]*corev1.Pod{pod}, s.status.Recommendations, s.sizes.policy, m.tooMuch)
+	raises := rightsize.Raises([]*corev1.Pod{pod}, s.status.Recommendations, s.sizes.policy, m.tooMuch, s.now)
 	if len(raises) == 0 {
 		return false
 	}
