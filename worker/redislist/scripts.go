@@ -11,17 +11,18 @@ const ReclaimScript = `local moved = 0
 while redis.call('LMOVE', KEYS[1], KEYS[2], 'LEFT', 'RIGHT') do moved = moved + 1 end
 return moved`
 
-// stampLua is the function stamp(element, reservation, now): the element as it is reserved, and whether an
-// earlier reservation of it has an end that nobody knows. What is no envelope gets one. The grammar is
-// Parse's, to the letter; it names no character classes, which depend on Redis' locale.
-const stampLua = `local function stamp(e, reservation, now)
+// stampLua is the function stamp(element, reservation, now, own): the element as it is reserved, and whether an
+// earlier reservation of it has an end that nobody knows. Of a reservation that begins with own the end is known:
+// it was never begun. What is no envelope gets one. The grammar is Parse's, to the letter; it names no character
+// classes, which depend on Redis' locale.
+const stampLua = `local function stamp(e, reservation, now, own)
   local id, failed, lost, first, before, length, rest =
     string.match(e, '^qscaler:1:([A-Za-z0-9._-]+):([0-9]+):([0-9]+):([0-9]+):([A-Za-z0-9._-]*):([0-9]+):(.*)$')
   if not id or #id > 128 or #failed > 9 or #lost > 9 or #first > 15 or #length > 9 or tonumber(length) > #rest then
     return 'qscaler:1:' .. reservation .. ':0:0:' .. now .. ':' .. reservation .. ':0:' .. e, false
   end
   local suspect = tonumber(lost) > 0
-  if before ~= '' then lost = string.format('%d', math.min(lost + 1, 999999999)); suspect = true end
+  if before ~= '' and not (own and string.sub(before, 1, #own) == own) then lost = string.format('%d', math.min(lost + 1, 999999999)); suspect = true end
   return 'qscaler:1:' .. id .. ':' .. failed .. ':' .. lost .. ':' .. first .. ':' .. reservation .. ':' .. length .. ':' .. rest, suspect
 end
 local t = redis.call('TIME')
@@ -44,9 +45,11 @@ end
 return taken`
 
 // AdoptScript stamps one task that the processing list, KEYS[1], holds and nobody has in hand: ARGV[1] is the
-// element, ARGV[2] the new reservation. It answers the stamped element, and nothing when it is not there.
+// element, ARGV[2] the new reservation, ARGV[3] what the reservations of this process begin with: what one of them
+// holds and nobody has in hand was reserved by a command whose answer was lost, and never begun. It answers the
+// stamped element, and nothing when it is not there.
 const AdoptScript = stampLua + `if redis.call('LREM', KEYS[1], -1, ARGV[1]) == 0 then return false end
-local stamped = stamp(ARGV[1], ARGV[2], now)
+local stamped = stamp(ARGV[1], ARGV[2], now, ARGV[3])
 redis.call('LPUSH', KEYS[1], stamped)
 return stamped`
 

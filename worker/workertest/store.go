@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/quickube/qscaler/worker/internal/store"
@@ -17,8 +18,10 @@ var errKilled = errors.New("the process was killed")
 // share is the store of one process.
 type share struct {
 	*Broker
-	pod   string
-	ended bool // guarded by the Broker's lock
+	pod string
+	// process is what the reservations of the process begin with.
+	process string
+	ended   bool // guarded by the Broker's lock
 }
 
 var _ store.Store = (*share)(nil)
@@ -41,7 +44,7 @@ func (s *share) Reserve(_ context.Context, n int) (items []store.Item, err error
 	err = s.locked(func() {
 		for len(items) < n && len(s.waiting) > 0 {
 			head := s.waiting[len(s.waiting)-1]
-			item, suspect := s.stamp(head)
+			item, suspect := s.stamp(head, false)
 			if suspect && len(items) > 0 {
 				return
 			}
@@ -95,7 +98,7 @@ func (s *share) Held(context.Context) (elements []string, err error) {
 func (s *share) Adopt(_ context.Context, element string) (item store.Item, ok bool, err error) {
 	err = s.locked(func() {
 		if ok = s.remove(element); ok {
-			item, _ = s.stamp(element)
+			item, _ = s.stamp(element, true)
 			s.lists[s.pod] = append(s.lists[s.pod], item.Element)
 		}
 	})
@@ -171,15 +174,19 @@ func (s *share) remove(element string) bool {
 	return true
 }
 
-// stamp is what the scripts of package redislist do to an element that is reserved. The lock is held.
-func (b *Broker) stamp(element string) (item store.Item, suspect bool) {
-	b.reservations++
-	reservation := fmt.Sprintf("r%d", b.reservations)
+// stamp is what the scripts of package redislist do to an element that is reserved. One that is adopted and that
+// the process itself had reserved was never begun. The lock is held.
+func (s *share) stamp(element string, adopted bool) (item store.Item, suspect bool) {
+	s.reservations++
+	if s.process == "" {
+		s.process = fmt.Sprintf("p%d.", s.reservations)
+	}
+	reservation := fmt.Sprintf("%s%d", s.process, s.reservations)
 	t := redislist.Parse(element)
 	switch {
 	case t.ID == "":
-		t = redislist.Task{ID: reservation, First: b.now, Payload: element}
-	case t.Reservation != "":
+		t = redislist.Task{ID: reservation, First: s.now, Payload: element}
+	case t.Reservation != "" && !(adopted && strings.HasPrefix(t.Reservation, s.process)):
 		t.Lost++
 	}
 	t.Reservation = reservation

@@ -85,7 +85,7 @@ func (s *Store) Held(ctx context.Context) ([]string, error) {
 
 // Adopt implements store.Store.
 func (s *Store) Adopt(ctx context.Context, element string) (store.Item, bool, error) {
-	stamped, err := adopt.Exec(ctx, s.client, []string{s.processing}, []string{element, s.reservation()}).ToString()
+	stamped, err := adopt.Exec(ctx, s.client, []string{s.processing}, []string{element, s.reservation(), s.prefix + "."}).ToString()
 	if rueidis.IsRedisNil(err) {
 		return store.Item{}, false, nil
 	}

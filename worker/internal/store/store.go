@@ -29,8 +29,9 @@ type Store interface {
 	Take(ctx context.Context, wait time.Duration) (item Item, ok bool, err error)
 	// Held has the elements of the worker's own list, the oldest first.
 	Held(ctx context.Context) ([]string, error)
-	// Adopt reserves what the worker's own list holds and nobody has in hand. It is not ok when it was not
-	// there any more.
+	// Adopt reserves what the worker's own list holds and nobody has in hand. What another process had reserved
+	// is lost once more; what this one had was never begun, because the answer to its reservation was lost. It
+	// is not ok when it was not there any more.
 	Adopt(ctx context.Context, element string) (item Item, ok bool, err error)
 
 	// Done acknowledges tasks, and tells of each whether it was still the worker's.

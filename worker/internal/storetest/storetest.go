@@ -28,6 +28,7 @@ func Test(t *testing.T, fixture func(t *testing.T) Fixture) {
 		"equal payloads are separate tasks":         alike,
 		"a suspect comes alone":                     suspects,
 		"what nobody has in hand is adopted once":   adopted,
+		"what was never begun is adopted as new":    neverBegun,
 		"each end happens once":                     ends,
 		"a retry waits, and is one failure more":    retried,
 		"what is given back is as it was":           returned,
@@ -138,6 +139,19 @@ func adopted(t *testing.T, f Fixture) {
 	}
 	if n := len(f.held(t)); n != 2 {
 		t.Errorf("%d are held, want 2", n)
+	}
+}
+
+// neverBegun has the answers to a reservation and to the adoption after it be lost.
+func neverBegun(t *testing.T, f Fixture) {
+	f.Push("task")
+	item := f.reserve(t, 1)[0]
+	for range 2 {
+		again, ok, err := f.Adopt(t.Context(), item.Element)
+		if err != nil || !ok || again.Attempt() != 1 || again.ID != item.ID || again.Element == item.Element {
+			t.Fatalf("adopting %q: %+v, %t, %v; want a first attempt at the same task", item.Element, again, ok, err)
+		}
+		item = again
 	}
 }
 
