@@ -10,7 +10,7 @@ import (
 func (r *run) attempt(t *held) {
 	defer func() { <-r.slots }()
 	task := taskOf(t.Item)
-	if t.Failed+t.Lost > r.options.retries {
+	if r.givenUp(t) {
 		// The last attempt was lost with its worker, and there is to be no other.
 		task.Attempt = t.Failed + t.Lost
 		r.options.observer.Started(task)

@@ -51,6 +51,15 @@ func (h *hands) begin(t *held, cancel context.CancelCauseFunc) bool {
 	return !t.lost
 }
 
+// rename has a task that has yet to begin be in hand under another reservation.
+func (h *hands) rename(t *held, item store.Item) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	delete(h.tasks, t.Element)
+	t.Item = item
+	h.tasks[t.Element] = t
+}
+
 func (h *hands) settle(t *held) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -67,6 +76,12 @@ func (h *hands) drop(tasks ...*held) {
 	case h.freed <- struct{}{}:
 	default:
 	}
+}
+
+func (h *hands) has(t *held) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.tasks[t.Element] == t
 }
 
 func (h *hands) count() int {

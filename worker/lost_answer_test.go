@@ -22,8 +22,8 @@ type forgetful struct {
 	reserved, adopted atomic.Bool
 }
 
-func (f *forgetful) Reserve(ctx context.Context, n int) ([]store.Item, error) {
-	items, err := f.Store.Reserve(ctx, n)
+func (f *forgetful) Reserve(ctx context.Context, n int, ahead bool) ([]store.Item, error) {
+	items, err := f.Store.Reserve(ctx, n, ahead)
 	if len(items) > 0 && !f.reserved.Swap(true) {
 		return nil, errNoAnswer
 	}
