@@ -20,9 +20,8 @@ const (
 
 // intake is what takeTasks keeps in mind.
 type intake struct {
-	// ready has the tasks that are reserved and not begun, since readySince.
-	ready      []*held
-	readySince time.Time
+	// ready has the tasks that are reserved and not begun.
+	ready []*held
 	// orphans are elements of the worker's own list that nobody has in hand: left by a process that was
 	// killed, or reserved by a command whose answer was lost.
 	orphans []string
@@ -39,6 +38,7 @@ type intake struct {
 // reserved is what came of a reservation.
 type reserved struct {
 	items []store.Item
+	at    time.Time
 	err   error
 }
 
@@ -132,15 +132,18 @@ func (r *run) beginReady() error {
 	if t := r.ready[0]; r.suspect(t.Failed, t.Lost) && !r.givenUp(t) {
 		return r.beginAlone(t)
 	}
-	if !r.awaitHand(patience - time.Since(r.readySince)) {
-		if time.Since(r.readySince) >= patience {
-			return r.giveBack(r.ready...)
+	t := r.ready[0]
+	free := r.awaitHand(patience - time.Since(t.since))
+	if time.Since(t.since) >= patience {
+		// Those for which there are hands are begun, however late: others would get no further with them.
+		if late := r.late(cap(r.slots) - len(r.slots)); len(late) > 0 {
+			return r.giveBack(late...)
 		}
+	}
+	if !free {
 		return nil
 	}
-	t := r.ready[0]
 	r.ready = r.ready[1:]
-	r.readySince = time.Now()
 	if ok, err := r.begin(t); !ok {
 		return err
 	}
@@ -150,6 +153,14 @@ func (r *run) beginReady() error {
 		r.takeAhead(ahead)
 	}
 	return nil
+}
+
+// late has the tasks that have no hand, where the first of them has waited too long.
+func (r *run) late(free int) []*held {
+	if free >= len(r.ready) || time.Since(r.ready[free].since) < patience {
+		return nil
+	}
+	return r.ready[free:]
 }
 
 // hand has a hand do a task: one that is free, or another. A hand stays for the next task, because a new
@@ -174,7 +185,7 @@ func (r *run) takeAhead(n int) {
 		ctx, cancel := context.WithTimeout(r.tasks, operationTimeout)
 		defer cancel()
 		items, err := r.store.Reserve(ctx, n, true)
-		coming <- reserved{items, err}
+		coming <- reserved{items, time.Now(), err}
 	}()
 }
 
@@ -186,7 +197,7 @@ func (r *run) receive() error {
 		return came.err
 	}
 	r.dry = len(came.items) == 0
-	r.takeUp(came.items...)
+	r.takeUp(came.at, came.items...)
 	return nil
 }
 
@@ -201,7 +212,7 @@ func (r *run) takeMany() error {
 		return err
 	}
 	r.dry = len(items) == 0
-	r.takeUp(items...)
+	r.takeUp(time.Now(), items...)
 	return nil
 }
 
@@ -215,15 +226,14 @@ func (r *run) takeOne() error {
 		return err
 	}
 	r.dry = false
-	r.takeUp(item)
+	r.takeUp(time.Now(), item)
 	return nil
 }
 
-func (r *run) takeUp(items ...store.Item) {
+func (r *run) takeUp(since time.Time, items ...store.Item) {
 	for _, item := range items {
-		r.ready = append(r.ready, r.hands.take(item))
+		r.ready = append(r.ready, r.hands.take(item, since))
 	}
-	r.readySince = time.Now()
 }
 
 // adopt takes up an orphan.
@@ -236,7 +246,7 @@ func (r *run) adopt() error {
 	}
 	r.orphans = r.orphans[1:]
 	if ok {
-		r.takeUp(item)
+		r.takeUp(time.Now(), item)
 	}
 	return nil
 }

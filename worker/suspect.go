@@ -44,8 +44,8 @@ func (r *run) begin(t *held) (ok bool, err error) {
 	return true, nil
 }
 
-// beginAlone begins a suspect once nothing else is in hand. What it would have to wait for may take long, and
-// somebody else may be idle: it is held no longer than patience, and has its turn later.
+// beginAlone begins a suspect once nothing else is in hand. An attempt that it would have to wait for may take long,
+// and somebody else may be idle: it is held no longer than patience, and has its turn later.
 func (r *run) beginAlone(t *held) error {
 	if r.coming != nil {
 		return r.receive()
@@ -64,7 +64,7 @@ func (r *run) beginAlone(t *held) error {
 		r.hand(t)
 		return nil
 	}
-	if t.PutOff() < mostPutOff && time.Since(r.readySince) >= patience {
+	if len(r.slots) > 0 && t.PutOff() < mostPutOff && time.Since(t.since) >= patience {
 		return r.putOff(t)
 	}
 	r.awaitFreed(min(patience, time.Until(r.nextSweep)))
