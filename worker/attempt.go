@@ -51,6 +51,9 @@ func (r *run) end(t *held, task *Task, err error, took time.Duration) {
 		s = settlement{outcome: Done}
 	case errors.Is(err, ErrHandBack):
 		s = settlement{outcome: HandedBack}
+		if _, leaving := r.leave.why(); !leaving {
+			s.wait = r.options.backoff(1) // at once it would be ours again, and again
+		}
 	case errors.As(err, &permanent), failures > r.options.retries:
 		s = settlement{outcome: Dead, letter: letterOf(t, task.Attempt, err, time.Now())}
 	case errors.As(err, &after):

@@ -99,6 +99,10 @@ func (r *run) bringOne(ctx context.Context, s settlement) (err error) {
 	case Dead:
 		_, err = r.store.Bury(ctx, s.task.Item, s.letter)
 	case HandedBack:
+		if s.wait > 0 {
+			_, err = r.store.PutOff(ctx, s.task.Item, s.wait)
+			break
+		}
 		_, err = r.store.Return(ctx, s.task.Item)
 	case Done:
 	}
