@@ -38,6 +38,11 @@ func (f *forgetful) Adopt(ctx context.Context, element string) (store.Item, bool
 	return item, ok, err
 }
 
+func (b *bench) store() store.Store {
+	b.Helper()
+	return redisstore.New(b.server.Client(), queue, pod)
+}
+
 // startOn runs a worker on a store that is not as it should be.
 func (b *bench) startOn(wrap func(store.Store) store.Store, handler worker.Handler, opts ...worker.Option) *running {
 	b.Helper()
