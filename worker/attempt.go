@@ -12,7 +12,7 @@ import (
 func (r *run) attempt(t *held) {
 	defer func() { <-r.slots }()
 	task := taskOf(t.Item)
-	if t.Failed+t.Lost > r.options.retries {
+	if r.givenUp(t) {
 		// The last attempt was lost with its worker, and there is to be no other.
 		task.Attempt = t.Failed + t.Lost
 		r.observe(func(o Observer) { o.Started(task) })
@@ -80,7 +80,11 @@ func (r *run) decide(t *held, task *Task, err error) settlement {
 	case err == nil:
 		return settlement{outcome: Done}
 	case errors.Is(err, ErrHandBack):
-		return settlement{outcome: HandedBack}
+		s := settlement{outcome: HandedBack}
+		if _, leaving := r.leave.why(); !leaving {
+			s.wait = r.backoff(1) // at once it would be ours again, and again
+		}
+		return s
 	case errors.As(err, &permanent), failures > r.options.retries:
 		r.options.log.Error("a task is a dead letter", "queue", r.queue, "id", task.ID, "attempts", task.Attempt, "error", err)
 		return settlement{outcome: Dead, letter: letterOf(t, task.Attempt, err, time.Now())}

@@ -3,6 +3,7 @@ package worker
 import (
 	"context"
 	"sync"
+	"time"
 
 	"github.com/quickube/qscaler/worker/internal/store"
 )
@@ -20,6 +21,8 @@ type hands struct {
 // held is one task in hand.
 type held struct {
 	store.Item
+	// since is when it was reserved.
+	since time.Time
 	// settling is true once the attempt has ended: what comes of it is on its way to Redis.
 	settling bool
 	// cancel ends the attempt's context, nil while it has not begun.
@@ -32,10 +35,10 @@ func newHands() *hands {
 	return &hands{tasks: map[string]*held{}, freed: make(chan struct{}, 1)}
 }
 
-func (h *hands) take(item store.Item) *held {
+func (h *hands) take(item store.Item, since time.Time) *held {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	t := &held{Item: item}
+	t := &held{Item: item, since: since}
 	h.tasks[item.Element] = t
 	return t
 }
@@ -49,6 +52,15 @@ func (h *hands) begin(t *held, cancel context.CancelCauseFunc) bool {
 		cancel(h.over)
 	}
 	return !t.lost
+}
+
+// rename has a task that has yet to begin be in hand under another reservation.
+func (h *hands) rename(t *held, item store.Item) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	delete(h.tasks, t.Element)
+	t.Item = item
+	h.tasks[t.Element] = t
 }
 
 func (h *hands) settle(t *held) {
@@ -67,6 +79,12 @@ func (h *hands) drop(tasks ...*held) {
 	case h.freed <- struct{}{}:
 	default:
 	}
+}
+
+func (h *hands) has(t *held) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.tasks[t.Element] == t
 }
 
 func (h *hands) count() int {

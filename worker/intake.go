@@ -16,21 +16,19 @@ const (
 	promoteEvery = time.Second
 	// sweepEvery is how often the worker's own list is compared with what is in hand.
 	sweepEvery = 5 * time.Second
-	// suspectAfter is how many attempts at a task must have ended with their worker for it to be done with
-	// nothing else in hand: the next worker to end has only it to blame.
-	suspectAfter = 2
 )
 
 // intake is what takeTasks keeps in mind.
 type intake struct {
-	// ready has the tasks that are reserved and not begun, since readySince.
-	ready      []*held
-	readySince time.Time
+	// ready has the tasks that are reserved and not begun.
+	ready []*held
 	// orphans are elements of the worker's own list that nobody has in hand: left by a process that was
 	// killed, or reserved by a command whose answer was lost.
 	orphans []string
 	// coming is where tasks come in that were asked for while others were ready; nil when none were.
 	coming chan reserved
+	// alone is the suspect that is under way with nothing else in hand; nil when there is none.
+	alone *held
 	// dry is true when the queue had fewer tasks than were asked for.
 	dry         bool
 	nextSweep   time.Time
@@ -40,6 +38,7 @@ type intake struct {
 // reserved is what came of a reservation.
 type reserved struct {
 	items []store.Item
+	at    time.Time
 	err   error
 }
 
@@ -87,6 +86,8 @@ func (r *run) turn() error {
 	switch {
 	case now.After(r.nextSweep):
 		return r.sweep()
+	case r.alone != nil:
+		return r.waitAlone()
 	case len(r.ready) > 0:
 		return r.beginReady()
 	case r.coming != nil:
@@ -128,17 +129,23 @@ func (r *run) awaitHand(d time.Duration) bool {
 // beginReady begins the oldest task that is reserved. Tasks that have waited for a hand too long are given
 // back: somebody else may be idle.
 func (r *run) beginReady() error {
-	if !r.awaitHand(patience - time.Since(r.readySince)) {
-		if time.Since(r.readySince) >= patience {
-			return r.giveBack()
-		}
-		return nil
+	if t := r.ready[0]; r.suspect(t.Failed, t.Lost) && !r.givenUp(t) {
+		return r.beginAlone(t)
 	}
 	t := r.ready[0]
+	free := r.awaitHand(patience - time.Since(t.since))
+	if time.Since(t.since) >= patience {
+		// Those for which there are hands are begun, however late: others would get no further with them.
+		if late := r.late(cap(r.slots) - len(r.slots)); len(late) > 0 {
+			return r.giveBack(late...)
+		}
+	}
+	if !free {
+		return nil
+	}
 	r.ready = r.ready[1:]
-	r.readySince = time.Now()
-	if t.Lost >= suspectAfter {
-		return r.attemptAlone(t)
+	if ok, err := r.begin(t); !ok {
+		return err
 	}
 	r.slots <- struct{}{}
 	r.hand(t)
@@ -146,6 +153,14 @@ func (r *run) beginReady() error {
 		r.takeAhead(ahead)
 	}
 	return nil
+}
+
+// late has the tasks that have no hand, where the first of them has waited too long.
+func (r *run) late(free int) []*held {
+	if free >= len(r.ready) || time.Since(r.ready[free].since) < patience {
+		return nil
+	}
+	return r.ready[free:]
 }
 
 // hand has a hand do a task: one that is free, or another. A hand stays for the next task, because a new
@@ -169,8 +184,8 @@ func (r *run) takeAhead(n int) {
 	go func() {
 		ctx, cancel := context.WithTimeout(r.tasks, operationTimeout)
 		defer cancel()
-		items, err := r.store.Reserve(ctx, n)
-		coming <- reserved{items, err}
+		items, err := r.store.Reserve(ctx, n, true)
+		coming <- reserved{items, time.Now(), err}
 	}()
 }
 
@@ -182,41 +197,22 @@ func (r *run) receive() error {
 		return came.err
 	}
 	r.dry = len(came.items) == 0
-	r.takeUp(came.items...)
-	return nil
-}
-
-// attemptAlone does a suspect while nothing else is in hand.
-func (r *run) attemptAlone(t *held) error {
-	if err := r.giveBack(); err != nil {
-		r.ready = append(r.ready, t)
-		return err
-	}
-	for range cap(r.slots) {
-		select {
-		case r.slots <- struct{}{}:
-		case <-r.killed:
-			return nil
-		}
-	}
-	r.attempt(t)
-	for range cap(r.slots) - 1 { // one is the attempt's own
-		<-r.slots
-	}
+	r.takeUp(came.at, came.items...)
 	return nil
 }
 
 // takeMany reserves a task for each free hand, and some more while tasks are short.
 func (r *run) takeMany() error {
-	n := cap(r.slots) - len(r.slots) + r.pace.ahead(cap(r.slots))
+	free := cap(r.slots) - len(r.slots)
+	n := free + r.pace.ahead(cap(r.slots))
 	ctx, cancel := context.WithTimeout(r.tasks, operationTimeout)
 	defer cancel()
-	items, err := r.store.Reserve(ctx, n)
+	items, err := r.store.Reserve(ctx, n, n > free)
 	if err != nil {
 		return err
 	}
 	r.dry = len(items) == 0
-	r.takeUp(items...)
+	r.takeUp(time.Now(), items...)
 	return nil
 }
 
@@ -230,15 +226,14 @@ func (r *run) takeOne() error {
 		return err
 	}
 	r.dry = false
-	r.takeUp(item)
+	r.takeUp(time.Now(), item)
 	return nil
 }
 
-func (r *run) takeUp(items ...store.Item) {
+func (r *run) takeUp(since time.Time, items ...store.Item) {
 	for _, item := range items {
-		r.ready = append(r.ready, r.hands.take(item))
+		r.ready = append(r.ready, r.hands.take(item, since))
 	}
-	r.readySince = time.Now()
 }
 
 // adopt takes up an orphan.
@@ -251,7 +246,7 @@ func (r *run) adopt() error {
 	}
 	r.orphans = r.orphans[1:]
 	if ok {
-		r.takeUp(item)
+		r.takeUp(time.Now(), item)
 	}
 	return nil
 }
@@ -304,20 +299,20 @@ func (r *run) sweep() error {
 	return nil
 }
 
-// giveBack returns what is reserved and not begun.
-func (r *run) giveBack() error {
-	if len(r.ready) == 0 {
+// giveBack returns the youngest of those that are reserved and not begun.
+func (r *run) giveBack(tasks ...*held) error {
+	if len(tasks) == 0 {
 		return nil
 	}
-	items := make([]store.Item, len(r.ready))
-	for i, t := range slices.Backward(r.ready) { // the youngest first: the oldest is the head of the queue again
+	items := make([]store.Item, len(tasks))
+	for i, t := range slices.Backward(tasks) { // the youngest first: the oldest is the head of the queue again
 		items[len(items)-1-i] = t.Item
 	}
 	if err := r.giveBackAll(items); err != nil {
 		return err
 	}
-	r.hands.drop(r.ready...)
-	r.ready, r.dry = nil, false
+	r.hands.drop(tasks...)
+	r.ready, r.dry = r.ready[:len(r.ready)-len(tasks)], false
 	return nil
 }
 
@@ -336,11 +331,11 @@ func (r *run) depart() (left bool, err error) {
 			return false, err
 		}
 	}
-	if err := r.giveBack(); err != nil {
+	if err := r.giveBack(r.ready...); err != nil {
 		return false, err
 	}
 	if r.hands.count() > 0 {
-		r.awaitFreed()
+		r.awaitFreed(drainPoll)
 		return false, nil
 	}
 	if err := r.sweep(); err != nil {
@@ -356,10 +351,9 @@ func (r *run) depart() (left bool, err error) {
 	return true, r.giveBackAll(items)
 }
 
-// awaitFreed waits until there is less in hand, the worker is killed, or it is time to look whether it still is
-// to leave.
-func (r *run) awaitFreed() {
-	timer := time.NewTimer(drainPoll)
+// awaitFreed waits until there is less in hand, at most so long, and not when the worker is killed.
+func (r *run) awaitFreed(d time.Duration) {
+	timer := time.NewTimer(max(d, 0))
 	defer timer.Stop()
 	select {
 	case <-r.hands.freed:

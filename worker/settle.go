@@ -130,6 +130,9 @@ func (r *run) bringOne(ctx context.Context, s settlement) (was bool, err error) 
 	case Dead:
 		return r.store.Bury(ctx, s.task.Item, s.letter)
 	case HandedBack:
+		if s.wait > 0 {
+			return r.store.PutOff(ctx, s.task.Item, s.wait)
+		}
 		each, err := r.store.Return(ctx, s.task.Item)
 		return err == nil && each[0], err
 	case Done, Lost: // acknowledged with others, and never

@@ -8,31 +8,10 @@ import (
 	"testing"
 	"time"
 
-	"github.com/redis/rueidis"
-
 	"github.com/quickube/qscaler/worker"
-	"github.com/quickube/qscaler/worker/internal/inject"
-	"github.com/quickube/qscaler/worker/internal/redisstore"
-	"github.com/quickube/qscaler/worker/internal/redistest"
 	"github.com/quickube/qscaler/worker/internal/store"
 	"github.com/quickube/qscaler/worker/redislist"
 )
-
-// startOn runs a worker on a store that is not quite that of Redis, until the test's end at the latest.
-func (b *bench) startOn(wrap func(store.Store) store.Store, handler worker.Handler, opts ...worker.Option) *running {
-	b.Helper()
-	redis, err := rueidis.NewClient(redistest.Option(b.server.Addr()))
-	if err != nil {
-		b.Fatal(err)
-	}
-	ctx, cancel := context.WithCancel(inject.With(context.Background(), inject.Broker{
-		Queue: queue, DrainFile: b.drain, Store: wrap(redisstore.New(redis, queue, pod)),
-	}))
-	b.Cleanup(cancel)
-	r := &running{bench: b, cancel: cancel, ended: make(chan error, 1)}
-	go func() { r.ended <- worker.Run(ctx, handler, append([]worker.Option{quiet()}, opts...)...) }()
-	return r
-}
 
 // thinLine lets few bytes through within a time-out.
 type thinLine struct{ store.Store }

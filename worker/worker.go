@@ -145,6 +145,14 @@ func (r *run) do(ctx context.Context, connect func() (store.Store, error)) error
 	defer beside.Wait()
 	defer stop()
 	beside.Go(func() { r.leave.watch(watching, ctx) })
+	beside.Go(func() {
+		select {
+		case <-r.killed: // the intake may be waiting for the broker, and would see it late
+			r.hands.end(ErrKilled)
+			r.kill(ErrKilled)
+		case <-watching.Done():
+		}
+	})
 	r.leave.look() // one that has leave from the start takes nothing
 
 	for r.store == nil {

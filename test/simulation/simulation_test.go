@@ -67,7 +67,7 @@ func liveThrough(t *testing.T, seed uint64, steps int) *world {
 
 // checkRest checks that a fleet that is as it should be costs the API server nothing.
 func (w *world) checkRest(t *testing.T) {
-	const settled, rest = 90, 120 // what is watched for a while after a departure is watched no more
+	const settled, rest = 300, 120 // what is watched for a while after a departure is watched no more
 	w.settle(settled, func() string { return "wait" })
 	before := w.faults.writes
 	w.settle(rest, func() string { return "wait" })

@@ -11,32 +11,40 @@ const ReclaimScript = `local moved = 0
 while redis.call('LMOVE', KEYS[1], KEYS[2], 'LEFT', 'RIGHT') do moved = moved + 1 end
 return moved`
 
-// stampLua is the function stamp(element, reservation, now): the element as it is reserved, and whether an
-// earlier reservation of it has an end that nobody knows. What is no envelope gets one. The grammar is
+// stampLua is the function stamp(element, reservation, now, ahead, own): the element as it is reserved, and
+// whether an earlier reservation of it has an end that nobody knows. What is no envelope gets one. The grammar is
 // Parse's, to the letter; it names no character classes, which depend on Redis' locale.
-const stampLua = `local function stamp(e, reservation, now)
+//
+// What a reservation that nobody has ended says of its task is in its first character; see Ahead and Unbegun.
+// Of one that begins with own the end is known: it was never begun.
+const stampLua = `local function stamp(e, reservation, now, ahead, own)
   local id, failed, lost, first, before, length, rest =
     string.match(e, '^qscaler:1:([A-Za-z0-9._-]+):([0-9]+):([0-9]+):([0-9]+):([A-Za-z0-9._-]*):([0-9]+):(.*)$')
   if not id or #id > 128 or #failed > 9 or #lost > 9 or #first > 15 or #length > 9 or tonumber(length) > #rest then
-    return 'qscaler:1:' .. reservation .. ':0:0:' .. now .. ':' .. reservation .. ':0:' .. e, false
+    return 'qscaler:1:' .. reservation .. ':0:0:' .. now .. ':' .. ahead .. reservation .. ':0:' .. e, false
   end
   if tonumber(first) > 253402300799999 then first = '253402300799999' end
-  local suspect = tonumber(lost) > 0
-  if before ~= '' then lost = string.format('%d', math.min(lost + 1, 999999999)); suspect = true end
-  return 'qscaler:1:' .. id .. ':' .. failed .. ':' .. lost .. ':' .. first .. ':' .. reservation .. ':' .. length .. ':' .. rest, suspect
+  local mark, name = string.match(before, '^(_?-*)(.*)$')
+  local left = before ~= '' and not (own and string.sub(name, 1, #own) == own)
+  if left and mark == '' then lost = string.format('%d', math.min(lost + 1, 999999999)) end
+  local unbegun = string.sub(mark, 1, 1) == '-'
+  local suspect = left or unbegun or tonumber(lost) > 0
+  if suspect then ahead = unbegun and mark or '-' end
+  return 'qscaler:1:' .. id .. ':' .. failed .. ':' .. lost .. ':' .. first .. ':' .. ahead .. reservation .. ':' .. length .. ':' .. rest, suspect
 end
 local t = redis.call('TIME')
 local now = string.format('%d', t[1] * 1000 + math.floor(t[2] / 1000))
 `
 
 // ReserveScript moves up to ARGV[1] tasks from the head of the queue, KEYS[1], to the processing list,
-// KEYS[2], each stamped with a reservation of ARGV[2] and a number, and answers them, the oldest first. A task
-// that has ended a worker before is reserved alone, so that it cannot make others suspect.
+// KEYS[2], each stamped with a reservation of ARGV[2] and a number, after ARGV[3], which is Ahead or nothing, and
+// answers them, the oldest first. A task that may have ended a worker before is reserved alone, so that it cannot
+// make others suspect.
 const ReserveScript = stampLua + `local taken = {}
 for i = 1, tonumber(ARGV[1]) do
   local e = redis.call('RPOP', KEYS[1])
   if not e then break end
-  local stamped, suspect = stamp(e, ARGV[2] .. '.' .. i, now)
+  local stamped, suspect = stamp(e, ARGV[2] .. '.' .. i, now, ARGV[3])
   if suspect and i > 1 then redis.call('RPUSH', KEYS[1], e); break end
   redis.call('LPUSH', KEYS[2], stamped)
   taken[i] = stamped
@@ -45,11 +53,19 @@ end
 return taken`
 
 // AdoptScript stamps one task that the processing list, KEYS[1], holds and nobody has in hand: ARGV[1] is the
-// element, ARGV[2] the new reservation. It answers the stamped element, and nothing when it is not there.
+// element, ARGV[2] the new reservation, ARGV[3] what the reservations of this process begin with: what one of them
+// holds and nobody has in hand was reserved by a command whose answer was lost, and never begun. It answers the
+// stamped element, and nothing when it is not there.
 const AdoptScript = stampLua + `if redis.call('LREM', KEYS[1], -1, ARGV[1]) == 0 then return false end
-local stamped = stamp(ARGV[1], ARGV[2], now)
+local stamped = stamp(ARGV[1], ARGV[2], now, '', ARGV[3])
 redis.call('LPUSH', KEYS[1], stamped)
 return stamped`
+
+// BeginScript has the element ARGV[1] of the processing list, KEYS[1], be ARGV[2]. It answers 0 when the element
+// was not there any more.
+const BeginScript = `if redis.call('LREM', KEYS[1], -1, ARGV[1]) == 0 then return 0 end
+redis.call('LPUSH', KEYS[1], ARGV[2])
+return 1`
 
 // DoneScript acknowledges elements of the processing list, KEYS[1], and answers for each 0 when it was not there
 // any more. The other KEYS are the uniqueness of as many elements, the first ones: it ends where it is still the

@@ -35,6 +35,26 @@ type Task struct {
 // Attempt is the number of the present attempt, 1 for the first.
 func (t Task) Attempt() int { return t.Failed + t.Lost + 1 }
 
+// A reservation whose worker has ended is counted as a lost attempt, unless its first character says that it was
+// no attempt, or that nobody knows. Neither makes a reservation invalid for a worker that does not know of them.
+const (
+	// Ahead is the first character of a reservation that was made together with more than could be begun. Most of
+	// them were never begun when their worker ends, or done already: none is counted. The next reservation
+	// has its task alone, and is Unbegun.
+	Ahead = "_"
+	// Unbegun is the first character of the reservation of a task that may have ended a worker. Before it
+	// begins it gets another, without the mark: only if that is left is the attempt counted.
+	Unbegun = "-"
+)
+
+// Unbegun reports whether the task has to be told from those that were begun, before it is.
+func (t Task) Unbegun() bool { return strings.HasPrefix(t.Reservation, Unbegun) }
+
+// PutOff is how often the task, which is Unbegun, was put off: its reservation has one mark more for each time.
+func (t Task) PutOff() int {
+	return max(len(t.Reservation)-len(strings.TrimLeft(t.Reservation, Unbegun))-1, 0)
+}
+
 // MaxID is the greatest length of a task's identifier, in bytes.
 const MaxID = 128
 

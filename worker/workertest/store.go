@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/quickube/qscaler/worker/internal/store"
@@ -18,6 +20,8 @@ var errKilled = errors.New("the process was killed")
 type share struct {
 	*Broker
 	pod string
+	// process is what the reservations of the process begin with.
+	process string
 	// ended and leaving are guarded by the Broker's lock.
 	ended   bool
 	leaving bool // the worker knows that it is to leave
@@ -39,11 +43,11 @@ func (s *share) locked(step func()) error {
 }
 
 // Reserve implements store.Store.
-func (s *share) Reserve(_ context.Context, n int) (items []store.Item, err error) {
+func (s *share) Reserve(_ context.Context, n int, ahead bool) (items []store.Item, err error) {
 	err = s.locked(func() {
 		for len(items) < n && len(s.waiting) > 0 {
 			head := s.waiting[len(s.waiting)-1]
-			item, suspect := s.stamp(head)
+			item, suspect := s.stamp(head, ahead, false)
 			if suspect && len(items) > 0 {
 				return
 			}
@@ -69,7 +73,7 @@ func (s *share) Take(ctx context.Context, wait time.Duration) (store.Item, bool,
 		if leaving {
 			return store.Item{}, false, nil
 		}
-		items, err := s.Reserve(ctx, 1)
+		items, err := s.Reserve(ctx, 1, false)
 		if err != nil || len(items) > 0 {
 			return first(items), len(items) > 0, err
 		}
@@ -100,11 +104,22 @@ func (s *share) Held(context.Context) (elements []string, err error) {
 func (s *share) Adopt(_ context.Context, element string) (item store.Item, ok bool, err error) {
 	err = s.locked(func() {
 		if ok = s.remove(element); ok {
-			item, _ = s.stamp(element)
+			item, _ = s.stamp(element, false, true)
 			s.lists[s.pod] = append(s.lists[s.pod], item.Element)
 		}
 	})
 	return item, ok, err
+}
+
+// Begin implements store.Store.
+func (s *share) Begin(_ context.Context, item store.Item) (begun store.Item, ok bool, err error) {
+	err = s.locked(func() {
+		begun = store.Begun(item, s.reservation())
+		if ok = s.remove(item.Element); ok {
+			s.lists[s.pod] = append(s.lists[s.pod], begun.Element)
+		}
+	})
+	return begun, ok, err
 }
 
 // Done implements store.Store.
@@ -123,10 +138,19 @@ func (s *share) Done(_ context.Context, items ...store.Item) (was []bool, err er
 }
 
 // Retry implements store.Store.
-func (s *share) Retry(_ context.Context, item store.Item, wait time.Duration) (was bool, err error) {
+func (s *share) Retry(_ context.Context, item store.Item, wait time.Duration) (bool, error) {
+	return s.delay(item, store.Failed(item), wait)
+}
+
+// PutOff implements store.Store.
+func (s *share) PutOff(_ context.Context, item store.Item, wait time.Duration) (bool, error) {
+	return s.delay(item, store.PutOff(item), wait)
+}
+
+func (s *share) delay(item store.Item, as string, wait time.Duration) (was bool, err error) {
 	err = s.locked(func() {
 		if was = s.remove(item.Element); was {
-			s.delayed = append(s.delayed, delayed{due: s.now.Add(wait), element: store.Failed(item)})
+			s.delayed = append(s.delayed, delayed{due: s.now.Add(wait), element: as})
 		}
 	})
 	return was, err
@@ -176,19 +200,37 @@ func (s *share) remove(element string) bool {
 	return true
 }
 
-// stamp is what the scripts of package redislist do to an element that is reserved. The lock is held.
-func (b *Broker) stamp(element string) (item store.Item, suspect bool) {
-	b.reservations++
-	reservation := fmt.Sprintf("r%d", b.reservations)
-	t := redislist.Parse(element)
-	switch {
-	case t.ID == "":
-		t = redislist.Task{ID: reservation, First: b.now, Payload: element}
-	case t.Reservation != "":
-		t.Lost++
+// reservation names a reservation of the process. The lock is held.
+func (s *share) reservation() string {
+	s.reservations++
+	if s.process == "" {
+		s.process = fmt.Sprintf("p%d.", s.reservations)
 	}
-	t.Reservation = reservation
-	return store.Item{Task: t, Element: t.Element()}, t.Lost > 0
+	return s.process + strconv.Itoa(s.reservations)
+}
+
+// stamp is what the scripts of package redislist do to an element that is reserved, ahead or not. One that is
+// adopted and that the process itself had reserved was never begun. The lock is held.
+func (s *share) stamp(element string, ahead, adopted bool) (item store.Item, suspect bool) {
+	t := redislist.Parse(element)
+	mark, reservation := "", s.reservation()
+	if ahead {
+		mark = redislist.Ahead
+	}
+	if t.ID == "" {
+		t = redislist.Task{ID: reservation, First: s.now, Payload: element}
+	} else {
+		name := strings.TrimLeft(t.Reservation, redislist.Ahead+redislist.Unbegun)
+		left := t.Reservation != "" && !(adopted && strings.HasPrefix(name, s.process))
+		if left && name == t.Reservation {
+			t.Lost++
+		}
+		if suspect = left || t.Unbegun() || t.Lost > 0; suspect {
+			mark = strings.Repeat(redislist.Unbegun, t.PutOff()+1)
+		}
+	}
+	t.Reservation = mark + reservation
+	return store.Item{Task: t, Element: t.Element()}, suspect
 }
 
 // promote has tasks that are due wait. The lock is held.

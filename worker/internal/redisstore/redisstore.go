@@ -17,6 +17,7 @@ import (
 var (
 	reserve = rueidis.NewLuaScript(redislist.ReserveScript)
 	adopt   = rueidis.NewLuaScript(redislist.AdoptScript)
+	begin   = rueidis.NewLuaScript(redislist.BeginScript)
 	done    = rueidis.NewLuaScript(redislist.DoneScript)
 	retry   = rueidis.NewLuaScript(redislist.RetryScript)
 	bury    = rueidis.NewLuaScript(redislist.BuryScript)
@@ -47,9 +48,13 @@ func New(client rueidis.Client, queue, pod string) *Store {
 func (s *Store) reservation() string { return s.prefix + "." + strconv.FormatInt(s.count.Add(1), 36) }
 
 // Reserve implements store.Store.
-func (s *Store) Reserve(ctx context.Context, n int) ([]store.Item, error) {
+func (s *Store) Reserve(ctx context.Context, n int, ahead bool) ([]store.Item, error) {
+	mark := ""
+	if ahead {
+		mark = redislist.Ahead
+	}
 	elements, err := reserve.Exec(ctx, s.client, []string{s.queue, s.processing},
-		[]string{strconv.Itoa(n), s.reservation()}).AsStrSlice()
+		[]string{strconv.Itoa(n), s.reservation(), mark}).AsStrSlice()
 	if err != nil {
 		return nil, err
 	}
@@ -84,11 +89,18 @@ func (s *Store) Held(ctx context.Context) ([]string, error) {
 
 // Adopt implements store.Store.
 func (s *Store) Adopt(ctx context.Context, element string) (store.Item, bool, error) {
-	stamped, err := adopt.Exec(ctx, s.client, []string{s.processing}, []string{element, s.reservation()}).ToString()
+	stamped, err := adopt.Exec(ctx, s.client, []string{s.processing}, []string{element, s.reservation(), s.prefix + "."}).ToString()
 	if rueidis.IsRedisNil(err) {
 		return store.Item{}, false, nil
 	}
 	return store.Parsed(stamped), err == nil, err
+}
+
+// Begin implements store.Store.
+func (s *Store) Begin(ctx context.Context, item store.Item) (store.Item, bool, error) {
+	begun := store.Begun(item, s.reservation())
+	ok, err := moved(begin.Exec(ctx, s.client, []string{s.processing}, []string{item.Element, begun.Element}))
+	return begun, ok, err
 }
 
 // Done implements store.Store. It is one step, whatever the tasks are: over a slow line, a round trip for each
@@ -134,8 +146,17 @@ func (s *Store) unique(item store.Item) string {
 
 // Retry implements store.Store.
 func (s *Store) Retry(ctx context.Context, item store.Item, wait time.Duration) (bool, error) {
+	return s.delay(ctx, item, store.Failed(item), wait)
+}
+
+// PutOff implements store.Store.
+func (s *Store) PutOff(ctx context.Context, item store.Item, wait time.Duration) (bool, error) {
+	return s.delay(ctx, item, store.PutOff(item), wait)
+}
+
+func (s *Store) delay(ctx context.Context, item store.Item, as string, wait time.Duration) (bool, error) {
 	return moved(retry.Exec(ctx, s.client, []string{s.processing, redislist.Delayed(s.queue)},
-		[]string{item.Element, store.Failed(item), strconv.FormatInt(wait.Milliseconds(), 10), item.Reservation}))
+		[]string{item.Element, as, strconv.FormatInt(wait.Milliseconds(), 10), item.Reservation}))
 }
 
 // Bury implements store.Store.

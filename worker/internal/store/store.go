@@ -22,16 +22,21 @@ func Parsed(element string) Item { return Item{Task: redislist.Parse(element), E
 // the dead letters. Each move is atomic, and one that is asked for twice happens once. An error means that
 // nobody knows whether the move has happened.
 type Store interface {
-	// Reserve takes up to n tasks of those that wait, and waits for none. A task that has ended a worker
-	// before comes alone.
-	Reserve(ctx context.Context, n int) ([]Item, error)
+	// Reserve takes up to n tasks of those that wait, and waits for none. A task that may have ended a worker
+	// before comes alone. What is reserved ahead is more than can be begun: if the worker ends, no attempt at it
+	// is counted.
+	Reserve(ctx context.Context, n int, ahead bool) ([]Item, error)
 	// Take waits for a task, at most so long.
 	Take(ctx context.Context, wait time.Duration) (item Item, ok bool, err error)
 	// Held has the elements of the worker's own list, the oldest first.
 	Held(ctx context.Context) ([]string, error)
-	// Adopt reserves what the worker's own list holds and nobody has in hand. It is not ok when it was not
-	// there any more.
+	// Adopt reserves what the worker's own list holds and nobody has in hand. What another process had reserved
+	// is lost once more; what this one had was never begun, because the answer to its reservation was lost. It
+	// is not ok when it was not there any more.
 	Adopt(ctx context.Context, element string) (item Item, ok bool, err error)
+	// Begin is asked before the attempt at a task that is Unbegun: if the worker ends from now on, an attempt is
+	// lost. It is not ok when the task was not the worker's any more.
+	Begin(ctx context.Context, item Item) (begun Item, ok bool, err error)
 
 	// Done acknowledges tasks, and tells of each whether it was still the worker's.
 	Done(ctx context.Context, items ...Item) (was []bool, err error)
@@ -39,6 +44,8 @@ type Store interface {
 	Retry(ctx context.Context, item Item, wait time.Duration) (was bool, err error)
 	// Bury makes a task a dead letter.
 	Bury(ctx context.Context, item Item, letter string) (was bool, err error)
+	// PutOff has a task wait that was not begun, as if it had never been reserved.
+	PutOff(ctx context.Context, item Item, wait time.Duration) (was bool, err error)
 	// Return gives tasks back to the head of the queue, as if they had never been reserved; the last is the
 	// next to be taken.
 	Return(ctx context.Context, items ...Item) (was []bool, err error)
@@ -59,13 +66,31 @@ func Failed(item Item) string {
 	return t.Element()
 }
 
-// Returned is the element of a task that waits as if it had never been reserved.
+// Begun is an item under the reservation of an attempt.
+func Begun(item Item, reservation string) Item {
+	item.Reservation = reservation
+	item.Element = item.Task.Element()
+	return item
+}
+
+// Returned is the element of a task that waits as if it had never been reserved. One that may have ended a worker
+// keeps its mark.
 func Returned(item Item) string {
-	if item.ID == "" {
-		return item.Element // it was never reserved
+	if item.ID == "" || item.Unbegun() {
+		return item.Element
 	}
 	t := item.Task
 	t.Reservation = ""
+	return t.Element()
+}
+
+// PutOff is the element of a task that is put off: Returned, and once more so where that is counted.
+func PutOff(item Item) string {
+	if item.ID == "" || !item.Unbegun() {
+		return Returned(item)
+	}
+	t := item.Task
+	t.Reservation = redislist.Unbegun + t.Reservation
 	return t.Element()
 }
 

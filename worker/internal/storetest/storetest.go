@@ -29,6 +29,10 @@ func Test(t *testing.T, fixture func(t *testing.T) Fixture) {
 		"equal payloads are separate tasks":         alike,
 		"a suspect comes alone":                     suspects,
 		"what nobody has in hand is adopted once":   adopted,
+		"what was never begun is adopted as new":    neverBegun,
+		"what is reserved ahead is not lost":        reservedAhead,
+		"what may have ended a worker is begun":     begun,
+		"what is put off waits, and is counted":     putOff,
 		"each end happens once":                     ends,
 		"many are acknowledged, each by itself":     acknowledged,
 		"a retry waits, and is one failure more":    retried,
@@ -50,7 +54,7 @@ func must[T any](t *testing.T, v T, err error) T {
 
 func (f Fixture) reserve(t *testing.T, n int) []store.Item {
 	t.Helper()
-	items, err := f.Reserve(t.Context(), n)
+	items, err := f.Reserve(t.Context(), n, false)
 	return must(t, items, err)
 }
 
@@ -140,6 +144,82 @@ func adopted(t *testing.T, f Fixture) {
 	}
 	if n := len(f.held(t)); n != 2 {
 		t.Errorf("%d are held, want 2", n)
+	}
+}
+
+// neverBegun has the answers to a reservation and to the adoption after it be lost.
+func neverBegun(t *testing.T, f Fixture) {
+	f.Push("task")
+	item := f.reserve(t, 1)[0]
+	for range 2 {
+		again, ok, err := f.Adopt(t.Context(), item.Element)
+		if err != nil || !ok || again.Attempt() != 1 || again.ID != item.ID || again.Element == item.Element {
+			t.Fatalf("adopting %q: %+v, %t, %v; want a first attempt at the same task", item.Element, again, ok, err)
+		}
+		item = again
+	}
+}
+
+// reservedAhead has the worker end, and its list be given back, as often as it takes.
+func reservedAhead(t *testing.T, f Fixture) {
+	ahead := redislist.Task{ID: "x", Reservation: redislist.Ahead + "gone.1", Payload: "x"}
+	f.Push(ahead.Element())
+	f.Push("y")
+	items := f.reserve(t, 10)
+	if got := payloads(items); !slices.Equal(got, []string{"x"}) || items[0].Lost != 0 || !items[0].Unbegun() {
+		t.Fatalf("reserved %+v, want x alone, unbegun, and no attempt lost", items)
+	}
+	if _, err := f.Return(t.Context(), items...); err != nil {
+		t.Fatal(err)
+	}
+	if items = f.reserve(t, 10); len(items) != 1 || items[0].Lost != 0 || !items[0].Unbegun() {
+		t.Fatalf("given back and reserved again it is %+v, want it as it was", items)
+	}
+	items, err := f.Reserve(t.Context(), 10, true)
+	if must(t, items, err); len(items) != 1 || items[0].Reservation[:1] != redislist.Ahead {
+		t.Errorf("reserved ahead it is %+v", items)
+	}
+}
+
+// begun has a task be known as begun before it is.
+func begun(t *testing.T, f Fixture) {
+	left := redislist.Task{ID: "x", Lost: 1, Reservation: "gone.1", Payload: "x"}
+	f.Hold(left.Element())
+	item, ok, err := f.Adopt(t.Context(), left.Element())
+	if err != nil || !ok || item.Lost != 2 || !item.Unbegun() {
+		t.Fatalf("adopted %+v, %t, %v; want two attempts lost", item, ok, err)
+	}
+	again, ok, err := f.Begin(t.Context(), item)
+	if err != nil || !ok || again.Lost != 2 || again.Unbegun() || again.Element == item.Element {
+		t.Errorf("begun %+v, %t, %v; want another reservation", again, ok, err)
+	}
+	if got := f.held(t); !slices.Equal(got, []string{again.Element}) {
+		t.Errorf("held %q, want %q", got, again.Element)
+	}
+	if _, ok, err := f.Begin(t.Context(), item); ok || err != nil {
+		t.Errorf("beginning it again: %t, %v", ok, err)
+	}
+}
+
+// putOff has a suspect wait.
+func putOff(t *testing.T, f Fixture) {
+	f.Push(redislist.Task{ID: "x", Reservation: "gone.1", Payload: "x"}.Element())
+	const wait = 100 * time.Millisecond
+	for times := range 3 {
+		items := f.reserve(t, 1)
+		if len(items) != 1 || items[0].Lost != 1 || items[0].Failed != 0 || !items[0].Unbegun() || items[0].PutOff() != times {
+			t.Fatalf("put off %d times it is %+v", times, items)
+		}
+		if was, err := f.PutOff(t.Context(), items[0], wait); !was || err != nil {
+			t.Fatalf("putting it off says %t, %v", was, err)
+		}
+		if items := f.reserve(t, 1); len(items) != 0 {
+			t.Fatalf("it does not wait: %+v", items)
+		}
+		f.Advance(wait)
+		if _, err := f.Promote(t.Context()); err != nil {
+			t.Fatal(err)
+		}
 	}
 }
 
