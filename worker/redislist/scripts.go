@@ -1,7 +1,8 @@
 package redislist
 
 // Each script is one atomic step: a reader never misses a task in motion, and a crash in between moves all or
-// none. All keys of a script are of one queue, and so in one slot of a Redis Cluster.
+// none. An error in the middle takes nothing back, so that a task is put where it goes before it is taken from where it
+// was: should Redis refuse the first, for the user's rights or for want of memory, the second does not happen. All keys of a script are of one queue, and so in one slot of a Redis Cluster.
 
 // ReclaimScript gives everything that a dead pod's processing list holds back to the head of the queue,
 // the end that workers take from, oldest first, and answers how many tasks it moved.
@@ -84,16 +85,18 @@ return was`
 // for ARGV[3] milliseconds. It answers 0 when the element was not there any more.
 //
 // A member of the sorted set is the reservation, a bar and the element: two tasks alike stay two.
-const RetryScript = `if redis.call('LREM', KEYS[1], -1, ARGV[1]) == 0 then return 0 end
-local t = redis.call('TIME')
-redis.call('ZADD', KEYS[2], t[1] * 1000 + math.floor(t[2] / 1000) + tonumber(ARGV[3]), ARGV[4] .. '|' .. ARGV[2])
-return 1`
+const RetryScript = `local t = redis.call('TIME')
+local member = ARGV[4] .. '|' .. ARGV[2]
+local added = redis.call('ZADD', KEYS[2], 'NX', t[1] * 1000 + math.floor(t[2] / 1000) + tonumber(ARGV[3]), member)
+if redis.call('LREM', KEYS[1], -1, ARGV[1]) > 0 then return 1 end
+if added > 0 then redis.call('ZREM', KEYS[2], member) end
+return 0`
 
 // BuryScript takes the element ARGV[1] out of the processing list, KEYS[1], and pushes the dead letter ARGV[2]
 // to KEYS[2]; it ends the uniqueness KEYS[3] where that is still the task's, ARGV[3]. It answers 0 when the
 // element was not there any more.
-const BuryScript = `if redis.call('LREM', KEYS[1], -1, ARGV[1]) == 0 then return 0 end
-redis.call('LPUSH', KEYS[2], ARGV[2])
+const BuryScript = `redis.call('LPUSH', KEYS[2], ARGV[2])
+if redis.call('LREM', KEYS[1], -1, ARGV[1]) == 0 then redis.call('LREM', KEYS[2], 1, ARGV[2]); return 0 end
 if redis.call('GET', KEYS[3]) == ARGV[3] then redis.call('DEL', KEYS[3]) end
 return 1`
 
@@ -102,8 +105,9 @@ return 1`
 // was not there any more.
 const ReturnScript = `local was = {}
 for i = 1, #ARGV, 2 do
+  redis.call('RPUSH', KEYS[2], ARGV[i + 1])
   local n = redis.call('LREM', KEYS[1], -1, ARGV[i])
-  if n > 0 then redis.call('RPUSH', KEYS[2], ARGV[i + 1]) end
+  if n == 0 then redis.call('LREM', KEYS[2], -1, ARGV[i + 1]) end
   was[#was + 1] = n
 end
 return was`
@@ -114,8 +118,8 @@ return was`
 const PromoteScript = `local t = redis.call('TIME')
 local now = t[1] * 1000 + math.floor(t[2] / 1000)
 for _, member in ipairs(redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', now, 'LIMIT', 0, ARGV[1])) do
-  redis.call('ZREM', KEYS[1], member)
   redis.call('LPUSH', KEYS[2], string.sub(member, string.find(member, '|', 1, true) + 1))
+  redis.call('ZREM', KEYS[1], member)
 end
 local next = redis.call('ZRANGE', KEYS[1], 0, 0, 'WITHSCORES')
 if #next == 0 then return -1 end
@@ -135,6 +139,6 @@ return 1`
 
 // ReplayScript pushes the element ARGV[2] to the queue, KEYS[2], if the dead letter ARGV[1] was in KEYS[1], and
 // takes it away there. It answers 0 when it was not there any more.
-const ReplayScript = `if redis.call('LREM', KEYS[1], 1, ARGV[1]) == 0 then return 0 end
-redis.call('LPUSH', KEYS[2], ARGV[2])
+const ReplayScript = `redis.call('LPUSH', KEYS[2], ARGV[2])
+if redis.call('LREM', KEYS[1], 1, ARGV[1]) == 0 then redis.call('LREM', KEYS[2], 1, ARGV[2]); return 0 end
 return 1`

@@ -166,7 +166,7 @@ func TestWhatDiedUnseenOnAFormerQueueIsFound(t *testing.T) {
 	p := c.busy(q)
 	before := c.status("w").CurrentPodSpecHash
 	patch := []byte(`{"spec":{"scaleConfig":{"queue":"other"}}}`)
-	if err := c.Patch(t.Context(), q.QWorker.DeepCopy(), client.RawPatch(types.MergePatchType, patch)); err != nil {
+	if err := c.Patch(t.Context(), q.DeepCopy(), client.RawPatch(types.MergePatchType, patch)); err != nil {
 		t.Fatal(err)
 	}
 	for _, other := range c.awaitPods("w", 2) {
