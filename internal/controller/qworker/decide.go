@@ -107,10 +107,9 @@ func (s *scope) act(ctx context.Context) error {
 
 // markRevisions stores what has become of the revisions, before anything is done that a later leader must know.
 func (s *scope) markRevisions(ctx context.Context) error {
-	if s.published != nil && !s.published.Proven && s.decision.Proven {
-		if err := s.history.MarkProven(ctx, s.qw, *s.published); err != nil {
-			return err
-		}
+	if err := s.markProven(ctx); err != nil {
+		s.decision.Publish = "" // published without its proof, it would give way at once to whatever comes next
+		return err
 	}
 	tries := s.decision.Stage == planner.Canary && slices.ContainsFunc(s.decision.Actions, func(a planner.Action) bool {
 		return a.Kind == planner.Create && a.Revision == s.newest.Hash
@@ -118,6 +117,31 @@ func (s *scope) markRevisions(ctx context.Context) error {
 	if tries && !s.newest.Tried {
 		return s.history.MarkTried(ctx, s.qw, *s.newest)
 	}
+	return nil
+}
+
+// markProven stores that the published revision works, and the newest where a canary of it is available. That canary
+// may be gone before anybody looks again.
+func (s *scope) markProven(ctx context.Context) error {
+	if s.published != nil && s.decision.Proven {
+		if err := s.prove(ctx, s.published); err != nil {
+			return err
+		}
+	}
+	if s.decision.Stage == planner.Canary && s.decision.Publish != "" {
+		return s.prove(ctx, s.newest)
+	}
+	return nil
+}
+
+func (s *scope) prove(ctx context.Context, r *revision.Revision) error {
+	if r.Proven {
+		return nil
+	}
+	if err := s.history.MarkProven(ctx, s.qw, *r); err != nil {
+		return err
+	}
+	r.Proven, s.memory.proven = true, r.Hash
 	return nil
 }
 

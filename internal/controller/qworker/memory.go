@@ -28,6 +28,8 @@ type memory struct {
 	status          *v1alpha1.QWorkerStatus
 	resourceVersion string
 	queueWritten    time.Time
+	// proven is the hash of the revision that was last marked as proven: the cache may be behind.
+	proven string
 
 	// grants has since when this process knows of each grant, by pod.
 	grants map[string]knownGrant

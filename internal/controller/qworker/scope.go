@@ -110,6 +110,9 @@ func (s *scope) observe(ctx context.Context) error {
 	if s.revisions, err = s.history.List(ctx, s.qw); err != nil {
 		return err
 	}
+	if r := s.revision(s.memory.proven); r != nil {
+		r.Proven = true
+	}
 	if s.pods, err = s.fleets.Observe(ctx, s.qw); err != nil {
 		return err
 	}
