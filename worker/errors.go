@@ -6,7 +6,7 @@ import (
 )
 
 // ErrHandBack is returned by a handler that stops early, at a checkpoint of its own, because the worker is to
-// leave (see Draining): the task goes back to the head of the queue, where another worker takes it at once. It
+// leave (see Draining): the task goes back to the head of the queue, where another worker takes it. It
 // counts as no attempt.
 var ErrHandBack = errors.New("the task is handed back")
 
