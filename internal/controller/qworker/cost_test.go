@@ -88,6 +88,17 @@ func (c *cluster) charged(b *bill, want map[string]int) {
 	}
 }
 
+// awaitRead waits for a QWorker's first status.
+func (c *cluster) awaitRead(worker string) {
+	c.Helper()
+	c.eventually("the first status of "+worker, func() string {
+		if c.status(worker).Queue == nil {
+			return "the queue has not been read"
+		}
+		return ""
+	})
+}
+
 // quiet waits until nothing more is put on the bill, and begins a new one.
 func (c *cluster) quiet(b *bill) {
 	c.Helper()
@@ -109,7 +120,8 @@ const quietFor = 300 * time.Millisecond
 func TestWhatAFleetCosts(t *testing.T) {
 	c, b := costed(t)
 	c.create(c.scalerConfig("config"), makeQWorker("first"))
-	c.quiet(b) // the first has the operator make sure that its cache is current
+	c.awaitRead("first") // before, an operator that is slow to start would look at rest
+	c.quiet(b)           // the first has the operator make sure that its cache is current
 
 	q := makeQWorker("fleet").replicas(0, 10)
 	c.create(q)
@@ -136,12 +148,7 @@ func TestAStartThatHasNothingToSayWritesNothing(t *testing.T) {
 	c, b := costed(t)
 	q := makeQWorker("fleet").replicas(0, 10)
 	c.create(c.scalerConfig("config"), q)
-	c.eventually("the first status", func() string {
-		if c.status("fleet").Queue == nil {
-			return "the queue has not been read"
-		}
-		return ""
-	})
+	c.awaitRead("fleet")
 	c.stop()
 	b.take()
 	c.startOperator()
