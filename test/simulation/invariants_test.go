@@ -169,7 +169,9 @@ func (i *invariants) reported(before, after *v1alpha1.QWorker) {
 		return
 	}
 	for _, p := range i.w.states(byName(i.w.view.objects[pods])) {
-		if p.Phase == planner.Running && p.Grant.Reason == "" && !p.Lost && !i.deletedByUs[p.Name] {
+		now, there := i.w.server.get(pods, p.Name).(*corev1.Pod) // the operator knows of its own writes before the cache does
+		letGo := i.deletedByUs[p.Name] || (there && now.Annotations[contract.AnnotationDrain] != "")
+		if p.Phase == planner.Running && p.Grant.Reason == "" && !p.Lost && !letGo {
 			i.violated("revision %s is published, no pod of it was ever ready, and %s is at work", to, p.Name)
 		}
 	}

@@ -102,7 +102,24 @@ func (s *scope) act(ctx context.Context) error {
 	}
 	var err error
 	s.done, err = s.fleets.Apply(ctx, s.qw, s.pods, s.decision.Actions, s.workerOf, s.newPod)
+	s.holdPublication()
 	return s.noteCreations(s.fallBack(err))
+}
+
+// holdPublication leaves a revision that is published because nobody is at work any more to the next round, where
+// those who were to be let go for that are still there.
+func (s *scope) holdPublication() {
+	letGo := func(actions []planner.Action) (n int) {
+		for _, a := range actions {
+			if a.Kind == planner.GrantLeave || a.Kind == planner.SignalLeave || a.Kind == planner.DeleteNotRunning {
+				n++
+			}
+		}
+		return n
+	}
+	if len(s.creating) == 0 && letGo(s.done) < letGo(s.decision.Actions) {
+		s.decision.Publish = ""
+	}
 }
 
 // markRevisions stores what has become of the revisions, before anything is done that a later leader must know.

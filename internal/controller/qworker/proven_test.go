@@ -50,7 +50,7 @@ func TestARevisionIsPublishedWithItsProof(t *testing.T) {
 }
 
 // rollingOut is a QWorker whose newest revision has an available canary, and what is stored of that revision.
-func rollingOut(t *testing.T, refuse error) (*scope, func(hash string) (proven bool)) {
+func rollingOut(t *testing.T, refuse error) (rolling *scope, stored func(hash string) (proven bool)) {
 	t.Helper()
 	scheme := runtime.NewScheme()
 	if err := appsv1.AddToScheme(scheme); err != nil {
