@@ -2,6 +2,7 @@ package worker_test
 
 import (
 	"context"
+	"errors"
 	"testing"
 	"time"
 
@@ -42,5 +43,7 @@ func TestASecondSignalDoesNotWaitForTheBroker(t *testing.T) {
 	close(killed)
 	receive(b, cut, "end of the task")
 	close(h.answer)
-	receive(b, ended, "end of the worker")
+	if err := receive(b, ended, "end of the worker"); !errors.Is(err, worker.ErrKilled) {
+		b.Errorf("Run ended with %v, want ErrKilled", err)
+	}
 }

@@ -221,7 +221,7 @@ func (s *share) stamp(element string, ahead, adopted bool) (item store.Item, sus
 		t = redislist.Task{ID: reservation, First: s.now, Payload: element}
 	} else {
 		name := strings.TrimLeft(t.Reservation, redislist.Ahead+redislist.Unbegun)
-		left := t.Reservation != "" && !(adopted && strings.HasPrefix(name, s.process))
+		left := t.Reservation != "" && (!adopted || !strings.HasPrefix(name, s.process))
 		if left && name == t.Reservation {
 			t.Lost++
 		}
