@@ -63,18 +63,7 @@ func (f *Fleets) Apply(ctx context.Context, qw *v1alpha1.QWorker, pods []*corev1
 // stillThere counts the pods that were to make room and did not, because they have changed since or the write
 // failed. As many creations wait for the next plan: the room may have been meant for them.
 func stillThere(changes, changed []planner.Action) int {
-	makesRoom := func(a planner.Action) bool {
-		return a.Kind == planner.DeleteNotRunning || a.Kind == planner.GrantLeave || a.Kind == planner.SignalLeave
-	}
-	count := func(actions []planner.Action) (n int) {
-		for _, a := range actions {
-			if makesRoom(a) {
-				n++
-			}
-		}
-		return n
-	}
-	return count(changes) - count(changed)
+	return planner.CountLetGo(changes) - planner.CountLetGo(changed)
 }
 
 func (f *Fleets) create(ctx context.Context, qw *v1alpha1.QWorker, a planner.Action, newPod Make) error {

@@ -34,6 +34,19 @@ func Kinds() []Kind {
 	return []Kind{Create, GrantLeave, SignalLeave, WithdrawGrant, DeleteNotRunning, DeleteOverdue, Remove}
 }
 
+// LetsGo reports whether a pod makes room by an action of this kind.
+func (k Kind) LetsGo() bool { return k == GrantLeave || k == SignalLeave || k == DeleteNotRunning }
+
+// CountLetGo counts the actions by which a pod makes room.
+func CountLetGo(actions []Action) (n int) {
+	for _, a := range actions {
+		if a.Kind.LetsGo() {
+			n++
+		}
+	}
+	return n
+}
+
 // Action is one step towards the desired fleet, and why.
 type Action struct {
 	Kind Kind

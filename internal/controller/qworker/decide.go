@@ -109,15 +109,7 @@ func (s *scope) act(ctx context.Context) error {
 // holdPublication leaves a revision that is published because nobody is at work any more to the next round, where
 // those who were to be let go for that are still there.
 func (s *scope) holdPublication() {
-	letGo := func(actions []planner.Action) (n int) {
-		for _, a := range actions {
-			if a.Kind == planner.GrantLeave || a.Kind == planner.SignalLeave || a.Kind == planner.DeleteNotRunning {
-				n++
-			}
-		}
-		return n
-	}
-	if len(s.creating) == 0 && letGo(s.done) < letGo(s.decision.Actions) {
+	if len(s.creating) == 0 && planner.CountLetGo(s.done) < planner.CountLetGo(s.decision.Actions) {
 		s.decision.Publish = ""
 	}
 }
