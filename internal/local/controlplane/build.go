@@ -12,56 +12,42 @@ import (
 	"strings"
 )
 
-// modules are the go.mod and go.sum of the modules in which the programs are built, under names that do not
-// make them modules of this repository: the product must not depend on k8s.io/kubernetes, and an embedded
-// file must be of the module that embeds it. They fix every version. `go get` and `go mod tidy` on a copy,
-// with a file that imports the program's package, make them anew.
+// module is the go.mod and go.sum of the module in which the programs are built, under names that do not make it
+// a module of this repository: the product must not depend on k8s.io/kubernetes, and an embedded file must be of
+// the module that embeds it. It fixes every version. `go get` and `go mod tidy` on a copy, with a file that
+// imports the programs' packages, make it anew.
 //
-//go:embed build
-var modules embed.FS
+//go:embed build/controlplane.mod build/controlplane.sum
+var module embed.FS
 
-// source is how a program is built.
-type source struct {
-	program string // its file name
-	module  string // the name of its files in modules
-	pkg     string
-	ldflags string
-}
+// The packages of the programs. Go names the file of a program after the last part of its package's path that
+// is no version.
+const (
+	etcdPackage      = "go.etcd.io/etcd/server/v3"
+	etcdBuilt        = "server"
+	apiServerPackage = "k8s.io/kubernetes/cmd/kube-apiserver"
+)
 
-func sources() []source {
+// linkerFlags leave out what only debuggers read, and say the version that the API server answers with.
+func linkerFlags() string {
 	const component = " -X k8s.io/component-base/version."
 	major, minor, _ := strings.Cut(strings.TrimPrefix(KubernetesVersion, "v"), ".")
 	minor, _, _ = strings.Cut(minor, ".")
-	return []source{
-		{program: etcdName, module: "etcd", pkg: "go.etcd.io/etcd/server/v3", ldflags: "-s -w"},
-		{
-			program: apiServerName, module: "kubernetes", pkg: "k8s.io/kubernetes/cmd/kube-apiserver",
-			ldflags: "-s -w" + component + "gitVersion=" + KubernetesVersion + component + "gitMajor=" + major + component + "gitMinor=" + minor,
-		},
-	}
+	return "-s -w" + component + "gitVersion=" + KubernetesVersion + component + "gitMajor=" + major + component + "gitMinor=" + minor
 }
 
-// build builds both programs.
+// build builds both programs in one go, so that what they share is compiled once.
 func build(ctx context.Context, into string, progress Progress) error {
 	if _, err := exec.LookPath("go"); err != nil {
 		return errors.New("it needs Go: https://go.dev/doc/install")
 	}
-	for _, s := range sources() {
-		if err := s.build(ctx, into, progress); err != nil {
-			return fmt.Errorf("building %s: %w", s.program, err)
-		}
-	}
-	return nil
-}
-
-func (s source) build(ctx context.Context, into string, progress Progress) error {
 	dir, err := os.MkdirTemp("", "qscaler-build-")
 	if err != nil {
 		return err
 	}
 	defer func() { _ = os.RemoveAll(dir) }()
 	for _, kind := range []string{"mod", "sum"} {
-		data, err := modules.ReadFile("build/" + s.module + "." + kind)
+		data, err := module.ReadFile("build/controlplane." + kind)
 		if err != nil {
 			return err
 		}
@@ -69,21 +55,25 @@ func (s source) build(ctx context.Context, into string, progress Progress) error
 			return err
 		}
 	}
-	progress("building %s from source: fetching its modules", s.program)
-	stale, err := s.stale(ctx, dir)
+	progress("building etcd and kube-apiserver from source: fetching their modules")
+	stale, err := stalePackages(ctx, dir)
 	if err != nil {
 		return err
 	}
-	progress("building %s from source: %d packages to compile", s.program, stale)
-	counter := newCounter(s.program, stale, progress)
+	progress("building etcd and kube-apiserver from source: %d packages to compile", stale)
+	counter := newCounter(stale, progress)
 	defer counter.stop()
-	_, err = goTool(ctx, dir, counter, "build", "-v", "-o", filepath.Join(into, s.program), "-ldflags", s.ldflags, s.pkg)
-	return err
+	_, err = goTool(ctx, dir, counter, "build", "-v", "-o", into+string(filepath.Separator), "-ldflags", linkerFlags(),
+		etcdPackage, apiServerPackage)
+	if err != nil {
+		return err
+	}
+	return os.Rename(filepath.Join(into, etcdBuilt), filepath.Join(into, etcdName))
 }
 
-// stale is how many packages are not in Go's build cache.
-func (s source) stale(ctx context.Context, dir string) (int, error) {
-	out, err := goTool(ctx, dir, nil, "list", "-deps", "-f", "{{if .Stale}}{{.ImportPath}}{{end}}", s.pkg)
+// stalePackages is how many packages are not in Go's build cache.
+func stalePackages(ctx context.Context, dir string) (int, error) {
+	out, err := goTool(ctx, dir, nil, "list", "-deps", "-f", "{{if .Stale}}{{.ImportPath}}{{end}}", etcdPackage, apiServerPackage)
 	return bytes.Count(out, []byte("\n")), err
 }
 
@@ -92,6 +82,9 @@ func goTool(ctx context.Context, dir string, c *counter, args ...string) ([]byte
 	cmd := exec.CommandContext(ctx, "go", args...)
 	cmd.Dir = dir
 	cmd.Env = append(os.Environ(), "PWD="+dir, "GOWORK=off", "GOFLAGS=-mod=readonly -buildvcs=false")
+	if os.Getenv("GOGC") == "" {
+		cmd.Env = append(cmd.Env, "GOGC=400") // for the compilers: a tenth less processor time, for some hundred MB
+	}
 	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) } // so that it ends its compilers
 	var stdout bytes.Buffer
 	cmd.Stdout = &stdout

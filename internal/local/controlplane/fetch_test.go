@@ -182,10 +182,10 @@ func archiveOf(t *testing.T, files map[string]string) []byte {
 
 func TestProgress(t *testing.T) {
 	for want, got := range map[string]string{
-		"p: package 3 of 2000":                             status("p", 3, 2000, time.Second),
-		"p: package 1000 of 2000, about 3 min left":        status("p", 1000, 2000, 3*time.Minute),
-		"p: package 1900 of 2000, less than a minute left": status("p", 1900, 2000, 3*time.Minute),
-		"p: linking": status("p", 1999, 2000, 3*time.Minute),
+		"compiling etcd and kube-apiserver: " + "package 3 of 2000":                             status(3, 2000, time.Second),
+		"compiling etcd and kube-apiserver: " + "package 1000 of 2000, about 3 min left":        status(1000, 2000, 3*time.Minute),
+		"compiling etcd and kube-apiserver: " + "package 1900 of 2000, less than a minute left": status(1900, 2000, 3*time.Minute),
+		"linking etcd and kube-apiserver":                                                       status(1998, 2000, 3*time.Minute),
 	} {
 		if got != want {
 			t.Errorf("%q, want %q", got, want)

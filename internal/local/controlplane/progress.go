@@ -13,7 +13,6 @@ const reportEvery = 5 * time.Second
 
 // counter counts the packages that `go build -v` names, one a line, and reports now and then.
 type counter struct {
-	program  string
 	total    int
 	progress Progress
 	started  time.Time
@@ -24,9 +23,9 @@ type counter struct {
 	done int
 }
 
-func newCounter(program string, total int, progress Progress) *counter {
+func newCounter(total int, progress Progress) *counter {
 	c := &counter{
-		program: program, total: total, progress: progress, started: time.Now(),
+		total: total, progress: progress, started: time.Now(),
 		end: make(chan struct{}), ended: make(chan struct{}),
 	}
 	go c.report()
@@ -48,7 +47,7 @@ func (c *counter) report() {
 			c.mu.Lock()
 			done := c.done
 			c.mu.Unlock()
-			c.progress("%s", status(c.program, done, c.total, time.Since(c.started)))
+			c.progress("%s", status(done, c.total, time.Since(c.started)))
 		case <-c.end:
 			return
 		}
@@ -65,13 +64,13 @@ func (c *counter) line(s string) {
 	c.done++
 }
 
-// status is one report. The packages are of very different size, but there are many; the last one is the
-// program itself, which takes long to link.
-func status(program string, done, total int, elapsed time.Duration) string {
-	if done >= total-1 {
-		return fmt.Sprintf("%s: linking", program)
+// status is one report. The packages are of very different size, but there are many; the last two are the
+// programs themselves, which take long to link.
+func status(done, total int, elapsed time.Duration) string {
+	if done >= total-2 {
+		return "linking etcd and kube-apiserver"
 	}
-	where := fmt.Sprintf("%s: package %d of %d", program, done, total)
+	where := fmt.Sprintf("compiling etcd and kube-apiserver: package %d of %d", done, total)
 	const enough = 20 // below this, an estimate is a guess
 	if done < enough {
 		return where
