@@ -36,11 +36,11 @@ func (s *scope) letGoAtOnce() bool {
 func (s *scope) finish(ctx context.Context) error {
 	pods, err := s.fleets.Observe(ctx, s.qw)
 	if err != nil {
-		return err
+		return unread{err}
 	}
 	s.pods, s.states = pods, s.statesOf(pods)
 	if err := s.readNodes(ctx); err != nil {
-		return err
+		return unread{err}
 	}
 	began := len(s.memory.seen) // pods that have vanished since are lost, and looked after in the next round
 	for _, p := range s.states {

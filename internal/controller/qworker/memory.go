@@ -52,6 +52,8 @@ type memory struct {
 	declined bool
 	// searched has the places in which the processing lists of pods that this process never saw were looked for.
 	searched map[place]bool
+	// searchFrom is when tasks were last not ours to give back: what was found before is not all. Zero for never.
+	searchFrom time.Time
 	// watches has the keys under which the backlog watches queues for this QWorker.
 	watches map[string]bool
 	// sizes is what right-sizing knows, nil where it is not asked for.

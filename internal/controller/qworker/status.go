@@ -80,7 +80,7 @@ func (s *scope) fillStatus(failure error) {
 	if !s.sized {
 		// Nothing was seen, so there is nothing new to say but why. A worker that goes by the figures must
 		// not leave because a list request failed.
-		s.setCondition(is(v1alpha1.ConditionReady, false, reasonWriteFailed, failure.Error()))
+		s.setCondition(failed(failure))
 		return
 	}
 	st.DesiredReplicas = int32(s.size.desired)
