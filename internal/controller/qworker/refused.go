@@ -9,11 +9,6 @@ import (
 	"github.com/quickube/qscaler/internal/planner"
 )
 
-const (
-	refusedRetryBase = 100 * time.Millisecond
-	refusedRetryMax  = time.Minute
-)
-
 // refusal is why the last pod of a revision could not be created, and when the next is tried. A refusal holds
 // back its revision alone, whatever else wakes the QWorker: what refuses one pod refuses the next, and the
 // queue of a fleet that cannot grow is a busy one.
@@ -32,7 +27,7 @@ func (s *scope) noteCreations(err error) error {
 	}
 	refused, rest := fleet.SplitCreateErrors(err)
 	for hash, why := range refused {
-		delay := min(max(2*s.memory.refusals[hash].delay, refusedRetryBase), refusedRetryMax)
+		delay := fleet.NextPause(s.memory.refusals[hash].delay, why)
 		at := s.clock.Now().Add(delay)
 		s.memory.refusals[hash] = refusal{retry{delay: delay, at: at}, why}
 		s.wakeAt(at)
