@@ -33,6 +33,8 @@ type memory struct {
 
 	// grants has since when this process knows of each grant, by pod.
 	grants map[string]knownGrant
+	// ahead has the times that pods claim of themselves and that had yet to come when they were seen, and when that was.
+	ahead map[claim]time.Time
 	// seen has the pods of the last observation, by name, with the revision they were made of.
 	seen map[string]string
 	// settled has the pods that have ended and whose tasks were given back.

@@ -200,6 +200,7 @@ func (s *scope) statesOf(pods []*corev1.Pod) []planner.Pod {
 		states[i].Signalled = s.signalled(states[i].Revision)
 		states[i].MaxTaskDuration = s.maxTaskDuration(states[i].Revision)
 	}
+	s.memory.setBack(states, s.now)
 	s.memory.noteGrants(states, s.now)
 	return states
 }
