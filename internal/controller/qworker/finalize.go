@@ -21,7 +21,9 @@ func (s *scope) hold(ctx context.Context) error {
 	if s.deleting() || controllerutil.ContainsFinalizer(s.qw, Finalizer) {
 		return nil
 	}
-	return s.setFinalizers(ctx, append(slices.Clone(s.qw.Finalizers), Finalizer))
+	return s.attempt(finalizerWrite, func() error {
+		return s.setFinalizers(ctx, append(slices.Clone(s.qw.Finalizers), Finalizer))
+	})
 }
 
 // letGoAtOnce reports whether the deletion leaves the pods alone: the user asked for it to orphan them, or

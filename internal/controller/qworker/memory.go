@@ -48,6 +48,8 @@ type memory struct {
 	departure time.Time
 	// refusals has the revisions of which the API server refused a pod.
 	refusals map[string]refusal
+	// setbacks has the writes of the QWorker itself that have failed, and when they are tried again.
+	setbacks map[write]retry
 	// busyHolders has the pods with a grant that were at a task, and when they were last seen at it.
 	busyHolders map[string]time.Time
 	// declined is true where the ScalerConfig, as it was last seen, says that tasks are not ours to give back.
@@ -129,6 +131,7 @@ func newMemory(uid types.UID) *memory {
 		searched: map[place]bool{},
 
 		refusals: map[string]refusal{},
+		setbacks: map[write]retry{},
 	}
 }
 

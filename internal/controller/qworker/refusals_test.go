@@ -205,6 +205,48 @@ func TestGrantsThatTheAPIServerRefuses(t *testing.T) {
 	c.awaitGone(q.QWorker)
 }
 
+// A status that the API server refuses is not written with each reading, and holds nothing up.
+func TestAStatusThatTheAPIServerRefuses(t *testing.T) {
+	t.Parallel()
+	c, b := costed(t)
+	q := makeQWorker("refused")
+	c.create(c.scalerConfig("config"), q)
+	c.awaitRead("refused")
+	w := newWebhook(t)
+	config := w.config("refused", admissionregistrationv1.Update)
+	config.Webhooks[0].ObjectSelector = nil
+	config.Webhooks[0].Rules[0].Rule = admissionregistrationv1.Rule{
+		APIGroups: []string{v1alpha1.GroupVersion.Group}, APIVersions: []string{"*"}, Resources: []string{"qworkers/status"},
+	}
+	c.register(config)
+	patch := client.RawPatch(types.MergePatchType, []byte(`{"status":{"replicas":7}}`))
+	c.eventually("a status to be refused", func() string {
+		if err := c.Status().Patch(t.Context(), q.DeepCopy(), patch, client.DryRunAll); err == nil {
+			return "it is let through"
+		}
+		return ""
+	})
+
+	b.take()
+	began := time.Now()
+	const pushes = 10
+	for n := range pushes {
+		c.push(q.queueName(), 1)
+		c.awaitPods("refused", n+1)
+	}
+	tried := b.take()["PATCH qworkers/status"]
+	if most := triesWithin(time.Since(began)); tried == 0 || tried > most {
+		t.Errorf("%d statuses were tried in %s, want 1 to %d", tried, time.Since(began), most)
+	}
+	w.denies.Store(false)
+	c.eventually("the status to be written", func() string {
+		if st := c.status("refused"); st.Replicas != pushes {
+			return fmt.Sprintf("it has %d replicas", st.Replicas)
+		}
+		return ""
+	})
+}
+
 // triesWithin is how often in a time something is tried at most that fails, with 100 ms to the next try and twice as
 // long each time.
 func triesWithin(d time.Duration) int {

@@ -5,6 +5,8 @@ import (
 	"slices"
 	"time"
 
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+
 	"github.com/quickube/qscaler/internal/fleet"
 	"github.com/quickube/qscaler/internal/planner"
 )
@@ -15,6 +17,30 @@ import (
 type refusal struct {
 	retry
 	err error
+}
+
+// write is one of those that concern the QWorker itself.
+type write string
+
+const (
+	finalizerWrite write = "finalizers"
+	statusWrite    write = "status"
+)
+
+// attempt makes a write, unless it has failed and its time has not come: it then fails as it did.
+func (s *scope) attempt(w write, act func() error) error {
+	last := s.memory.setbacks[w]
+	if s.clock.Now().Before(last.at) {
+		return last.err
+	}
+	err := act()
+	if err == nil || apierrors.IsConflict(err) {
+		delete(s.memory.setbacks, w)
+		return err
+	}
+	delay := fleet.NextPause(last.delay, err)
+	s.memory.setbacks[w] = retry{delay: delay, at: s.clock.Now().Add(delay), err: err}
+	return err
 }
 
 // noteCreations remembers which revisions the API server refuses pods of, and forgets it with the first that

@@ -50,7 +50,10 @@ func (s *scope) writeStatus(ctx context.Context, failure error) error {
 		return fmt.Errorf("encoding the status, %w", err)
 	}
 	updated := &v1alpha1.QWorker{ObjectMeta: metav1.ObjectMeta{Namespace: s.qw.Namespace, Name: s.qw.Name}}
-	if err := s.client.Status().Patch(ctx, updated, client.RawPatch(types.MergePatchType, patch)); err != nil {
+	err = s.attempt(statusWrite, func() error {
+		return s.client.Status().Patch(ctx, updated, client.RawPatch(types.MergePatchType, patch))
+	})
+	if err != nil {
 		if client.IgnoreNotFound(err) == nil {
 			return nil
 		}
