@@ -228,7 +228,7 @@ func TestStraysAndReclaim(t *testing.T) {
 	d.Watch("a", backlog.Watch{Source: sourceAt(s.Addr()), Query: broker.Query{Queue: "q"}, Significant: onChange})
 	var strays []string
 	d.await("a", "the strays are known", func(backlog.Reading) bool {
-		found, known, _ := d.Strays("a", "fleet-")
+		found, known, _ := d.Strays("a", func(worker string) bool { return strings.HasPrefix(worker, "fleet-") }, time.Time{})
 		strays = found
 		return known
 	})

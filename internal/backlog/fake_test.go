@@ -23,6 +23,11 @@ type fakeBroker struct {
 	rings  map[*fakeDriver]broker.Doorbell
 	// hang blocks reads until they are cancelled.
 	hang bool
+	// holders and lost are what a walk finds, or why it fails; walks counts them, and walking blocks them.
+	holders []broker.Holder
+	lost    error
+	walks   int
+	walking chan struct{}
 	// before is called with the queries of a read, before it is answered.
 	before func([]broker.Query)
 }
@@ -110,6 +115,24 @@ func (d *fakeDriver) Pushes() (ok bool, why string) {
 	}
 	return true, ""
 }
+
+func (d *fakeDriver) Holders(context.Context) ([]broker.Holder, error) {
+	d.mu.Lock()
+	d.walks++
+	holders, walking := d.holders, d.walking
+	d.mu.Unlock()
+	if walking != nil {
+		<-walking
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.lost != nil {
+		return nil, d.lost
+	}
+	return holders, nil
+}
+
+func (d *fakeDriver) Reclaim(context.Context, string, string) (int64, error) { return 0, nil }
 
 func (d *fakeDriver) Close() {
 	d.mu.Lock()

@@ -59,6 +59,7 @@ func newSource(spec Source, o Options, m *metrics) *source {
 		watches: map[*watch]struct{}{},
 		byQueue: map[string]map[*watch]struct{}{},
 		dirty:   map[*watch]struct{}{},
+		strays:  strays{asking: map[*watch]bool{}},
 	}
 }
 
@@ -104,6 +105,7 @@ func (s *source) remove(w *watch) (left int) {
 	defer s.mu.Unlock()
 	delete(s.watches, w)
 	delete(s.dirty, w)
+	delete(s.strays.asking, w)
 	s.unindex(w)
 	s.release(w)
 	return len(s.watches)

@@ -36,7 +36,8 @@ const (
 type Make func(a planner.Action) *corev1.Pod
 
 // Apply carries out a plan's actions on pods that Observe returned. It returns the actions that succeeded;
-// what failed because the pod has changed since is left to the next plan, every other failure is in err.
+// what failed because the pod has changed since is left to the next plan, every other failure is in err. A change that
+// fails again is tried ever less often.
 func (f *Fleets) Apply(ctx context.Context, qw *v1alpha1.QWorker, pods []*corev1.Pod, actions []planner.Action, workerOf func(*corev1.Pod) string, newPod Make) (done []planner.Action, err error) {
 	byName := make(map[string]*corev1.Pod, len(pods))
 	for _, pod := range pods {
@@ -51,7 +52,9 @@ func (f *Fleets) Apply(ctx context.Context, qw *v1alpha1.QWorker, pods []*corev1
 		}
 	}
 	changed, changeErr := inParallel(changes, func(a planner.Action) error {
-		return ignoreStale(f.change(ctx, qw, byName[a.Pod], a, workerOf))
+		return f.patience.attempt(qw.UID, change{pod: a.Pod, kind: a.Kind}, func() error {
+			return ignoreStale(f.change(ctx, qw, byName[a.Pod], a, workerOf))
+		})
 	})
 	creations = creations[:max(len(creations)-stillThere(changes, changed), 0)]
 	created, createErr := slowStart(creations, func(a planner.Action) error {
@@ -168,6 +171,9 @@ func outcomeUnknown(err error) bool {
 	}
 	if errors.Is(err, syscall.ECONNREFUSED) {
 		return false // nobody has heard of it
+	}
+	if strings.Contains(err.Error(), "failed calling webhook") {
+		return false // it is asked before anything is stored
 	}
 	var status apierrors.APIStatus
 	return !errors.As(err, &status) || apierrors.IsTimeout(err) || apierrors.IsServerTimeout(err) || apierrors.IsInternalError(err) || apierrors.IsUnexpectedServerError(err)

@@ -3,11 +3,14 @@ package fleet
 import (
 	"context"
 	"errors"
+	"net"
+	"syscall"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	clocktesting "k8s.io/utils/clock/testing"
@@ -147,5 +150,29 @@ func TestACreationThatIsUnderWayIsNotGivenUp(t *testing.T) {
 	u.clock.Step(verifyAfter)
 	if diff := cmp.Diff(map[string]string{}, u.states(t)); diff != "" {
 		t.Errorf("when it never was (-want +got):\n%s", diff)
+	}
+}
+
+// A pod that is certainly not there must not be waited for as if it were.
+func TestWhichFailuresLeaveDoubt(t *testing.T) {
+	pods := corev1.Resource("pods")
+	cases := map[string]struct {
+		err  error
+		want bool
+	}{
+		"the answer is lost":     {errReset, true},
+		"a time-out":             {apierrors.NewTimeoutError("too slow", 1), true},
+		"an internal error":      {apierrors.NewInternalError(errors.New("etcd")), true},
+		"nobody listens":         {&net.OpError{Op: "dial", Err: syscall.ECONNREFUSED}, false},
+		"it is refused":          {apierrors.NewForbidden(pods, "p", errors.New("no")), false},
+		"an overload":            {apierrors.NewTooManyRequests("slow down", 1), false},
+		"a webhook that is away": {apierrors.NewInternalError(errors.New(`failed calling webhook "a.b": context deadline exceeded`)), false},
+	}
+	for name, c := range cases {
+		t.Run(name, func(t *testing.T) {
+			if got := outcomeUnknown(c.err); got != c.want {
+				t.Errorf("outcomeUnknown(%v) = %t", c.err, got)
+			}
+		})
 	}
 }

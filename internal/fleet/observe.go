@@ -25,16 +25,17 @@ const verifyAfter = 5 * time.Second
 
 // Fleets reads and changes the pods of QWorkers.
 type Fleets struct {
-	client  client.Client
-	live    client.Reader
-	clock   clock.Clock
-	overlay *overlay
+	client   client.Client
+	live     client.Reader
+	clock    clock.Clock
+	overlay  *overlay
+	patience *patience
 }
 
 // New returns Fleets. The client reads from a cache that has the index of OwnerIndex; live reads from the
 // API server.
 func New(c client.Client, live client.Reader, clk clock.Clock) *Fleets {
-	return &Fleets{client: c, live: live, clock: clk, overlay: newOverlay()}
+	return &Fleets{client: c, live: live, clock: clk, overlay: newOverlay(), patience: newPatience(clk)}
 }
 
 // OwnerIndex is the name of the cache's index of pods by the UID of the QWorker that controls them. By UID,
@@ -70,6 +71,7 @@ func (f *Fleets) Observe(ctx context.Context, qw *v1alpha1.QWorker) ([]*corev1.P
 	pods := f.overlay.merge(qw.UID, cached)
 	// The cache has no order, and messages that name pods must not change by themselves.
 	slices.SortFunc(pods, func(a, b *corev1.Pod) int { return strings.Compare(a.Name, b.Name) })
+	f.patience.forget(qw.UID, pods)
 	return pods, nil
 }
 
@@ -124,7 +126,10 @@ func (f *Fleets) Gone(ctx context.Context, qw *v1alpha1.QWorker, pod string) (bo
 }
 
 // Forget drops what is remembered of a QWorker that no longer exists.
-func (f *Fleets) Forget(uid types.UID) { f.overlay.forget(uid) }
+func (f *Fleets) Forget(uid types.UID) {
+	f.overlay.forget(uid)
+	f.patience.forget(uid, nil)
+}
 
 // Selector selects the pods that are cached: those that have an owner's label.
 const Selector = contract.LabelQWorkerUID

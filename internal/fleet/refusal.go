@@ -69,12 +69,14 @@ func IsQuota(err error) bool {
 // webhook that cannot be reached, says nothing of the pod.
 func CreationRefused(err error) bool {
 	var failed *CreateError
-	if !errors.As(err, &failed) {
-		return false
-	}
+	return errors.As(err, &failed) && isRefusal(failed.err)
+}
+
+// isRefusal reports whether the API server refuses a write as it is.
+func isRefusal(err error) bool {
 	// A webhook that denies chooses the status code, 400 where it chooses none.
-	denied := strings.Contains(failed.err.Error(), "denied the request")
-	return denied || apierrors.IsForbidden(failed.err) || apierrors.IsInvalid(failed.err) || apierrors.IsBadRequest(failed.err)
+	denied := strings.Contains(err.Error(), "denied the request")
+	return denied || apierrors.IsForbidden(err) || apierrors.IsInvalid(err) || apierrors.IsBadRequest(err)
 }
 
 // SplitSizeRefusals tells apart what Apply returns: refusals of pods that can be about what they request, a

@@ -13,13 +13,23 @@ import (
 )
 
 // NewPodName chooses a name for a pod of the QWorker that no pod had before.
-func NewPodName(owner *v1alpha1.QWorker) string { return NamePrefix(owner) + rand.String(10) }
+func NewPodName(owner *v1alpha1.QWorker) string { return NamePrefix(owner) + rand.String(suffixLength) }
+
+// suffixLength is the length of what each pod has of its own in its name.
+const suffixLength = 10
+
+// IsPodName reports whether a name is one that NewPodName chooses for the QWorker. That it begins with NamePrefix is
+// not enough: so do the names of pods of a QWorker that is itself named like one of these pods.
+func IsPodName(owner *v1alpha1.QWorker, name string) bool {
+	suffix, ok := strings.CutPrefix(name, NamePrefix(owner))
+	return ok && len(suffix) == suffixLength && !strings.Contains(suffix, "-")
+}
 
 // maxNameLength is what is left of a name's 253 characters for the QWorker's part of it.
 const maxNameLength = 253 - len("-123456-1234567890")
 
-// NamePrefix starts the name of every pod and revision of a QWorker, and of no other's: its name, cut where it is too long,
-// and a hash of its UID. The hash keeps the pods of a QWorker apart from those of its namesakes in other
+// NamePrefix starts the name of every pod and revision of a QWorker: its name, cut where it is too long, and a hash
+// of its UID. The hash keeps the pods of a QWorker apart from those of its namesakes in other
 // namespaces and clusters that share a broker, and from those of its own predecessor.
 func NamePrefix(qw *v1alpha1.QWorker) string {
 	cut := strings.TrimRight(qw.Name[:min(len(qw.Name), maxNameLength)], ".-")

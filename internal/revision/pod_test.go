@@ -202,6 +202,33 @@ func TestNamesAndLabelsAreLegal(t *testing.T) {
 	}
 }
 
+func TestOnlyItsOwnNamesAreAQWorkersPods(t *testing.T) {
+	web := qworker("web")
+	nested := qworker(strings.TrimSuffix(NamePrefix(web), "-")) // somebody copied it from a pod's name
+	cases := map[string]struct {
+		name string
+		want bool
+	}{
+		"its own":                               {NewPodName(web), true},
+		"of a QWorker whose name goes on":       {NewPodName(qworker("web-b")), false},
+		"of a QWorker that is named like a pod": {NewPodName(nested), false},
+		"with a part more":                      {NamePrefix(web) + "abcd-fghij", false},
+		"shorter":                               {NamePrefix(web) + "abcdefghi", false},
+		"longer":                                {NamePrefix(web) + "abcdefghijk", false},
+		"a namesake's":                          {NewPodName(&v1alpha1.QWorker{ObjectMeta: metav1.ObjectMeta{Name: "web", UID: "another"}}), false},
+	}
+	for name, c := range cases {
+		t.Run(name, func(t *testing.T) {
+			if got := IsPodName(web, c.name); got != c.want {
+				t.Errorf("IsPodName(web, %q) = %t", c.name, got)
+			}
+		})
+	}
+	if !strings.HasPrefix(NewPodName(nested), NamePrefix(web)) {
+		t.Error("the case of a QWorker that is named like a pod is none any more")
+	}
+}
+
 func TestContentEqual(t *testing.T) {
 	base := func() Content { return revisionOf(nil).Content }
 	cases := map[string]struct {

@@ -25,6 +25,7 @@ const timeUnit = time.Second
 const (
 	reasonScalerConfigNotFound = "ScalerConfigNotFound"
 	reasonInvalidPodSpec       = "InvalidPodSpec"
+	reasonReadFailed           = "ReadFailed"
 	reasonWriteFailed          = "WriteFailed"
 	reasonReclaimFailed        = "ReclaimFailed"
 	reasonBackOff              = "BackOff"
@@ -110,11 +111,11 @@ func (s *scope) ready(failure error) condition {
 	var stalled *stall
 	switch {
 	case s.deleting():
-		return is(kind, false, reasonDeleting, s.deletingMessage())
+		return is(kind, false, reasonDeleting, s.deletingMessage(failure))
 	case errors.As(s.stalled, &stalled):
 		return is(kind, false, stalled.reason, stalled.message)
 	case failure != nil:
-		return is(kind, false, reasonWriteFailed, failure.Error())
+		return failed(failure)
 	case s.fleetRefusal() != nil:
 		return is(kind, false, reasonWriteFailed, s.fleetRefusal().Error())
 	case s.reading.Err != nil:
@@ -137,10 +138,22 @@ func (s *scope) ready(failure error) condition {
 	return is(kind, false, reasonScalingUp, fmt.Sprintf("%d of %d workers are ready", serving, st.DesiredReplicas)+s.unscheduled())
 }
 
-// reclaimRefusal says whose tasks cannot be given back, "" where there is nobody.
+// failed is a Ready that says why what was to be done is not.
+func failed(failure error) condition {
+	reason := reasonWriteFailed
+	if errors.As(failure, new(unread)) {
+		reason = reasonReadFailed
+	}
+	return is(v1alpha1.ConditionReady, false, reason, failure.Error())
+}
+
+// reclaimRefusal says whose tasks cannot be given back, or that nobody knows whose are to be, "" where neither is so.
 func (s *scope) reclaimRefusal() string {
 	pods, why := s.unreclaimed()
-	if len(pods) == 0 {
+	switch {
+	case len(pods) == 0 && s.searchErr != nil:
+		return "what workers held that died while no operator watched cannot be looked for: " + s.searchErr.Error()
+	case len(pods) == 0:
 		return ""
 	}
 	return fmt.Sprintf("what %d workers held that are no more (%s) is not given back to the queue: %s", len(pods), andMore(pods), why)
@@ -208,8 +221,11 @@ func (s *scope) backOffMessage() string {
 		b.Revision, b.Level, b.Until.UTC().Format(time.RFC3339), last)
 }
 
-func (s *scope) deletingMessage() string {
+func (s *scope) deletingMessage(failure error) string {
 	var parts []string
+	if failure != nil {
+		parts = append(parts, failure.Error())
+	}
 	working := s.status.Replicas + s.status.TerminatingReplicas
 	if working > 0 {
 		parts = append(parts, fmt.Sprintf("%d workers are finishing their tasks", working))

@@ -5,9 +5,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -114,15 +115,7 @@ func TestAScalerConfigThatIsAwayForAMomentLosesNothing(t *testing.T) {
 func TestTheHashIsPublishedThoughPodsAreRefused(t *testing.T) {
 	t.Parallel()
 	c := newCluster(t)
-	quota := &corev1.ResourceQuota{
-		ObjectMeta: metav1.ObjectMeta{Name: "q"},
-		Spec:       corev1.ResourceQuotaSpec{Hard: corev1.ResourceList{"pods": resource.MustParse("1")}},
-	}
-	c.create(quota)
-	quota.Status = corev1.ResourceQuotaStatus{Hard: quota.Spec.Hard, Used: corev1.ResourceList{"pods": resource.MustParse("0")}}
-	if err := c.Status().Update(t.Context(), quota); err != nil {
-		t.Fatal(err)
-	}
+	c.setQuota("0", "1")
 	c.create(c.scalerConfig("config"), makeQWorker("w").replicas(3, 3))
 	pod := c.awaitPods("w", 1)[0]
 	c.awaitCondition("w", v1alpha1.ConditionReady, metav1.ConditionFalse, "WriteFailed")
@@ -132,22 +125,18 @@ func TestTheHashIsPublishedThoughPodsAreRefused(t *testing.T) {
 }
 
 // A steady fleet costs nothing: no write, though a grant is old and the queue hovers below what minReplicas
-// covers. The queue's figures alone may be written once in 10 s.
+// covers.
 func TestASteadyFleetWritesNothing(t *testing.T) {
 	t.Parallel()
-	c := newCluster(t)
+	c, b := costed(t)
 	q := makeQWorker("w").replicas(2, 5)
-	c.create(c.scalerConfig("config"), q)
-	pods := c.awaitPods("w", 2)
-	c.run(pods...)
-	c.awaitCondition("w", v1alpha1.ConditionReady, metav1.ConditionTrue, "Ready")
+	c.settled(q, 2)
 	since := time.Now().Add(-time.Hour).UTC().Format(time.RFC3339Nano)
 	patch := fmt.Sprintf(`{"metadata":{"annotations":{%q:"Maintenance",%q:"%s,0"}}}`, contract.AnnotationDrain, contract.AnnotationDrainSince, since)
-	if err := c.Patch(t.Context(), &pods[0], client.RawPatch(types.MergePatchType, []byte(patch))); err != nil {
+	if err := c.Patch(t.Context(), &c.pods("w")[0], client.RawPatch(types.MergePatchType, []byte(patch))); err != nil {
 		t.Fatal(err)
 	}
-	c.awaitPods("w", 3)
-	for _, p := range c.pods("w") {
+	for _, p := range c.awaitPods("w", 3) {
 		if p.Status.Phase != corev1.PodRunning {
 			c.run(p)
 		}
@@ -155,34 +144,25 @@ func TestASteadyFleetWritesNothing(t *testing.T) {
 	c.awaitCondition("w", v1alpha1.ConditionDraining, metav1.ConditionTrue, "NotHonoured")
 	c.awaitCondition("w", v1alpha1.ConditionReady, metav1.ConditionTrue, "Draining")
 
-	version := func() string {
-		var w v1alpha1.QWorker
-		if err := c.Get(t.Context(), client.ObjectKeyFromObject(q), &w); err != nil {
-			t.Fatal(err)
-		}
-		return w.ResourceVersion
+	c.quiet(b)
+	read := func(change func()) {
+		c.Helper()
+		before := c.callsOf("llen")
+		change()
+		c.eventually("the queue to be read", func() string {
+			if c.callsOf("llen") == before {
+				return "it has not been"
+			}
+			return ""
+		})
 	}
-	last, writes := version(), 0
-	deadline := time.After(11 * time.Second)
-	tick := time.NewTicker(50 * time.Millisecond)
-	defer tick.Stop()
-	for i := 0; ; i++ {
-		select {
-		case <-deadline:
-			if writes > 2 {
-				t.Errorf("the QWorker was written %d times\n%s", writes, c.picture())
-			}
-			return
-		case <-tick.C:
-			if now := version(); now != last {
-				last, writes = now, writes+1
-			}
-			if i%2 == 0 {
-				c.push(q.queueName(), 1)
-			} else {
-				c.do("DEL", q.queueName())
-			}
-		}
+	for range 20 {
+		read(func() { c.push(q.queueName(), 1) })
+		read(func() { c.do("DEL", q.queueName()) })
+	}
+	<-time.After(quietFor)
+	if diff := cmp.Diff(map[string]int{}, b.take()); diff != "" {
+		t.Errorf("requests (-want +got):\n%s\n%s", diff, c.picture())
 	}
 }
 
@@ -271,21 +251,43 @@ func TestAnOrphaningDeletionGrantsNothing(t *testing.T) {
 	}
 }
 
-// The garbage collector deletes the pods of a QWorker that is deleted in the foreground; there is none here. Until
-// it has, workers are granted leave as ever, and nothing new is made for those that it has deleted.
+// The garbage collector deletes the pods and revisions of a QWorker that is deleted in the foreground at once; there is
+// none here. Until it has, workers are granted leave as ever. Those that it has deleted have their grace period, nothing
+// is made in their stead, and what they could not finish is back before the QWorker goes.
 func TestAForegroundDeletionMakesNoReplacements(t *testing.T) {
 	t.Parallel()
 	c := newCluster(t)
 	q := makeQWorker("w").replicas(2, 5)
 	c.settled(q, 2)
+	node := c.node("n") // a pod on a node stays until its kubelet has seen it end
+	for _, p := range c.pods("w") {
+		c.bind(p, node)
+	}
+	c.push(q.queueName(), 1)
+	c.hold(q.queueName(), c.pods("w")[0].Name)
 	if err := c.Delete(t.Context(), q.QWorker, client.PropagationPolicy(metav1.DeletePropagationForeground)); err != nil {
 		t.Fatal(err)
 	}
 	with, _ := c.awaitGrants("w", 2)
+	if err := c.DeleteAllOf(t.Context(), &appsv1.ControllerRevision{}, client.InNamespace(c.namespace)); err != nil {
+		t.Fatal(err)
+	}
 	for _, p := range with {
-		if err := c.Delete(t.Context(), &p, client.GracePeriodSeconds(0)); err != nil {
+		if err := c.Delete(t.Context(), &p); err != nil {
 			t.Fatal(err)
 		}
+	}
+	c.eventually("two workers that end", func() string {
+		if st := c.status("w"); st.TerminatingReplicas != 2 {
+			return fmt.Sprintf("there are %d", st.TerminatingReplicas)
+		}
+		return ""
+	})
+	for _, p := range c.pods("w") {
+		if grace := p.DeletionGracePeriodSeconds; grace == nil || *grace != 600 {
+			t.Errorf("pod %s has a grace period of %v, want 10 minutes", p.Name, grace)
+		}
+		c.lose(p)
 	}
 	c.eventually("the operator's finalizer is gone", func() string {
 		var w v1alpha1.QWorker
@@ -297,6 +299,7 @@ func TestAForegroundDeletionMakesNoReplacements(t *testing.T) {
 		}
 		return ""
 	})
+	c.awaitLength(q.queueName(), 1)
 	if n := len(c.pods("w")); n != 0 {
 		t.Errorf("there are %d pods, want none", n)
 	}

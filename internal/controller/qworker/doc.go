@@ -13,6 +13,7 @@
 //	rightsizing*.go  from what the workers use to their size, and how that is told
 //	finalize.go     the last steps of a QWorker that is deleted
 //	status.go       the counts; conditions.go and progressing.go the conditions; report.go the events
+//	ahead.go        times by a node's clock that is ahead
 //	memory.go       what is remembered between two reconciliations, and why it may be lost
 //
 // It decides nothing that a test without a cluster would want to see decided: that is the planner's.

@@ -21,7 +21,9 @@ func (s *scope) hold(ctx context.Context) error {
 	if s.deleting() || controllerutil.ContainsFinalizer(s.qw, Finalizer) {
 		return nil
 	}
-	return s.setFinalizers(ctx, append(slices.Clone(s.qw.Finalizers), Finalizer))
+	return s.attempt(finalizerWrite, func() error {
+		return s.setFinalizers(ctx, append(slices.Clone(s.qw.Finalizers), Finalizer))
+	})
 }
 
 // letGoAtOnce reports whether the deletion leaves the pods alone: the user asked for it to orphan them, or
@@ -36,11 +38,11 @@ func (s *scope) letGoAtOnce() bool {
 func (s *scope) finish(ctx context.Context) error {
 	pods, err := s.fleets.Observe(ctx, s.qw)
 	if err != nil {
-		return err
+		return unread{err}
 	}
 	s.pods, s.states = pods, s.statesOf(pods)
 	if err := s.readNodes(ctx); err != nil {
-		return err
+		return unread{err}
 	}
 	began := len(s.memory.seen) // pods that have vanished since are lost, and looked after in the next round
 	for _, p := range s.states {

@@ -33,6 +33,8 @@ type memory struct {
 
 	// grants has since when this process knows of each grant, by pod.
 	grants map[string]knownGrant
+	// ahead has the times that pods claim of themselves and that had yet to come when they were seen, and when that was.
+	ahead map[claim]time.Time
 	// seen has the pods of the last observation, by name, with the revision they were made of.
 	seen map[string]string
 	// settled has the pods that have ended and whose tasks were given back.
@@ -46,12 +48,16 @@ type memory struct {
 	departure time.Time
 	// refusals has the revisions of which the API server refused a pod.
 	refusals map[string]refusal
+	// setbacks has the writes of the QWorker itself that have failed, and when they are tried again.
+	setbacks map[write]retry
 	// busyHolders has the pods with a grant that were at a task, and when they were last seen at it.
 	busyHolders map[string]time.Time
 	// declined is true where the ScalerConfig, as it was last seen, says that tasks are not ours to give back.
 	declined bool
 	// searched has the places in which the processing lists of pods that this process never saw were looked for.
 	searched map[place]bool
+	// searchFrom is when tasks were last not ours to give back: what was found before is not all. Zero for never.
+	searchFrom time.Time
 	// watches has the keys under which the backlog watches queues for this QWorker.
 	watches map[string]bool
 	// sizes is what right-sizing knows, nil where it is not asked for.
@@ -125,6 +131,7 @@ func newMemory(uid types.UID) *memory {
 		searched: map[place]bool{},
 
 		refusals: map[string]refusal{},
+		setbacks: map[write]retry{},
 	}
 }
 

@@ -20,14 +20,7 @@ func TestABrokerThatBecomesReadOnlyIsSaidToBe(t *testing.T) {
 
 	c.do("REPLICAOF", "127.0.0.1", "1")
 	c.awaitCondition("fleet", v1alpha1.ConditionBrokerReachable, metav1.ConditionFalse, "ReadOnly")
-	c.eventually("an event", func() string {
-		for _, e := range c.events() {
-			if e.Reason == "ReadOnly" {
-				return ""
-			}
-		}
-		return "there is none"
-	})
+	c.awaitEvent("ReadOnly")
 	if with, without := granted(c.pods("fleet")); len(with) != 0 || len(without) != 2 {
 		t.Errorf("%d workers hold grants and %d do not, want 0 and 2", len(with), len(without))
 	}

@@ -28,6 +28,7 @@ func (s *scope) giveBack(ctx context.Context) {
 		clear(s.memory.lost)
 		clear(s.memory.retries)
 		clear(s.memory.searched)
+		s.memory.searchFrom = s.now
 		return
 	}
 	if !s.reclaims() || (s.config == nil && !s.deleting()) { // one that is away for a moment may come back changed

@@ -13,6 +13,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/quickube/qscaler/api/v1alpha1"
+	"github.com/quickube/qscaler/internal/operator"
 	"github.com/quickube/qscaler/worker/contract"
 	"github.com/quickube/qscaler/worker/redislist"
 )
@@ -155,6 +156,83 @@ func TestPodsDoNotPileUpWhereTheBrokerRefuses(t *testing.T) {
 	c.do("ACL", "SETUSER", "default", "+eval")
 	c.awaitLength(q.queueName(), 1)
 	c.awaitCondition("w", v1alpha1.ConditionReady, metav1.ConditionTrue, "Ready")
+}
+
+// setReclaim says whether the tasks of dead workers are the operator's to give back.
+func (c *cluster) setReclaim(value bool) {
+	c.Helper()
+	patch := fmt.Appendf(nil, `{"spec":{"config":{"reclaim":%t}}}`, value)
+	if err := c.Patch(c.Context(), c.configOf("config"), client.RawPatch(types.MergePatchType, patch)); err != nil {
+		c.Fatal(err)
+	}
+}
+
+// What the operator was told not to look after is looked for when it is told to look after it again.
+func TestWhatDiedWhileNothingWasToBeReclaimedIsFound(t *testing.T) {
+	t.Parallel()
+	c := newCluster(t)
+	q := makeQWorker("w").replicas(1, 1)
+	first := c.busy(q)
+	c.do("ACL", "SETUSER", "default", "-eval", "-evalsha")
+	c.lose(first)
+	second := c.awaitSuccessor(first)
+	c.run(second)
+	c.awaitCondition("w", v1alpha1.ConditionReady, metav1.ConditionFalse, "ReclaimFailed")
+
+	c.setReclaim(false)
+	c.awaitCondition("w", v1alpha1.ConditionReady, metav1.ConditionTrue, "Ready")
+	c.do("ACL", "SETUSER", "default", "+eval", "+evalsha")
+	c.push(q.queueName(), 1)
+	c.hold(q.queueName(), second.Name)
+	c.lose(second)
+	c.awaitSuccessor(second)
+	c.awaitLength(q.queueName(), 0)
+
+	c.setReclaim(true)
+	c.awaitLength(q.queueName(), 2)
+}
+
+// awaitSuccessor waits for the pod that takes another one's place.
+func (c *cluster) awaitSuccessor(p corev1.Pod) (successor corev1.Pod) {
+	c.Helper()
+	c.eventually("a pod in place of "+p.Name, func() string {
+		pods := c.pods(p.Labels[contract.LabelQWorker])
+		if len(pods) != 1 || pods[0].Name == p.Name {
+			return fmt.Sprintf("there are %d", len(pods))
+		}
+		successor = pods[0]
+		return ""
+	})
+	return successor
+}
+
+// A broker's user that may not look for the lists of dead workers leaves them there: somebody must know.
+func TestThatNobodyCanLookForWhatDiedUnseenIsSaid(t *testing.T) {
+	t.Parallel()
+	c := newAdjustedCluster(t, func(o *operator.Options) { o.SafetyInterval = 200 * time.Millisecond })
+	c.do("ACL", "SETUSER", "default", "-scan")
+	q := makeQWorker("w").replicas(1, 1)
+	c.create(c.scalerConfig("config"), q)
+	c.run(c.awaitPods("w", 1)...)
+	condition := c.awaitCondition("w", v1alpha1.ConditionReady, metav1.ConditionFalse, "ReclaimFailed")
+	if !strings.Contains(condition.Message, "cannot be looked for") || !strings.Contains(condition.Message, "NOPERM") {
+		t.Errorf("the message is %q, want the broker's words in it", condition.Message)
+	}
+	c.awaitEvent("ReclaimFailed")
+	c.do("ACL", "SETUSER", "default", "+scan")
+	c.awaitCondition("w", v1alpha1.ConditionReady, metav1.ConditionTrue, "Ready")
+}
+
+func (c *cluster) awaitEvent(reason string) {
+	c.Helper()
+	c.eventually("the event "+reason, func() string {
+		for _, e := range c.events() {
+			if e.Reason == reason {
+				return ""
+			}
+		}
+		return "there is none"
+	})
 }
 
 // Pods of a former queue that die while no operator watches held tasks too, even where the history has no room for

@@ -110,9 +110,10 @@ const (
 	// parallelReconciles is how many QWorkers are reconciled at once. Their time goes into waiting for the
 	// API server.
 	parallelReconciles = 16
-	// retryBase and retryMax bound the back-off after a failed reconciliation.
+	// retryBase and retryMax bound the back-off after a failed reconciliation. It is short: what mostly fails is the
+	// API server as a whole, and once that is back every fleet is to go on at once.
 	retryBase = 100 * time.Millisecond
-	retryMax  = time.Minute
+	retryMax  = 5 * time.Second
 )
 
 // SetupWithManager registers the reconciler, what wakes it, and the indexes that it reads by.

@@ -5,13 +5,10 @@ import (
 	"slices"
 	"time"
 
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+
 	"github.com/quickube/qscaler/internal/fleet"
 	"github.com/quickube/qscaler/internal/planner"
-)
-
-const (
-	refusedRetryBase = 100 * time.Millisecond
-	refusedRetryMax  = time.Minute
 )
 
 // refusal is why the last pod of a revision could not be created, and when the next is tried. A refusal holds
@@ -20,6 +17,30 @@ const (
 type refusal struct {
 	retry
 	err error
+}
+
+// write is one of those that concern the QWorker itself.
+type write string
+
+const (
+	finalizerWrite write = "finalizers"
+	statusWrite    write = "status"
+)
+
+// attempt makes a write, unless it has failed and its time has not come: it then fails as it did.
+func (s *scope) attempt(w write, act func() error) error {
+	last := s.memory.setbacks[w]
+	if s.clock.Now().Before(last.at) {
+		return last.err
+	}
+	err := act()
+	if err == nil || apierrors.IsConflict(err) {
+		delete(s.memory.setbacks, w)
+		return err
+	}
+	delay := fleet.NextPause(last.delay, err)
+	s.memory.setbacks[w] = retry{delay: delay, at: s.clock.Now().Add(delay), err: err}
+	return err
 }
 
 // noteCreations remembers which revisions the API server refuses pods of, and forgets it with the first that
@@ -32,7 +53,7 @@ func (s *scope) noteCreations(err error) error {
 	}
 	refused, rest := fleet.SplitCreateErrors(err)
 	for hash, why := range refused {
-		delay := min(max(2*s.memory.refusals[hash].delay, refusedRetryBase), refusedRetryMax)
+		delay := fleet.NextPause(s.memory.refusals[hash].delay, why)
 		at := s.clock.Now().Add(delay)
 		s.memory.refusals[hash] = refusal{retry{delay: delay, at: at}, why}
 		s.wakeAt(at)

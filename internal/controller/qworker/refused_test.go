@@ -5,6 +5,8 @@ import (
 	"testing"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	clocktesting "k8s.io/utils/clock/testing"
 
 	"github.com/quickube/qscaler/internal/fleet"
@@ -17,22 +19,26 @@ func TestRefusalsBackOff(t *testing.T) {
 	clk := clocktesting.NewFakeClock(time.Now())
 	s := &scope{Reconciler: &Reconciler{clock: clk}, memory: newMemory("uid"), now: clk.Now()}
 	other := errors.New("patching a pod failed")
-	refuse := func() time.Duration {
-		if rest := s.noteCreations(errors.Join(&fleet.CreateError{Revision: "r2"}, other)); !errors.Is(rest, other) || errors.As(rest, new(*fleet.CreateError)) {
+	refusal := fleet.NewCreateError("r2", "p", apierrors.NewForbidden(corev1.Resource("pods"), "p", errors.New("no")))
+	fail := func(why error) time.Duration {
+		if rest := s.noteCreations(errors.Join(why, other)); !errors.Is(rest, other) || errors.As(rest, new(*fleet.CreateError)) {
 			t.Errorf("the rest is %v, want %v alone", rest, other)
 		}
 		return s.refusedUntil()["r2"].Sub(clk.Now())
 	}
 	for _, want := range []time.Duration{100 * time.Millisecond, 200 * time.Millisecond, 400 * time.Millisecond} {
-		if got := refuse(); got != want {
+		if got := fail(refusal); got != want {
 			t.Errorf("the next try is in %s, want %s", got, want)
 		}
 	}
 	for range 20 {
-		refuse()
+		fail(refusal)
 	}
-	if got := refuse(); got != time.Minute {
+	if got := fail(refusal); got != time.Minute {
 		t.Errorf("the next try is in %s, want the longest, 1m", got)
+	}
+	if got := fail(fleet.NewCreateError("r2", "p", apierrors.NewServiceUnavailable("away"))); got != 5*time.Second {
+		t.Errorf("the next try is in %s, want 5s: nobody has to do anything for the API server to be back", got)
 	}
 	if until, held := s.refusedUntil()["r1"]; held {
 		t.Errorf("r1 is held back until %s for a refusal of r2", until)

@@ -3,6 +3,7 @@ package qworker
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/go-logr/logr"
@@ -67,7 +68,7 @@ func isBad(c *metav1.Condition) bool {
 	case v1alpha1.ConditionDraining:
 		return c.Reason == reasonNotHonoured
 	case v1alpha1.ConditionReady:
-		return c.Reason == reasonWriteFailed || c.Reason == reasonBackOff || c.Reason == reasonWorkersNotReady
+		return slices.Contains([]string{reasonReadFailed, reasonWriteFailed, reasonBackOff, reasonWorkersNotReady, reasonReclaimFailed}, c.Reason)
 	default:
 		return c.Status == metav1.ConditionFalse
 	}

@@ -292,14 +292,21 @@ func TestHistoryIsKeptWithinItsLimit(t *testing.T) {
 }
 
 // setQuota limits the namespace's pods. Nobody counts them here but the admission of the API server.
-func (c *cluster) setQuota(used, hard string) {
+func (c *cluster) setQuota(used, hard string, scopes ...corev1.ResourceQuotaScope) *corev1.ResourceQuota {
 	c.Helper()
 	quota := &corev1.ResourceQuota{
 		ObjectMeta: metav1.ObjectMeta{Name: "quota"},
-		Spec:       corev1.ResourceQuotaSpec{Hard: corev1.ResourceList{"pods": resource.MustParse(hard)}},
+		Spec:       corev1.ResourceQuotaSpec{Hard: corev1.ResourceList{corev1.ResourcePods: resource.MustParse(hard)}, Scopes: scopes},
 	}
 	c.create(quota)
-	quota.Status = corev1.ResourceQuotaStatus{Hard: quota.Spec.Hard, Used: corev1.ResourceList{"pods": resource.MustParse(used)}}
+	c.countQuota(quota, used)
+	return quota
+}
+
+// countQuota says how much of a quota is used, as its controller would.
+func (c *cluster) countQuota(quota *corev1.ResourceQuota, used string) {
+	c.Helper()
+	quota.Status = corev1.ResourceQuotaStatus{Hard: quota.Spec.Hard, Used: corev1.ResourceList{corev1.ResourcePods: resource.MustParse(used)}}
 	if err := c.Status().Update(c.Context(), quota); err != nil {
 		c.Fatal(err)
 	}
@@ -324,12 +331,8 @@ func TestARefusedCanaryIsTheRolloutsTrouble(t *testing.T) {
 	c := newCluster(t)
 	q := makeQWorker("w").replicas(2, 5)
 	c.settled(q, 2)
-	patch := []byte(`{"metadata":{"labels":{"pod-security.kubernetes.io/enforce":"baseline"}}}`)
-	namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: c.namespace}}
-	if err := c.Patch(t.Context(), namespace, client.RawPatch("application/merge-patch+json", patch)); err != nil {
-		t.Fatal(err)
-	}
-	patch = []byte(`{"spec":{"podSpec":{"hostNetwork":true}}}`)
+	c.setPodSecurity("baseline")
+	patch := []byte(`{"spec":{"podSpec":{"hostNetwork":true}}}`)
 	if err := c.Patch(t.Context(), q.QWorker, client.RawPatch("application/merge-patch+json", patch)); err != nil {
 		t.Fatal(err)
 	}

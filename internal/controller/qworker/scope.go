@@ -57,6 +57,8 @@ type scope struct {
 	returned int64
 	// searches has how those stand that are not over.
 	searches []search
+	// searchErr says why such a search fails again and again.
+	searchErr error
 	// reclaimErr says why the tasks of a pod that is no more could not be given back.
 	reclaimErr error
 
@@ -74,13 +76,18 @@ func (s *scope) name() types.NamespacedName { return client.ObjectKeyFromObject(
 
 func (s *scope) deleting() bool { return s.qw.DeletionTimestamp != nil }
 
+// unread is why what is could not be read.
+type unread struct{ error }
+
+func (e unread) Unwrap() error { return e.error }
+
 // reconcile walks the steps from what is to what shall be.
 func (s *scope) reconcile(ctx context.Context) error {
 	if s.deleting() && s.letGoAtOnce() {
 		return s.release(ctx)
 	}
 	if err := s.observe(ctx); err != nil {
-		return err
+		return unread{err}
 	}
 	if err := s.settleRevisions(ctx); err != nil {
 		return err
@@ -193,6 +200,7 @@ func (s *scope) statesOf(pods []*corev1.Pod) []planner.Pod {
 		states[i].Signalled = s.signalled(states[i].Revision)
 		states[i].MaxTaskDuration = s.maxTaskDuration(states[i].Revision)
 	}
+	s.memory.setBack(states, s.now)
 	s.memory.noteGrants(states, s.now)
 	return states
 }

@@ -50,7 +50,10 @@ func (s *scope) writeStatus(ctx context.Context, failure error) error {
 		return fmt.Errorf("encoding the status, %w", err)
 	}
 	updated := &v1alpha1.QWorker{ObjectMeta: metav1.ObjectMeta{Namespace: s.qw.Namespace, Name: s.qw.Name}}
-	if err := s.client.Status().Patch(ctx, updated, client.RawPatch(types.MergePatchType, patch)); err != nil {
+	err = s.attempt(statusWrite, func() error {
+		return s.client.Status().Patch(ctx, updated, client.RawPatch(types.MergePatchType, patch))
+	})
+	if err != nil {
 		if client.IgnoreNotFound(err) == nil {
 			return nil
 		}
@@ -80,7 +83,7 @@ func (s *scope) fillStatus(failure error) {
 	if !s.sized {
 		// Nothing was seen, so there is nothing new to say but why. A worker that goes by the figures must
 		// not leave because a list request failed.
-		s.setCondition(is(v1alpha1.ConditionReady, false, reasonWriteFailed, failure.Error()))
+		s.setCondition(failed(failure))
 		return
 	}
 	st.DesiredReplicas = int32(s.size.desired)

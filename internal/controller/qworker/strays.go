@@ -1,6 +1,7 @@
 package qworker
 
 import (
+	"cmp"
 	"slices"
 	"time"
 
@@ -51,7 +52,8 @@ func (s *scope) unsearched() []*revision.Revision {
 // ago is not to be asked for until its revision is forgotten.
 const formerPatience = 10 * time.Minute
 
-// findStrays looks, once in the life of this process, for the lists of pods that it never saw.
+// findStrays looks for the lists of pods that this process never saw, once in its life, and anew when tasks are ours to
+// give back again after they were not.
 func (s *scope) findStrays() {
 	for _, r := range s.unsearched() {
 		former := s.keyOf(r.Hash) != s.mainKey()
@@ -67,9 +69,11 @@ func (s *scope) findStrays() {
 			s.searches = append(s.searches, search{former: former, err: reading.Err})
 			continue
 		}
-		pods, known, err := s.backlog.Strays(s.keyOf(r.Hash), revision.NamePrefix(s.qw))
+		ours := func(pod string) bool { return revision.IsPodName(s.qw, pod) }
+		pods, known, err := s.backlog.Strays(s.keyOf(r.Hash), ours, s.memory.searchFrom)
 		if !known {
 			s.searches = append(s.searches, search{former: former, err: err})
+			s.searchErr = cmp.Or(s.searchErr, err)
 			continue
 		}
 		s.memory.searched[placeOf(r)] = true

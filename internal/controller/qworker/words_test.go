@@ -50,7 +50,7 @@ func TestDeletingNamesLostPods(t *testing.T) {
 	s := holding(0, time.Time{})
 	s.pods[0].Spec.NodeName, s.states[0].Lost = "n1", true
 	for _, words := range []string{"pod w on node n1", "kubectl delete pod NAME --force"} {
-		if got := s.deletingMessage(); !strings.Contains(got, words) {
+		if got := s.deletingMessage(nil); !strings.Contains(got, words) {
 			t.Errorf("the message has not %q: %s", words, got)
 		}
 	}

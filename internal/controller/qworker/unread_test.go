@@ -1,0 +1,37 @@
+package qworker
+
+import (
+	"context"
+	"errors"
+	"testing"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/client/fake"
+	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
+
+	"github.com/quickube/qscaler/api/v1alpha1"
+)
+
+// What cannot be read is not what was refused: who looks for a refused write would look in vain.
+func TestAFailedReadIsCalledOne(t *testing.T) {
+	away := interceptor.NewClient(fake.NewClientBuilder().Build(), interceptor.Funcs{
+		Get: func(context.Context, client.WithWatch, client.ObjectKey, client.Object, ...client.GetOption) error {
+			return apierrors.NewServiceUnavailable("away")
+		},
+	})
+	s := &scope{Reconciler: &Reconciler{client: away}, qw: &v1alpha1.QWorker{}, memory: newMemory("uid")}
+	s.useNewestStatus()
+	failure := s.reconcile(t.Context())
+	s.fillStatus(failure)
+	if c := meta.FindStatusCondition(s.status.Conditions, v1alpha1.ConditionReady); c == nil || c.Reason != reasonReadFailed {
+		t.Errorf("after %v Ready is %+v, want %s", failure, c, reasonReadFailed)
+	}
+	if !apierrors.IsServiceUnavailable(failure) {
+		t.Errorf("the API server's error is not to be seen any more in %#v", failure)
+	}
+	if c := failed(errors.New("patching pod p, no")); c.Reason != reasonWriteFailed {
+		t.Errorf("after a failed write Ready is %s, want %s", c.Reason, reasonWriteFailed)
+	}
+}

@@ -1,0 +1,91 @@
+package fleet
+
+import (
+	"errors"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	clocktesting "k8s.io/utils/clock/testing"
+
+	"github.com/quickube/qscaler/internal/planner"
+)
+
+// What a person must put right is tried for as long as that takes; an outage is not to be paid for when it is over.
+func TestThePauseAfterAFailure(t *testing.T) {
+	pods := corev1.Resource("pods")
+	cases := map[string]struct {
+		err     error
+		longest time.Duration
+	}{
+		"a quota":                {apierrors.NewForbidden(pods, "p", errors.New("exceeded quota: q")), time.Minute},
+		"an invalid pod":         {apierrors.NewInvalid(corev1.SchemeGroupVersion.WithKind("Pod").GroupKind(), "p", nil), time.Minute},
+		"a webhook that denies":  {&apierrors.StatusError{ErrStatus: metav1.Status{Code: 418, Message: `admission webhook "a.b" denied the request: no`}}, time.Minute},
+		"a webhook that is away": {apierrors.NewInternalError(errors.New(`failed calling webhook "a.b"`)), 5 * time.Second},
+		"an overload":            {apierrors.NewTooManyRequests("slow down", 1), 5 * time.Second},
+		"a time-out":             {apierrors.NewServerTimeout(pods, "create", 1), 5 * time.Second},
+		"nobody listens":         {errors.New("connect: connection refused"), 5 * time.Second},
+	}
+	for name, c := range cases {
+		t.Run(name, func(t *testing.T) {
+			err := fmt.Errorf("patching pod p, %w", c.err)
+			first := NextPause(0, err)
+			last := first
+			for range 20 {
+				last = NextPause(last, err)
+			}
+			if first != 100*time.Millisecond || last != c.longest {
+				t.Errorf("pauses from %s to %s, want 100ms to %s", first, last, c.longest)
+			}
+		})
+	}
+}
+
+func TestAChangeThatFailsIsTriedEverLessOften(t *testing.T) {
+	clk := clocktesting.NewFakeClock(time.Now())
+	p := newPatience(clk)
+	leave := change{pod: "a", kind: planner.GrantLeave}
+	refusal := apierrors.NewForbidden(corev1.Resource("pods"), "a", errors.New("no"))
+	var calls []time.Duration
+	began := clk.Now()
+	attempt := func(c change, err error) error {
+		return p.attempt("uid", c, func() error {
+			calls = append(calls, clk.Since(began))
+			return err
+		})
+	}
+	for range 20 { // woken every 50 ms
+		if err := attempt(leave, refusal); !errors.Is(err, refusal) {
+			t.Fatalf("it failed with %v, want %v each time, tried or not", err, refusal)
+		}
+		clk.Step(50 * time.Millisecond)
+	}
+	ms := func(n int) time.Duration { return time.Duration(n) * time.Millisecond }
+	if diff := cmp.Diff([]time.Duration{0, ms(100), ms(300), ms(700)}, calls); diff != "" {
+		t.Errorf("it was tried at (-want +got):\n%s", diff)
+	}
+
+	// Neither another pod waits for that, nor anything else with this one; one that has changed begins anew.
+	calls = nil
+	for _, c := range []change{{pod: "b", kind: planner.GrantLeave}, {pod: "a", kind: planner.Remove}} {
+		if err := attempt(c, nil); err != nil {
+			t.Errorf("%v failed: %v", c, err)
+		}
+	}
+	clk.Step(time.Second)
+	_ = attempt(leave, errStale)
+	_ = attempt(leave, nil)
+	if len(calls) != 4 {
+		t.Errorf("%d changes were tried, want 4", len(calls))
+	}
+
+	_ = attempt(leave, refusal)
+	p.forget("uid", nil)
+	if len(p.owners) > 0 {
+		t.Errorf("of pods that are gone is remembered: %v", p.owners)
+	}
+}
