@@ -20,7 +20,7 @@ func (r *run) attempt(t *held) {
 		return
 	}
 	// Not under the context of all tasks: to be known to it costs a task more than all else. See hands.end.
-	ctx, cancel := context.WithCancelCause(r.base)
+	ctx, cancel := context.WithCancelCause(withTask(r.base, task))
 	defer cancel(nil)
 	if !r.hands.begin(t, cancel) {
 		r.hands.drop(t)
