@@ -97,6 +97,18 @@ func (h *hands) count() int {
 	return len(h.tasks)
 }
 
+// still is how many tasks are in hand, where none of them is settling.
+func (h *hands) still() (n int, ok bool) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for _, t := range h.tasks {
+		if t.settling {
+			return 0, false
+		}
+	}
+	return len(h.tasks), true
+}
+
 // snapshot has the tasks in hand that are worked on or wait for it.
 func (h *hands) snapshot() map[string]*held {
 	h.mu.Lock()

@@ -16,7 +16,8 @@ const (
 	promoteEvery = time.Second
 	// sweepEvery is how often the worker's own list is compared with what is in hand.
 	sweepEvery = 5 * time.Second
-	// sweepShare bounds what that costs: a hundredth of the time. The broker reads all payloads in the list for it.
+	// sweepShare bounds what that costs where the list's length does not tell: a hundredth of the time. The broker
+	// reads all payloads in the list for it.
 	sweepShare = 100
 )
 
@@ -33,7 +34,7 @@ type intake struct {
 	alone *held
 	// dry is true when the queue had fewer tasks than were asked for.
 	dry         bool
-	nextSweep   time.Time
+	nextSweep   time.Time // zero when an answer was lost
 	nextPromote time.Time
 }
 
@@ -281,6 +282,12 @@ func (r *run) sweep() error {
 			return err
 		}
 	}
+	if doubt := r.nextSweep.IsZero(); !doubt {
+		if same, err := r.unchanged(); err != nil || same {
+			r.nextSweep = time.Now().Add(sweepEvery)
+			return err
+		}
+	}
 	began, before := time.Now(), r.hands.snapshot()
 	listed := make(map[string]bool, len(before))
 	var orphans []store.Listed
@@ -306,6 +313,20 @@ func (r *run) sweep() error {
 	now := time.Now()
 	r.nextSweep = now.Add(max(sweepEvery, sweepShare*now.Sub(began)))
 	return nil
+}
+
+// unchanged reports whether the list is as long as it should be, in a moment in which nothing is settled. It has what is
+// in hand, then: the list is lost as a whole, and nobody's tasks come to it without an error.
+func (r *run) unchanged() (bool, error) {
+	before, still := r.hands.still()
+	if !still {
+		return false, nil
+	}
+	ctx, cancel := context.WithTimeout(r.tasks, operationTimeout)
+	defer cancel()
+	n, err := r.store.Length(ctx)
+	after, still := r.hands.still()
+	return still && n == before && n == after, err
 }
 
 func (r *run) held(before store.Page) (store.Page, error) {

@@ -66,7 +66,7 @@ const headSize = 512
 func Head(element string) string { return element[:min(len(element), headSize)] }
 
 // HeldScript lists the elements of the processing list, KEYS[1], by their heads, the oldest first, from the one
-// after the first ARGV[1], until they are ARGV[3] bytes. ARGV[2] is how long the list was when those first were
+// after the first ARGV[1], until they are ARGV[3] bytes; each counts as 4 KiB more, for it takes its time, too. ARGV[2] is how long the list was when those first were
 // listed: since each that has left it may have moved the others, it begins as many earlier, and leaves none out. It
 // answers how many are listed now, the list's length, how many of them are older than the first head, and the heads.
 const HeldScript = `local length = redis.call('LLEN', KEYS[1])
@@ -75,7 +75,7 @@ local next, bytes, answer = older, 0, {0, length, older}
 while next < length and bytes < tonumber(ARGV[3]) do
   next = next + 1
   local e = redis.call('LRANGE', KEYS[1], -next, -next)[1]
-  bytes = bytes + #e
+  bytes = bytes + #e + 4096
   answer[#answer + 1] = string.sub(e, 1, 512)
 end
 answer[1] = next

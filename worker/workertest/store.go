@@ -95,6 +95,12 @@ func first(items []store.Item) store.Item {
 	return items[0]
 }
 
+// Length implements store.Store.
+func (s *share) Length(context.Context) (n int, err error) {
+	err = s.locked(func() { n = len(s.lists[s.pod]) })
+	return n, err
+}
+
 // Held implements store.Store. There is one page.
 func (s *share) Held(context.Context, store.Page) (page store.Page, err error) {
 	err = s.locked(func() {

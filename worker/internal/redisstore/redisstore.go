@@ -88,6 +88,12 @@ func (s *Store) Take(ctx context.Context, wait time.Duration) (store.Item, bool,
 	return s.Adopt(ctx, store.Listed{Head: redislist.Head(element), Older: math.MaxInt32}) // it is the youngest
 }
 
+// Length implements store.Store.
+func (s *Store) Length(ctx context.Context) (int, error) {
+	n, err := s.client.Do(ctx, s.client.B().Llen().Key(s.processing).Build()).AsInt64()
+	return int(n), err
+}
+
 // Held implements store.Store.
 func (s *Store) Held(ctx context.Context, before store.Page) (page store.Page, err error) {
 	answer, err := held.Exec(ctx, s.client, []string{s.processing},

@@ -45,6 +45,8 @@ type Store interface {
 	Reserve(ctx context.Context, n int, ahead bool) ([]Item, error)
 	// Take waits for a task, at most so long.
 	Take(ctx context.Context, wait time.Duration) (item Item, ok bool, err error)
+	// Length is how many tasks the worker's own list holds.
+	Length(ctx context.Context) (int, error)
 	// Held has what the worker's own list holds, a page at a time. The page before the first is the zero Page. While
 	// nothing is added to the list its pages leave out nothing that is still there; they may list it twice.
 	Held(ctx context.Context, before Page) (Page, error)
