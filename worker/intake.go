@@ -16,9 +16,6 @@ const (
 	promoteEvery = time.Second
 	// sweepEvery is how often the worker's own list is compared with what is in hand.
 	sweepEvery = 5 * time.Second
-	// sweepShare bounds what that costs where the list's length does not tell: a hundredth of the time. The broker
-	// reads all payloads in the list for it.
-	sweepShare = 100
 )
 
 // intake is what takeTasks keeps in mind.
@@ -282,13 +279,13 @@ func (r *run) sweep() error {
 			return err
 		}
 	}
-	if doubt := r.nextSweep.IsZero(); !doubt {
+	if doubt := r.nextSweep.IsZero(); !doubt { // or the broker would read all payloads in the list each time
 		if same, err := r.unchanged(); err != nil || same {
 			r.nextSweep = time.Now().Add(sweepEvery)
 			return err
 		}
 	}
-	began, before := time.Now(), r.hands.snapshot()
+	before := r.hands.snapshot()
 	listed := make(map[string]bool, len(before))
 	var orphans []store.Listed
 	for page := (store.Page{}); ; {
@@ -310,8 +307,7 @@ func (r *run) sweep() error {
 	for _, t := range r.hands.lose(before, listed) {
 		r.options.log.Warn("a task's reservation is lost", "queue", r.queue, "id", t.ID)
 	}
-	now := time.Now()
-	r.nextSweep = now.Add(max(sweepEvery, sweepShare*now.Sub(began)))
+	r.nextSweep = time.Now().Add(sweepEvery)
 	return nil
 }
 
