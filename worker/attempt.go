@@ -67,6 +67,9 @@ func (r *run) end(t *held, task *Task, err error, took time.Duration) {
 
 // decide is what comes of an attempt.
 func (r *run) decide(t *held, task *Task, err error) settlement {
+	if err == nil {
+		return settlement{outcome: Done}
+	}
 	var (
 		permanent *permanentError
 		after     *retryAfterError
@@ -77,8 +80,6 @@ func (r *run) decide(t *held, task *Task, err error) settlement {
 			"panic", panicked.Value, "stack", string(panicked.Stack))
 	}
 	switch failures := t.Failed + t.Lost + 1; {
-	case err == nil:
-		return settlement{outcome: Done}
 	case errors.Is(err, ErrHandBack):
 		s := settlement{outcome: HandedBack}
 		if _, leaving := r.leave.why(); !leaving {

@@ -171,11 +171,14 @@ func (r *run) hand(t *held) {
 	select {
 	case r.begun <- t:
 	default:
-		go func() {
-			for ; t != nil; t = <-r.begun {
-				r.attempt(t)
-			}
-		}()
+		go r.attempts(t)
+	}
+}
+
+// attempts does a task and those that come after it, until there are no more to come.
+func (r *run) attempts(t *held) {
+	for ; t != nil; t = <-r.begun {
+		r.attempt(t)
 	}
 }
 
