@@ -282,7 +282,7 @@ func (r *run) sweep() error {
 			return err
 		}
 	}
-	if doubt := r.nextSweep.IsZero(); !doubt { // or the broker would read all payloads in the list each time
+	if !r.nextSweep.IsZero() { // no answer was lost: the broker need not read all payloads in the list
 		if same, err := r.unchanged(); err != nil || same {
 			r.nextSweep = time.Now().Add(sweepEvery)
 			return err

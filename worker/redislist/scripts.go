@@ -66,9 +66,10 @@ const headSize = 512
 func Head(element string) string { return element[:min(len(element), headSize)] }
 
 // HeldScript lists the elements of the processing list, KEYS[1], by their heads, the oldest first, from the one
-// after the first ARGV[1], until they are ARGV[3] bytes; each counts as 4 KiB more, for it takes its time, too. ARGV[2] is how long the list was when those first were
-// listed: since each that has left it may have moved the others, it begins as many earlier, and leaves none out. It
-// answers how many are listed now, the list's length, how many of them are older than the first head, and the heads.
+// after the first ARGV[1], until they are ARGV[3] bytes; each counts as 4 KiB more, for it takes its time, too. ARGV[2]
+// is how long the list was when those first were listed: since each that has left it may have moved the others, it
+// begins as many earlier, and leaves none out. It answers how many are listed now, the list's length, how many are
+// older than the first head, and the heads.
 const HeldScript = `local length = redis.call('LLEN', KEYS[1])
 local older = math.max(ARGV[1] - math.max(ARGV[2] - length, 0), 0)
 local next, bytes, answer = older, 0, {0, length, older}

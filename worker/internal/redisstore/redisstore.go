@@ -33,7 +33,7 @@ var (
 const promoteLimit = "200"
 
 // stepBytes bounds each step.
-var stepBytes = strconv.Itoa(store.StepBytes) //nolint:gochecknoglobals // as the scripts are
+var stepBytes = strconv.Itoa(store.StepBytes)
 
 // Store is the share that one worker has in a queue.
 type Store struct {
