@@ -193,12 +193,13 @@ return math.max(math.ceil(next[2] - now), 0)`
 // for ARGV[4] milliseconds where that is more than 0. Where ARGV[5] is not empty it is the task's identifier,
 // and KEYS[3] must not stand; it then does, for at most ARGV[6] milliseconds. ARGV[1] makes the member of the
 // sorted set unique. It answers 0 when the task is a duplicate.
-const EnqueueScript = `if ARGV[5] ~= '' and not redis.call('SET', KEYS[3], ARGV[5], 'NX', 'PX', ARGV[6]) then return 0 end
+const EnqueueScript = `if ARGV[5] ~= '' and redis.call('GET', KEYS[3]) then return 0 end
 local t = redis.call('TIME')
 local now = t[1] * 1000 + math.floor(t[2] / 1000)
 local element = ARGV[2] .. string.format('%d', now) .. ARGV[3]
 if tonumber(ARGV[4]) > 0 then redis.call('ZADD', KEYS[2], now + tonumber(ARGV[4]), ARGV[1] .. '|' .. element)
 else redis.call('LPUSH', KEYS[1], element) end
+if ARGV[5] ~= '' then redis.call('SET', KEYS[3], ARGV[5], 'PX', ARGV[6]) end
 return 1`
 
 // ReplayScript pushes the element ARGV[2] to the queue, KEYS[2], if the dead letter ARGV[1] was in KEYS[1], and
