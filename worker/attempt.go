@@ -20,7 +20,7 @@ func (r *run) attempt(t *held) {
 		return
 	}
 	// Not under the context of all tasks: to be known to it costs a task more than all else. See hands.end.
-	ctx, cancel := context.WithCancelCause(r.base)
+	ctx, cancel := context.WithCancelCause(withTask(r.base, task))
 	defer cancel(nil)
 	if !r.hands.begin(t, cancel) {
 		r.hands.drop(t)
@@ -67,6 +67,9 @@ func (r *run) end(t *held, task *Task, err error, took time.Duration) {
 
 // decide is what comes of an attempt.
 func (r *run) decide(t *held, task *Task, err error) settlement {
+	if err == nil {
+		return settlement{outcome: Done}
+	}
 	var (
 		permanent *permanentError
 		after     *retryAfterError
@@ -77,8 +80,6 @@ func (r *run) decide(t *held, task *Task, err error) settlement {
 			"panic", panicked.Value, "stack", string(panicked.Stack))
 	}
 	switch failures := t.Failed + t.Lost + 1; {
-	case err == nil:
-		return settlement{outcome: Done}
 	case errors.Is(err, ErrHandBack):
 		s := settlement{outcome: HandedBack}
 		if _, leaving := r.leave.why(); !leaving {

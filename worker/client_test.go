@@ -259,3 +259,22 @@ func TestTheLeastUser(t *testing.T) {
 		t.Errorf("%d tasks are left", n)
 	}
 }
+
+// A task that Redis refuses leaves no uniqueness behind: it can be enqueued again.
+func TestARefusedTaskIsNoDuplicate(t *testing.T) {
+	b := newBench(t)
+	b.do("ACL", "SETUSER", "limited", "on", ">secret", "~*", "+@all", "-lpush")
+	option := redistest.Option(b.server.Addr())
+	option.Username, option.Password = "limited", "secret"
+	limited, err := rueidis.NewClient(option)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer limited.Close()
+	for range 2 {
+		_, err := worker.NewClient(limited).Enqueue(t.Context(), queue, []byte("task"), worker.WithUnique("key", time.Hour))
+		if err == nil || errors.Is(err, worker.ErrDuplicate) {
+			t.Errorf("the error is %v, want that of Redis", err)
+		}
+	}
+}

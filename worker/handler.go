@@ -21,13 +21,13 @@ type Handler func(ctx context.Context, t *Task) error
 type Middleware func(Handler) Handler
 
 // JSON makes a handler of a function that takes the payload decoded from JSON. A payload that cannot be
-// decoded is a dead letter at once: it will not get better.
+// decoded is a dead letter at once: it will not get better. TaskFrom has the task's identifier, headers and attempt.
 func JSON[T any](handle func(ctx context.Context, payload T) error) Handler {
 	return func(ctx context.Context, t *Task) error {
 		var payload T
 		if err := json.Unmarshal(t.Payload, &payload); err != nil {
 			return Permanent(fmt.Errorf("decoding the payload, %w", err))
 		}
-		return handle(ctx, payload)
+		return handle(withTask(ctx, t), payload) // a test calls a handler with any context
 	}
 }

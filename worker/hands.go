@@ -2,16 +2,18 @@ package worker
 
 import (
 	"context"
+	"maps"
 	"sync"
 	"time"
 
 	"github.com/quickube/qscaler/worker/internal/store"
+	"github.com/quickube/qscaler/worker/redislist"
 )
 
 // hands has what the worker has in hand: every task that it has reserved and whose end Redis has not confirmed.
 type hands struct {
 	mu    sync.Mutex
-	tasks map[string]*held // by element
+	tasks map[string]*held // by the head of the element
 	// over is why no attempt may go on, nil while they may.
 	over error
 	// freed is signalled when there is less in hand.
@@ -31,6 +33,8 @@ type held struct {
 	lost bool
 }
 
+func (t *held) head() string { return redislist.Head(t.Element) }
+
 func newHands() *hands {
 	return &hands{tasks: map[string]*held{}, freed: make(chan struct{}, 1)}
 }
@@ -39,7 +43,7 @@ func (h *hands) take(item store.Item, since time.Time) *held {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	t := &held{Item: item, since: since}
-	h.tasks[item.Element] = t
+	h.tasks[t.head()] = t
 	return t
 }
 
@@ -58,9 +62,9 @@ func (h *hands) begin(t *held, cancel context.CancelCauseFunc) bool {
 func (h *hands) rename(t *held, item store.Item) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	delete(h.tasks, t.Element)
+	delete(h.tasks, t.head())
 	t.Item = item
-	h.tasks[t.Element] = t
+	h.tasks[t.head()] = t
 }
 
 func (h *hands) settle(t *held) {
@@ -72,7 +76,7 @@ func (h *hands) settle(t *held) {
 func (h *hands) drop(tasks ...*held) {
 	h.mu.Lock()
 	for _, t := range tasks {
-		delete(h.tasks, t.Element)
+		delete(h.tasks, t.head())
 	}
 	h.mu.Unlock()
 	select {
@@ -84,7 +88,7 @@ func (h *hands) drop(tasks ...*held) {
 func (h *hands) has(t *held) bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	return h.tasks[t.Element] == t
+	return h.tasks[t.head()] == t
 }
 
 func (h *hands) count() int {
@@ -93,15 +97,23 @@ func (h *hands) count() int {
 	return len(h.tasks)
 }
 
+// still is how many tasks are in hand, where none of them is settling.
+func (h *hands) still() (n int, ok bool) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for _, t := range h.tasks {
+		if t.settling {
+			return 0, false
+		}
+	}
+	return len(h.tasks), true
+}
+
 // snapshot has the tasks in hand that are worked on or wait for it.
 func (h *hands) snapshot() map[string]*held {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	tasks := make(map[string]*held, len(h.tasks))
-	for element, t := range h.tasks {
-		tasks[element] = t
-	}
-	return tasks
+	return maps.Clone(h.tasks)
 }
 
 // lose ends the attempts at the tasks that the worker's list does not hold any more, though they were in hand
@@ -109,8 +121,8 @@ func (h *hands) snapshot() map[string]*held {
 func (h *hands) lose(before map[string]*held, listed map[string]bool) (lost []*held) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	for element, t := range before {
-		if listed[element] || t.settling || h.tasks[element] != t {
+	for head, t := range before {
+		if listed[head] || t.settling || h.tasks[head] != t {
 			continue
 		}
 		t.lost = true

@@ -30,3 +30,27 @@ func TestNothingIsHoardedWhenTasksTurnLong(t *testing.T) {
 		t.Errorf("%d tasks are in hand after %s, though each takes %s", n, soon, each)
 	}
 }
+
+// What a process of the pod has left is not kept from others by the one that comes after it, beyond what it can begin.
+func TestWhatAKilledProcessLeftIsNotHoarded(t *testing.T) {
+	b := workertest.New(t)
+	const left = 5
+	begun, finish := make(chan struct{}, 2*left), make(chan struct{})
+	block := func(context.Context, *worker.Task) error {
+		begun <- struct{}{}
+		<-finish
+		return nil
+	}
+	b.Push(slices.Repeat([]string{"task"}, left)...)
+	killed := b.Start(block, worker.WithConcurrency(left))
+	for range left {
+		<-begun
+	}
+	killed.Kill()
+	b.Start(block)
+	<-begun
+	b.StartIn("pod-1", func(context.Context, *worker.Task) error { return nil })
+	b.AwaitDone(left - 1)
+	close(finish)
+	b.AwaitDone(left)
+}

@@ -22,16 +22,16 @@ const (
 type intake struct {
 	// ready has the tasks that are reserved and not begun.
 	ready []*held
-	// orphans are elements of the worker's own list that nobody has in hand: left by a process that was
+	// orphans are what the worker's own list holds and nobody has in hand: left by a process that was
 	// killed, or reserved by a command whose answer was lost.
-	orphans []string
+	orphans []store.Listed
 	// coming is where tasks come in that were asked for while others were ready; nil when none were.
 	coming chan reserved
 	// alone is the suspect that is under way with nothing else in hand; nil when there is none.
 	alone *held
 	// dry is true when the queue had fewer tasks than were asked for.
 	dry         bool
-	nextSweep   time.Time
+	nextSweep   time.Time // zero when an answer was lost
 	nextPromote time.Time
 }
 
@@ -72,7 +72,7 @@ func (r *run) takeTasks() error {
 			r.options.log.Warn("leaving, though the broker does not answer", "queue", r.queue, "reason", reason)
 			return nil
 		}
-		r.nextSweep = time.Time{}
+		r.nextSweep, r.dry = time.Time{}, false
 		select {
 		case <-time.After(retryPause):
 		case <-r.killed:
@@ -86,6 +86,8 @@ func (r *run) turn() error {
 	switch {
 	case now.After(r.nextSweep):
 		return r.sweep()
+	case len(r.orphans) > r.free():
+		return r.release(r.free())
 	case r.alone != nil:
 		return r.waitAlone()
 	case len(r.ready) > 0:
@@ -169,11 +171,14 @@ func (r *run) hand(t *held) {
 	select {
 	case r.begun <- t:
 	default:
-		go func() {
-			for ; t != nil; t = <-r.begun {
-				r.attempt(t)
-			}
-		}()
+		go r.attempts(t)
+	}
+}
+
+// attempts does a task and those that come after it, until there are no more to come.
+func (r *run) attempts(t *held) {
+	for ; t != nil; t = <-r.begun {
+		r.attempt(t)
 	}
 }
 
@@ -203,7 +208,7 @@ func (r *run) receive() error {
 
 // takeMany reserves a task for each free hand, and some more while tasks are short.
 func (r *run) takeMany() error {
-	free := cap(r.slots) - len(r.slots)
+	free := r.free()
 	n := free + r.pace.ahead(cap(r.slots))
 	ctx, cancel := context.WithTimeout(r.tasks, operationTimeout)
 	defer cancel()
@@ -277,21 +282,31 @@ func (r *run) sweep() error {
 			return err
 		}
 	}
-	before := r.hands.snapshot()
-	ctx, cancel := context.WithTimeout(r.tasks, operationTimeout)
-	defer cancel()
-	elements, err := r.store.Held(ctx)
-	if err != nil {
-		return err
-	}
-	listed := make(map[string]bool, len(elements))
-	r.orphans = nil
-	for _, element := range elements {
-		listed[element] = true
-		if before[element] == nil {
-			r.orphans = append(r.orphans, element)
+	if !r.nextSweep.IsZero() { // no answer was lost: the broker need not read all payloads in the list
+		if same, err := r.unchanged(); err != nil || same {
+			r.nextSweep = time.Now().Add(sweepEvery)
+			return err
 		}
 	}
+	before := r.hands.snapshot()
+	listed := make(map[string]bool, len(before))
+	var orphans []store.Listed
+	for page := (store.Page{}); ; {
+		var err error
+		if page, err = r.held(page); err != nil {
+			return err
+		}
+		for _, l := range page.Listed {
+			if before[l.Head] == nil && !listed[l.Head] {
+				orphans = append(orphans, l)
+			}
+			listed[l.Head] = true
+		}
+		if page.Next >= page.Length {
+			break
+		}
+	}
+	r.orphans = orphans
 	for _, t := range r.hands.lose(before, listed) {
 		r.options.log.Warn("a task's reservation is lost", "queue", r.queue, "id", t.ID)
 	}
@@ -299,16 +314,35 @@ func (r *run) sweep() error {
 	return nil
 }
 
+// unchanged reports whether the list is as long as it should be, in a moment in which nothing is settled. It has what is
+// in hand, then: the list is lost as a whole, and nobody's tasks come to it without an error.
+func (r *run) unchanged() (bool, error) {
+	before, still := r.hands.still()
+	if !still {
+		return false, nil
+	}
+	ctx, cancel := context.WithTimeout(r.tasks, operationTimeout)
+	defer cancel()
+	n, err := r.store.Length(ctx)
+	after, still := r.hands.still()
+	return still && n == before && n == after, err
+}
+
+func (r *run) held(before store.Page) (store.Page, error) {
+	ctx, cancel := context.WithTimeout(r.tasks, operationTimeout)
+	defer cancel()
+	return r.store.Held(ctx, before)
+}
+
 // giveBack returns the youngest of those that are reserved and not begun.
 func (r *run) giveBack(tasks ...*held) error {
-	if len(tasks) == 0 {
-		return nil
-	}
 	items := make([]store.Item, len(tasks))
 	for i, t := range slices.Backward(tasks) { // the youngest first: the oldest is the head of the queue again
 		items[len(items)-1-i] = t.Item
 	}
-	if err := r.giveBackAll(items); err != nil {
+	ctx, cancel := context.WithTimeout(r.tasks, operationTimeout)
+	defer cancel()
+	if _, err := r.store.Return(ctx, items...); err != nil {
 		return err
 	}
 	r.hands.drop(tasks...)
@@ -316,39 +350,45 @@ func (r *run) giveBack(tasks ...*held) error {
 	return nil
 }
 
-func (r *run) giveBackAll(items []store.Item) error {
+// free is how many attempts may begin.
+func (r *run) free() int {
+	if r.alone != nil {
+		return 0
+	}
+	return cap(r.slots) - len(r.slots)
+}
+
+// release gives the youngest orphans back, all but so many: somebody else may be idle.
+func (r *run) release(keep int) error {
+	const most = 100 // at once: the broker has to look for each
 	ctx, cancel := context.WithTimeout(r.tasks, operationTimeout)
 	defer cancel()
-	_, err := r.store.Return(ctx, items...)
-	return err
+	n, err := r.store.Release(ctx, r.orphans[max(keep, len(r.orphans)-most):]...)
+	if err != nil {
+		return err
+	}
+	r.orphans, r.dry = r.orphans[:len(r.orphans)-n], false
+	return nil
 }
 
 // depart is one step on the way out: give back what was not begun, wait for what was, and leave with an empty
 // list.
 func (r *run) depart() (left bool, err error) {
-	if r.coming != nil {
-		if err := r.receive(); err != nil {
-			return false, err
-		}
-	}
-	if err := r.giveBack(r.ready...); err != nil {
-		return false, err
-	}
-	if r.hands.count() > 0 {
-		r.awaitFreed(drainPoll)
+	switch {
+	case r.coming != nil:
+		return false, r.receive()
+	case len(r.ready) > 0:
+		return false, r.giveBack(r.ready...)
+	case time.Now().After(r.nextSweep):
+		return false, r.sweep()
+	case len(r.orphans) > 0:
+		return false, r.release(0)
+	case r.hands.count() > 0:
+		r.awaitFreed(min(drainPoll, time.Until(r.nextSweep)))
 		return false, nil
 	}
-	if err := r.sweep(); err != nil {
-		return false, err
-	}
-	if len(r.orphans) == 0 {
-		return true, nil
-	}
-	items := make([]store.Item, len(r.orphans))
-	for i, element := range r.orphans { // the oldest is to be the last, and the head of the queue
-		items[len(items)-1-i] = store.Parsed(element)
-	}
-	return true, r.giveBackAll(items)
+	err = r.sweep()
+	return err == nil && len(r.orphans) == 0, err
 }
 
 // awaitFreed waits until there is less in hand, at most so long, and not when the worker is killed.

@@ -3,6 +3,11 @@ package worker_test
 import (
 	"context"
 	"errors"
+	"io"
+	"net"
+	"os"
+	"os/signal"
+	"syscall"
 	"testing"
 	"time"
 
@@ -23,12 +28,13 @@ func (h *hanging) Take(context.Context, time.Duration) (store.Item, bool, error)
 	return store.Item{}, false, nil
 }
 
-// A second signal ends the tasks in hand also while the intake waits for the broker.
+// A second signal ends the tasks in hand, and Run, also while the intake waits for the broker.
 func TestASecondSignalDoesNotWaitForTheBroker(t *testing.T) {
 	b := newBench(t)
 	b.do("LPUSH", queue, "task")
 	killed, cut := make(chan struct{}), make(chan struct{})
 	h := &hanging{hangs: make(chan struct{}, 1), answer: make(chan struct{})}
+	defer close(h.answer)
 	h.Store = b.store()
 	ended := make(chan error, 1)
 	ctx := inject.With(t.Context(), inject.Broker{Queue: queue, DrainFile: b.drain, Store: h, Killed: killed})
@@ -42,8 +48,46 @@ func TestASecondSignalDoesNotWaitForTheBroker(t *testing.T) {
 	receive(b, h.hangs, "waiting for the broker")
 	close(killed)
 	receive(b, cut, "end of the task")
-	close(h.answer)
 	if err := receive(b, ended, "end of the worker"); !errors.Is(err, worker.ErrKilled) {
 		b.Errorf("Run ended with %v, want ErrKilled", err)
+	}
+}
+
+// It does not wait for a broker that cannot be reached, either.
+func TestASecondSignalDoesNotWaitForAConnection(t *testing.T) {
+	dumb, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = dumb.Close() }()
+	b := &bench{TB: t, drain: t.TempDir() + "/drain"}
+	b.environment(dumb.Addr().String())
+	heard := make(chan os.Signal, 1)
+	signal.Notify(heard, syscall.SIGTERM) // or one that comes before Run listens ends the tests
+	defer signal.Stop(heard)
+	r := b.start(func(context.Context, *worker.Task) error { return nil })
+	conn, err := dumb.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = conn.Close() }()
+	deadline := time.After(patience)
+	for ended := false; !ended; {
+		if err := syscall.Kill(os.Getpid(), syscall.SIGTERM); err != nil {
+			t.Fatal(err)
+		}
+		select {
+		case err := <-r.ended:
+			if ended = true; !errors.Is(err, worker.ErrKilled) {
+				t.Errorf("Run ended with %v, want ErrKilled", err)
+			}
+		case <-time.After(10 * time.Millisecond):
+		case <-deadline:
+			t.Fatal("Run does not end")
+		}
+	}
+	_ = conn.SetReadDeadline(time.Now().Add(100 * time.Millisecond))
+	if _, err := io.Copy(io.Discard, conn); !errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Errorf("it waited until the connection was given up: reading from it says %v", err)
 	}
 }

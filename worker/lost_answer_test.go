@@ -30,8 +30,8 @@ func (f *forgetful) Reserve(ctx context.Context, n int, ahead bool) ([]store.Ite
 	return items, err
 }
 
-func (f *forgetful) Adopt(ctx context.Context, element string) (store.Item, bool, error) {
-	item, ok, err := f.Store.Adopt(ctx, element)
+func (f *forgetful) Adopt(ctx context.Context, listed store.Listed) (store.Item, bool, error) {
+	item, ok, err := f.Store.Adopt(ctx, listed)
 	if ok && !f.adopted.Swap(true) {
 		return store.Item{}, false, errNoAnswer
 	}

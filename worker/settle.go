@@ -20,9 +20,6 @@ type settlement struct {
 const (
 	// settleBatch bounds how many acknowledgements go out together.
 	settleBatch = 1024
-	// settleBytes bounds them, too: an acknowledgement carries the whole task, and what has not come through
-	// within a time-out would be sent anew from the beginning, for ever. A task that is longer goes out alone.
-	settleBytes = 1 << 20
 	// operationTimeout bounds one operation of the broker.
 	operationTimeout = 5 * time.Second
 	// retryPause is the pause after a failed operation. It is longer than takeWait: a BLMOVE whose connection
@@ -88,11 +85,12 @@ func (r *run) bring(batch []settlement) {
 	}
 }
 
-// portion is how many of the first settlements go out together; at least one.
+// portion is how many of the first settlements go out together; at least one. An acknowledgement carries the whole
+// task, and what has not come through within a time-out would be sent anew from the beginning, for ever.
 func portion(done []settlement) (n int) {
 	bytes := 0
 	for _, s := range done {
-		if bytes += len(s.task.Element); n > 0 && bytes > settleBytes {
+		if bytes += len(s.task.Element); n > 0 && bytes > store.StepBytes {
 			break
 		}
 		n++

@@ -1,6 +1,7 @@
 package worker
 
 import (
+	"context"
 	"time"
 
 	"github.com/quickube/qscaler/worker/internal/store"
@@ -19,6 +20,22 @@ type Task struct {
 	Attempt int
 	// First is when the task was enqueued by a Client, or else first reserved by a worker.
 	First time.Time
+}
+
+type taskKey struct{}
+
+// TaskFrom returns the task that a handler was called for, by the handler's context: for one that is made by JSON,
+// and for what a handler calls. Outside of a task it is nil.
+func TaskFrom(ctx context.Context) *Task {
+	t, _ := ctx.Value(taskKey{}).(*Task)
+	return t
+}
+
+func withTask(ctx context.Context, t *Task) context.Context {
+	if TaskFrom(ctx) == t {
+		return ctx
+	}
+	return context.WithValue(ctx, taskKey{}, t)
 }
 
 func taskOf(item store.Item) *Task {

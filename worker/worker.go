@@ -56,12 +56,13 @@ func Run(ctx context.Context, handler Handler, opts ...Option) error {
 
 // Run does tasks until the worker is to leave: the drain file is not empty, a SIGTERM or SIGINT came, or ctx is
 // done. It takes no other task then, finishes those in hand, and returns nil: exit with 0. Nothing of this
-// cancels the context of a task; a second signal does, and Run returns ErrKilled at once.
+// cancels the context of a task; a second signal does, and Run returns ErrKilled at once, without waiting for the
+// tasks or the broker.
 //
 // The queue, the pod's name and the broker come from the environment that QScaler sets in every worker pod; see
 // the package contract. Each process needs a pod's name of its own: the tasks in hand are listed under it, and a
-// second Run for the same queue and name in one process is an error. An environment or an option that is wrong is an error at once; a broker that does not
-// answer is waited for.
+// second Run for the same queue and name in one process is an error. An environment or an option that is wrong is an
+// error at once; a broker that does not answer is waited for.
 func (w *Worker) Run(ctx context.Context) error {
 	if w.wrong != nil {
 		return w.wrong
@@ -76,18 +77,23 @@ func (w *Worker) Run(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		defer release()
 		broker.Queue, broker.DrainFile = env.queue, env.drainFile
 		r := w.newRun(ctx, broker)
-		return r.do(ctx, func() (store.Store, error) {
-			client, err := rueidis.NewClient(env.redis)
-			if err != nil {
-				return nil, err
-			}
-			return redisstore.New(client, env.queue, env.pod), nil
+		return r.do(ctx, func() error {
+			defer release() // not before: what a second signal leaves behind may still take a task
+			return r.work(func() (store.Store, error) {
+				client, err := rueidis.NewClient(env.redis)
+				if err != nil {
+					return nil, err
+				}
+				return redisstore.New(client, env.queue, env.pod), nil
+			})
 		})
 	}
-	return w.newRun(ctx, broker).do(ctx, func() (store.Store, error) { return broker.Store, nil })
+	r := w.newRun(ctx, broker)
+	return r.do(ctx, func() error {
+		return r.work(func() (store.Store, error) { return broker.Store, nil })
+	})
 }
 
 // run is one call of Run.
@@ -137,24 +143,34 @@ func (w *Worker) newRun(ctx context.Context, broker inject.Broker) *run {
 	return r
 }
 
-// do connects, and takes tasks until the worker is to leave.
-func (r *run) do(ctx context.Context, connect func() (store.Store, error)) error {
+// do works until the worker has left or a second signal comes, and then waits for nothing: not for the broker, which
+// may hold work up, and not for the tasks.
+func (r *run) do(ctx context.Context, work func() error) error {
 	defer r.kill(nil)
 	watching, stop := context.WithCancel(context.Background())
 	var beside sync.WaitGroup
 	defer beside.Wait()
 	defer stop()
 	beside.Go(func() { r.leave.watch(watching, ctx) })
-	beside.Go(func() {
-		select {
-		case <-r.killed: // the intake may be waiting for the broker, and would see it late
-			r.hands.end(ErrKilled)
-			r.kill(ErrKilled)
-		case <-watching.Done():
-		}
-	})
 	r.leave.look() // one that has leave from the start takes nothing
 
+	ended := make(chan error, 1)
+	go func() { ended <- work() }()
+	var err error
+	select {
+	case err = <-ended:
+	case <-r.killed:
+		err = ErrKilled
+	}
+	if err != nil {
+		r.hands.end(err)
+		r.kill(err)
+	}
+	return err
+}
+
+// work connects, and takes tasks until the worker is to leave.
+func (r *run) work(connect func() (store.Store, error)) error {
 	for r.store == nil {
 		s, err := connect()
 		if err == nil {
@@ -183,8 +199,6 @@ func (r *run) do(ctx context.Context, connect func() (store.Store, error)) error
 	err := r.takeTasks()
 	close(r.begun)
 	if err != nil {
-		r.hands.end(err)
-		r.kill(err)
 		return err
 	}
 	close(r.settlements) // nothing is in hand any more

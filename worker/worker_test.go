@@ -256,24 +256,32 @@ func TestHandingBack(t *testing.T) {
 
 // A task whose reservation was given to another is told to stop.
 func TestALostReservationIsTold(t *testing.T) {
-	b := newBench(t)
-	b.do("LPUSH", queue, "task")
-	begun, causes := make(chan struct{}, 1), make(chan error, 1)
-	r := b.start(func(ctx context.Context, _ *worker.Task) error {
-		begun <- struct{}{}
-		<-ctx.Done()
-		causes <- context.Cause(ctx)
-		return ctx.Err()
-	})
-	receive(b, begun, "task")
-	b.do("DEL", redislist.Processing(queue, pod)) // as the operator does when it takes the pod for dead
-	if cause := receive(b, causes, "cancellation"); !errors.Is(cause, worker.ErrLost) {
-		t.Errorf("the cause is %v", cause)
-	}
-	r.cancel()
-	r.left()
-	if n := b.waiting() + b.delayed() + b.dead(); n > 0 {
-		t.Errorf("%d tasks have come of one that was somebody else's", n)
+	for name, leaves := range map[string]bool{"by a worker that stays": false, "by a worker that leaves": true} {
+		t.Run(name, func(t *testing.T) {
+			b := newBench(t)
+			b.do("LPUSH", queue, "task")
+			begun, causes := make(chan struct{}, 1), make(chan error, 1)
+			r := b.start(func(ctx context.Context, _ *worker.Task) error {
+				if leaves {
+					b.grant("ScaleDown")
+					<-worker.Draining(ctx)
+				}
+				begun <- struct{}{}
+				<-ctx.Done()
+				causes <- context.Cause(ctx)
+				return ctx.Err()
+			})
+			receive(b, begun, "task")
+			b.do("DEL", redislist.Processing(queue, pod)) // as the operator does when it takes the pod for dead
+			if cause := receive(b, causes, "cancellation"); !errors.Is(cause, worker.ErrLost) {
+				t.Errorf("the cause is %v", cause)
+			}
+			r.cancel()
+			r.left()
+			if n := b.waiting() + b.delayed() + b.dead(); n > 0 {
+				t.Errorf("%d tasks have come of one that was somebody else's", n)
+			}
+		})
 	}
 }
 

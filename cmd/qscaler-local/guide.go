@@ -44,7 +44,7 @@ ready:
 
 try, in another terminal:
   export KUBECONFIG=%[1]s
-  kubectl apply -f examples/worker-go/qworker.yaml
+  kubectl apply -f examples/worker-sdk/qworker.yaml
   for i in 1 2 3 4 5 6; do redis-cli -p %[6]d LPUSH task-queue '{"id":"t-'$i'","ms":5000}'; done
   kubectl get qw,pods --watch
 

@@ -102,10 +102,18 @@ func Parse(element string) Task {
 		ID: fields[0], Failed: int(failed), Lost: int(lost), First: time.UnixMilli(min(first, latest)).UTC(),
 		Reservation: fields[4], Payload: rest[length:],
 	}
-	if length > 0 && json.Unmarshal([]byte(rest[:length]), &t.Headers) != nil {
-		t.Headers = nil // whoever wrote them, the payload is whole
+	if length > 0 {
+		t.Headers = headers(rest[:length])
 	}
 	return t
+}
+
+// headers are none where they cannot be read: whoever wrote them, the payload is whole.
+func headers(text string) (h map[string]string) {
+	if json.Unmarshal([]byte(text), &h) != nil {
+		return nil
+	}
+	return h
 }
 
 // isID reports whether all characters are those of an identifier.
@@ -141,12 +149,12 @@ func (t Task) Element() string {
 
 // AroundFirst is the element before and after First, which a script sets by Redis' clock.
 func (t Task) AroundFirst() (before, after string) {
-	headers := ""
+	text := ""
 	if len(t.Headers) > 0 {
 		data, _ := json.Marshal(t.Headers) // of strings only: it cannot fail
-		headers = string(data)
+		text = string(data)
 	}
 	before = envelopePrefix + t.ID + ":" + strconv.Itoa(t.Failed) + ":" + strconv.Itoa(t.Lost) + ":"
-	after = ":" + t.Reservation + ":" + strconv.Itoa(len(headers)) + ":" + headers + t.Payload
+	after = ":" + t.Reservation + ":" + strconv.Itoa(len(text)) + ":" + text + t.Payload
 	return before, after
 }

@@ -38,3 +38,11 @@ func FuzzParse(f *testing.F) {
 		}
 	})
 }
+
+// Each task of each worker is read: those without headers leave no garbage.
+func TestReadingAnElementAllocatesNothing(t *testing.T) {
+	element := Task{ID: "mail-1", Failed: 1, First: time.UnixMilli(1767225600123), Reservation: "r.1", Payload: "payload"}.Element()
+	if n := testing.AllocsPerRun(100, func() { Parse(element) }); n > 0 {
+		t.Errorf("it allocates %v times", n)
+	}
+}

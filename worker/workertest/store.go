@@ -45,7 +45,7 @@ func (s *share) locked(step func()) error {
 // Reserve implements store.Store.
 func (s *share) Reserve(_ context.Context, n int, ahead bool) (items []store.Item, err error) {
 	err = s.locked(func() {
-		for len(items) < n && len(s.waiting) > 0 {
+		for bytes := 0; len(items) < n && len(s.waiting) > 0 && bytes < store.StepBytes; {
 			head := s.waiting[len(s.waiting)-1]
 			item, suspect := s.stamp(head, ahead, false)
 			if suspect && len(items) > 0 {
@@ -54,6 +54,7 @@ func (s *share) Reserve(_ context.Context, n int, ahead bool) (items []store.Ite
 			s.waiting = s.waiting[:len(s.waiting)-1]
 			s.lists[s.pod] = append(s.lists[s.pod], item.Element)
 			items = append(items, item)
+			bytes += len(item.Element)
 			if suspect {
 				return
 			}
@@ -94,18 +95,29 @@ func first(items []store.Item) store.Item {
 	return items[0]
 }
 
-// Held implements store.Store.
-func (s *share) Held(context.Context) (elements []string, err error) {
-	err = s.locked(func() { elements = slices.Clone(s.lists[s.pod]) })
-	return elements, err
+// Length implements store.Store.
+func (s *share) Length(context.Context) (n int, err error) {
+	err = s.locked(func() { n = len(s.lists[s.pod]) })
+	return n, err
+}
+
+// Held implements store.Store. There is one page.
+func (s *share) Held(context.Context, store.Page) (page store.Page, err error) {
+	err = s.locked(func() {
+		for i, element := range s.lists[s.pod] {
+			page.Listed = append(page.Listed, store.Listed{Head: redislist.Head(element), Older: i})
+		}
+	})
+	return page, err
 }
 
 // Adopt implements store.Store.
-func (s *share) Adopt(_ context.Context, element string) (item store.Item, ok bool, err error) {
+func (s *share) Adopt(_ context.Context, listed store.Listed) (item store.Item, ok bool, err error) {
 	err = s.locked(func() {
-		if ok = s.remove(element); ok {
+		var element string
+		if element, ok = s.find(listed); ok {
 			item, _ = s.stamp(element, false, true)
-			s.lists[s.pod] = append(s.lists[s.pod], item.Element)
+			s.lists[s.pod][slices.Index(s.lists[s.pod], element)] = item.Element
 		}
 	})
 	return item, ok, err
@@ -181,6 +193,26 @@ func (s *share) Return(_ context.Context, items ...store.Item) (was []bool, err 
 	return was, err
 }
 
+// Release implements store.Store.
+func (s *share) Release(_ context.Context, listed ...store.Listed) (n int, err error) {
+	err = s.locked(func() {
+		for _, l := range slices.Backward(listed) {
+			element, ok := s.find(l)
+			if !ok {
+				continue
+			}
+			s.remove(element)
+			item := store.Parsed(element)
+			name := strings.TrimPrefix(item.Reservation, redislist.Ahead)
+			if s.process != "" && strings.HasPrefix(name, s.process) {
+				element = store.Returned(item)
+			}
+			s.waiting = append(s.waiting, element)
+		}
+	})
+	return len(listed), err
+}
+
 // Promote implements store.Store. Tasks that are due wait already.
 func (s *share) Promote(context.Context) (time.Duration, error) {
 	const never = -1
@@ -189,6 +221,16 @@ func (s *share) Promote(context.Context) (time.Duration, error) {
 
 // Close implements store.Store.
 func (s *share) Close() {}
+
+// find has the element of the pod's list. The lock is held.
+func (s *share) find(listed store.Listed) (element string, ok bool) {
+	for _, element := range s.lists[s.pod] {
+		if redislist.Head(element) == listed.Head {
+			return element, true
+		}
+	}
+	return "", false
+}
 
 // remove takes an element out of the pod's list, and reports whether it was there. The lock is held.
 func (s *share) remove(element string) bool {

@@ -4,6 +4,8 @@ package redisstore
 import (
 	"context"
 	"crypto/rand"
+	"math"
+	"slices"
 	"strconv"
 	"sync/atomic"
 	"time"
@@ -16,17 +18,22 @@ import (
 
 var (
 	reserve = rueidis.NewLuaScript(redislist.ReserveScript)
+	held    = rueidis.NewLuaScript(redislist.HeldScript)
 	adopt   = rueidis.NewLuaScript(redislist.AdoptScript)
 	begin   = rueidis.NewLuaScript(redislist.BeginScript)
 	done    = rueidis.NewLuaScript(redislist.DoneScript)
 	retry   = rueidis.NewLuaScript(redislist.RetryScript)
 	bury    = rueidis.NewLuaScript(redislist.BuryScript)
 	back    = rueidis.NewLuaScript(redislist.ReturnScript)
+	release = rueidis.NewLuaScript(redislist.ReleaseScript)
 	promote = rueidis.NewLuaScript(redislist.PromoteScript)
 )
 
 // promoteLimit bounds one step of Promote, so that a million tasks due at once do not hold Redis up.
 const promoteLimit = "200"
+
+// stepBytes bounds each step.
+var stepBytes = strconv.Itoa(store.StepBytes)
 
 // Store is the share that one worker has in a queue.
 type Store struct {
@@ -45,7 +52,10 @@ func New(client rueidis.Client, queue, pod string) *Store {
 	return &Store{client: client, queue: queue, processing: redislist.Processing(queue, pod), prefix: rand.Text()}
 }
 
-func (s *Store) reservation() string { return s.prefix + "." + strconv.FormatInt(s.count.Add(1), 36) }
+// own is what the reservations of this process begin with.
+func (s *Store) own() string { return s.prefix + "." }
+
+func (s *Store) reservation() string { return s.own() + strconv.FormatInt(s.count.Add(1), 36) }
 
 // Reserve implements store.Store.
 func (s *Store) Reserve(ctx context.Context, n int, ahead bool) ([]store.Item, error) {
@@ -54,7 +64,7 @@ func (s *Store) Reserve(ctx context.Context, n int, ahead bool) ([]store.Item, e
 		mark = redislist.Ahead
 	}
 	elements, err := reserve.Exec(ctx, s.client, []string{s.queue, s.processing},
-		[]string{strconv.Itoa(n), s.reservation(), mark}).AsStrSlice()
+		[]string{strconv.Itoa(n), s.reservation(), mark, stepBytes}).AsStrSlice()
 	if err != nil {
 		return nil, err
 	}
@@ -75,21 +85,45 @@ func (s *Store) Take(ctx context.Context, wait time.Duration) (store.Item, bool,
 	if err != nil {
 		return store.Item{}, false, err
 	}
-	return s.Adopt(ctx, element)
+	return s.Adopt(ctx, store.Listed{Head: redislist.Head(element), Older: math.MaxInt32}) // it is the youngest
+}
+
+// Length implements store.Store.
+func (s *Store) Length(ctx context.Context) (int, error) {
+	n, err := s.client.Do(ctx, s.client.B().Llen().Key(s.processing).Build()).AsInt64()
+	return int(n), err
 }
 
 // Held implements store.Store.
-func (s *Store) Held(ctx context.Context) ([]string, error) {
-	elements, err := s.client.Do(ctx, s.client.B().Lrange().Key(s.processing).Start(0).Stop(-1).Build()).AsStrSlice()
-	for i, j := 0, len(elements)-1; i < j; i, j = i+1, j-1 {
-		elements[i], elements[j] = elements[j], elements[i]
+func (s *Store) Held(ctx context.Context, before store.Page) (page store.Page, err error) {
+	answer, err := held.Exec(ctx, s.client, []string{s.processing},
+		[]string{strconv.Itoa(before.Next), strconv.Itoa(before.Length), stepBytes}).ToArray()
+	if err != nil {
+		return page, err
 	}
-	return elements, err
+	var numbers [3]int // the next, the length, those older
+	for i := range numbers {
+		n, err := answer[i].AsInt64()
+		if err != nil {
+			return page, err
+		}
+		numbers[i] = int(n)
+	}
+	page.Next, page.Length = numbers[0], numbers[1]
+	for i, message := range answer[len(numbers):] {
+		head, err := message.ToString()
+		if err != nil {
+			return page, err
+		}
+		page.Listed = append(page.Listed, store.Listed{Head: head, Older: numbers[2] + i})
+	}
+	return page, nil
 }
 
 // Adopt implements store.Store.
-func (s *Store) Adopt(ctx context.Context, element string) (store.Item, bool, error) {
-	stamped, err := adopt.Exec(ctx, s.client, []string{s.processing}, []string{element, s.reservation(), s.prefix + "."}).ToString()
+func (s *Store) Adopt(ctx context.Context, listed store.Listed) (store.Item, bool, error) {
+	stamped, err := adopt.Exec(ctx, s.client, []string{s.processing},
+		[]string{listed.Head, s.reservation(), s.own(), strconv.Itoa(listed.Older)}).ToString()
 	if rueidis.IsRedisNil(err) {
 		return store.Item{}, false, nil
 	}
@@ -174,9 +208,19 @@ func (s *Store) Return(ctx context.Context, items ...store.Item) ([]bool, error)
 	return allMoved(back.Exec(ctx, s.client, []string{s.processing, s.queue}, elements))
 }
 
+// Release implements store.Store.
+func (s *Store) Release(ctx context.Context, listed ...store.Listed) (int, error) {
+	args := []string{s.own(), stepBytes}
+	for _, l := range slices.Backward(listed) {
+		args = append(args, l.Head, strconv.Itoa(l.Older))
+	}
+	n, err := release.Exec(ctx, s.client, []string{s.processing, s.queue}, args).AsInt64()
+	return int(n), err
+}
+
 // Promote implements store.Store.
 func (s *Store) Promote(ctx context.Context) (time.Duration, error) {
-	next, err := promote.Exec(ctx, s.client, []string{redislist.Delayed(s.queue), s.queue}, []string{promoteLimit}).AsInt64()
+	next, err := promote.Exec(ctx, s.client, []string{s.queue, redislist.Delayed(s.queue)}, []string{promoteLimit, stepBytes}).AsInt64()
 	return time.Duration(next) * time.Millisecond, err
 }
 

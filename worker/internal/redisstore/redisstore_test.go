@@ -43,6 +43,29 @@ func fixture(t testing.TB, server *redistest.Server) onRedis {
 	}}
 }
 
+func (f onRedis) length(t *testing.T, key string) int64 {
+	t.Helper()
+	n, err := f.client.Do(t.Context(), f.client.B().Llen().Key(key).Build()).AsInt64()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
+
+// info reads a number from Redis' INFO.
+func (f onRedis) info(t *testing.T, section, name string) (n int64) {
+	t.Helper()
+	text, err := f.client.Do(t.Context(), f.client.B().Info().Section(section).Build()).ToString()
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, text, _ = strings.Cut(text, name+":")
+	if _, err := fmt.Sscan(text, &n); err != nil {
+		t.Fatalf("no %s in INFO %s: %v", name, section, err)
+	}
+	return n
+}
+
 func TestContract(t *testing.T) {
 	storetest.Test(t, func(t *testing.T) storetest.Fixture { return fixture(t, redistest.Start(t)).Fixture })
 }

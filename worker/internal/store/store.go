@@ -18,22 +18,42 @@ type Item struct {
 // Parsed is the item that an element of the worker's list is.
 func Parsed(element string) Item { return Item{Task: redislist.Parse(element), Element: element} }
 
+// StepBytes is about how much one step moves, beside one task however long: it is to end within its time-out over a
+// slow line, and to hold up neither the broker nor the worker's memory.
+const StepBytes = 1 << 20
+
+// Listed is an element of the worker's own list: its head (see redislist.Head), and how many are older, at most.
+type Listed struct {
+	Head  string
+	Older int
+}
+
+// Page is a part of the worker's own list, the oldest first.
+type Page struct {
+	Listed []Listed
+	// Next is how many elements come before the next page, and Length how many there are.
+	Next, Length int
+}
+
 // Store moves tasks between a queue, one worker's list of what it has in hand, the tasks that are to wait and
 // the dead letters. Each move is atomic, and one that is asked for twice happens once. An error means that
 // nobody knows whether the move has happened.
 type Store interface {
 	// Reserve takes up to n tasks of those that wait, and waits for none. A task that may have ended a worker
-	// before comes alone. What is reserved ahead is more than can be begun: if the worker ends, no attempt at it
-	// is counted.
+	// before comes alone. Once they are StepBytes long it takes no more. What is reserved ahead is more than can be
+	// begun: if the worker ends, no attempt at it is counted.
 	Reserve(ctx context.Context, n int, ahead bool) ([]Item, error)
 	// Take waits for a task, at most so long.
 	Take(ctx context.Context, wait time.Duration) (item Item, ok bool, err error)
-	// Held has the elements of the worker's own list, the oldest first.
-	Held(ctx context.Context) ([]string, error)
+	// Length is how many tasks the worker's own list holds.
+	Length(ctx context.Context) (int, error)
+	// Held has what the worker's own list holds, a page at a time. The page before the first is the zero Page. While
+	// nothing is added to the list its pages leave out nothing that is still there; they may list it twice.
+	Held(ctx context.Context, before Page) (Page, error)
 	// Adopt reserves what the worker's own list holds and nobody has in hand. What another process had reserved
 	// is lost once more; what this one had was never begun, because the answer to its reservation was lost. It
 	// is not ok when it was not there any more.
-	Adopt(ctx context.Context, element string) (item Item, ok bool, err error)
+	Adopt(ctx context.Context, listed Listed) (item Item, ok bool, err error)
 	// Begin is asked before the attempt at a task that is Unbegun: if the worker ends from now on, an attempt is
 	// lost. It is not ok when the task was not the worker's any more.
 	Begin(ctx context.Context, item Item) (begun Item, ok bool, err error)
@@ -49,6 +69,10 @@ type Store interface {
 	// Return gives tasks back to the head of the queue, as if they had never been reserved; the last is the
 	// next to be taken.
 	Return(ctx context.Context, items ...Item) (was []bool, err error)
+	// Release gives what the worker's own list holds and nobody has in hand back to the head of the queue, the last of
+	// listed first, until it was StepBytes long, and tells of how many that is true now. What this process had reserved
+	// was never begun; what another had is as it left it.
+	Release(ctx context.Context, listed ...Listed) (n int, err error)
 
 	// Promote has tasks that are due wait no longer, and tells when the next is: 0 at once, less than 0 never.
 	Promote(ctx context.Context) (next time.Duration, err error)

@@ -3,7 +3,9 @@ package storetest
 
 import (
 	"fmt"
+	"math"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -37,6 +39,9 @@ func Test(t *testing.T, fixture func(t *testing.T) Fixture) {
 		"many are acknowledged, each by itself":     acknowledged,
 		"a retry waits, and is one failure more":    retried,
 		"what is given back is as it was":           returned,
+		"long tasks are reserved a few at a time":   long,
+		"what the list holds is known without it":   known,
+		"what nobody has in hand is released":       released,
 		"taking waits, and not for ever":            taken,
 	}
 	for name, part := range parts {
@@ -58,10 +63,30 @@ func (f Fixture) reserve(t *testing.T, n int) []store.Item {
 	return must(t, items, err)
 }
 
-func (f Fixture) held(t *testing.T) []string {
+func (f Fixture) listed(t *testing.T) (listed []store.Listed) {
 	t.Helper()
-	elements, err := f.Held(t.Context())
-	return must(t, elements, err)
+	for page := (store.Page{}); ; {
+		next, err := f.Held(t.Context(), page)
+		page = must(t, next, err)
+		listed = append(listed, page.Listed...)
+		if page.Next >= page.Length {
+			return listed
+		}
+	}
+}
+
+func (f Fixture) held(t *testing.T) (heads []string) {
+	t.Helper()
+	for _, l := range f.listed(t) {
+		heads = append(heads, l.Head)
+	}
+	return heads
+}
+
+// adopt has an element be adopted, wherever it is.
+func (f Fixture) adopt(t *testing.T, element string) (item store.Item, ok bool, err error) {
+	t.Helper()
+	return f.Adopt(t.Context(), store.Listed{Head: redislist.Head(element), Older: math.MaxInt32})
 }
 
 func payloads(items []store.Item) []string {
@@ -134,11 +159,11 @@ func adopted(t *testing.T, f Fixture) {
 	f.Hold(left.Element())
 	f.Hold("raw")
 	for element, attempt := range map[string]int{left.Element(): 3, "raw": 1} {
-		item, ok, err := f.Adopt(t.Context(), element)
+		item, ok, err := f.adopt(t, element)
 		if err != nil || !ok || item.Attempt() != attempt || item.Element == element {
 			t.Errorf("adopting %q: %+v, %t, %v; want attempt %d", element, item, ok, err, attempt)
 		}
-		if _, ok, err := f.Adopt(t.Context(), element); ok || err != nil {
+		if _, ok, err := f.adopt(t, element); ok || err != nil {
 			t.Errorf("adopting %q again: %t, %v", element, ok, err)
 		}
 	}
@@ -152,7 +177,7 @@ func neverBegun(t *testing.T, f Fixture) {
 	f.Push("task")
 	item := f.reserve(t, 1)[0]
 	for range 2 {
-		again, ok, err := f.Adopt(t.Context(), item.Element)
+		again, ok, err := f.adopt(t, item.Element)
 		if err != nil || !ok || again.Attempt() != 1 || again.ID != item.ID || again.Element == item.Element {
 			t.Fatalf("adopting %q: %+v, %t, %v; want a first attempt at the same task", item.Element, again, ok, err)
 		}
@@ -185,7 +210,7 @@ func reservedAhead(t *testing.T, f Fixture) {
 func begun(t *testing.T, f Fixture) {
 	left := redislist.Task{ID: "x", Lost: 1, Reservation: "gone.1", Payload: "x"}
 	f.Hold(left.Element())
-	item, ok, err := f.Adopt(t.Context(), left.Element())
+	item, ok, err := f.adopt(t, left.Element())
 	if err != nil || !ok || item.Lost != 2 || !item.Unbegun() {
 		t.Fatalf("adopted %+v, %t, %v; want two attempts lost", item, ok, err)
 	}
@@ -320,5 +345,94 @@ func taken(t *testing.T, f Fixture) {
 	item, ok, err := f.Take(t.Context(), time.Minute)
 	if err != nil || !ok || item.Payload != "task" || item.Reservation == "" {
 		t.Errorf("taken %+v, %t, %v", item, ok, err)
+	}
+}
+
+// long has tasks of which only some go into one step, and one that goes into none.
+func long(t *testing.T, f Fixture) {
+	const tasks, parts = 8, 4
+	payload := strings.Repeat("x", store.StepBytes/parts)
+	for range tasks {
+		f.Push(payload)
+	}
+	f.Push(strings.Repeat("y", store.StepBytes+1))
+	f.Push("z")
+	for left := tasks; left > 0; {
+		items := f.reserve(t, tasks)
+		if len(items) > min(left, parts) || len(items) == 0 {
+			t.Fatalf("%d long tasks were reserved at once, of %d that wait; want some, and %d at most", len(items), left, parts)
+		}
+		left -= len(items)
+	}
+	if items := f.reserve(t, tasks); len(items) != 1 || items[0].Payload[0] != 'y' {
+		t.Fatalf("reserved %d, want the one that is too long for a step", len(items))
+	}
+	if got := payloads(f.reserve(t, tasks)); !slices.Equal(got, []string{"z"}) {
+		t.Errorf("then %q, want z", got)
+	}
+}
+
+// known has long elements that differ in their reservation alone, and one that is none of the SDK's.
+func known(t *testing.T, f Fixture) {
+	payload := strings.Repeat("x", store.StepBytes/3)
+	f.Hold(payload)
+	for range 8 {
+		f.Push(payload)
+	}
+	want := []string{redislist.Head(payload)}
+	for len(want) < 9 {
+		for _, item := range f.reserve(t, 8) {
+			want = append(want, redislist.Head(item.Element))
+		}
+	}
+	if got := f.held(t); !slices.Equal(got, want) {
+		t.Errorf("held %q, want %q", got, want)
+	}
+	item, ok, err := f.Adopt(t.Context(), store.Listed{Head: want[0], Older: 0})
+	if err != nil || !ok || item.Payload != payload {
+		t.Fatalf("adopting what has been there from the start: %t, %v", ok, err)
+	}
+	want[0] = redislist.Head(item.Element) // it stays where it was
+	if got := f.held(t); !slices.Equal(got, want) {
+		t.Errorf("then held %q, want %q", got, want)
+	}
+}
+
+// released has what a killed process left, and what this one reserved without hearing of it.
+func released(t *testing.T, f Fixture) {
+	left := redislist.Task{ID: "left", Reservation: "gone.1", Payload: "left"}
+	big := strings.Repeat("x", store.StepBytes)
+	f.Hold(left.Element())
+	f.Hold(big)
+	f.Push("ahead")
+	f.Push("never begun")
+	if items, err := f.Reserve(t.Context(), 1, true); must(t, items, err) == nil {
+		t.Fatal("nothing is reserved")
+	}
+	f.reserve(t, 1)
+	f.Push("in hand")
+	inHand := f.reserve(t, 1)[0]
+	for listed := f.listed(t)[:4]; len(listed) > 0; {
+		n, err := f.Release(t.Context(), listed...)
+		if err != nil || n < 1 {
+			t.Fatalf("releasing %d says %d, %v", len(listed), n, err)
+		}
+		listed = listed[:len(listed)-n]
+	}
+	if got := f.held(t); !slices.Equal(got, []string{inHand.Element}) {
+		t.Errorf("held %q, want what is in hand", got)
+	}
+	if n, err := f.Release(t.Context(), store.Listed{Head: redislist.Head(big), Older: 1}); n != 1 || err != nil {
+		t.Errorf("releasing what is not there any more says %d, %v", n, err)
+	}
+	items := f.reserve(t, 1)
+	if got := payloads(items); !slices.Equal(got, []string{"left"}) || items[0].Lost != 1 {
+		t.Errorf("reserved %+v, want what was left, and an attempt lost", items)
+	}
+	for _, want := range []string{big, "ahead", "never begun"} {
+		items := f.reserve(t, 1)
+		if got := payloads(items); !slices.Equal(got, []string{want}) || items[0].Lost != 0 || items[0].Unbegun() {
+			t.Errorf("reserved %.80q, want %.80q as if for the first time", got, want)
+		}
 	}
 }

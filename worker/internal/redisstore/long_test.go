@@ -1,0 +1,106 @@
+package redisstore_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/quickube/qscaler/worker/internal/redistest"
+	"github.com/quickube/qscaler/worker/internal/store"
+	"github.com/quickube/qscaler/worker/redislist"
+)
+
+// What a worker has in hand is looked through again and again: its payloads are not sent each time.
+func TestAListIsReadWithoutItsPayloads(t *testing.T) {
+	f := fixture(t, redistest.Start(t))
+	const tasks = 16
+	for range tasks {
+		f.Hold(strings.Repeat("x", store.StepBytes))
+	}
+	before := f.info(t, "stats", "total_net_output_bytes")
+	pages := 0
+	for page := (store.Page{}); pages == 0 || page.Next < page.Length; pages++ {
+		var err error
+		if page, err = f.Held(t.Context(), page); err != nil {
+			t.Fatal(err)
+		}
+		if n := len(page.Listed); n != 1 {
+			t.Errorf("page %d has %d tasks, each as long as a step may be", pages, n)
+		}
+	}
+	if sent := f.info(t, "stats", "total_net_output_bytes") - before; pages != tasks || sent > store.StepBytes {
+		t.Errorf("%d tasks came in %d pages and %d bytes", tasks, pages, sent)
+	}
+}
+
+// Tasks leave the list while its pages are read; what stays is in one of them.
+func TestNothingIsLeftOutBetweenPages(t *testing.T) {
+	f := fixture(t, redistest.Start(t))
+	const tasks, perPage = 40, 8
+	for range tasks {
+		f.Push(strings.Repeat("x", store.StepBytes/perPage))
+	}
+	var items []store.Item
+	for len(items) < tasks {
+		some, err := f.Reserve(t.Context(), tasks, false)
+		if err != nil {
+			t.Fatal(err)
+		}
+		items = append(items, some...)
+	}
+	gone, seen := map[string]bool{}, map[string]bool{}
+	page := store.Page{}
+	for pages := 0; pages == 0 || page.Next < page.Length; pages++ {
+		var err error
+		if page, err = f.Held(t.Context(), page); err != nil {
+			t.Fatal(err)
+		}
+		for _, l := range page.Listed {
+			seen[l.Head] = true
+		}
+		for _, i := range []int{3 * pages, 3*pages + 1, tasks - 1 - pages} { // old ones and young ones
+			if _, err := f.Done(t.Context(), items[i]); err != nil {
+				t.Fatal(err)
+			}
+			gone[items[i].Element] = true
+		}
+	}
+	for i, item := range items {
+		if !seen[redislist.Head(item.Element)] && !gone[item.Element] {
+			t.Errorf("task %d was never listed", i)
+		}
+	}
+}
+
+// Tasks that are due together come to the queue a few at a time where they are long.
+func TestLongTasksAreDueAFewAtATime(t *testing.T) {
+	f := fixture(t, redistest.Start(t))
+	const tasks, perStep = 10, 4
+	for range tasks {
+		f.Push(strings.Repeat("x", store.StepBytes/perStep))
+	}
+	for left := tasks; left > 0; {
+		items, err := f.Reserve(t.Context(), tasks, false)
+		if err != nil {
+			t.Fatal(err)
+		}
+		left -= len(items)
+		for _, item := range items {
+			if _, err := f.Retry(t.Context(), item, 0); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	for waiting := int64(0); waiting < tasks; {
+		next, err := f.Promote(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		n := f.length(t, queue)
+		if n == waiting || n > waiting+perStep {
+			t.Fatalf("%d tasks came at once, want some and at most %d", n-waiting, perStep)
+		}
+		if waiting = n; (next == 0) != (waiting < tasks) {
+			t.Errorf("with %d of %d in the queue the next is due in %s", waiting, tasks, next)
+		}
+	}
+}
