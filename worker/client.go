@@ -138,8 +138,7 @@ func (c *Client) Replay(ctx context.Context, queue string, d DeadLetter) (ok boo
 	if err := redislist.CheckID(d.ID); err != nil {
 		return false, fmt.Errorf("replaying a dead letter of %s (%s), %w", queue, d.Error, err)
 	}
-	t := redislist.Task{ID: d.ID, First: d.First, Headers: d.Headers, Payload: string(d.Payload)}
-	moved, err := replayScript.Exec(ctx, c.redis, []string{redislist.Dead(queue), queue}, []string{d.raw, t.Element()}).AsInt64()
+	moved, err := replayScript.Exec(ctx, c.redis, []string{redislist.Dead(queue), queue}, []string{d.raw, d.element()}).AsInt64()
 	if err != nil {
 		return false, fmt.Errorf("replaying dead letter %s of %s, %w", d.ID, queue, err)
 	}
