@@ -24,7 +24,7 @@ import (
 
 // The Go of docs/write-a-worker.md is that of this file and of the examples, to the letter: it compiles, and is tried.
 func TestThePagesSnippetsAreTried(t *testing.T) {
-	tried := read(t, "page_test.go") + read(t, "../examples/traced_test.go")
+	tried := read(t, "page_test.go") + read(t, "../examples/sdk_page_test.go")
 	snippets := blocks(read(t, "../docs/write-a-worker.md"), "go")
 	if len(snippets) == 0 {
 		t.Fatal("the page has no Go")

@@ -2,6 +2,10 @@ package examples
 
 import (
 	"context"
+	"net"
+	"os"
+	"os/exec"
+	"strings"
 	"testing"
 
 	"go.opentelemetry.io/otel"
@@ -47,4 +51,32 @@ func TestTraced(t *testing.T) {
 	if got := <-seen; got != id {
 		t.Errorf("the handler's trace is %s, want %s", got, id)
 	}
+}
+
+// The lines with which the page has a worker be tried without a cluster do a task.
+func TestTheLinesToTryAWorker(t *testing.T) {
+	page, err := os.ReadFile("../docs/write-a-worker.md")
+	must(t, err)
+	_, lines, _ := strings.Cut(string(page), "\n```sh\n")
+	lines, _, _ = strings.Cut(lines, "\n```")
+	run, push, found := strings.Cut(lines, "\n")
+	if !found {
+		t.Fatalf("the page's first lines are\n%s", lines)
+	}
+	if out, err := exec.Command("go", "build", "-o", t.TempDir(), "./worker-sdk").CombinedOutput(); err != nil { // so that it takes no time below
+		t.Fatalf("%v\n%s", err, out)
+	}
+	s := &stage{queue: "task-queue", journal: &journal{t: t}}
+	s.startRedis(t)
+	_, port, err := net.SplitHostPort(s.address)
+	must(t, err)
+	here := strings.NewReplacer("127.0.0.1:6379", s.address, "redis-cli", "redis-cli -p "+port)
+	s.command = []string{"sh", "-ec", "cd ..\n" + here.Replace(run)}
+	p := s.startPod(t)
+	if out, err := exec.Command("sh", "-ec", here.Replace(push)).CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	s.waitFor(t, "done t-1")
+	p.grant(t)
+	p.waitForExit(t)
 }
