@@ -62,7 +62,7 @@ func chaosWorker(path string) {
 		case "permanent":
 			return worker.Permanent(errors.New("no way"))
 		}
-		_, err := fmt.Fprintf(file, executionLine, t.ID, t.Payload) // one write
+		_, err := fmt.Fprintf(file, executionLine, t.ID, t.Payload)
 		return err
 	}, worker.WithConcurrency(concurrency), worker.WithRetries(chaosRetries),
 		worker.WithBackoff(func(int) time.Duration { return 50 * time.Millisecond }))
@@ -88,6 +88,9 @@ func executions(dir string) (all []execution, err error) {
 			return nil, err
 		}
 		for line := range strings.Lines(string(data)) {
+			if !strings.HasSuffix(line, "\n") {
+				break // the process was killed before it had written all of it
+			}
 			var e execution
 			if _, err := fmt.Sscanf(line, executionLine, &e.id, &e.payload); err != nil {
 				return nil, fmt.Errorf("%s: %q: %w", path, line, err)

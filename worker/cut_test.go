@@ -52,7 +52,7 @@ func TestACutAfterEveryByte(t *testing.T) {
 			}
 			t.Logf("of %d bytes of requests and %d of replies comes %s", length[requests], length[replies], want)
 
-			const atOnce = 200 // most of a conversation that was cut is the pause before it goes on
+			const atOnce = 100 // most of a conversation that was cut is the pause before it goes on
 			slots := make(chan struct{}, atOnce)
 			var all sync.WaitGroup
 			for _, way := range []way{requests, replies} {
