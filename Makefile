@@ -49,6 +49,7 @@ test: test-needs bin/qscaler-local ## All tests, with the race detector, against
 	export KUBEBUILDER_ASSETS="$$assets"; \
 	go -C tools test ./...; \
 	go -C worker test -race -p $(TEST_PROCS) -timeout $(TEST_TIMEOUT) $(TEST_FLAGS) ./...; \
+	go -C worker test -run '^(TestACutAfterEveryByte|TestNothingGrowsWithTheTasksThatAreDone)$$' -timeout $(TEST_TIMEOUT) .; \
 	go test -race -p $(TEST_PROCS) -timeout $(TEST_TIMEOUT) $(TEST_FLAGS) $(TEST_PACKAGES)
 
 .PHONY: lint

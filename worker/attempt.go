@@ -88,7 +88,7 @@ func (r *run) decide(t *held, task *Task, err error) settlement {
 		return s
 	case errors.As(err, &permanent), failures > r.options.retries:
 		r.options.log.Error("a task is a dead letter", "queue", r.queue, "id", task.ID, "attempts", task.Attempt, "error", err)
-		return settlement{outcome: Dead, letter: letterOf(t, task.Attempt, err, time.Now())}
+		return settlement{outcome: Dead, letter: letterOf(t, task.Attempt, err, r.now())}
 	case errors.As(err, &after):
 		return settlement{outcome: Retried, wait: after.after}
 	default:

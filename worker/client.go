@@ -77,7 +77,8 @@ func WithUnique(key string, d time.Duration) EnqueueOption {
 var enqueueScript = rueidis.NewLuaScript(redislist.EnqueueScript)
 
 // Enqueue adds a task to a queue and returns its identifier. After any error but ErrDuplicate and those of the
-// options it is not known whether the task was added: to try again with the same WithUnique key is safe.
+// options it is not known whether the task was added. To try again with the same WithUnique key adds no second one,
+// unless the first is done or dead by then; with the same WithID, too, a handler can tell that they are one.
 func (c *Client) Enqueue(ctx context.Context, queue string, payload []byte, opts ...EnqueueOption) (id string, err error) {
 	o := enqueue.New()
 	for _, option := range opts {
@@ -138,8 +139,7 @@ func (c *Client) Replay(ctx context.Context, queue string, d DeadLetter) (ok boo
 	if err := redislist.CheckID(d.ID); err != nil {
 		return false, fmt.Errorf("replaying a dead letter of %s (%s), %w", queue, d.Error, err)
 	}
-	t := redislist.Task{ID: d.ID, First: d.First, Headers: d.Headers, Payload: string(d.Payload)}
-	moved, err := replayScript.Exec(ctx, c.redis, []string{redislist.Dead(queue), queue}, []string{d.raw, t.Element()}).AsInt64()
+	moved, err := replayScript.Exec(ctx, c.redis, []string{redislist.Dead(queue), queue}, []string{d.raw, d.element()}).AsInt64()
 	if err != nil {
 		return false, fmt.Errorf("replaying dead letter %s of %s, %w", d.ID, queue, err)
 	}

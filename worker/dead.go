@@ -9,6 +9,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/quickube/qscaler/worker/internal/store"
+	"github.com/quickube/qscaler/worker/redislist"
 )
 
 // DeadLetter is a task that was given up. Where the list has something else, its ID is empty, its Payload is the
@@ -55,6 +56,11 @@ func letterOf(t *held, attempts int, err error, died time.Time) string {
 		return t.Element // a letter that is hard to read is better than a task that is gone
 	}
 	return strings.TrimSuffix(line.String(), "\n")
+}
+
+// element is the letter's task, as one that was never tried.
+func (d DeadLetter) element() string {
+	return redislist.Task{ID: d.ID, First: d.First, Headers: d.Headers, Payload: string(d.Payload)}.Element()
 }
 
 // unreadable is what can be said of a line that is no dead letter.

@@ -29,11 +29,9 @@ func (b *bench) footprint() footprint {
 	return footprint{runtime.NumGoroutine(), strings.Count(clients, "\n"), m.HeapAlloc}
 }
 
-// leakTasks is a tenth of a million: with the race detector, on two cores that other builds used too, these took
-// 15 to 22 s, and a million would be minutes of every run of the tests.
-var leakTasks = flag.Int("leak.tasks", 100_000, "how many tasks are done while nothing may grow")
+var leakTasks = flag.Int("leak.tasks", 1_000_000/slow, "how many tasks are done while nothing may grow")
 
-// A hundred thousand tasks later a worker keeps what it kept after the first thousands.
+// A million tasks later a worker keeps what it kept after the first thousands.
 func TestNothingGrowsWithTheTasksThatAreDone(t *testing.T) {
 	b := newBench(t)
 	const first, round, concurrency = 5_000, 10_000, 50 // a round is short, so that a slow machine does it in time

@@ -16,7 +16,21 @@ type line struct {
 	mu    sync.Mutex
 	rng   *rand.Rand
 	conns map[net.Conn]*int // how many more bytes may pass, nil for any number
+	// passed counts what has passed each way, over all connections; cut is after how many bytes the connection that
+	// carries the next one is cut, once, nil for never.
+	passed [2]int
+	cut    [2]*int
 }
+
+// way is where what a connection carries goes.
+type way int
+
+const (
+	requests way = iota
+	replies
+)
+
+func (w way) String() string { return [...]string{"requests", "replies"}[w] }
 
 // newLine starts a proxy, until the test's end.
 func newLine(t testing.TB, target string, seed uint64) *line {
@@ -26,10 +40,7 @@ func newLine(t testing.TB, target string, seed uint64) *line {
 		t.Fatal(err)
 	}
 	l := &line{listener: listener, target: target, rng: rand.New(rand.NewPCG(seed, 1)), conns: map[net.Conn]*int{}}
-	t.Cleanup(func() {
-		_ = listener.Close()
-		l.cutAll()
-	})
+	t.Cleanup(l.close)
 	go func() {
 		for {
 			conn, err := listener.Accept()
@@ -54,12 +65,12 @@ func (l *line) serve(client net.Conn) {
 	l.conns[client], l.conns[server] = nil, nil
 	l.mu.Unlock()
 	done := make(chan struct{}, 2)
-	carry := func(to, from net.Conn) {
-		l.carry(to, from)
+	carry := func(to, from net.Conn, w way) {
+		l.carry(to, from, w)
 		done <- struct{}{}
 	}
-	go carry(server, client)
-	go carry(client, server)
+	go carry(server, client, requests)
+	go carry(client, server, replies)
 	<-done // one way is cut: so is the other
 	_ = client.Close()
 	_ = server.Close()
@@ -71,11 +82,11 @@ func (l *line) serve(client net.Conn) {
 }
 
 // carry copies until the connection ends, or has carried as many bytes as it may.
-func (l *line) carry(to, from net.Conn) {
+func (l *line) carry(to, from net.Conn, w way) {
 	buffer := make([]byte, 4096)
 	for {
 		n, err := from.Read(buffer)
-		n, cut := l.allow(from, n)
+		n, cut := l.allow(from, w, n)
 		if _, failed := to.Write(buffer[:n]); failed != nil || cut || err != nil {
 			return
 		}
@@ -83,16 +94,34 @@ func (l *line) carry(to, from net.Conn) {
 }
 
 // allow counts bytes, and tells how many of them pass.
-func (l *line) allow(from net.Conn, n int) (passes int, cut bool) {
+func (l *line) allow(from net.Conn, w way, n int) (passes int, cut bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	left := l.conns[from]
-	if left == nil {
-		return n, false
+	passes = n
+	if at := l.cut[w]; at != nil && l.passed[w]+n > *at {
+		passes, cut = *at-l.passed[w], true
+		l.cut[w] = nil
+	} else if left := l.conns[from]; left != nil {
+		passes = min(n, *left)
+		*left -= passes
+		cut = *left == 0
 	}
-	passes = min(n, *left)
-	*left -= passes
-	return passes, *left == 0
+	l.passed[w] += passes
+	return passes, cut
+}
+
+// cutAfter has one connection end after so many bytes have passed one way, over all connections.
+func (l *line) cutAfter(w way, bytes int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.cut[w] = &bytes
+}
+
+// length is how many bytes have passed each way.
+func (l *line) length() [2]int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.passed
 }
 
 // cutSoon has about half of the connections end, each after some more bytes in one direction.
@@ -117,7 +146,8 @@ func (l *line) heal() {
 	}
 }
 
-func (l *line) cutAll() {
+func (l *line) close() {
+	_ = l.listener.Close()
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for conn := range l.conns {

@@ -117,6 +117,8 @@ type run struct {
 	kill  context.CancelCauseFunc
 	// killed is closed by a second signal, or by a test.
 	killed <-chan struct{}
+	// now is time.Now, or a test's clock.
+	now func() time.Time
 	// withTimeout bounds an attempt.
 	withTimeout func(context.Context, time.Duration, error) (context.Context, context.CancelFunc)
 
@@ -133,6 +135,9 @@ func (w *Worker) newRun(ctx context.Context, broker inject.Broker) *run {
 	}
 	if r.withTimeout = broker.WithTimeout; r.withTimeout == nil {
 		r.withTimeout = context.WithTimeoutCause
+	}
+	if r.now = broker.Now; r.now == nil {
+		r.now = time.Now
 	}
 	r.killed = r.leave.killed
 	if broker.Killed != nil {

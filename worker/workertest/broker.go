@@ -103,6 +103,13 @@ func (b *Broker) Advance(d time.Duration) {
 	})
 }
 
+// clock tells the time.
+func (b *Broker) clock() time.Time {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.now
+}
+
 // Done has the payloads of the tasks that were acknowledged, in that order.
 func (b *Broker) Done() []string {
 	b.mu.Lock()

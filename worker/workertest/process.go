@@ -29,7 +29,8 @@ type Process struct {
 
 func (p *Process) run(handler worker.Handler, opts []worker.Option) {
 	ctx, cancel := context.WithCancel(inject.With(context.Background(), inject.Broker{
-		Queue: queue, DrainFile: p.drain, Store: p.share, Killed: p.killed, Looks: p.looks, WithTimeout: p.share.withTimeout,
+		Queue: queue, DrainFile: p.drain, Store: p.share, Killed: p.killed, Looks: p.looks,
+		Now: p.share.clock, WithTimeout: p.share.withTimeout,
 	}))
 	p.t.Cleanup(cancel)
 	p.t.Cleanup(p.Kill)

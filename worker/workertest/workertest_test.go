@@ -37,6 +37,8 @@ func TestRetriesAreSteppedThrough(t *testing.T) {
 	b.AwaitDead(1)
 	if d := b.DeadLetters()[0]; d.Error != "broken" || d.Attempts != 3 || string(d.Payload) != "task" {
 		t.Errorf("the dead letter is %+v", d)
+	} else if took := d.Died.Sub(d.First); took != 3*time.Hour {
+		t.Errorf("by the letter it took %s, want the 3 h of the two back-offs", took)
 	}
 }
 

@@ -17,6 +17,8 @@ type Broker struct {
 	Killed <-chan struct{}
 	// Looks has the drain file be looked at: each channel that comes is closed once it was. Nil where nobody asks.
 	Looks <-chan chan<- struct{}
+	// Now is the time. Nil is time.Now.
+	Now func() time.Time
 	// WithTimeout bounds an attempt, as context.WithTimeoutCause does. Nil is that one.
 	WithTimeout func(parent context.Context, d time.Duration, cause error) (context.Context, context.CancelFunc)
 }

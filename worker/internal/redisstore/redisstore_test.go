@@ -2,6 +2,7 @@ package redisstore_test
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -148,7 +149,7 @@ func FuzzScriptsAndGoAgree(f *testing.F) {
 				const most = 999999999 // as many as an envelope can have
 				lost = min(lost+1, most)
 			}
-			if got.ID != want.ID || got.Payload != want.Payload || got.Failed != want.Failed || got.Lost != lost {
+			if got.ID != want.ID || got.Payload != want.Payload || got.Failed != want.Failed || got.Lost != lost || !maps.Equal(got.Headers, want.Headers) {
 				t.Errorf("%q was read as %+v by the scripts and as %+v by Go", element, got, want)
 			}
 			// Not as Parse has it, which would hide what the script has left.
