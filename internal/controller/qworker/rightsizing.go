@@ -149,7 +149,7 @@ func (s *scope) observeUsage(m *sizeMemory, containers []string) bool {
 			continue
 		}
 		for _, name := range containers {
-			u, ok := used.Containers[name]
+			u, ok := used.Of(name)
 			if !ok {
 				continue
 			}

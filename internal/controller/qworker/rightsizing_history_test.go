@@ -60,7 +60,7 @@ func observeAnswer(t *testing.T, s *scope, answer map[string]podmetrics.Pod, con
 func TestStaleSamplesAreNoUsage(t *testing.T) {
 	for age, want := range map[time.Duration]int64{0: 1, staleAfter - time.Minute: 1, staleAfter + time.Minute: 0} {
 		s := sizedScope(t, sizedPod("p", "64Mi", func(*corev1.Pod) {}))
-		observeAnswer(t, s, map[string]podmetrics.Pod{"p": {Time: time.Now().Add(-age), Containers: map[string]podmetrics.Usage{"worker": {}}}}, "worker")
+		observeAnswer(t, s, map[string]podmetrics.Pod{"p": {Time: time.Now().Add(-age), Containers: []podmetrics.Container{{Name: "worker"}}}}, "worker")
 		if got := s.memory.sizes.history.Usage("worker").Samples; got != want {
 			t.Errorf("%d samples of an age of %s, want %d", got, age, want)
 		}
@@ -69,15 +69,15 @@ func TestStaleSamplesAreNoUsage(t *testing.T) {
 
 // Pods that are new or gone, and containers that nobody asked about, are normal; each container is told of by its name.
 func TestUsageIsLearnedByContainer(t *testing.T) {
-	use := func(cpu, memory string) podmetrics.Usage {
-		return podmetrics.Usage{CPU: resource.MustParse(cpu), Memory: resource.MustParse(memory)}
+	use := func(container, cpu, memory string) podmetrics.Container {
+		return podmetrics.Container{Name: container, Usage: podmetrics.Usage{CPU: resource.MustParse(cpu), Memory: resource.MustParse(memory)}}
 	}
 	plain := func(*corev1.Pod) {}
 	s := sizedScope(t, sizedPod("both", "64Mi", plain), sizedPod("new", "64Mi", plain), sizedPod("one", "64Mi", plain))
 	observeAnswer(t, s, map[string]podmetrics.Pod{
-		"both": {Time: time.Now(), Containers: map[string]podmetrics.Usage{"worker": use("100m", "1Gi"), "side": use("1m", "10Mi"), "injected": use("4", "4Gi")}},
-		"one":  {Time: time.Now(), Containers: map[string]podmetrics.Usage{"worker": use("300m", "200Mi")}},
-		"gone": {Time: time.Now(), Containers: map[string]podmetrics.Usage{"worker": use("8", "8Gi")}},
+		"both": {Time: time.Now(), Containers: []podmetrics.Container{use("worker", "100m", "1Gi"), use("side", "1m", "10Mi"), use("injected", "4", "4Gi")}},
+		"one":  {Time: time.Now(), Containers: []podmetrics.Container{use("worker", "300m", "200Mi")}},
+		"gone": {Time: time.Now(), Containers: []podmetrics.Container{use("worker", "8", "8Gi")}},
 	}, "worker", "side")
 	most := map[string]string{}
 	for _, u := range s.status.MaxContainerResourcesUsage {
