@@ -58,9 +58,11 @@ func isLeftover(pod *corev1.Pod, worker workerStatus) bool {
 // Ended reports whether every container of the pod has ended for good. The phase alone does not say so: that
 // of a pod on a lost node is set to Failed while its containers may still run.
 func Ended(pod *corev1.Pod) bool {
+	if pod.Status.Phase != corev1.PodSucceeded && pod.Status.Phase != corev1.PodFailed {
+		return false // before its containers are looked at: most pods of a fleet have not
+	}
 	statuses := slices.Concat(pod.Status.InitContainerStatuses, pod.Status.ContainerStatuses) // the first has native sidecars
-	running := slices.ContainsFunc(statuses, func(s corev1.ContainerStatus) bool { return s.State.Running != nil })
-	return !running && (pod.Status.Phase == corev1.PodSucceeded || pod.Status.Phase == corev1.PodFailed)
+	return !slices.ContainsFunc(statuses, func(s corev1.ContainerStatus) bool { return s.State.Running != nil })
 }
 
 // readiness reports whether a pod is ready, and since when that is so.

@@ -17,11 +17,28 @@ type Usage struct {
 	Memory resource.Quantity `json:"memory"`
 }
 
+// Container is what a container of a pod used.
+type Container struct {
+	Name  string `json:"name"`
+	Usage Usage  `json:"usage"`
+}
+
 // Pod is what the containers of a pod used.
 type Pod struct {
 	// Time is the end of the time in which it was measured.
-	Time       time.Time
-	Containers map[string]Usage
+	Time time.Time
+	// Containers are few: a map of them would be most of what ten thousand pods take.
+	Containers []Container
+}
+
+// Of is what the container of a name used, false where nothing is told of it.
+func (p Pod) Of(container string) (Usage, bool) {
+	for _, c := range p.Containers {
+		if c.Name == container {
+			return c.Usage, true
+		}
+	}
+	return Usage{}, false
 }
 
 // Read lists what the pods of a namespace use, by name.
@@ -37,11 +54,8 @@ type list struct {
 		Metadata struct {
 			Name string `json:"name"`
 		} `json:"metadata"`
-		Timestamp  time.Time `json:"timestamp"`
-		Containers []struct {
-			Name  string `json:"name"`
-			Usage Usage  `json:"usage"`
-		} `json:"containers"`
+		Timestamp  time.Time   `json:"timestamp"`
+		Containers []Container `json:"containers"`
 	} `json:"items"`
 }
 
@@ -63,11 +77,7 @@ func decode(body []byte) (map[string]Pod, error) {
 	}
 	pods := make(map[string]Pod, len(l.Items))
 	for _, item := range l.Items {
-		pod := Pod{Time: item.Timestamp, Containers: make(map[string]Usage, len(item.Containers))}
-		for _, c := range item.Containers {
-			pod.Containers[c.Name] = c.Usage
-		}
-		pods[item.Metadata.Name] = pod
+		pods[item.Metadata.Name] = Pod{Time: item.Timestamp, Containers: item.Containers}
 	}
 	return pods, nil
 }

@@ -81,8 +81,8 @@ func TestDecode(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	worker := pods["p"].Containers["worker"]
-	if len(pods) != 2 || len(pods["p"].Containers) != 2 || worker.CPU.MilliValue() != 124 || worker.Memory.Value() != 300<<20 {
+	worker, told := pods["p"].Of("worker")
+	if _, other := pods["q"].Of("worker"); other || !told || len(pods) != 2 || len(pods["p"].Containers) != 2 || worker.CPU.MilliValue() != 124 || worker.Memory.Value() != 300<<20 {
 		t.Errorf("%+v", pods)
 	}
 	if want := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC); !pods["p"].Time.Equal(want) {

@@ -17,6 +17,8 @@ const (
 	maxCheckpointWeight = 10000
 	// maxMarks bounds how many counted kills a checkpoint names, the latest ones.
 	maxMarks = 500
+	// maxTroubles bounds how many pods it names that were killed and not raised, the latest ones.
+	maxTroubles = 100
 )
 
 // checkpoint is a History as JSON, some hundred bytes a container. Times are Unix seconds.
@@ -26,6 +28,7 @@ type checkpoint struct {
 	Raises     []int64                    `json:"raises,omitempty"`
 	Counted    []string                   `json:"counted,omitempty"`
 	Before     int64                      `json:"before,omitempty"`
+	Troubles   []troubleCheckpoint        `json:"troubles,omitempty"`
 }
 
 type usageCheckpoint struct {
@@ -42,6 +45,12 @@ type floorCheckpoint struct {
 	From   int64 `json:"from,omitempty"`
 	Raised int64 `json:"raised"`
 	Killed int64 `json:"killed"`
+}
+
+type troubleCheckpoint struct {
+	Pod     string  `json:"pod"`
+	Verdict Verdict `json:"verdict"`
+	At      int64   `json:"at"`
 }
 
 // histogramCheckpoint has a histogram's weights as pairs of a bucket and a whole number.
@@ -68,6 +77,9 @@ func (h *History) Encode() string {
 		c.Before = max(c.Before, unix(h.kills.counted[marks[maxMarks]]))
 	}
 	slices.Sort(c.Counted)
+	for _, t := range h.kills.troubles[max(len(h.kills.troubles)-maxTroubles, 0):] {
+		c.Troubles = append(c.Troubles, troubleCheckpoint{Pod: t.Pod, Verdict: t.Verdict, At: unix(t.At)})
+	}
 	text, err := json.Marshal(c)
 	if err != nil {
 		panic(err) // a weight that is no number: a defect of the program
@@ -98,6 +110,9 @@ func Decode(text string, now time.Time) (*History, error) {
 	h.kills.before = fromUnix(c.Before)
 	for _, m := range c.Counted {
 		h.kills.counted[m] = now
+	}
+	for _, t := range c.Troubles {
+		h.kills.troubles = append(h.kills.troubles, Trouble{Pod: t.Pod, Verdict: t.Verdict, At: fromUnix(t.At)})
 	}
 	return h, nil
 }

@@ -69,6 +69,12 @@ func TestPercentiles(t *testing.T) {
 		"three half-lives make eight old samples one": {eightOld, map[float64]float64{
 			0.5: 0.21578563588227356, 0.6: 0.21578563588227356, 0.9: 1.0162813885540918,
 		}},
+		// Values and weights of 1 to 4, a half-life apart: the published algorithm's own example, and its own shares.
+		// (util/decaying_histogram_test.go: TestDecayingHistogramPercentiles)
+		"what grows while it is forgotten": {[]added{{1, 1, 0}, {2, 2, day}, {3, 3, 2 * day}, {4, 4, 3 * day}}, map[float64]float64{
+			0.02: 1.0162813885540918, 0.03: 2.093479957150738, 0.1: 2.093479957150738, 0.11: 3.0271566170604425,
+			0.34: 3.0271566170604425, 0.35: 4.124698514136822, 1: 4.124698514136822,
+		}},
 		"a sample from before the last one weighs less": {[]added{{1, 1, 4 * day}, {0.2, 1, 0}}, map[float64]float64{
 			0.05: 0.21578563588227356, 0.07: 1.0162813885540918,
 		}},

@@ -59,6 +59,14 @@ func (l *ledger) count(k Kill, now time.Time) bool {
 	return true
 }
 
+// recall remembers a kill that an earlier process has counted, so that the next of the same container is known to follow
+// it.
+func (l *ledger) recall(at place, k Kill) {
+	if l.last[at].IsZero() && !k.FinishedAt.IsZero() {
+		l.last[at] = k.FinishedAt
+	}
+}
+
 // again reports whether the same container was killed within the hour before, and remembers this kill.
 func (l *ledger) again(at place, now time.Time) bool {
 	last, before := l.last[at]

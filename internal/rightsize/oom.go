@@ -76,6 +76,7 @@ type Bounds struct {
 func (h *History) Count(k Kill, b Bounds, now time.Time) Verdict {
 	at := place{k.Pod, k.Container}
 	if !h.kills.count(k, now) {
+		h.kills.recall(at, k)
 		return Counted
 	}
 	u := h.usage(k.Container)

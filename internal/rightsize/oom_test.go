@@ -157,12 +157,55 @@ func TestTroublesNameThePods(t *testing.T) {
 		request = h.Floor("w", start)
 	}
 	want := []Trouble{{"3", Capped, start}, {"4", Capped, start}}
-	if diff := cmp.Diff(want, h.Troubles()); diff != "" {
+	for _, history := range []*History{h, restarted(t, h)} {
+		if diff := cmp.Diff(want, history.Troubles()); diff != "" {
+			t.Errorf("-want +got:\n%s", diff)
+		}
+		history.KeepKills(nil, start.Add(time.Hour))
+		if got := history.Troubles(); len(got) != 0 {
+			t.Errorf("after an hour: %v", got)
+		}
+	}
+}
+
+// restarted is a history as the next process reads it.
+func restarted(t *testing.T, h *History) *History {
+	t.Helper()
+	back, err := Decode(h.Encode(), start)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return back
+}
+
+func TestOnlyTheLatestTroublesAreKept(t *testing.T) {
+	h := NewHistory()
+	for i := range 3 * maxTroubles {
+		h.Count(killOf(fmt.Sprint(i), 0, 256*mi), Bounds{Maximum: 256 * mi}, start.Add(time.Duration(i)*time.Second))
+	}
+	all := h.Troubles()
+	if diff := cmp.Diff(all[2*maxTroubles:], restarted(t, h).Troubles()); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)
 	}
-	h.KeepKills(nil, start.Add(time.Hour))
-	if got := h.Troubles(); len(got) != 0 {
-		t.Errorf("after an hour: %v", got)
+}
+
+// A container that is killed again within the hour gets twice as much also from an operator that did not see the first
+// kill happen, and only reads of it.
+func TestARepetitionIsKnownAfterARestart(t *testing.T) {
+	first, second := killOf("a", 0, 256*mi), killOf("a", 1, 256*mi)
+	first.FinishedAt, second.FinishedAt = start, start.Add(30*time.Minute)
+	h := NewHistory()
+	h.Count(first, Bounds{}, first.FinishedAt)
+	h = restarted(t, h)
+	var got []Verdict
+	for _, k := range []Kill{first, second} {
+		got = append(got, h.Count(k, Bounds{}, second.FinishedAt))
+	}
+	if diff := cmp.Diff([]Verdict{Counted, Raised}, got); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
+	}
+	if floor := h.Floor("w", second.FinishedAt) / mi; floor != 456 {
+		t.Errorf("the floor is %d MiB, want twice the step", floor)
 	}
 }
 

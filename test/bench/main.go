@@ -11,6 +11,7 @@
 //	rollout.go    1000 workers of a new revision
 //	idle.go       10 to 10,000 QWorkers that have nothing to do
 //	storm.go      1,000 of 10,000 queues at once
+//	sizing.go     the usage of 10,000 pods; metricsserver.go tells it
 //	firsttask.go  push to first task begun, in local mode
 //	gobench.go    Go benchmarks: the SDK, a reading, a plan
 //	result.go     figures and tables
@@ -63,6 +64,7 @@ func measures() []measure {
 		{name: "rollout", run: rollout},
 		{name: "idle", run: idle},
 		{name: "storm", run: storm},
+		{name: "sizing", run: sizing},
 		{name: "sdk", run: sdk.run, alone: true},
 		{name: "reading", run: reading.run, alone: true},
 		{name: "deciding", run: deciding.run, alone: true},

@@ -100,6 +100,7 @@ type usage struct {
 	at            time.Time
 	cpu           time.Duration
 	rss           float64 // bytes
+	allocated     float64 // bytes
 	apiReads      float64
 	apiWrites     float64
 	reconciled    float64
@@ -135,6 +136,9 @@ func (o *operatorProcess) read(ctx context.Context) (usage, error) {
 				u.apiWrites += m.GetCounter().GetValue()
 			}
 		}
+	}
+	for _, m := range families["go_memstats_alloc_bytes_total"].GetMetric() {
+		u.allocated += m.GetCounter().GetValue()
 	}
 	for _, m := range families["controller_runtime_reconcile_total"].GetMetric() {
 		u.reconciled += m.GetCounter().GetValue()

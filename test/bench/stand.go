@@ -14,6 +14,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/util/intstr"
 	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/rest"
 	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -35,6 +36,7 @@ const (
 
 // stand is what a measure stands on: a control plane, a Redis, and the operator as a process.
 type stand struct {
+	config    *rest.Config
 	client    client.WithWatch
 	clientset kubernetes.Interface
 	redis     rueidis.Client
@@ -62,7 +64,8 @@ func newStand(ctx context.Context, program string) (_ *stand, err error) {
 	if err := s.startRedis(ctx, filepath.Join(dir, "redis")); err != nil {
 		return nil, err
 	}
-	s.client, err = client.NewWithWatch(plane.Config(), client.Options{Scheme: operator.NewScheme()})
+	s.config = plane.Config()
+	s.client, err = client.NewWithWatch(s.config, client.Options{Scheme: operator.NewScheme()})
 	if err != nil {
 		return nil, err
 	}

@@ -1,6 +1,8 @@
 package qworker
 
 import (
+	"maps"
+	"slices"
 	"sync"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -41,11 +43,21 @@ func newSizeMetrics(r Registerer) *sizeMetrics {
 	return m
 }
 
+// recommended shows what is recommended, and no longer what was: of a container that is gone, or a resource that is not
+// controlled any more.
 func (m *sizeMetrics) recommended(name types.NamespacedName, recommendations []v1alpha1.ContainerRecommendation) {
+	requests := make(map[string]corev1.ResourceList, len(recommendations))
 	for _, r := range recommendations {
 		m.has(name, r.Name)
-		for resource, q := range r.Requests {
-			m.requests.WithLabelValues(name.Namespace, name.Name, r.Name, string(resource)).Set(q.AsApproximateFloat64())
+		requests[r.Name] = r.Requests
+	}
+	for _, container := range m.of(name) {
+		for _, resource := range []corev1.ResourceName{corev1.ResourceCPU, corev1.ResourceMemory} {
+			if q, ok := requests[container][resource]; ok {
+				m.requests.WithLabelValues(name.Namespace, name.Name, container, string(resource)).Set(q.AsApproximateFloat64())
+			} else {
+				m.requests.DeleteLabelValues(name.Namespace, name.Name, container, string(resource))
+			}
 		}
 	}
 }
@@ -69,17 +81,22 @@ func (m *sizeMetrics) has(name types.NamespacedName, container string) {
 	m.containers[name][container] = true
 }
 
-func (m *sizeMetrics) forget(name types.NamespacedName) {
+// of are the containers that a QWorker has series of.
+func (m *sizeMetrics) of(name types.NamespacedName) []string {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	for container := range m.containers[name] {
-		for _, resource := range []corev1.ResourceName{corev1.ResourceCPU, corev1.ResourceMemory} {
-			m.requests.DeleteLabelValues(name.Namespace, name.Name, container, string(resource))
-		}
+	return slices.Collect(maps.Keys(m.containers[name]))
+}
+
+func (m *sizeMetrics) forget(name types.NamespacedName) {
+	m.recommended(name, nil)
+	for _, container := range m.of(name) {
 		m.kills.DeleteLabelValues(name.Namespace, name.Name, container)
 	}
-	delete(m.containers, name)
 	for _, result := range []string{"succeeded", "failed"} {
 		m.resized.DeleteLabelValues(name.Namespace, name.Name, result)
 	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	delete(m.containers, name)
 }

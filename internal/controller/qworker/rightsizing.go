@@ -41,8 +41,9 @@ type sizes struct {
 	notes []note
 }
 
-// sizeMemory is what is remembered of the sizes between two reconciliations. The history is saved; the rest
-// may be lost.
+// sizeMemory is what is remembered of the sizes between two reconciliations. The history is saved, and a refusal of new
+// pods is read from the status; the rest may be lost: running pods tell of their resizes, and one that the API server
+// refuses is refused again.
 type sizeMemory struct {
 	history *rightsize.History
 	saved   string
@@ -67,10 +68,9 @@ type sizeMemory struct {
 // sizeRefusal is an answer that will be the same for a while: the API server's, for a LimitRange or a
 // ResourceQuota, or the scheduler's, where no node has room.
 type sizeRefusal struct {
-	// reason is that of the condition.
-	reason  string
-	message string
-	until   time.Time
+	// reason and message are those of the condition.
+	reason, message string
+	until           time.Time
 }
 
 // blamelessFor is how long the size is not to blame for a refusal, after a pod of the template's size was refused
@@ -149,7 +149,7 @@ func (s *scope) observeUsage(m *sizeMemory, containers []string) bool {
 			continue
 		}
 		for _, name := range containers {
-			u, ok := used.Containers[name]
+			u, ok := used.Of(name)
 			if !ok {
 				continue
 			}
@@ -306,7 +306,7 @@ func (s *scope) fallBack(err error) error {
 	case !s.sizes.fitted || !s.appliesToNew() || s.now.Before(m.blameless) || (!s.sizes.raised && strings.Contains(words, "exceeded quota")):
 		return err
 	default:
-		m.create = sizeRefusal{reason: reasonSizeRefused, message: words, until: s.now.Add(refusalLasts)}
+		m.create = refusalOf(reasonSizeRefused, words, s.now)
 	}
 	s.wakeAt(m.create.until)
 	s.again = true

@@ -7,6 +7,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/quickube/qscaler/api/v1alpha1"
@@ -43,7 +44,7 @@ func (s *scope) rightSizing() condition {
 	switch {
 	case m.create.stands(s.now):
 		s.wakeAt(m.create.until)
-		return is(kind, false, m.create.reason, m.create.explain())
+		return is(kind, false, m.create.reason, m.create.message)
 	case len(m.history.Troubles()) > 0 && s.sizes.policy.Controls(corev1.ResourceMemory):
 		return is(kind, false, reasonOutOfMemory, s.troublesMessage(m.history.Troubles()))
 	case len(s.sizes.refused) > 0:
@@ -75,13 +76,27 @@ func (s *scope) rightSizing() condition {
 	return is(kind, true, reasonRightSized, "new pods get what status.recommendations says, and running pods have no less")
 }
 
-// explain says what was refused and what can be done.
-func (r sizeRefusal) explain() string {
+// refusalOf is the refusal of a new pod's size, with what can be done. It tells no time of the day: what is refused again
+// is the same trouble, and so it is after a restart.
+func refusalOf(reason, words string, now time.Time) sizeRefusal {
 	what, remedy := "a pod of the recommended size was refused", "raise the LimitRange or the ResourceQuota, or set rightSizing.maxAllowed"
-	if r.reason == reasonSizeUnschedulable {
+	if reason == reasonSizeUnschedulable {
 		what, remedy = "no node has room for a pod of the recommended size", "use larger nodes or more of them, or set rightSizing.maxAllowed"
 	}
-	return fmt.Sprintf("%s, new pods are made as in the podSpec until %s: %s; %s", what, r.until.UTC().Format(time.RFC3339), r.message, remedy)
+	return sizeRefusal{
+		reason: reason, until: now.Add(refusalLasts),
+		message: fmt.Sprintf("%s, new pods are made as in the podSpec, and it is tried again after %.0f minutes: %s; %s", what, refusalLasts.Minutes(), words, remedy),
+	}
+}
+
+// recallRefusal takes up what a process before was answered: the size is not tried again at once, and what is told of it
+// stands. A spec that has changed since has another try.
+func (m *sizeMemory) recallRefusal(conditions []metav1.Condition, now time.Time) {
+	c := meta.FindStatusCondition(conditions, v1alpha1.ConditionRightSizing)
+	if c != nil && (c.Reason == reasonSizeRefused || c.Reason == reasonSizeUnschedulable) {
+		m.generation = c.ObservedGeneration
+		m.create = sizeRefusal{reason: c.Reason, message: c.Message, until: now.Add(refusalLasts)}
+	}
 }
 
 // podsIn are the live pods whose resize is in a state.

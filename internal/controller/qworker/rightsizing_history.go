@@ -24,13 +24,14 @@ const (
 	saveInterval = 5 * time.Minute
 )
 
-// sizeMemory is what is remembered of the sizes, from the annotation at first.
+// sizeMemory is what is remembered of the sizes, from the annotation and the status at first.
 func (s *scope) sizeMemory(ctx context.Context) *sizeMemory {
 	if s.memory.sizes != nil {
 		return s.memory.sizes
 	}
 	m := &sizeMemory{history: rightsize.NewHistory(), savedAt: s.now.Add(-spread(s.qw.UID)), refused: map[string]time.Time{}, tooMuch: rightsize.TooMuch{}}
 	s.memory.sizes = m
+	m.recallRefusal(s.status.Conditions, s.now)
 	text, kept := s.qw.Annotations[annotationUsage]
 	if !kept {
 		return m

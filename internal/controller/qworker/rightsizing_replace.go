@@ -119,7 +119,7 @@ func (s *scope) shrinkNew(pod *corev1.Pod, words string) {
 	if create.stands(s.now) {
 		return
 	}
-	*create = sizeRefusal{reason: reasonSizeUnschedulable, message: words, until: s.now.Add(refusalLasts)}
+	*create = refusalOf(reasonSizeUnschedulable, words, s.now)
 	s.sizes.notes = append(s.sizes.notes, note{
 		pod: pod.Name, kind: corev1.EventTypeWarning, reason: reasonSizeUnschedulable,
 		text: fmt.Sprintf("no node has room for pod %s of the recommended size (%s); pods that wait are replaced, and new ones made as in the podSpec until %s",

@@ -10,10 +10,12 @@ import (
 	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/quickube/qscaler/api/v1alpha1"
@@ -125,9 +127,22 @@ func TestWorkersGetWhatTheyUse(t *testing.T) {
 	if len(st.MaxContainerResourcesUsage) != 1 || shown(st.MaxContainerResourcesUsage[0].Usage) != "300m 200Mi" {
 		t.Errorf("the most used is %+v, want the worker's alone", st.MaxContainerResourcesUsage)
 	}
+	if st.UpdatedReplicas != 2 || st.DrainingReplicas != 0 {
+		t.Errorf("%d pods are of the newest revision and %d have leave to go, want a pod that was raised to be like any other", st.UpdatedReplicas, st.DrainingReplicas)
+	}
 	if r := st.Recommendations; len(r) != 1 || r[0].Name != "worker" || r[0].Reason != "Usage" || shown(r[0].Requests) != usedSize {
 		t.Errorf("recommended is %+v", r)
 	}
+	c.eventually("events of what changed", func() string {
+		told := map[string]string{}
+		for _, e := range c.events() {
+			told[e.Reason] = e.Note
+		}
+		if !strings.Contains(told["Recommended"], "cpu 352m, memory 237Mi") || !strings.Contains(told["Resized"], running[0].Name) {
+			return fmt.Sprint(told)
+		}
+		return ""
+	})
 }
 
 func TestWhatWasLearnedOutlivesTheOperator(t *testing.T) {
@@ -211,6 +226,22 @@ func TestPoisonIsCapped(t *testing.T) {
 	if !strings.Contains(condition.Message, pods[3].Name) {
 		t.Errorf("the condition does not name pod %s: %s", pods[3].Name, condition.Message)
 	}
+
+	c.stop()
+	if err := c.Patch(c.Context(), q.QWorker, client.RawPatch(types.MergePatchType, []byte(`{"spec":{"scaleConfig":{"maxReplicas":7}}}`))); err != nil {
+		t.Fatal(err)
+	}
+	c.startOperator()
+	c.eventually("the next operator has looked at it", func() string {
+		told := meta.FindStatusCondition(c.status("w").Conditions, v1alpha1.ConditionRightSizing)
+		if told.ObservedGeneration == condition.ObservedGeneration {
+			return "it has not"
+		}
+		if told.Reason != condition.Reason || told.Message != condition.Message {
+			t.Errorf("after a restart it is %s: %s; want %s: %s", told.Reason, told.Message, condition.Reason, condition.Message)
+		}
+		return ""
+	})
 }
 
 func TestRefusedSizesFallBackToTheTemplate(t *testing.T) {

@@ -73,7 +73,8 @@ func TestUsageIsTold(t *testing.T) {
 		}
 	}
 	await("100 MB in one container, some CPU in the other", func(p podmetrics.Pod, _ bool) bool {
-		held, busy := p.Containers["worker"], p.Containers["busy"]
+		held, _ := p.Of("worker")
+		busy, _ := p.Of("busy")
 		return held.Memory.Value() >= 100e6 && held.Memory.Value() < 300e6 && busy.CPU.MilliValue() > 50 && busy.Memory.Value() < 20e6
 	})
 	if err := w.api.CoreV1().Pods(w.namespace).Delete(t.Context(), pod.Name, metav1.DeleteOptions{}); err != nil {

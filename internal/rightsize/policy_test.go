@@ -1,0 +1,35 @@
+package rightsize
+
+import (
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/utils/ptr"
+
+	"github.com/quickube/qscaler/api/v1alpha1"
+)
+
+// Init containers and sidecars among them are right-sized only by their names; what was injected is not in the podSpec.
+func TestWhichContainersAreRightSized(t *testing.T) {
+	spec := &corev1.PodSpec{
+		Containers:     []corev1.Container{{Name: "worker"}, {Name: "helper"}},
+		InitContainers: []corev1.Container{{Name: "setup"}, {Name: "sidecar", RestartPolicy: ptr.To(corev1.ContainerRestartPolicyAlways)}},
+	}
+	some := allow("1", "")
+	for name, tc := range map[string]struct {
+		spec v1alpha1.RightSizingSpec
+		want []string
+	}{
+		"by default":    {v1alpha1.RightSizingSpec{}, []string{"worker", "helper"}},
+		"every other":   {v1alpha1.RightSizingSpec{MaxAllowed: map[string]v1alpha1.AllowedResources{"*": some}}, []string{"worker", "helper"}},
+		"by their name": {v1alpha1.RightSizingSpec{MaxAllowed: map[string]v1alpha1.AllowedResources{"setup": some}, MinAllowed: map[string]v1alpha1.AllowedResources{"sidecar": some}}, []string{"worker", "helper", "setup", "sidecar"}},
+		"nobody else":   {v1alpha1.RightSizingSpec{MaxAllowed: map[string]v1alpha1.AllowedResources{"injected": some}}, []string{"worker", "helper"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if diff := cmp.Diff(tc.want, Policy{spec: tc.spec}.Containers(spec)); diff != "" {
+				t.Errorf("-want +got:\n%s", diff)
+			}
+		})
+	}
+}
