@@ -91,9 +91,9 @@ func (s *source) credentialsChange(ctx context.Context, current broker.Endpoint)
 // connection is to be made anew or ended (none).
 func (s *source) readOn(ctx context.Context, driver broker.Driver, changed <-chan struct{}) (succeeded bool, err error) {
 	clk := s.options.Clock
-	all := clk.NewTimer(s.options.Jitter(s.interval(driver))) // when every queue is to be read, rung or not
+	all := clk.NewTimer(0) // when every queue is to be read, rung or not
 	defer all.Stop()
-	s.ringAll()
+	var due time.Time
 	for {
 		select {
 		case <-ctx.Done():
@@ -101,19 +101,27 @@ func (s *source) readOn(ctx context.Context, driver broker.Driver, changed <-cha
 		case <-changed:
 			return succeeded, nil
 		case <-all.C():
-			s.ringAll()
-			all.Reset(s.options.Jitter(s.interval(driver)))
 		case <-s.kick:
 		}
+		// Others go first who are about to mark more, such as a doorbell that rings for many queues: it goes into this read.
+		if !s.pause(ctx, 0) {
+			return succeeded, nil
+		}
 		began := clk.Now()
+		if !began.Before(due) {
+			s.ringAll()
+			interval := s.options.Jitter(s.interval(driver))
+			due = began.Add(interval)
+			all.Reset(interval)
+		}
 		if err := s.read(ctx, driver); err != nil {
 			return succeeded, err
 		}
 		succeeded = true
-		s.huntStrays(ctx, driver)
 		if !s.pause(ctx, s.rest(clk.Since(began))) {
 			return succeeded, nil
 		}
+		s.huntStrays(ctx, driver)
 	}
 }
 
@@ -131,9 +139,6 @@ func (s *source) rest(took time.Duration) time.Duration {
 
 // pause waits, and reports whether there is a point in going on.
 func (s *source) pause(ctx context.Context, d time.Duration) bool {
-	if d <= 0 {
-		return ctx.Err() == nil
-	}
 	timer := s.options.Clock.NewTimer(d)
 	defer timer.Stop()
 	select {

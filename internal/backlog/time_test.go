@@ -11,6 +11,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/prometheus/client_golang/prometheus"
+	"k8s.io/utils/clock"
 
 	"github.com/quickube/qscaler/internal/backlog"
 	"github.com/quickube/qscaler/internal/broker"
@@ -65,6 +66,29 @@ func TestOnlyWhatWasRungIsRead(t *testing.T) {
 		}
 		if opens, _, _ := x.counts(); opens != 1 {
 			t.Errorf("%d connections, want 1", opens)
+		}
+	})
+}
+
+// lateClock has what waits for a moment go on when everything else has that happens at it.
+type lateClock struct{ clock.RealClock }
+
+func (c lateClock) NewTimer(d time.Duration) clock.Timer { return c.RealClock.NewTimer(d + 1) }
+
+func TestWhatIsWatchedAtOneMomentIsReadInOneBatch(t *testing.T) {
+	inBubble(t, backlog.Options{SafetyInterval: time.Hour, Clock: lateClock{}}, func(t *testing.T, b *bubble) {
+		x := b.brokers["x"]
+		b.Watch("a", watchOf("x", "q"))
+		for i := range 20 {
+			wait(time.Second)
+			x.set(func() { x.reads = nil })
+			for j := range 100 {
+				b.Watch(fmt.Sprint(i, j), watchOf("x", fmt.Sprint("q", j)))
+			}
+			wait(time.Millisecond)
+			if len(x.reads) != 1 || len(x.reads[0]) != 100 {
+				t.Fatalf("round %d: %d reads, want 1 of 100 queues", i, len(x.reads))
+			}
 		}
 	})
 }

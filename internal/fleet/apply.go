@@ -190,31 +190,31 @@ func ignoreStale(err error) error {
 	return err
 }
 
-// inParallel runs act on all actions and returns those that succeeded.
+// inParallel runs act on all actions and returns those that succeeded, in their order.
 func inParallel(actions []planner.Action, act func(planner.Action) error) (done []planner.Action, err error) {
 	var (
-		mu    sync.Mutex
 		wg    sync.WaitGroup
-		errs  []error
+		errs  = make([]error, len(actions))
 		slots = make(chan struct{}, parallelWrites)
 	)
-	for _, a := range actions {
+	for i, a := range actions {
 		slots <- struct{}{}
 		wg.Go(func() {
 			defer func() { <-slots }()
-			err := act(a)
-			mu.Lock()
-			defer mu.Unlock()
-			switch {
-			case err == nil:
-				done = append(done, a)
-			case !errors.Is(err, errStale):
-				errs = append(errs, err)
-			}
+			errs[i] = act(a)
 		})
 	}
 	wg.Wait()
-	return done, joinDistinct(errs)
+	var failed []error
+	for i, err := range errs {
+		switch {
+		case err == nil:
+			done = append(done, actions[i])
+		case !errors.Is(err, errStale):
+			failed = append(failed, err)
+		}
+	}
+	return done, joinDistinct(failed)
 }
 
 // slowStart runs act in batches of 1, 2, 4 and so on, and stops after a batch with an error: what refuses

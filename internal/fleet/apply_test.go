@@ -7,7 +7,10 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
+	"time"
 
+	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -125,4 +128,23 @@ func TestWhatHasChangedIsLeftToTheNextPlan(t *testing.T) {
 			}
 		})
 	}
+}
+
+// What was done is told in the order of the plan, and not in that of the answers.
+func TestDoneInTheOrderOfThePlan(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		actions := []planner.Action{{Pod: "slow"}, {Pod: "stale"}, {Pod: "quick"}}
+		done, err := inParallel(actions, func(a planner.Action) error {
+			switch a.Pod {
+			case "slow":
+				time.Sleep(time.Second)
+			case "stale":
+				return errStale
+			}
+			return nil
+		})
+		if diff := cmp.Diff([]planner.Action{actions[0], actions[2]}, done); diff != "" || err != nil {
+			t.Errorf("done (-want +got), error %v:\n%s", err, diff)
+		}
+	})
 }

@@ -22,7 +22,13 @@ type Takeover struct {
 
 	mu      sync.Mutex
 	listed  bool
-	pending map[types.NamespacedName]string // resource versions that the cache has yet to show
+	pending []listedPod // those that the cache has yet to show
+}
+
+// listedPod is a pod as the API server had it.
+type listedPod struct {
+	name    types.NamespacedName
+	version string
 }
 
 // NewTakeover compares the cache with the API server in the given namespaces, or in all when there are none.
@@ -42,22 +48,18 @@ func (t *Takeover) Done(ctx context.Context) (bool, error) {
 			return false, err
 		}
 	}
-	for name, version := range t.pending {
-		shown, err := t.shows(ctx, name, version)
-		if err != nil {
+	for ; len(t.pending) > 0; t.pending = t.pending[1:] {
+		if shown, err := t.shows(ctx, t.pending[0]); err != nil || !shown {
 			return false, err
 		}
-		if shown {
-			delete(t.pending, name)
-		}
 	}
-	return len(t.pending) == 0, nil
+	return true, nil
 }
 
 const listPage = 1000
 
 func (t *Takeover) list(ctx context.Context) error {
-	t.pending = map[types.NamespacedName]string{}
+	t.pending = nil
 	for _, namespace := range t.namespaces {
 		options := []client.ListOption{client.InNamespace(namespace), client.HasLabels{Selector}, client.Limit(listPage)}
 		for next := ""; ; {
@@ -67,7 +69,7 @@ func (t *Takeover) list(ctx context.Context) error {
 				return fmt.Errorf("listing the pods of the leader before, %w", err)
 			}
 			for i := range page.Items {
-				t.pending[client.ObjectKeyFromObject(&page.Items[i])] = page.Items[i].ResourceVersion
+				t.pending = append(t.pending, listedPod{client.ObjectKeyFromObject(&page.Items[i]), page.Items[i].ResourceVersion})
 			}
 			if next = page.Continue; next == "" {
 				break
@@ -79,13 +81,13 @@ func (t *Takeover) list(ctx context.Context) error {
 }
 
 // shows reports whether the cache has the pod at that version or newer, or the pod is gone.
-func (t *Takeover) shows(ctx context.Context, name types.NamespacedName, version string) (bool, error) {
+func (t *Takeover) shows(ctx context.Context, listed listedPod) (bool, error) {
 	var pod corev1.Pod
-	err := t.cached.Get(ctx, name, &pod, client.UnsafeDisableDeepCopy)
+	err := t.cached.Get(ctx, listed.name, &pod, client.UnsafeDisableDeepCopy)
 	if apierrors.IsNotFound(err) {
 		meta := &metav1.PartialObjectMetadata{}
 		meta.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("Pod"))
-		if err = t.live.Get(ctx, name, meta); apierrors.IsNotFound(err) {
+		if err = t.live.Get(ctx, listed.name, meta); apierrors.IsNotFound(err) {
 			return true, nil
 		}
 		return false, err
@@ -93,6 +95,6 @@ func (t *Takeover) shows(ctx context.Context, name types.NamespacedName, version
 	if err != nil {
 		return false, err
 	}
-	order, err := resourceversion.CompareResourceVersion(pod.ResourceVersion, version)
+	order, err := resourceversion.CompareResourceVersion(pod.ResourceVersion, listed.version)
 	return err == nil && order >= 0, err
 }

@@ -153,6 +153,7 @@ func checkInvariants(t reporter, f Fleet, d Decision) {
 	}
 	checkTargets(t, f, d)
 	checkWithdrawals(t, f, d)
+	checkIdleFirst(t, f, d)
 	if d.Publish == "" {
 		if again := Plan(after); len(again.Actions) > 0 {
 			t.Errorf("a second plan is not empty: %v", again.Actions)
@@ -204,6 +205,36 @@ func checkWithdrawals(t reporter, f Fleet, d Decision) {
 	room := max(f.Desired+surge, before) + beyond(f, d) - (before - gone)
 	if added := created + len(withdrawn(d)); added > room {
 		t.Errorf("%d are created and %d come back, there is room for %d", created, len(withdrawn(d)), room)
+	}
+}
+
+// checkIdleFirst checks that no busy worker is told to leave while an idle one of its likes stays, for whatever reason.
+// An idle one that is ready does stay where its leave would cost an available worker that is needed: the busy one, which
+// is not ready, costs none. A plan that publishes is not complete, and keeps the canary that proves the revision.
+func checkIdleFirst(t reporter, f Fleet, d Decision) {
+	if d.Publish != "" {
+		return
+	}
+	after := carriedOut(f, d)
+	_, unavailable := f.budget()
+	available := count(after.Pods, f.available)
+	for _, a := range d.Actions {
+		i := slices.IndexFunc(f.Pods, func(p Pod) bool { return p.Name == a.Pod })
+		told := a.Kind == GrantLeave || a.Kind == SignalLeave
+		if !told || a.Grant == contract.ReasonDelete || f.Pods[i].granted() || f.Pods[i].Work != Busy {
+			continue
+		}
+		p, needed := f.Pods[i], f.Desired
+		if a.Grant != contract.ReasonScaleDown {
+			needed -= unavailable
+		}
+		for _, q := range after.Pods {
+			alike := q.Revision == p.Revision && q.NodeLeaving == p.NodeLeaving
+			spared := f.available(q) && available <= needed
+			if alike && q.capacity() && q.Phase == Running && q.Work == Idle && !spared {
+				t.Errorf("%v, and %s, which is idle, stays; %d are available and %d needed", a, q.Name, available, needed)
+			}
+		}
 	}
 }
 

@@ -43,6 +43,10 @@ func TestRollout(t *testing.T) {
 			fleet: steady(3, append(busy(2), makeWorker("i").phase(Pending))...).to("r2").surge(Pods(0)).unavailable(Pods(1)),
 			want:  []string{"delete i", "create r2"},
 		},
+		"without surge one too many leaves, and one more makes room: the one is excess, the other the rollout's budget": {
+			fleet: steady(3, many("i", 4, worker.idle)...).to("r2").surge(Pods(0)).unavailable(Pods(1)),
+			want:  []string{"grant i-3 ScaleDown", "grant i-2 Rollout", "create r2"},
+		},
 		"without surge the canary has one place, and the fleet the others": {
 			fleet: steady(4, append(busy(2), canary.phase(Pending))...).to("r2").surge(Pods(0)).unavailable(Pods(1)),
 			want:  []string{"create r1"},

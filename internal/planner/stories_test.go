@@ -75,6 +75,13 @@ func TestSimulations(t *testing.T) {
 			w.push(6, 10)
 			w.run(50)
 		},
+		"scale-down-in-a-rollout": func(w *world) {
+			w.push(4, 6)
+			w.push(4, 40)
+			w.run(5)
+			w.change("r2", "the spec changes")
+			w.run(60)
+		},
 		"second-change-in-a-rollout": func(w *world) {
 			w.push(6, 25)
 			w.run(5)

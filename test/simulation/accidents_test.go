@@ -7,6 +7,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/intstr"
 	"k8s.io/utils/ptr"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/quickube/qscaler/api/v1alpha1"
 )
@@ -49,6 +50,9 @@ func (w *world) accident() {
 	if w.oneIn(80) {
 		w.taint()
 	}
+	if w.oneIn(500) && !w.deleting() {
+		w.delete()
+	}
 	for _, object := range w.server.list(pods) {
 		if w.oneIn(250) {
 			w.strike(object.(*corev1.Pod))
@@ -59,7 +63,6 @@ func (w *world) accident() {
 func (w *world) push(n, seconds int) {
 	for range n {
 		w.pushed++
-		w.watch.pushed(w.pushed)
 		w.queues.push(queue, task{w.pushed, seconds})
 	}
 	w.note("push %d tasks of %ds", n, seconds)
@@ -83,6 +86,14 @@ func (w *world) taint() {
 	}
 	w.note("node %s: unschedulable %t, taints %v", node.Name, node.Spec.Unschedulable, node.Spec.Taints)
 	w.server.replace(node)
+}
+
+// delete has the QWorker go, and its workers with it.
+func (w *world) delete() {
+	w.note("the QWorker is deleted")
+	if err := w.server.delete(qworkers, fleetName.Name, client.DeleteOptions{}); err != nil {
+		panic(err) // it is there
+	}
 }
 
 // vanish takes a pod as it is.

@@ -135,20 +135,12 @@ func (s *apiServer) put(object client.Object) {
 	s.log[k] = append(s.log[k], change{time.Now(), object.GetName(), object})
 }
 
-// remove takes an object away, and what it controls. The lock is held.
+// remove takes an object away. The lock is held.
 func (s *apiServer) remove(object client.Object) {
 	s.version++
 	k := kindOf(object)
 	delete(s.objects[k], object.GetName())
 	s.log[k] = append(s.log[k], change{time.Now(), object.GetName(), nil})
-	if k != qworkers {
-		return
-	}
-	for _, dependent := range byName(s.objects[revisions]) {
-		if metav1.IsControlledBy(dependent, object) {
-			s.remove(dependent)
-		}
-	}
 }
 
 // create stores a copy and returns it.

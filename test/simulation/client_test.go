@@ -77,9 +77,11 @@ type reader struct {
 	list func(kind) []client.Object
 }
 
+func (v *view) get(k kind, name string) client.Object { return v.objects[k][name] }
+
 func (v *view) reader() reader {
 	return reader{
-		get:  func(k kind, name string) client.Object { return v.objects[k][name] },
+		get:  v.get,
 		list: func(k kind) []client.Object { return byName(v.objects[k]) },
 	}
 }
@@ -156,9 +158,22 @@ func selects(o client.ListOptions, index string, values []string) bool {
 type operatorClient struct {
 	client.Client // nil: what is not simulated panics
 	reader
-	*faults
+	faults *faults
 	server *apiServer
 	watch  *invariants
+	turns  turns
+}
+
+// write carries a write out when it is its turn, or not.
+func (c *operatorClient) write(verb string, object client.Object, do func(kind, string) error) error {
+	k, name := kindOf(object), object.GetName()
+	return c.turns.take(fmt.Sprintf("%s %s %s", verb, k, name), func() error {
+		err := c.faults.write(verb, k, name, func() error { return do(k, name) })
+		if err != nil {
+			c.watch.failed(verb, object)
+		}
+		return err
+	})
 }
 
 func (c *operatorClient) Get(ctx context.Context, key client.ObjectKey, into client.Object, opts ...client.GetOption) error {
@@ -170,8 +185,7 @@ func (c *operatorClient) List(ctx context.Context, into client.ObjectList, opts 
 }
 
 func (c *operatorClient) Create(_ context.Context, object client.Object, _ ...client.CreateOption) error {
-	k := kindOf(object)
-	return c.write("create", k, object.GetName(), func() error {
+	return c.write("create", object, func(kind, string) error {
 		stored, err := c.server.create(object)
 		if err != nil {
 			return err
@@ -191,10 +205,9 @@ func (c *operatorClient) patch(verb string, object client.Object, patch client.P
 	if err != nil {
 		return err
 	}
-	k := kindOf(object)
-	return c.write(verb, k, object.GetName(), func() error {
-		before := c.server.get(k, object.GetName())
-		stored, err := c.server.patch(k, object.GetName(), data, status)
+	return c.write(verb, object, func(k kind, name string) error {
+		before := c.server.get(k, name)
+		stored, err := c.server.patch(k, name, data, status)
 		if err != nil {
 			return err
 		}
@@ -207,10 +220,9 @@ func (c *operatorClient) patch(verb string, object client.Object, patch client.P
 func (c *operatorClient) Delete(_ context.Context, object client.Object, opts ...client.DeleteOption) error {
 	var o client.DeleteOptions
 	o.ApplyOptions(opts)
-	k := kindOf(object)
-	return c.write("delete", k, object.GetName(), func() error {
-		before := c.server.get(k, object.GetName())
-		if err := c.server.delete(k, object.GetName(), o); err != nil {
+	return c.write("delete", object, func(k kind, name string) error {
+		before := c.server.get(k, name)
+		if err := c.server.delete(k, name, o); err != nil {
 			return err
 		}
 		c.watch.deleted(before)

@@ -3,6 +3,7 @@
 //
 //	apiserver_test.go   objects, resource versions, preconditions, deletion
 //	client_test.go      what the operator holds: reads from a cache that is behind, writes that may fail
+//	turns_test.go       writes that come at once, one after another
 //	faults_test.go      which writes fail, are lost, or are the last before a crash
 //	broker_test.go      a queue and its workers' lists; outages, and rings that get lost
 //	kubelet_test.go     pods that start, work, leave, crash, hang and vanish
@@ -10,6 +11,7 @@
 //	world_test.go       all of it together, and what a user does meanwhile
 //	accidents_test.go   what goes wrong
 //	invariants_test.go  what must hold whatever goes wrong
+//	asked_test.go       the most that the queue may have asked for, as far as the operator can know
 //
 // What is simulated is chosen so that the controller sees the worst that the real thing may show it. Whether the
 // real thing behaves as assumed is for the tests against a real API server, Redis and kubelet.

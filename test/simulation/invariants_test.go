@@ -1,13 +1,16 @@
 package simulation
 
 import (
+	"encoding/json"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"time"
 
+	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
-	"k8s.io/apimachinery/pkg/util/intstr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/quickube/qscaler/api/v1alpha1"
@@ -25,31 +28,45 @@ type invariants struct {
 	isDone    map[int]bool
 	doneCount int
 	names     map[string]bool // of every pod ever
-	readyEver map[string]bool // hashes of revisions
+	steady    map[string]bool // hashes of revisions of which a pod was ever ready for long enough
+	// asked is what the queue has asked for lately.
+	asked asked
 	// away is since when the broker is away, zero while it is there.
 	away time.Time
 	// deletedByUs has the pods whose deletion the operator asked for.
 	deletedByUs map[string]bool
-	// grants counts those of scale-downs in this reconciliation.
-	grants int
+	// refused has the images of which the last creation of a pod failed.
+	refused map[string]bool
+	// account is of this reconciliation.
+	account account
 	// counts of what has happened, so that a simulation in which nothing does is seen to be one.
 	granted, withdrawn, published, signalled int
 }
 
+// account is what a reconciliation has done.
+type account struct {
+	// scaleDowns counts who was granted leave to scale down, and letGo has whoever was told to leave, for whatever
+	// reason.
+	scaleDowns int
+	letGo      []string
+	withdrawn  int
+	// created and refused have the images of the pods that were created and that could not be.
+	created, refused []string
+	// failed is true when a write to a pod was not carried out.
+	failed bool
+}
+
 func newInvariants(w *world) *invariants {
 	return &invariants{
-		w: w, isDone: map[int]bool{}, names: map[string]bool{}, readyEver: map[string]bool{}, deletedByUs: map[string]bool{},
+		w: w, isDone: map[int]bool{}, names: map[string]bool{}, steady: map[string]bool{}, deletedByUs: map[string]bool{},
+		refused: map[string]bool{},
 	}
 }
 
-// violated notes that something does not hold. Several goroutines may call it: the operator writes in parallel.
+// violated notes that something does not hold.
 func (i *invariants) violated(format string, args ...any) {
 	i.violations = append(i.violations, fmt.Sprintf("second %d: ", i.w.tick)+fmt.Sprintf(format, args...))
 }
-
-func (i *invariants) pushed(int) {}
-
-func (i *invariants) ready(hash string) { i.readyEver[hash] = true }
 
 func (i *invariants) done(id int) {
 	if i.isDone[id] {
@@ -75,53 +92,119 @@ func (i *invariants) killed(pod *corev1.Pod, p *process) {
 	}
 }
 
+// failed notes that a write was answered with an error.
+func (i *invariants) failed(verb string, object client.Object) {
+	pod, ok := object.(*corev1.Pod)
+	if !ok {
+		return
+	}
+	i.account.failed = true
+	if verb == "create" {
+		i.account.refused = append(i.account.refused, imageOf(pod))
+	}
+}
+
 // created checks a new pod.
 func (i *invariants) created(object client.Object) {
 	pod, ok := object.(*corev1.Pod)
 	if !ok {
 		return
 	}
-	i.w.lock.Lock()
-	defer i.w.lock.Unlock()
+	i.account.created = append(i.account.created, imageOf(pod))
 	i.w.note("create %s of %s", pod.Name, fleet.RevisionOf(pod))
 	if i.names[pod.Name] {
 		i.violated("the name %s is used twice", pod.Name)
 	}
 	i.names[pod.Name] = true
-	owner := i.w.server.get(qworkers, fleetName.Name).(*v1alpha1.QWorker)
-	if owner.DeletionTimestamp != nil && i.w.viewed().DeletionTimestamp != nil {
-		i.violated("pod %s is created for a QWorker that is being deleted", pod.Name)
+	owner := i.w.qworker()
+	if owner == nil || owner.DeletionTimestamp != nil && i.w.viewed().DeletionTimestamp != nil {
+		i.violated("pod %s is created for a QWorker that is being deleted or gone", pod.Name)
+		return
 	}
-	capacity, beyond := 0, 0
-	for _, p := range i.w.states(i.w.server.list(pods)) {
-		if isLive(p) && p.Grant.Reason == "" && !p.Lost {
-			capacity++
-		}
-		if p.NodeLeaving {
-			beyond = 1 // a canary, should the replacements not come up
-		}
+	i.checkMost("the creation of " + pod.Name)
+}
+
+// checkMost checks that there are no more pods without a grant than the queue asks for, and the surge.
+func (i *invariants) checkMost(after string) {
+	now, shown := i.w.qworker(), i.w.viewed()
+	most := 0
+	for _, q := range []*v1alpha1.QWorker{now, shown} {
+		desired := within(i.asked.most(), q)
+		surge, _ := budget(q, desired)
+		most = max(most, desired+surge)
 	}
-	if most := max(mostPods(owner), mostPods(i.w.viewed())) + beyond; capacity > most {
-		i.violated("%d pods without a grant after the creation of %s, at most %d may be", capacity, pod.Name, most)
+	capacity := i.capacity()
+	if len(capacity) == most+1 && i.canaryBeyond(capacity) {
+		return
+	}
+	if len(capacity) > most {
+		i.violated("%d pods without a grant after %s, at most %d may be", len(capacity), after, most)
 	}
 }
 
-// mostPods is maxReplicas and the surge.
-func mostPods(q *v1alpha1.QWorker) int {
-	most := int(q.Spec.ScaleConfig.MaxReplicas)
-	surge, err := intstr.GetScaledValueFromIntOrPercent(q.Spec.Rollout.MaxSurge, most, true)
-	if err != nil {
-		panic(err) // the world sets none that is wrong
+// capacity are the pods that count against what is desired.
+func (i *invariants) capacity() []planner.Pod {
+	return slices.DeleteFunc(i.w.states(i.w.server.list(pods)), func(p planner.Pod) bool {
+		return !isLive(p) || p.Grant.Reason != "" || p.Lost
+	})
+}
+
+// canaryBeyond reports whether there may be a pod beyond the surge, for a canary: while nodes go and the pods that are
+// to replace those there do not come up. The canary itself may have left a moment ago, or be about to come.
+func (i *invariants) canaryBeyond(capacity []planner.Pod) bool {
+	leaving := slices.ContainsFunc(capacity, func(p planner.Pod) bool { return p.NodeLeaving })
+	for _, q := range []*v1alpha1.QWorker{i.w.qworker(), i.w.viewed()} { // the operator may know either
+		published := q.Status.CurrentPodSpecHash
+		if leaving && i.imageOfRevision(published) != imageOfSpec(q) && i.replacementsFail(published, capacity) {
+			return true
+		}
 	}
-	return most + surge
+	return false
+}
+
+// replacementsFail reports whether pods of a revision cannot be created, fail, or do not come up.
+func (i *invariants) replacementsFail(hash string, capacity []planner.Pod) bool {
+	const comesUpWithin = 2 * time.Minute
+	down := func(p planner.Pod) bool {
+		since := p.Created
+		if p.ReadyChanged.After(since) {
+			since = p.ReadyChanged
+		}
+		return p.Revision == hash && !p.Ready && time.Since(since) >= comesUpWithin
+	}
+	failed := func(p planner.Pod) bool { return p.Revision == hash && p.Failure.Level > 0 }
+	return i.refused[i.imageOfRevision(hash)] || slices.ContainsFunc(capacity, down) ||
+		slices.ContainsFunc(i.w.states(i.w.server.list(pods)), failed) ||
+		slices.ContainsFunc(i.w.states(byName(i.w.view.objects[pods])), failed)
+}
+
+func imageOf(pod *corev1.Pod) string { return pod.Spec.Containers[0].Image }
+
+// imageOfRevision is the image of a stored revision, "" where there is none.
+func (i *invariants) imageOfRevision(hash string) string {
+	if r := i.revision(hash); r != nil {
+		var content struct{ PodSpec corev1.PodSpec }
+		if err := json.Unmarshal(r.Data.Raw, &content); err != nil {
+			panic(err) // the operator stores no other
+		}
+		return content.PodSpec.Containers[0].Image
+	}
+	return ""
+}
+
+func (i *invariants) revision(hash string) *appsv1.ControllerRevision {
+	for _, object := range i.w.server.list(revisions) {
+		if object.GetLabels()[contract.LabelPodSpecHash] == hash {
+			return object.(*appsv1.ControllerRevision)
+		}
+	}
+	return nil
 }
 
 func isLive(p planner.Pod) bool { return p.Phase == planner.Pending || p.Phase == planner.Running }
 
 // patched checks what was written to an object.
 func (i *invariants) patched(before, after client.Object) {
-	i.w.lock.Lock()
-	defer i.w.lock.Unlock()
 	switch after := after.(type) {
 	case *corev1.Pod:
 		i.annotated(before.(*corev1.Pod), after)
@@ -139,6 +222,8 @@ func (i *invariants) annotated(before, after *corev1.Pod) {
 	switch contract.Reason(to) {
 	case "":
 		i.withdrawn++
+		i.account.withdrawn++
+		i.asked.note(i) // with what its worker is busy with
 		// The last reading before the outage may still be acted on; it was good.
 		const detected = 15 * time.Second
 		if !i.away.IsZero() && time.Since(i.away) > detected {
@@ -146,11 +231,12 @@ func (i *invariants) annotated(before, after *corev1.Pod) {
 		}
 		return
 	case contract.ReasonScaleDown:
-		i.grants++
+		i.account.scaleDowns++
 	case contract.ReasonDelete:
 		return
 	}
 	i.granted++
+	i.account.letGo = append(i.account.letGo, after.Name)
 	if !i.away.IsZero() {
 		i.violated("%s is granted leave for %s while the broker is away", after.Name, to)
 	}
@@ -161,18 +247,49 @@ func (i *invariants) reported(before, after *v1alpha1.QWorker) {
 	if !equality.Semantic.DeepEqual(before.Status, after.Status) {
 		i.w.note("status: desired %d, current %d, replicas %d, hash %s", after.Status.DesiredReplicas, after.Status.CurrentReplicas, after.Status.Replicas, to)
 	}
-	if from == to {
+	if from != to {
+		i.published++
+		i.checkPublication(from, to)
+	}
+}
+
+// checkPublication checks that a revision is published that the spec asks for, and only once a pod of it was ready for
+// as long as the rollout asks, unless there is nothing to protect.
+func (i *invariants) checkPublication(from, to string) {
+	image := i.imageOfRevision(to)
+	if image != imageOfSpec(i.w.qworker()) && image != imageOfSpec(i.w.viewed()) {
+		i.violated("revision %s of %s is published after %s, and the spec asks for %s", to, image, from, imageOfSpec(i.w.qworker()))
+	}
+	shown := i.w.states(byName(i.w.view.objects[pods]))
+	i.noteSteady(shown)
+	i.noteSteady(i.w.states(i.w.server.list(pods)))
+	if i.steady[to] || from == "" {
 		return
 	}
-	i.published++
-	if i.readyEver[to] || !i.readyEver[from] {
-		return
-	}
-	for _, p := range i.w.states(byName(i.w.view.objects[pods])) {
+	r := i.revision(from)
+	works := r != nil && r.Annotations["quickube.com/proven"] == "true"
+	var others []string
+	for _, p := range shown {
 		now, there := i.w.server.get(pods, p.Name).(*corev1.Pod) // the operator knows of its own writes before the cache does
 		letGo := i.deletedByUs[p.Name] || (there && now.Annotations[contract.AnnotationDrain] != "")
-		if p.Phase == planner.Running && p.Grant.Reason == "" && !p.Lost && !letGo {
-			i.violated("revision %s is published, no pod of it was ever ready, and %s is at work", to, p.Name)
+		if !isLive(p) || p.Grant.Reason != "" || p.Lost || letGo || p.Revision == to {
+			continue
+		}
+		others = append(others, p.Name)
+		works = works || (p.Revision == from && p.Ready)
+	}
+	if works && len(others) > 0 {
+		i.violated("revision %s is published, no pod of it was ready for long enough, and %s are there", to, others)
+	}
+}
+
+func imageOfSpec(q *v1alpha1.QWorker) string { return q.Spec.PodSpec.Containers[0].Image }
+
+// noteSteady notes the revisions of pods that are ready for as long as the rollout asks.
+func (i *invariants) noteSteady(list []planner.Pod) {
+	for _, p := range list {
+		if p.Phase == planner.Running && p.Ready && time.Since(p.ReadyChanged) >= minReady {
+			i.steady[p.Revision] = true
 		}
 	}
 }
@@ -183,8 +300,6 @@ func (i *invariants) deleted(object client.Object) {
 	if !ok {
 		return
 	}
-	i.w.lock.Lock()
-	defer i.w.lock.Unlock()
 	i.w.note("delete %s", pod.Name)
 	p := i.w.processes[pod.UID]
 	if p == nil || pod.DeletionTimestamp != nil {
@@ -195,7 +310,11 @@ func (i *invariants) deleted(object client.Object) {
 	case p.stage != running:
 	case i.w.signal:
 		i.signalled++
-		if !i.away.IsZero() && !i.w.deleting() {
+		if i.w.deleting() {
+			return
+		}
+		i.account.letGo = append(i.account.letGo, pod.Name)
+		if !i.away.IsZero() {
 			i.violated("%s is told to leave while the broker is away", pod.Name)
 		}
 	default:
@@ -204,47 +323,89 @@ func (i *invariants) deleted(object client.Object) {
 }
 
 // beforeReconcile begins a new account.
-func (i *invariants) beforeReconcile() { i.grants = 0 }
+func (i *invariants) beforeReconcile() { i.account = account{} }
 
-// afterReconcile checks that those who were granted leave really were too many, by all that the operator could
-// know: the queue as it is, and the pods that it saw or should have seen.
+// afterReconcile checks what a reconciliation has done as a whole.
 func (i *invariants) afterReconcile() {
-	if i.grants == 0 {
-		return
+	for _, image := range i.account.created {
+		delete(i.refused, image)
 	}
-	seen := map[string]planner.Pod{}
-	for _, p := range i.w.states(byName(i.w.view.objects[pods])) {
-		seen[p.Name] = p
-	}
-	waiting, held := i.w.queues.depth(queue)
-	demand, capacity := waiting, 0
-	for _, p := range i.w.states(i.w.server.list(pods)) {
-		shown := seen[p.Name]
-		delete(seen, p.Name)
-		if p.Grant.Reason != "" {
-			continue
-		}
-		if isLive(p) || (shown.Name != "" && isLive(shown)) {
-			capacity++
-		}
-		if isLive(p) {
-			demand += held[p.Name]
-		}
-	}
-	for _, p := range seen { // gone, and the operator cannot know
-		if isLive(p) && p.Grant.Reason == "" {
-			capacity++
-		}
+	for _, image := range i.account.refused {
+		i.refused[image] = true
 	}
 	q := i.w.viewed()
-	desired := min(max(demand, int(q.Spec.ScaleConfig.MinReplicas)), int(q.Spec.ScaleConfig.MaxReplicas))
-	if capacity < desired {
-		i.violated("%d were granted leave to scale down, and at most %d are left of %d that the queue asks for", i.grants, capacity, desired)
+	if i.account.withdrawn > 0 && !i.account.failed {
+		i.checkMost("grants were withdrawn")
 	}
+	if len(i.account.letGo) == 0 {
+		return
+	}
+	// By all that the operator could know: the queue as it is, and the pods that it saw or should have seen.
+	waiting, held := i.w.queues.depth(queue)
+	demand, capacity, available, missed := waiting, 0, 0, 0
+	for _, s := range i.sights() {
+		letGo := slices.Contains(i.account.letGo, s.name)
+		if letGo && i.isAvailable(s.shown, q) {
+			missed++
+		}
+		if s.now.Grant.Reason != "" || i.deletedByUs[s.name] {
+			continue
+		}
+		if isLive(s.now) {
+			demand += held[s.name]
+		}
+		if isLive(s.now) || isLive(s.shown) {
+			capacity++
+		}
+		if i.isAvailable(s.now, q) || i.isAvailable(s.shown, q) {
+			available++
+		}
+	}
+	desired := within(demand, q)
+	if replaced := len(i.account.letGo) - i.account.scaleDowns; i.account.scaleDowns > 0 && capacity+replaced < desired {
+		i.violated("%d were granted leave to scale down and %d to be replaced, and at most %d are left of %d that the queue asks for",
+			i.account.scaleDowns, replaced, capacity, desired)
+	}
+	if _, unavailable := budget(q, desired); missed > 0 && available < desired-unavailable {
+		i.violated("%d available workers were told to leave, and at most %d are left of %d that the queue asks for, of which %d may be missing",
+			missed, available, desired, unavailable)
+	}
+}
+
+// sight is a pod as it is and as the operator's cache has it; what is not there has left.
+type sight struct {
+	name       string
+	now, shown planner.Pod
+}
+
+func (i *invariants) sights() []*sight {
+	none := planner.Pod{Phase: planner.Left}
+	byPod := map[string]*sight{}
+	of := func(name string) *sight {
+		if byPod[name] == nil {
+			byPod[name] = &sight{name: name, now: none, shown: none}
+		}
+		return byPod[name]
+	}
+	for _, object := range i.w.server.list(pods) {
+		of(object.GetName()).now = stateOf(object, i.w.server.get)
+	}
+	for name, object := range i.w.view.objects[pods] {
+		of(name).shown = stateOf(object, i.w.view.get)
+	}
+	return slices.Collect(maps.Values(byPod))
+}
+
+// isAvailable reports whether a worker is ready, one of the newest revision for as long as the rollout asks.
+func (i *invariants) isAvailable(p planner.Pod, q *v1alpha1.QWorker) bool {
+	older := i.imageOfRevision(p.Revision) != imageOfSpec(q)
+	return p.Phase == planner.Running && p.Ready && !p.Lost && (older || time.Since(p.ReadyChanged) >= minReady)
 }
 
 // everySecond checks that no task is lost.
 func (i *invariants) everySecond() {
+	i.noteSteady(i.w.states(i.w.server.list(pods)))
+	i.asked.everySecond(i)
 	where := map[int]bool{}
 	for _, id := range i.w.queues.all() {
 		if where[id] || i.isDone[id] {
@@ -257,5 +418,13 @@ func (i *invariants) everySecond() {
 	}
 	if alive := i.w.queues.reclaimedAlive; len(alive) > 0 {
 		i.violated("the tasks of %s were given back while its worker was alive", strings.Join(alive, ", "))
+	}
+}
+
+// checkGone checks what a QWorker leaves behind: no pod, and no task in the hands of a worker.
+func (i *invariants) checkGone() {
+	_, held := i.w.queues.depth(queue)
+	if left := i.w.server.list(pods); len(left) > 0 || len(held) > 0 {
+		i.violated("the QWorker is gone, %d pods are left, and tasks are held: %v", len(left), held)
 	}
 }

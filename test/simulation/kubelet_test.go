@@ -10,7 +10,6 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 
-	"github.com/quickube/qscaler/internal/fleet"
 	"github.com/quickube/qscaler/worker/contract"
 )
 
@@ -149,7 +148,6 @@ func (w *world) runSecond(pod *corev1.Pod, p *process) {
 	if p.unready > 0 {
 		if p.unready--; p.unready == 0 {
 			p.ready = true
-			w.watch.ready(fleet.RevisionOf(pod))
 			w.report(pod, asRunning(p), p)
 		}
 	}

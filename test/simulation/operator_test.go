@@ -32,9 +32,9 @@ type operator struct {
 	stop     func()
 }
 
-// startOperator starts a process that knows nothing but what the API server and the broker say.
-func (w *world) startOperator() {
-	w.view = newView(w.server)
+// startOperator starts a process that knows nothing but what its cache and the broker say.
+func (w *world) startOperator(v *view) {
+	w.view = v
 	o := &operator{view: w.view, faults: w.faults, woken: make(chan struct{}, 1)}
 	cached := &operatorClient{reader: w.view.reader(), faults: w.faults, server: w.server, watch: w.watch}
 	direct := live{reader: reader{get: w.server.get, list: w.server.list}, faults: w.faults}
@@ -44,6 +44,7 @@ func (w *world) startOperator() {
 		// No whole milliseconds, so that a read and a retry never fall on one instant; see openTook.
 		Jitter:      func(d time.Duration) time.Duration { return d + d/997 },
 		BatchWindow: 10_007 * time.Microsecond,
+		Clock:       lateClock{},
 	})
 	o.reconciler = qworker.New(qworker.Options{
 		Client: cached, Live: direct, Resolver: connection.NewResolver(cached, direct), Backlog: queues,
@@ -64,6 +65,14 @@ func (w *world) startOperator() {
 	o.wake()
 	w.operator = o
 	synctest.Wait() // it has read the queue, if that can be read
+}
+
+// lateClock has what waits for a moment go on after all else that happens at it: what is read then does not depend
+// on which goroutine is quicker.
+type lateClock struct{ clock.RealClock }
+
+func (c lateClock) NewTimer(d time.Duration) clock.Timer {
+	return c.RealClock.NewTimer(d + 503*time.Nanosecond)
 }
 
 // wakes is the controller's queue of one object.

@@ -3,18 +3,21 @@ package simulation
 import (
 	"flag"
 	"fmt"
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/go-logr/logr"
+	"github.com/google/go-cmp/cmp"
 	ctrl "sigs.k8s.io/controller-runtime"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
 var (
-	firstSeed = flag.Uint64("simulation.seed", 1, "seed of the first world; 0 draws one")
-	steps     = flag.Int("simulation.steps", 100_000, "seconds that TestWholeController simulates, 2,000 to a world")
+	firstSeed   = flag.Uint64("simulation.seed", 1, "seed of the first world; 0 draws one")
+	steps       = flag.Int("simulation.steps", 100_000, "seconds that TestWholeController simulates, 2,000 to a world")
+	replays     = flag.Int("simulation.replays", 3, "worlds that TestSameSeedSameWorld lives through twice")
+	replaySteps = flag.Int("simulation.replaysteps", 500, "seconds that each of them lasts, each time")
 )
 
 // stepsOfWorld is how long one world lasts before calm returns to it. Many short lives find more than a long one:
@@ -87,10 +90,7 @@ func (w *world) checkDeletion(t *testing.T) {
 		w.operator.stop()
 		w.loseAll()
 	}
-	if err := w.server.delete(qworkers, fleetName.Name, client.DeleteOptions{}); err != nil {
-		t.Fatal(err)
-	}
-	w.note("the QWorker is deleted, unwatched: %t", unwatched)
+	w.delete()
 	if unwatched {
 		w.restart()
 	}
@@ -118,4 +118,30 @@ func (w *world) checkHappened(t *testing.T) {
 		t.Errorf("too little has happened: %d done, %d published, %d granted, %d signalled, %d withdrawn, %d restarts, %d reclaimed",
 			i.doneCount, i.published, i.granted, i.signalled, i.withdrawn, w.restarts, w.queues.reclaimed)
 	}
+}
+
+// TestSameSeedSameWorld lives through some worlds twice, and all happens again at the same nanosecond: a seed that
+// does not bring a failure back is worth nothing.
+func TestSameSeedSameWorld(t *testing.T) {
+	ctrl.SetLogger(logr.Discard())
+	for i := range *replays {
+		seed := *firstSeed + uint64(i)
+		t.Run(fmt.Sprint("seed=", seed), func(t *testing.T) {
+			first, second := historyOf(t, seed), historyOf(t, seed)
+			if slices.Equal(first, second) {
+				return
+			}
+			at := 0
+			for at < min(len(first), len(second)) && first[at] == second[at] {
+				at++
+			}
+			around := func(h []string) []string { return h[max(at-20, 0):min(at+5, len(h))] }
+			t.Errorf("the second time was another (-first +second):\n%s", cmp.Diff(around(first), around(second)))
+		})
+	}
+}
+
+func historyOf(t *testing.T, seed uint64) (lines []string) {
+	synctest.Test(t, func(t *testing.T) { lines = liveThrough(t, seed, *replaySteps).history })
+	return lines
 }

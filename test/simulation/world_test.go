@@ -5,7 +5,6 @@ import (
 	"math/rand/v2"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -26,6 +25,7 @@ import (
 type world struct {
 	*rand.Rand
 	seed      uint64
+	began     time.Time
 	tick      int
 	server    *apiServer
 	queues    *queues
@@ -40,23 +40,19 @@ type world struct {
 	blind          int
 	pushed, images int
 	restarts       int
-	// lock guards what the operator's parallel writes are noted in.
-	lock    sync.Mutex
+	// isCalm is true once all trouble has ended.
+	isCalm  bool
 	history []string
 }
 
 func newWorld(seed uint64) *world {
 	utilrand.Seed(int64(seed)) //nolint:gosec // any seed will do
 	w := &world{
-		Rand: rand.New(rand.NewPCG(seed, 1)), seed: seed, server: newAPIServer(), queues: newQueues(),
+		Rand: rand.New(rand.NewPCG(seed, 1)), seed: seed, began: time.Now(), server: newAPIServer(), queues: newQueues(),
 		processes: map[types.UID]*process{}, images: 1,
 	}
 	w.watch = newInvariants(w)
-	w.faults = &faults{seed: seed, attempts: map[string]int{}, log: func(format string, args ...any) {
-		w.lock.Lock()
-		defer w.lock.Unlock()
-		w.note(format, args...)
-	}}
+	w.faults = &faults{seed: seed, attempts: map[string]int{}, log: w.note}
 	w.queues.alive = w.isAlive
 	w.signal = w.oneIn(4)
 	for _, name := range nodeNames {
@@ -69,7 +65,7 @@ func newWorld(seed uint64) *world {
 		}},
 	}))
 	w.must(w.server.create(w.fleet()))
-	w.startOperator()
+	w.startOperator(newView(w.server))
 	return w
 }
 
@@ -79,6 +75,10 @@ func (w *world) must(_ client.Object, err error) {
 	}
 }
 
+// minReady is how long a canary has to be ready.
+const minReady = 3 * time.Second
+
+// fleet is the QWorker as the user makes it.
 func (w *world) fleet() *v1alpha1.QWorker {
 	q := &v1alpha1.QWorker{
 		ObjectMeta: metav1.ObjectMeta{Namespace: fleetName.Namespace, Name: fleetName.Name},
@@ -89,12 +89,16 @@ func (w *world) fleet() *v1alpha1.QWorker {
 			},
 			Rollout: &v1alpha1.RolloutSpec{
 				MaxSurge: ptr.To(intstr.FromString("25%")), MaxUnavailable: ptr.To(intstr.FromInt32(0)),
-				MinReadySeconds: ptr.To[int32](3), ProgressDeadlineSeconds: ptr.To[int32](60), RevisionHistoryLimit: ptr.To[int32](2),
+				MinReadySeconds: ptr.To(int32(minReady.Seconds())), ProgressDeadlineSeconds: ptr.To[int32](60), RevisionHistoryLimit: ptr.To[int32](2),
 			},
 		},
 	}
 	if w.signal {
 		q.Spec.Drain = &v1alpha1.DrainSpec{Mode: v1alpha1.DrainSignal, MaxTaskDuration: &metav1.Duration{Duration: 2 * time.Minute}}
+	}
+	if w.isCalm {
+		q.Spec.ScaleConfig.MinReplicas = 2
+		q.Spec.PodSpec.Containers[0].Image = fmt.Sprintf("good:%d", w.images)
 	}
 	return q
 }
@@ -105,6 +109,8 @@ func (w *world) second() {
 	w.work()
 	w.queues.deliverRings()
 	w.watch.everySecond()
+	w.collectGarbage()
+	w.recreate()
 	w.tell()
 	until := time.Now().Add(time.Second)
 	for time.Now().Before(until) {
@@ -130,24 +136,55 @@ func (w *world) tell() {
 	}
 }
 
-// restart replaces the operator's process by another.
+// restart replaces the operator's process by another: one that has just begun, or one that has stood by, whose cache
+// does not show yet what the one before it has written.
 func (w *world) restart() {
 	w.operator.stop()
 	w.faults.mu.Lock()
 	w.faults.crash, w.faults.crashed = "", false
 	w.faults.mu.Unlock()
 	w.restarts++
-	w.startOperator()
-	w.note("another operator starts")
+	standby := w.oneIn(2)
+	w.note("another operator takes over, it has stood by: %t", standby)
+	if standby {
+		w.startOperator(w.view)
+	} else {
+		w.startOperator(newView(w.server))
+	}
 }
 
 // edit changes the QWorker as a user does.
 func (w *world) edit(change func(*v1alpha1.QWorker)) {
 	old := w.qworker()
+	if old == nil {
+		return
+	}
 	q := old.DeepCopy()
 	change(q)
 	q.Generation++
 	w.server.replace(q)
+}
+
+// collectGarbage removes what was made for a QWorker that is gone.
+func (w *world) collectGarbage() {
+	for _, object := range w.server.list(revisions) {
+		if q := w.qworker(); q == nil || !metav1.IsControlledBy(object, q) {
+			w.server.take(object)
+		}
+	}
+}
+
+// recreate makes another QWorker of the same name, some time after the last one is gone.
+func (w *world) recreate() {
+	if w.qworker() != nil {
+		return
+	}
+	w.watch.checkGone()
+	if w.oneIn(5) {
+		clear(w.watch.steady)
+		w.must(w.server.create(w.fleet()))
+		w.note("another QWorker is created")
+	}
 }
 
 // qworker is what the API server has, nil when it is gone.
@@ -162,20 +199,29 @@ func (w *world) viewed() *v1alpha1.QWorker {
 	return q
 }
 
-func (w *world) deleting() bool { return w.qworker().DeletionTimestamp != nil }
+func (w *world) deleting() bool {
+	q := w.qworker()
+	return q == nil || q.DeletionTimestamp != nil
+}
 
-// states is where pods stand.
+// stateOf is where a pod stands, by the nodes of the API server or of the cache.
+func stateOf(pod client.Object, get func(kind, string) client.Object) planner.Pod {
+	p := fleet.StateOf(pod.(*corev1.Pod), "worker")
+	if node, ok := get(nodes, pod.(*corev1.Pod).Spec.NodeName).(*corev1.Node); ok {
+		state := fleet.StateOfNode(node, nil)
+		p.Lost, p.NodeLeaving = p.Lost || state.Lost, state.Leaving
+	}
+	return p
+}
+
+// states is where pods stand, on nodes that are lost or leave or of which the cache says so.
 func (w *world) states(list []client.Object) []planner.Pod {
 	states := make([]planner.Pod, len(list))
 	for i, object := range list {
-		pod := object.(*corev1.Pod)
-		states[i] = fleet.StateOf(pod, "worker")
-		if pod.Spec.NodeName != "" {
-			now := fleet.StateOfNode(w.server.get(nodes, pod.Spec.NodeName).(*corev1.Node), nil)
-			shown := fleet.StateOfNode(w.view.objects[nodes][pod.Spec.NodeName].(*corev1.Node), nil)
-			states[i].Lost = now.Lost || shown.Lost
-			states[i].NodeLeaving = now.Leaving || shown.Leaving
-		}
+		shown := stateOf(object, w.view.get)
+		states[i] = stateOf(object, w.server.get)
+		states[i].Lost = states[i].Lost || shown.Lost
+		states[i].NodeLeaving = states[i].NodeLeaving || shown.NodeLeaving
 	}
 	return states
 }
@@ -186,9 +232,10 @@ func graceOf(pod *corev1.Pod) time.Duration {
 	return time.Duration(*pod.Spec.TerminationGracePeriodSeconds) * time.Second
 }
 
-// note adds a line to the history.
+// note adds a line to the history: the second, the exact time, and what happened.
 func (w *world) note(format string, args ...any) {
-	w.history = append(w.history, fmt.Sprintf("%5d  ", w.tick)+fmt.Sprintf(format, args...))
+	at := time.Since(w.began).Seconds()
+	w.history = append(w.history, fmt.Sprintf("%5d %14.9f  ", w.tick, at)+fmt.Sprintf(format, args...))
 }
 
 // settle waits until something holds, for so many seconds at the most, and returns what is missing.
@@ -231,19 +278,18 @@ func (w *world) calm() {
 		w.server.replace(node)
 	}
 	w.images++
-	w.edit(func(q *v1alpha1.QWorker) {
-		calm := w.fleet()
-		q.Spec = calm.Spec
-		q.Spec.ScaleConfig.MinReplicas = 2
-		q.Spec.PodSpec.Containers[0].Image = fmt.Sprintf("good:%d", w.images)
-	})
+	w.isCalm = true
+	w.edit(func(q *v1alpha1.QWorker) { q.Spec = w.fleet().Spec })
 	w.note("calm")
 }
 
 // unsettled says what keeps the fleet from being what the spec says.
 func (w *world) unsettled() string {
+	if w.deleting() {
+		return "the QWorker is being deleted"
+	}
 	q := w.qworker()
-	image := q.Spec.PodSpec.Containers[0].Image
+	image := imageOfSpec(q)
 	if w.watch.doneCount != w.pushed {
 		return fmt.Sprintf("%d of %d tasks are done", w.watch.doneCount, w.pushed)
 	}

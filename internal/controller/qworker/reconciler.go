@@ -181,11 +181,14 @@ func (r *Reconciler) reconcile(ctx context.Context, qw *v1alpha1.QWorker) (ctrl.
 		r.forget(client.ObjectKeyFromObject(qw))
 		return ctrl.Result{}, nil
 	}
+	if !apierrors.IsConflict(err) {
+		err = errors.Join(err, s.writeStatus(ctx, err))
+	}
 	if apierrors.IsConflict(err) {
-		// Somebody else has written, or the cache is behind what we wrote: again with the newer object.
+		// Somebody else has written, or the cache is behind what was written: again with the newer object.
 		return ctrl.Result{RequeueAfter: retryBase}, nil
 	}
-	if err := errors.Join(err, s.writeStatus(ctx, err)); err != nil {
+	if err != nil {
 		return ctrl.Result{}, err
 	}
 	return ctrl.Result{RequeueAfter: s.requeueAfter()}, nil

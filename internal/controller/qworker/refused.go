@@ -58,7 +58,7 @@ func (s *scope) noteCreations(err error) error {
 		s.memory.refusals[hash] = refusal{retry{delay: delay, at: at}, why}
 		s.wakeAt(at)
 	}
-	s.refused = slices.Concat(s.decision.Refused, slices.Collect(maps.Keys(refused)))
+	s.refused = slices.Concat(s.decision.Refused, slices.Sorted(maps.Keys(refused)))
 	return rest
 }
 

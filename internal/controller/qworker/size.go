@@ -82,7 +82,8 @@ func demand(d broker.Depth, excused map[string]bool) int64 {
 }
 
 // excused are the workers that are on their way out: terminating, let go by the present decision, or granted leave
-// for a reason that still holds.
+// for a reason that still holds. Those that have left on a grant are among them, and those whose tasks were given
+// back: a reading that has them at a task is older than that.
 func (s *scope) excused() map[string]bool {
 	excused := map[string]bool{}
 	var f planner.Fleet
@@ -91,8 +92,14 @@ func (s *scope) excused() map[string]bool {
 	}
 	for _, p := range s.states {
 		granted := p.Phase == planner.Running && p.Grant.Reason != "" && !f.Void(p)
-		if p.Phase == planner.Terminating || granted {
+		departed := p.Phase == planner.Left && p.Grant.Reason != "" && p.Failure.At.IsZero()
+		if p.Phase == planner.Terminating || granted || departed {
 			excused[p.Name] = true
+		}
+	}
+	for pod, lost := range s.memory.lost {
+		if !lost.settled.IsZero() {
+			excused[pod] = true
 		}
 	}
 	for _, a := range s.decision.Actions {

@@ -44,8 +44,12 @@ func (s *scope) writeStatus(ctx context.Context, failure error) error {
 		s.report(ctx)
 		return nil
 	}
-	// The whole status, and not what differs from the cache: the cache may be old, and zeros are to be seen.
-	patch, err := json.Marshal(map[string]any{"status": wholeStatus{s.status, s.status.Recommendations}})
+	// The whole status, and not what differs from the cache: zeros are to be seen. Of the version that it was made from: a
+	// leader whose cache is behind must not take back what the one before it has published.
+	patch, err := json.Marshal(map[string]any{
+		"metadata": map[string]any{"resourceVersion": s.newestVersion()},
+		"status":   wholeStatus{s.status, s.status.Recommendations},
+	})
 	if err != nil {
 		return fmt.Errorf("encoding the status, %w", err)
 	}
@@ -62,6 +66,15 @@ func (s *scope) writeStatus(ctx context.Context, failure error) error {
 	s.memory.status, s.memory.resourceVersion = s.status.DeepCopy(), updated.ResourceVersion
 	s.report(ctx)
 	return nil
+}
+
+// newestVersion is the resource version of the QWorker as this process last saw it or wrote its status.
+func (s *scope) newestVersion() string {
+	order, err := resourceversion.CompareResourceVersion(s.qw.ResourceVersion, s.memory.resourceVersion)
+	if s.memory.status != nil && err == nil && order < 0 {
+		return s.memory.resourceVersion
+	}
+	return s.qw.ResourceVersion
 }
 
 // wholeStatus names what a merge patch must remove when it is there no more.
