@@ -70,6 +70,13 @@ func (f *fakeBroker) set(change func()) {
 	change()
 }
 
+// walked is how many walks there were.
+func (f *fakeBroker) walked() int {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.walks
+}
+
 func (f *fakeBroker) counts() (opens, closes, reads int) {
 	f.mu.Lock()
 	defer f.mu.Unlock()

@@ -35,8 +35,8 @@ func TestStraysAreLookedForAgainWhenAsked(t *testing.T) {
 			wait(time.Second)
 		}
 		found, known, err := b.Strays("w", everybody, time.Time{})
-		if diff := cmp.Diff([]string{"a"}, found); diff != "" || !known || err != nil || x.walks != 1 {
-			t.Errorf("known %t, %v, after %d walks; strays (-want +got):\n%s", known, err, x.walks, diff)
+		if diff := cmp.Diff([]string{"a"}, found); diff != "" || !known || err != nil || x.walked() != 1 {
+			t.Errorf("known %t, %v, after %d walks; strays (-want +got):\n%s", known, err, x.walked(), diff)
 		}
 
 		since := time.Now()
@@ -47,8 +47,8 @@ func TestStraysAreLookedForAgainWhenAsked(t *testing.T) {
 		}
 		wait(time.Second)
 		found, known, _ = b.Strays("w", everybody, since)
-		if diff := cmp.Diff([]string{"a", "b"}, found); diff != "" || !known || x.walks != 2 {
-			t.Errorf("known %t, after %d walks; strays (-want +got):\n%s", known, x.walks, diff)
+		if diff := cmp.Diff([]string{"a", "b"}, found); diff != "" || !known || x.walked() != 2 {
+			t.Errorf("known %t, after %d walks; strays (-want +got):\n%s", known, x.walked(), diff)
 		}
 	})
 }
@@ -68,8 +68,8 @@ func TestAWalkThatBeganTooEarlyIsFollowedByAnother(t *testing.T) {
 		wait(time.Second)
 		x.set(func() { close(x.walking); x.walking, x.holders = nil, holding("q", "a") })
 		wait(time.Second)
-		if found, known, _ := b.Strays("w", everybody, since); !known || len(found) != 1 || x.walks != 2 {
-			t.Errorf("strays %v, known %t, after %d walks; want a, after 2", found, known, x.walks)
+		if found, known, _ := b.Strays("w", everybody, since); !known || len(found) != 1 || x.walked() != 2 {
+			t.Errorf("strays %v, known %t, after %d walks; want a, after 2", found, known, x.walked())
 		}
 	})
 }
@@ -93,9 +93,9 @@ func TestThatStraysCannotBeFoundIsTold(t *testing.T) {
 		if n := b.wokenFor("w") - before; n != 1 {
 			t.Errorf("woken %d times for a failure that goes on, want once", n)
 		}
-		walks := x.walks
+		walks := x.walked()
 		wait(time.Hour)
-		if n := x.walks - walks; n < 50 || n > 61 {
+		if n := x.walked() - walks; n < 50 || n > 61 {
 			t.Errorf("%d walks in an hour, want about one a minute", n)
 		}
 		x.set(func() { x.lost = nil })

@@ -82,7 +82,7 @@ func TestABrokenImageDoesNotEmptyTheFleet(t *testing.T) {
 
 	s.change("broken", setImage("no-such-image:1"))
 	s.awaitCondition("broken", v1alpha1.ConditionProgressing, metav1.ConditionFalse, "CanaryFailing")
-	s.push(tasks(8, 500*time.Millisecond)...)
+	s.push(tasks(8, 4*time.Second)...) // long enough for the new workers to come while the old ones work
 	s.awaitBusy("broken", 4)
 	s.awaitDone()
 	now, err := s.fleet("broken")

@@ -1,6 +1,7 @@
 package qworker
 
 import (
+	"slices"
 	"sync"
 	"time"
 
@@ -8,6 +9,7 @@ import (
 
 	"github.com/quickube/qscaler/api/v1alpha1"
 	"github.com/quickube/qscaler/internal/planner"
+	"github.com/quickube/qscaler/internal/revision"
 )
 
 // memory is what is remembered of a QWorker between two reconciliations. All of it may be lost with the
@@ -30,6 +32,9 @@ type memory struct {
 	queueWritten    time.Time
 	// proven is the hash of the revision that was last marked as proven: the cache may be behind.
 	proven string
+
+	// stored is the revision that was last stored, for as long as the cache does not show it.
+	stored *storedRevision
 
 	// grants has since when this process knows of each grant, by pod.
 	grants map[string]knownGrant
@@ -62,6 +67,29 @@ type memory struct {
 	watches map[string]bool
 	// sizes is what right-sizing knows, nil where it is not asked for.
 	sizes *sizeMemory
+}
+
+// storedRevision is a revision of which the API server has said that it is stored.
+type storedRevision struct {
+	revision.Revision
+	// until is when the cache must show it; else somebody has deleted it.
+	until time.Time
+}
+
+// cachePatience is how long the cache may be behind.
+const cachePatience = 5 * time.Second
+
+// withStored adds the revision that was last stored to those that the cache shows.
+func (m *memory) withStored(revisions []revision.Revision, now time.Time) []revision.Revision {
+	if m.stored == nil {
+		return revisions
+	}
+	shown := slices.ContainsFunc(revisions, func(r revision.Revision) bool { return r.Hash == m.stored.Hash })
+	if shown || now.After(m.stored.until) {
+		m.stored = nil
+		return revisions
+	}
+	return append(revisions, m.stored.Revision)
 }
 
 // knownGrant is a grant that this process has seen.

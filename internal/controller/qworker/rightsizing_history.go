@@ -6,6 +6,7 @@ import (
 	"hash/fnv"
 	"time"
 
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -66,18 +67,23 @@ func (s *scope) saveHistory(ctx context.Context, m *sizeMemory, atOnce, learned 
 		return
 	}
 	patch, err := json.Marshal(map[string]any{"metadata": map[string]any{
-		"uid": s.qw.UID, "annotations": map[string]string{annotationUsage: text},
+		"uid": s.qw.UID, "resourceVersion": s.newestVersion(), "annotations": map[string]string{annotationUsage: text},
 	}})
 	if err != nil {
 		s.sizes.err = err
 		return
 	}
 	written := &v1alpha1.QWorker{ObjectMeta: metav1.ObjectMeta{Namespace: s.qw.Namespace, Name: s.qw.Name}}
-	if err := s.client.Patch(ctx, written, client.RawPatch(types.MergePatchType, patch)); err != nil {
+	err = s.client.Patch(ctx, written, client.RawPatch(types.MergePatchType, patch))
+	if apierrors.IsConflict(err) {
+		return // as the status will have, which is then tried again
+	}
+	if err != nil {
 		s.sizes.err = client.IgnoreNotFound(err)
 		s.wakeAt(s.now.Add(rightsize.RaiseInterval))
 		return
 	}
+	s.qw.ResourceVersion = written.ResourceVersion // the status is still made from what is stored
 	m.saved, m.savedAt, m.unsaved = text, s.now, false
 	for i := range s.status.Recommendations {
 		r := &s.status.Recommendations[i]

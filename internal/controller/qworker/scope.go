@@ -117,6 +117,7 @@ func (s *scope) observe(ctx context.Context) error {
 	if s.revisions, err = s.history.List(ctx, s.qw); err != nil {
 		return err
 	}
+	s.revisions = s.memory.withStored(s.revisions, s.now)
 	if r := s.revision(s.memory.proven); r != nil {
 		r.Proven = true
 	}
@@ -154,7 +155,8 @@ func (s *scope) settleRevisions(ctx context.Context) error {
 		return err
 	}
 	if s.revision(newest.Hash) == nil {
-		s.revisions = append(s.revisions, newest) // the cache does not show it yet
+		s.memory.stored = &storedRevision{newest, s.now.Add(cachePatience)}
+		s.revisions = append(s.revisions, newest)
 	}
 	s.newest = s.revision(newest.Hash)
 	s.published = s.revision(s.status.CurrentPodSpecHash)

@@ -8,6 +8,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/utils/clock"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/fake"
 
@@ -39,7 +40,7 @@ func TestAStaleLeaderWritesNoStatus(t *testing.T) {
 	}
 
 	s := &scope{
-		Reconciler: &Reconciler{client: server, metrics: newMetrics(prometheus.NewRegistry())},
+		Reconciler: &Reconciler{client: server, clock: clock.RealClock{}, metrics: newMetrics(prometheus.NewRegistry())},
 		qw:         stale, memory: newMemory(stale.UID),
 	}
 	s.useNewestStatus()
