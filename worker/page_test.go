@@ -204,6 +204,7 @@ func TestThePageOnPushing(t *testing.T) {
 	}
 }
 
+//nolint:ineffassign,staticcheck // word for word as on the page
 func TestThePageOnDeadLettersInGo(t *testing.T) {
 	b := newBench(t)
 	b.do("LPUSH", redislist.Dead(queue), `{"id":"t-1","payload":"dropped"}`, `{"id":"t-2","payload":"replayed"}`)

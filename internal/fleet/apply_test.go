@@ -137,7 +137,7 @@ func TestDoneInTheOrderOfThePlan(t *testing.T) {
 		done, err := inParallel(actions, func(a planner.Action) error {
 			switch a.Pod {
 			case "slow":
-				time.Sleep(time.Second)
+				<-time.After(time.Second) // of the bubble
 			case "stale":
 				return errStale
 			}

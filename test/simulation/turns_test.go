@@ -26,7 +26,7 @@ func (t *turns) take(request string, write func() error) error {
 	}
 	t.waiting = append(t.waiting, request)
 	t.mu.Unlock()
-	time.Sleep(turn) // whatever comes at this moment has come
+	<-time.After(turn) // whatever comes at this moment has come
 	t.mu.Lock()
 	before := 0
 	for _, other := range t.waiting {
@@ -35,7 +35,7 @@ func (t *turns) take(request string, write func() error) error {
 		}
 	}
 	t.mu.Unlock()
-	time.Sleep(time.Duration(before) * turn)
+	<-time.After(time.Duration(before) * turn)
 	t.serving.Lock()
 	defer t.serving.Unlock()
 	return write()

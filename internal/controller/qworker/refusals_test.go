@@ -23,7 +23,7 @@ import (
 // obstacle is why the API server refuses pods: set up, it refuses those of the QWorker "refused" and lets those of
 // "welcome" through, until it is cleared.
 type obstacle struct {
-	setUp func(*cluster) (clear func())
+	setUp func(*cluster) (mend func())
 	// welcome makes a QWorker one that is let through.
 	welcome func(qw)
 	// says are the API server's words.
@@ -109,7 +109,7 @@ func TestPodsThatTheAPIServerRefuses(t *testing.T) {
 			if o.welcome != nil {
 				o.welcome(welcome)
 			}
-			clear := o.setUp(c)
+			mend := o.setUp(c)
 			c.awaitRefusal("refused")
 			c.create(c.scalerConfig("config"), refused, welcome)
 
@@ -140,7 +140,7 @@ func TestPodsThatTheAPIServerRefuses(t *testing.T) {
 				t.Errorf("%d pods were let through", n)
 			}
 
-			clear()
+			mend()
 			c.awaitPods("refused", pushes)
 			c.awaitCondition("refused", v1alpha1.ConditionReady, metav1.ConditionFalse, "ScalingUp")
 		})
