@@ -27,6 +27,13 @@ func (b podBuilder) graceful(seconds int64) podBuilder {
 	return b
 }
 
+// observed is a pod whose deletion is its second generation, and of which the kubelet has seen the given one.
+func (b podBuilder) observed(generation int64) podBuilder {
+	b.Generation = 2
+	b.Status.ObservedGeneration = generation
+	return b
+}
+
 // TestDepartures is how a departure is told apart, whatever else is in the pod.
 func TestDepartures(t *testing.T) {
 	const since = "2026-01-02T03:04:05Z"
@@ -87,6 +94,18 @@ func TestDepartures(t *testing.T) {
 		},
 		"deleted: its worker has ended, and a sidecar has an hour left": {
 			makePod().container("worker", left, none, 0).container("proxy", running(), none, 0).graceful(3600), want{Phase: planner.Terminating, Leftover: true},
+		},
+		"deleted: its worker has just crashed, and may be back with its task": {
+			makePod().container("worker", exited(137, 0), none, 0).container("proxy", running(), none, 0).graceful(3600).observed(1), want{Phase: planner.Terminating},
+		},
+		"deleted: its worker has just crashed, and the kubelet says nothing of what it has seen": {
+			makePod().container("worker", exited(137, 0), none, 0).container("proxy", running(), none, 0).graceful(3600).observed(0), want{Phase: planner.Terminating},
+		},
+		"deleted: its worker was ended by the signal, and a sidecar has an hour left": {
+			makePod().container("worker", exited(143, 0), none, 0).container("proxy", running(), none, 0).graceful(3600).observed(2), want{Phase: planner.Terminating, Leftover: true},
+		},
+		"deleted: there is nothing but the worker": {
+			makePod().container("worker", left, none, 0).graceful(3600), want{Phase: planner.Terminating},
 		},
 		"deleted: the sidecar was given its 30 s": {
 			makePod().container("worker", left, none, 0).container("proxy", running(), none, 0).graceful(30), want{Phase: planner.Terminating},

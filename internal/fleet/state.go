@@ -52,7 +52,7 @@ func StateOf(pod *corev1.Pod, worker string) planner.Pod {
 // one is given.
 func isLeftover(pod *corev1.Pod, worker workerStatus) bool {
 	grace := pod.DeletionGracePeriodSeconds
-	return worker.status.State.Terminated != nil && !Ended(pod) && grace != nil && *grace > leftoverGrace
+	return grace != nil && *grace > leftoverGrace && worker.endedFinally(pod) && anyRuns(pod)
 }
 
 // Ended reports whether every container of the pod has ended for good. The phase alone does not say so: that
@@ -61,8 +61,13 @@ func Ended(pod *corev1.Pod) bool {
 	if pod.Status.Phase != corev1.PodSucceeded && pod.Status.Phase != corev1.PodFailed {
 		return false // before its containers are looked at: most pods of a fleet have not
 	}
+	return !anyRuns(pod)
+}
+
+// anyRuns reports whether a container of the pod runs.
+func anyRuns(pod *corev1.Pod) bool {
 	statuses := slices.Concat(pod.Status.InitContainerStatuses, pod.Status.ContainerStatuses) // the first has native sidecars
-	return !slices.ContainsFunc(statuses, func(s corev1.ContainerStatus) bool { return s.State.Running != nil })
+	return slices.ContainsFunc(statuses, func(s corev1.ContainerStatus) bool { return s.State.Running != nil })
 }
 
 // readiness reports whether a pod is ready, and since when that is so.
@@ -127,6 +132,13 @@ func (w workerStatus) ended(pod *corev1.Pod) bool {
 	default:
 		return false
 	}
+}
+
+// endedFinally reports whether the container of a pod that is being deleted has ended for good. The kubelet restarts none
+// once it has seen that the pod is to go; one that crashed shortly before may be back, with its task.
+func (w workerStatus) endedFinally(pod *corev1.Pod) bool {
+	seen := pod.Status.ObservedGeneration > 0 && pod.Status.ObservedGeneration >= pod.Generation
+	return w.ended(pod) || (seen && w.status.State.Terminated != nil)
 }
 
 // endedWellSince reports whether the container has exited with 0 since its restart count was the given one.
