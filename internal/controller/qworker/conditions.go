@@ -228,7 +228,7 @@ func (s *scope) deletingMessage(failure error) string {
 	}
 	working := s.status.Replicas + s.status.TerminatingReplicas
 	if working > 0 {
-		parts = append(parts, fmt.Sprintf("%d workers are finishing their tasks", working))
+		parts = append(parts, howMany(working, "worker is finishing its task", "workers are finishing their tasks"))
 	}
 	owing := s.outstanding()
 	if owing > 0 {
@@ -344,6 +344,14 @@ func (s *scope) kstatus(ready, progressing condition, failure error) []condition
 		return []condition{is(reconciling, true, progressing.Reason, progressing.Message), absent(stalled)}
 	}
 	return []condition{absent(reconciling), absent(stalled)}
+}
+
+// howMany is a number and what there are so many of, as one of them and as several.
+func howMany[N int | int32](n N, one, several string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return fmt.Sprintf("%d %s", n, several)
 }
 
 // andMore lists the first few names.

@@ -41,7 +41,8 @@ func (s *scope) draining() condition {
 	if !oldest.Grant.Since.IsZero() {
 		since = "the oldest since " + oldest.Grant.Since.UTC().Format(time.RFC3339)
 	}
-	message := fmt.Sprintf("%d workers have leave to go once their task is done: %s; %s (%s)", len(holders), andMore(names), since, oldest.Grant.Reason)
+	message := fmt.Sprintf("%s leave to go once their task is done: %s; %s (%s)",
+		howMany(len(holders), "worker has", "workers have"), andMore(names), since, oldest.Grant.Reason)
 	if ignoring {
 		return is(kind, true, reasonNotHonoured, message+
 			". No worker of this QWorker has ever left on a grant: a worker must exit with 0 once /etc/qscaler/drain is not empty. If yours shuts down well on SIGTERM instead, set spec.drain.mode: Signal. To let go now, delete the pods; they get SIGTERM and their grace period")

@@ -55,7 +55,7 @@ func (s *scope) noteResizes(pods []string) {
 	}
 	s.sizes.notes = append(s.sizes.notes, note{
 		pod: pods[0], kind: corev1.EventTypeNormal, reason: "Resized",
-		text: fmt.Sprintf("raised to what is recommended, without a restart (%d pods: %s)", len(pods), andMore(pods)),
+		text: fmt.Sprintf("raised to what is recommended, without a restart (%s: %s)", howMany(len(pods), "pod", "pods"), andMore(pods)),
 	})
 }
 
