@@ -72,6 +72,9 @@ type Options struct {
 
 // Run runs the operator until ctx is done.
 func Run(ctx context.Context, o Options) error {
+	if err := awaitAPIServer(ctx, o.Config, o.Log); err != nil {
+		return err
+	}
 	mgr, err := newManager(o)
 	if err != nil {
 		return fmt.Errorf("setting up the manager, %w", err)
