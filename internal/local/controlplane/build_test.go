@@ -2,7 +2,9 @@ package controlplane
 
 import (
 	"encoding/json"
+	"os"
 	"os/exec"
+	"strings"
 	"testing"
 )
 
@@ -23,6 +25,16 @@ func TestTheControlPlaneIsBuiltOfTheProductsVersions(t *testing.T) {
 	}
 	if shared < 30 {
 		t.Errorf("they share %d modules: is one of the files read wrongly?", shared)
+	}
+}
+
+func TestTheControlPlaneIsCompiledAsTheProductIs(t *testing.T) {
+	makefile, err := os.ReadFile("../../../Makefile")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if rule := "go build " + CompilerFlags + "\n"; !strings.Contains(string(makefile), rule) {
+		t.Errorf("the Makefile builds without %q", CompilerFlags)
 	}
 }
 

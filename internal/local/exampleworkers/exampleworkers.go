@@ -12,6 +12,8 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+
+	"github.com/quickube/qscaler/internal/local/controlplane"
 )
 
 // The images that the manifests of examples/ and config/samples name.
@@ -37,7 +39,7 @@ func Build(ctx context.Context, dir string) (map[string][]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	build := exec.CommandContext(ctx, "go", "build", "-o", dir+string(filepath.Separator), "./examples/worker-go", "./examples/worker-sdk")
+	build := exec.CommandContext(ctx, "go", "build", controlplane.CompilerFlags, "-o", dir+string(filepath.Separator), "./examples/worker-go", "./examples/worker-sdk")
 	build.Dir = root
 	if out, err := build.CombinedOutput(); err != nil {
 		return nil, fmt.Errorf("building the example workers: %w\n%s", err, out)
