@@ -5,6 +5,8 @@ import (
 	"strings"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+
+	"github.com/quickube/qscaler/internal/setback"
 )
 
 // CreateError says why a pod could not be created, without its name: each try has another, and the same
@@ -69,14 +71,7 @@ func IsQuota(err error) bool {
 // webhook that cannot be reached, says nothing of the pod.
 func CreationRefused(err error) bool {
 	var failed *CreateError
-	return errors.As(err, &failed) && isRefusal(failed.err)
-}
-
-// isRefusal reports whether the API server refuses a write as it is.
-func isRefusal(err error) bool {
-	// A webhook that denies chooses the status code, 400 where it chooses none.
-	denied := strings.Contains(err.Error(), "denied the request")
-	return denied || apierrors.IsForbidden(err) || apierrors.IsInvalid(err) || apierrors.IsBadRequest(err)
+	return errors.As(err, &failed) && setback.Refused(failed.err)
 }
 
 // SplitSizeRefusals tells apart what Apply returns: refusals of pods that can be about what they request, a

@@ -49,9 +49,6 @@ func backOffFor(revision string, f Fleet) BackOff {
 	if b.Level == 0 || slices.ContainsFunc(pods, recovered) {
 		return BackOff{Revision: revision}
 	}
-	if last.After(f.Now) {
-		last = f.Now // the node's clock is ahead
-	}
 	b.Until = last.Add(backOffDelay(b.Level))
 	if f.Now.Sub(b.Until) >= steadyAfter {
 		return BackOff{Revision: revision} // an old story

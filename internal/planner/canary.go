@@ -61,9 +61,9 @@ func (d *Decision) canaryPlaces(f Fleet, fleet, canaries []Pod) (places, beyond 
 const comesUpWithin = 2 * time.Minute
 
 // replacementsFail reports whether pods of the published revision that are to replace others do not come up, or
-// cannot be created at all.
+// are refused.
 func (d *Decision) replacementsFail(f Fleet, fleet []Pod) bool {
-	if _, refused := f.RefusedUntil[f.Published]; refused || backOffFor(f.Published, f).Level > 0 {
+	if f.Setbacks[f.Published].Refused || backOffFor(f.Published, f).Level > 0 {
 		return true
 	}
 	for _, p := range fleet {

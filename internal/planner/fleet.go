@@ -38,13 +38,22 @@ type Fleet struct {
 	// ExcessSince is when the fleet began to have more workers than desired, zero when it has not. The
 	// previous Decision has it.
 	ExcessSince time.Time
-	// RefusedUntil has the revisions of which the API server has refused a pod, and when the next is tried.
-	RefusedUntil map[string]time.Time
+	// Setbacks has the revisions of which the last pod could not be created.
+	Setbacks map[string]Setback
 
 	Pods []Pod
 
 	// created counts the pods that the plan that is being made has created.
 	created int
+}
+
+// Setback is that a pod could not be created.
+type Setback struct {
+	// Until is when the next is tried.
+	Until time.Time
+	// Refused is true where the API server does not want the pod as it is: others like it cannot be created either,
+	// until somebody changes something. Else it may only have been out of reach.
+	Refused bool
 }
 
 // Phase is where a pod stands in its life, seen from its worker container.

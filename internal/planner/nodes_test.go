@@ -49,11 +49,16 @@ func TestNodes(t *testing.T) {
 		"and the canary keeps it, and takes none of theirs": {
 			fleet: steady(4, append(many("a", 4, worker.nodeLeaving), makeWorker("b").phase(Pending), makeWorker("canary").of("r2").phase(Pending))...).to("r2"),
 		},
-		"so do replacements that cannot be created": {
+		"so do replacements that are refused": {
 			fleet: steady(4, many("a", 4, worker.nodeLeaving)...).to("r2").with(func(f *Fleet) {
-				f.RefusedUntil = map[string]time.Time{"r1": t0.Add(time.Second)}
+				f.Setbacks = map[string]Setback{"r1": {Until: t0.Add(time.Second), Refused: true}}
 			}),
 			want: []string{"create r2"},
+		},
+		"but not ones for which the API server was only out of reach": {
+			fleet: steady(4, many("a", 4, worker.nodeLeaving)...).to("r2").with(func(f *Fleet) {
+				f.Setbacks = map[string]Setback{"r1": {Until: t0.Add(time.Second)}}
+			}),
 		},
 		"a surge for more than those who leave has a canary beside their replacements": {
 			fleet: steady(8, append(many("a", 7, worker.busy), makeWorker("l").nodeLeaving().busy(), makeWorker("b").phase(Pending))...).to("r2"),

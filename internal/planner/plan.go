@@ -121,8 +121,8 @@ func (d *Decision) create(f Fleet, revision string, n int, why string) {
 	if n <= 0 {
 		return
 	}
-	if refused := f.RefusedUntil[revision]; f.Now.Before(refused) {
-		d.wakeAt(refused)
+	if until := f.Setbacks[revision].Until; f.Now.Before(until) {
+		d.wakeAt(until)
 		d.Refused = append(d.Refused, revision)
 		return
 	}

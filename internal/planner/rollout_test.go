@@ -147,13 +147,13 @@ func TestRollout(t *testing.T) {
 		},
 		"a refused canary waits, and the fleet does not": {
 			fleet: steady(3, busy(2)...).to("r2").with(func(f *Fleet) {
-				f.RefusedUntil = map[string]time.Time{"r2": t0.Add(time.Second)}
+				f.Setbacks = map[string]Setback{"r2": {Until: t0.Add(time.Second), Refused: true}}
 			}),
 			want: []string{"create r1"},
 		},
 		"a refused fleet waits, and the canary does not": {
 			fleet: steady(3, busy(2)...).to("r2").with(func(f *Fleet) {
-				f.RefusedUntil = map[string]time.Time{"r1": t0.Add(time.Second)}
+				f.Setbacks = map[string]Setback{"r1": {Until: t0.Add(time.Second), Refused: true}}
 			}),
 			want: []string{"create r2"},
 		},

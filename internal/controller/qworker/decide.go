@@ -64,13 +64,13 @@ func (s *scope) fleet() planner.Fleet {
 		Desired: s.size.desired,
 		Excused: s.size.excused,
 		// Without its ScalerConfig the fleet stays as it is, though the connection may still be there.
-		DepthKnown:   s.depthKnown() && s.config != nil,
-		Deleting:     s.deleting(),
-		ExcessSince:  s.memory.excessSince,
-		RefusedUntil: s.refusedUntil(),
-		Rollout:      rolloutOf(s.qw.Spec.Rollout),
-		Tried:        isTried(s.newest),
-		Pods:         s.statesWithWork(),
+		DepthKnown:  s.depthKnown() && s.config != nil,
+		Deleting:    s.deleting(),
+		ExcessSince: s.memory.excessSince,
+		Setbacks:    s.setbacks(),
+		Rollout:     rolloutOf(s.qw.Spec.Rollout),
+		Tried:       isTried(s.newest),
+		Pods:        s.statesWithWork(),
 	}
 	if unread, _ := s.newestUnread(); unread {
 		f.Rollout.Paused = true

@@ -5,11 +5,13 @@ import (
 	"sync"
 	"time"
 
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/quickube/qscaler/api/v1alpha1"
 	"github.com/quickube/qscaler/internal/planner"
 	"github.com/quickube/qscaler/internal/revision"
+	"github.com/quickube/qscaler/internal/setback"
 )
 
 // memory is what is remembered of a QWorker between two reconciliations. All of it may be lost with the
@@ -51,10 +53,12 @@ type memory struct {
 	// departed has the pods that were seen to have left on a grant, and departure is when the last of them was.
 	departed  map[string]bool
 	departure time.Time
-	// refusals has the revisions of which the API server refused a pod.
-	refusals map[string]refusal
+	// refusals has why the last pod of a revision could not be created, and when the next is tried. It holds back its
+	// revision alone, whatever else wakes the QWorker: what refuses one pod refuses the next, and the queue of a fleet
+	// that cannot grow is a busy one.
+	refusals map[string]setback.Setback
 	// setbacks has the writes of the QWorker itself that have failed, and when they are tried again.
-	setbacks map[write]retry
+	setbacks *setback.Setbacks[write]
 	// busyHolders has the pods with a grant that were at a task, and when they were last seen at it.
 	busyHolders map[string]time.Time
 	// declined is true where the ScalerConfig, as it was last seen, says that tasks are not ours to give back.
@@ -158,8 +162,8 @@ func newMemory(uid types.UID) *memory {
 
 		searched: map[place]bool{},
 
-		refusals: map[string]refusal{},
-		setbacks: map[write]retry{},
+		refusals: map[string]setback.Setback{},
+		setbacks: setback.New[write](apierrors.IsConflict),
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 	"github.com/quickube/qscaler/api/v1alpha1"
 	"github.com/quickube/qscaler/internal/planner"
 	"github.com/quickube/qscaler/internal/revision"
+	"github.com/quickube/qscaler/internal/setback"
 )
 
 // reconciled is a reconciliation after which r1 is published and r2 is the newest.
@@ -38,7 +39,7 @@ func TestProgressingSaysWhatIsSo(t *testing.T) {
 		"a canary that could not be created for an overloaded API server is a wait": {
 			func(s *scope) {
 				s.refused = []string{"r2"}
-				s.memory.refusals["r2"] = refusal{err: errors.New("http2: client connection lost")}
+				s.memory.refusals["r2"] = setback.Setback{Err: errors.New("http2: client connection lost")}
 			},
 			"True CanaryStarting: revision r2 is not published, the fleet stays on r1; a pod of the new one is tried again: http2: client connection lost",
 		},

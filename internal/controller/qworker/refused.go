@@ -3,21 +3,11 @@ package qworker
 import (
 	"maps"
 	"slices"
-	"time"
-
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 
 	"github.com/quickube/qscaler/internal/fleet"
 	"github.com/quickube/qscaler/internal/planner"
+	"github.com/quickube/qscaler/internal/setback"
 )
-
-// refusal is why the last pod of a revision could not be created, and when the next is tried. A refusal holds
-// back its revision alone, whatever else wakes the QWorker: what refuses one pod refuses the next, and the
-// queue of a fleet that cannot grow is a busy one.
-type refusal struct {
-	retry
-	err error
-}
 
 // write is one of those that concern the QWorker itself.
 type write string
@@ -29,18 +19,7 @@ const (
 
 // attempt makes a write, unless it has failed and its time has not come: it then fails as it did.
 func (s *scope) attempt(w write, act func() error) error {
-	last := s.memory.setbacks[w]
-	if s.clock.Now().Before(last.at) {
-		return last.err
-	}
-	err := act()
-	if err == nil || apierrors.IsConflict(err) {
-		delete(s.memory.setbacks, w)
-		return err
-	}
-	delay := fleet.NextPause(last.delay, err)
-	s.memory.setbacks[w] = retry{delay: delay, at: s.clock.Now().Add(delay), err: err}
-	return err
+	return s.memory.setbacks.Attempt(s.clock, w, act)
 }
 
 // noteCreations remembers which revisions the API server refuses pods of, and forgets it with the first that
@@ -53,22 +32,21 @@ func (s *scope) noteCreations(err error) error {
 	}
 	refused, rest := fleet.SplitCreateErrors(err)
 	for hash, why := range refused {
-		delay := fleet.NextPause(s.memory.refusals[hash].delay, why)
-		at := s.clock.Now().Add(delay)
-		s.memory.refusals[hash] = refusal{retry{delay: delay, at: at}, why}
-		s.wakeAt(at)
+		again := s.memory.refusals[hash].Again(s.clock.Now(), why)
+		s.memory.refusals[hash] = again
+		s.wakeAt(again.Until)
 	}
 	s.refused = slices.Concat(s.decision.Refused, slices.Sorted(maps.Keys(refused)))
 	return rest
 }
 
-// refusedUntil is when the next pod of each revision may be tried.
-func (s *scope) refusedUntil() map[string]time.Time {
-	until := make(map[string]time.Time, len(s.memory.refusals))
+// setbacks has the revisions of which the last pod could not be created.
+func (s *scope) setbacks() map[string]planner.Setback {
+	setbacks := make(map[string]planner.Setback, len(s.memory.refusals))
 	for hash, r := range s.memory.refusals {
-		until[hash] = r.at
+		setbacks[hash] = planner.Setback{Until: r.Until, Refused: setback.Refused(r.Err)}
 	}
-	return until
+	return setbacks
 }
 
 // refusalOf says why no pod of a revision can be created that is to be, nil where that is not so.
@@ -76,7 +54,7 @@ func (s *scope) refusalOf(hash string) error {
 	if !slices.Contains(s.refused, hash) {
 		return nil
 	}
-	return s.memory.refusals[hash].err
+	return s.memory.refusals[hash].Err
 }
 
 // fleetRefusal says why the fleet cannot grow: a canary that is refused is the rollout's trouble.
@@ -94,8 +72,8 @@ func (s *scope) fleetRefusal() error {
 // made room.
 func (s *scope) retryQuotas() {
 	for hash, r := range s.memory.refusals {
-		if fleet.IsQuota(r.err) {
-			r.at = s.now
+		if fleet.IsQuota(r.Err) {
+			r.Until = s.now
 			s.memory.refusals[hash] = r
 		}
 	}

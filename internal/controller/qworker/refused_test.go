@@ -24,7 +24,7 @@ func TestRefusalsBackOff(t *testing.T) {
 		if rest := s.noteCreations(errors.Join(why, other)); !errors.Is(rest, other) || errors.As(rest, new(*fleet.CreateError)) {
 			t.Errorf("the rest is %v, want %v alone", rest, other)
 		}
-		return s.refusedUntil()["r2"].Sub(clk.Now())
+		return s.setbacks()["r2"].Until.Sub(clk.Now())
 	}
 	for _, want := range []time.Duration{100 * time.Millisecond, 200 * time.Millisecond, 400 * time.Millisecond} {
 		if got := fail(refusal); got != want {
@@ -40,11 +40,11 @@ func TestRefusalsBackOff(t *testing.T) {
 	if got := fail(fleet.NewCreateError("r2", "p", apierrors.NewServiceUnavailable("away"))); got != 5*time.Second {
 		t.Errorf("the next try is in %s, want 5s: nobody has to do anything for the API server to be back", got)
 	}
-	if until, held := s.refusedUntil()["r1"]; held {
-		t.Errorf("r1 is held back until %s for a refusal of r2", until)
+	if r1, held := s.setbacks()["r1"]; held {
+		t.Errorf("r1 is held back until %s for a refusal of r2", r1.Until)
 	}
 	s.done = []planner.Action{{Kind: planner.Create, Revision: "r2"}}
-	if err := s.noteCreations(nil); err != nil || len(s.refusedUntil()) > 0 {
-		t.Errorf("after a success: %v, still held back: %v", err, s.refusedUntil())
+	if err := s.noteCreations(nil); err != nil || len(s.setbacks()) > 0 {
+		t.Errorf("after a success: %v, still held back: %v", err, s.setbacks())
 	}
 }
