@@ -172,11 +172,12 @@ func (c *chaos) reclaim(p *chaosPod) (elements []string) {
 	c.Helper()
 	list := redislist.Processing(queue, p.name)
 	const atOnce = "local held = redis.call('LRANGE', KEYS[1], 0, -1)\n"
-	script, found := strings.CutSuffix(redislist.ReclaimScript, "return moved")
-	if !found {
+	script, returned, found := strings.Cut(redislist.ReclaimScript, "return ")
+	if !found || strings.Contains(returned, "\n") {
 		c.Fatal("the script does not end as it did")
 	}
-	elements, err := c.do("EVAL", atOnce+script+"return held", "2", list, queue).AsStrSlice()
+	const unbounded = "1e12"
+	elements, err := c.do("EVAL", atOnce+script+"return held", "2", list, queue, unbounded).AsStrSlice()
 	if err != nil {
 		c.Fatal(err)
 	}

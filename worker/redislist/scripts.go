@@ -4,13 +4,20 @@ package redislist
 // none. An error in the middle takes nothing back, so that a task is put where it goes before it is taken from where it
 // was: should Redis refuse the first, for the user's rights or for want of memory, the second does not happen. All keys of a script are of one queue, and so in one slot of a Redis Cluster.
 
-// ReclaimScript gives everything that a dead pod's processing list holds back to the head of the queue,
-// the end that workers take from, oldest first, and answers how many tasks it moved.
+// ReclaimScript gives what a dead pod's processing list holds back to the head of the queue, the end that workers take
+// from, the oldest first. It moves no more once that was ARGV[1] bytes; each task counts as 100 more, for it takes its
+// time, too. It answers how many tasks it moved, and how many are left.
 //
-// KEYS[1] is the processing list, KEYS[2] the queue.
-const ReclaimScript = `local moved = 0
-while redis.call('LMOVE', KEYS[1], KEYS[2], 'LEFT', 'RIGHT') do moved = moved + 1 end
-return moved`
+// KEYS[1] is the processing list, KEYS[2] the queue. The first command is as in fullLua; who may do all but that is
+// refused by a Redis whose memory is full, and by no other.
+const ReclaimScript = `redis.pcall('RPOP', KEYS[1], 0)
+local moved, bytes = 0, 0
+while bytes < tonumber(ARGV[1]) do
+  local e = redis.call('LMOVE', KEYS[1], KEYS[2], 'LEFT', 'RIGHT')
+  if not e then break end
+  moved, bytes = moved + 1, bytes + #e + 100
+end
+return {moved, redis.call('LLEN', KEYS[1])}`
 
 // stampLua is the function stamp(element, reservation, now, ahead, own): the element as it is reserved, and
 // whether an earlier reservation of it has an end that nobody knows. What is no envelope gets one. The grammar is

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -278,37 +277,6 @@ func TestAHangingServerIsNoticed(t *testing.T) {
 	}
 	if err := server.Resume(); err != nil {
 		t.Fatal(err)
-	}
-}
-
-func TestReclaimKeepsTheOrder(t *testing.T) {
-	server := redisservertest.Start(t)
-	do := plainClient(t, server.Addr())
-	for i := 1; i <= 5; i++ {
-		do("LPUSH", "q", strconv.Itoa(i))
-	}
-	for range 3 { // 1, 2 and 3 are in flight
-		do("LMOVE", "q", redislist.Processing("q", "p1"), "RIGHT", "LEFT")
-	}
-	d := open(t, broker.Endpoint{Address: server.Addr()}, newBell().ring).(broker.Reclaimer)
-	holders, err := d.Holders(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	if want := []broker.Holder{{Queues: []string{"{q}", "q"}, Worker: "p1"}}; !cmp.Equal(want, holders) {
-		t.Errorf("Holders (-want +got):\n%s", cmp.Diff(want, holders))
-	}
-	moved, err := d.Reclaim(t.Context(), "q", "p1")
-	if err != nil || moved != 3 {
-		t.Fatalf("Reclaim = %d, %v; want 3", moved, err)
-	}
-	var order []string
-	for range 5 {
-		task, _ := do("RPOP", "q").ToString()
-		order = append(order, task)
-	}
-	if diff := cmp.Diff([]string{"1", "2", "3", "4", "5"}, order); diff != "" {
-		t.Errorf("taken in this order (-want +got):\n%s", diff)
 	}
 }
 

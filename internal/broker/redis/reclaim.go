@@ -2,17 +2,31 @@ package redis
 
 import (
 	"context"
+	"fmt"
 
 	"github.com/quickube/qscaler/internal/broker"
 	"github.com/quickube/qscaler/worker/redislist"
 )
 
-// Reclaim gives what a dead worker holds back to the head of its queue, in one atomic step.
+// reclaimStep is how many bytes one step gives back: it holds up every other client for a millisecond or so.
+const reclaimStep = "1048576"
+
+// Reclaim gives what a dead worker holds back to the head of its queue, in atomic steps.
 func (d *driver) Reclaim(ctx context.Context, queue, worker string) (int64, error) {
-	eval := d.client.B().Eval().Script(redislist.ReclaimScript).Numkeys(2).
-		Key(redislist.Processing(queue, worker), queue).Build()
-	moved, err := d.client.Do(ctx, eval).AsInt64()
-	return moved, classify(err, d.endpoint)
+	for moved := int64(0); ; {
+		eval := d.client.B().Eval().Script(redislist.ReclaimScript).Numkeys(2).
+			Key(redislist.Processing(queue, worker), queue).Arg(reclaimStep).Build()
+		step, err := d.client.Do(ctx, eval).AsIntSlice()
+		if err != nil {
+			return moved, classify(err, d.endpoint)
+		}
+		if len(step) != 2 {
+			return moved, fmt.Errorf("giving back what %s holds of %s, Redis answers %d numbers, not 2", worker, queue, len(step))
+		}
+		if moved += step[0]; step[1] == 0 {
+			return moved, nil
+		}
+	}
 }
 
 // scanCount is how many keys the server looks at for one SCAN: enough to be quick, too few to hold up others.
