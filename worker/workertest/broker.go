@@ -222,6 +222,17 @@ func (b *Broker) StartIn(pod string, handler worker.Handler, opts ...worker.Opti
 	return p
 }
 
+// Reclaim gives back to the queue what a pod that is gone for good had in hand, as the operator does. Kill its worker
+// first.
+func (b *Broker) Reclaim(pod string) {
+	b.change(func() {
+		for _, element := range slices.Backward(b.lists[pod]) {
+			b.waiting = append(b.waiting, element)
+		}
+		delete(b.lists, pod)
+	})
+}
+
 // String is the state of the queue, for a test's messages.
 func (b *Broker) String() string {
 	return fmt.Sprintf("%d done, %d waiting, %d in hand, %d delayed, %d dead", len(b.Done()), b.Waiting(), b.InHand(), b.Delayed(), len(b.DeadLetters()))

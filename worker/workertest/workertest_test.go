@@ -88,6 +88,30 @@ func TestAKilledWorkersTasksAreTakenUp(t *testing.T) {
 	}
 }
 
+func TestTheTasksOfAPodThatIsGoneAreGivenBack(t *testing.T) {
+	b := workertest.New(t)
+	begun := make(chan struct{}, 2)
+	w := b.StartIn("gone", func(ctx context.Context, _ *worker.Task) error {
+		begun <- struct{}{}
+		<-ctx.Done()
+		return nil
+	}, worker.WithConcurrency(2))
+	b.Push("first", "second")
+	<-begun
+	<-begun
+	w.Kill()
+	b.Push("third")
+	b.Reclaim("gone")
+	if b.InHand() != 0 || b.Waiting() != 3 {
+		t.Errorf("given back: %s", b)
+	}
+	b.StartIn("next", func(context.Context, *worker.Task) error { return nil })
+	b.AwaitDone(3)
+	if got := b.Done(); !slices.Equal(got, []string{"first", "second", "third"}) {
+		t.Errorf("done in the order %v", got)
+	}
+}
+
 func TestAWorkerThatIsKeptAlive(t *testing.T) {
 	b := workertest.New(t)
 	w := b.Start(func(context.Context, *worker.Task) error { return nil }, worker.WithConcurrency(3))
