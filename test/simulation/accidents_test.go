@@ -47,6 +47,10 @@ func (w *world) accident() {
 			w.blind = 1 + w.IntN(20)
 		}
 	}
+	if w.oneIn(400) {
+		w.away = 1 + w.IntN(300)
+		w.note("the API server is away for %d s", w.away)
+	}
 	if w.oneIn(80) {
 		w.taint()
 	}

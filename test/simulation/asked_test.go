@@ -23,7 +23,7 @@ const lately = 20
 
 // everySecond begins another second.
 func (a *asked) everySecond(i *invariants) {
-	if i.away.IsZero() && !i.w.queues.deaf && i.w.blind == 0 {
+	if i.away.IsZero() && !i.w.queues.deaf && i.w.blind == 0 && i.w.away == 0 {
 		a.clear++
 	}
 	for len(a.samples) > 0 && a.samples[0].clear+lately < a.clear {

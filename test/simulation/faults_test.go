@@ -19,6 +19,8 @@ type faults struct {
 	mu       sync.Mutex
 	tick     int
 	attempts map[string]int
+	// away is true while nobody reaches the API server.
+	away bool
 	// oneIn is how rare a fault is; 0 is never.
 	oneIn int
 	// crash is which kind of write is the last one that this process makes; "" for none. Of pods that are written
@@ -30,10 +32,10 @@ type faults struct {
 }
 
 // begin is called before each second.
-func (f *faults) begin(tick int) {
+func (f *faults) begin(tick int, away bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.tick, f.attempts = tick, map[string]int{}
+	f.tick, f.attempts, f.away = tick, map[string]int{}, away
 }
 
 // draw is a number for a request, the same in each run of the seed.
@@ -48,6 +50,7 @@ func (f *faults) draw(request string) uint64 {
 
 var (
 	errCrashed    = fmt.Errorf("the process has ended, %w", context.Canceled)
+	errAway       = errors.New("connect: connection refused")
 	errAnswerLost = errors.New("the connection was reset before the answer came")
 )
 
@@ -56,7 +59,8 @@ func (f *faults) write(verb string, k kind, name string, do func() error) error 
 	f.mu.Lock()
 	request := fmt.Sprintf("%s %s %s", verb, k, name)
 	n := f.draw(request)
-	dying := f.crash == k && (k != qworkers || f.crashed || n%3 > 0)
+	away := f.away
+	dying := !away && f.crash == k && (k != qworkers || f.crashed || n%3 > 0)
 	ended := f.crashed && !dying
 	if dying {
 		f.crashed = true
@@ -67,6 +71,8 @@ func (f *faults) write(verb string, k kind, name string, do func() error) error 
 	switch {
 	case ended:
 		return errCrashed
+	case away:
+		return errAway
 	case dying:
 		landed := n/8%2 == 0
 		if landed {
@@ -134,6 +140,8 @@ func (l live) refuse(request string) error {
 	switch {
 	case l.crashed:
 		return errCrashed
+	case l.away:
+		return errAway
 	case l.oneIn > 0 && n%uint64(l.oneIn) == 0:
 		return apierrors.NewTooManyRequests("too many requests", 1)
 	default:

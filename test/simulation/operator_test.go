@@ -129,7 +129,7 @@ func (o *operator) run(until time.Time, before, after func()) {
 
 // plan is what controller-runtime does with a result. What is to come earlier stays.
 func (o *operator) plan(result ctrl.Result, err error) {
-	const base, most = 100 * time.Millisecond, time.Minute
+	const base, most = 100 * time.Millisecond, 5 * time.Second
 	delay := result.RequeueAfter
 	switch {
 	case err != nil:

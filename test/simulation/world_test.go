@@ -37,7 +37,9 @@ type world struct {
 	// signal is true where workers leave on SIGTERM alone.
 	signal bool
 	// blind is for how many seconds the cache hears of nothing.
-	blind          int
+	blind int
+	// away is for how many seconds nobody reaches the API server.
+	away           int
 	pushed, images int
 	restarts       int
 	// isCalm is true once all trouble has ended.
@@ -105,7 +107,7 @@ func (w *world) fleet() *v1alpha1.QWorker {
 
 // second is one second of everything.
 func (w *world) second() {
-	w.faults.begin(w.tick)
+	w.faults.begin(w.tick, w.away > 0)
 	w.work()
 	w.queues.deliverRings()
 	w.watch.everySecond()
@@ -129,6 +131,10 @@ func (w *world) tell() {
 		w.blind--
 		share = w.Float64() / 2
 	}
+	if w.away > 0 {
+		w.away--
+		return
+	}
 	for _, k := range kinds {
 		if w.view.catchUp(k, share) {
 			w.operator.wake()
@@ -137,12 +143,13 @@ func (w *world) tell() {
 }
 
 // restart replaces the operator's process by another: one that has just begun, or one that has stood by, whose cache
-// does not show yet what the one before it has written.
+// does not show yet what the one before it has written. Neither leads before it reaches the API server.
 func (w *world) restart() {
 	w.operator.stop()
 	w.faults.mu.Lock()
-	w.faults.crash, w.faults.crashed = "", false
+	w.faults.crash, w.faults.crashed, w.faults.away = "", false, false
 	w.faults.mu.Unlock()
+	w.away = 0
 	w.restarts++
 	standby := w.oneIn(2)
 	w.note("another operator takes over, it has stood by: %t", standby)
@@ -267,7 +274,7 @@ func (w *world) fail(t *testing.T, format string, args ...any) {
 
 // calm ends all trouble, with a revision that works.
 func (w *world) calm() {
-	w.faults.oneIn, w.faults.crash, w.blind = 0, "", 0
+	w.faults.oneIn, w.faults.crash, w.blind, w.away = 0, "", 0, 0
 	w.queues.mu.Lock()
 	w.queues.deaf = false
 	w.queues.mu.Unlock()
