@@ -216,7 +216,8 @@ func (s *scope) deadPods() []deadPod {
 		}
 	}
 	for pod, lost := range s.memory.lost {
-		late := s.backlog.Last(s.keyOf(lost.revision)).Depth.Held[pod] > 0
+		r := s.backlog.Last(s.keyOf(lost.revision)) // one from before its tasks were back says nothing of late ones
+		late := r.ReadAt.After(lost.settled) && r.Depth.Held[pod] > 0
 		if lost.settled.IsZero() || late {
 			add(deadPod{pod: pod, revision: lost.revision, vanished: true})
 		}
