@@ -35,6 +35,14 @@ func (a *asked) everySecond(i *invariants) {
 // note is called whenever the queue may ask for more.
 func (a *asked) note(i *invariants) { a.samples = append(a.samples, sample{a.clear, i.askedNow()}) }
 
+// restarted is called when another operator begins: it goes by what the status says for a while, and that may be old
+// where it could not be written.
+func (a *asked) restarted(q *v1alpha1.QWorker) {
+	if q != nil {
+		a.samples = append(a.samples, sample{a.clear, int(q.Status.DesiredReplicas)})
+	}
+}
+
 func (a *asked) most() int {
 	most := 0
 	for _, s := range a.samples {

@@ -151,6 +151,7 @@ func (w *world) restart() {
 	w.faults.mu.Unlock()
 	w.away = 0
 	w.restarts++
+	w.watch.asked.restarted(w.qworker())
 	standby := w.oneIn(2)
 	w.note("another operator takes over, it has stood by: %t", standby)
 	if standby {
