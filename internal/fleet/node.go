@@ -38,16 +38,18 @@ var leavingTaints = []string{
 // not among them: a kubelet that says so answers, and its containers run on.
 var lostTaints = []string{corev1.TaintNodeUnreachable, corev1.TaintNodeOutOfService}
 
-// StateOfNode reads a node's state from its spec, as it is for a pod with those tolerations: one that tolerates the
-// taint might be put there again, and replaced again, for ever.
+// StateOfNode reads a node's state from its spec, as it is for a pod with those tolerations: where one that tolerates the
+// taint, or that the taint does not keep away for sure, might be put there again, it would be replaced again, for ever.
 func StateOfNode(node *corev1.Node, tolerations []corev1.Toleration) NodeState {
 	taints := taintsOf(node)
 	has := func(keys []string, counts func(corev1.Taint) bool) bool {
 		return slices.ContainsFunc(taints, func(t corev1.Taint) bool { return slices.Contains(keys, t.Key) && counts(t) })
 	}
 	return NodeState{
-		Leaving: has(leavingTaints, func(t corev1.Taint) bool { return !tolerated(t, tolerations) }),
-		Lost:    has(lostTaints, func(corev1.Taint) bool { return true }),
+		Leaving: has(leavingTaints, func(t corev1.Taint) bool {
+			return t.Effect != corev1.TaintEffectPreferNoSchedule && !tolerated(t, tolerations)
+		}),
+		Lost: has(lostTaints, func(corev1.Taint) bool { return true }),
 	}
 }
 

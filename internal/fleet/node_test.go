@@ -30,6 +30,7 @@ func TestStateOfNode(t *testing.T) {
 		"it is for some pods alone":            {tainted("example.com/gpu", "NoSchedule"), NodeState{}},
 		"AWS takes the spot instance back":     {tainted("aws-node-termination-handler/spot-itn", "NoSchedule"), NodeState{Leaving: true}},
 		"GKE takes the spot instance back":     {tainted("cloud.google.com/impending-node-termination", "NoSchedule"), NodeState{Leaving: true}},
+		"GKE would rather have none there":     {tainted("cloud.google.com/impending-node-termination", "PreferNoSchedule"), NodeState{}},
 		"the cloud has shut the machine down":  {tainted("node.cloudprovider.kubernetes.io/shutdown", "NoSchedule"), NodeState{Leaving: true}},
 	}
 	for name, c := range cases {

@@ -30,10 +30,16 @@ func (s *scope) readNodes(ctx context.Context) error {
 			return err
 		}
 		state := fleet.StateOfNode(node, pod.Spec.Tolerations)
-		s.states[i].NodeLeaving = state.Leaving
+		s.states[i].NodeLeaving = state.Leaving && !s.isPinned(pod)
 		s.states[i].Lost = s.states[i].Lost || state.Lost
 	}
 	return nil
+}
+
+// isPinned reports whether the pod's spec says on which node it is to be. Another like it would be there as well.
+func (s *scope) isPinned(pod *corev1.Pod) bool {
+	r := s.revision(fleet.RevisionOf(pod))
+	return r != nil && r.PodSpec.NodeName != ""
 }
 
 // node reads a node from the cache. One that does not exist is an ordinary one: its pods are not known to be

@@ -93,6 +93,32 @@ func TestACordonedNodesWorkerIsReplacedFirst(t *testing.T) {
 	})
 }
 
+// A pod spec that names its node has every replacement there as well: replacing them would never end.
+func TestAPodThatBelongsOnANodeIsNotReplaced(t *testing.T) {
+	t.Parallel()
+	c := newCluster(t)
+	node := c.node("named")
+	q := makeQWorker("w").replicas(2, 5)
+	q.Spec.PodSpec.NodeName = node.Name
+	c.create(c.scalerConfig("config"), q)
+	pods := c.awaitPods("w", 2)
+	c.run(pods[0])
+	c.changeNode(node, func(s *corev1.NodeSpec) { s.Unschedulable = true })
+	c.push(q.queueName(), 3) // a reconciliation that has seen the node
+	names := map[string]bool{}
+	for _, p := range c.awaitPods("w", 3) {
+		names[p.Name] = true
+	}
+	for _, p := range pods {
+		if !names[p.Name] {
+			t.Errorf("%s was replaced", p.Name)
+		}
+	}
+	if with, _ := granted(c.pods("w")); len(with) > 0 {
+		t.Errorf("%s has leave", with[0].Name)
+	}
+}
+
 func TestALostNodesWorkerIsReplacedAndCountsWhenItIsBack(t *testing.T) {
 	t.Parallel()
 	c := newCluster(t)
