@@ -25,7 +25,7 @@ func (m TooMuch) Keep(exists func(pod string) bool) {
 // note remembers what a pod asks for and cannot get, and reports whether that is known.
 func (m TooMuch) note(pod *corev1.Pod, has *corev1.PodSpec) bool {
 	asked := ask{}
-	for _, c := range pod.Spec.Containers {
+	for _, c := range slices.Concat(pod.Spec.InitContainers, pod.Spec.Containers) {
 		before := containerOf(has, c.Name)
 		for _, name := range resources {
 			wants, had := requested(c.Resources, name), requested(before.Resources, name)

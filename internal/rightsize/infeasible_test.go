@@ -81,3 +81,17 @@ func TestARecommendationThatFellTakesBackWhatIsInfeasible(t *testing.T) {
 		t.Errorf("a size that the kubelet has not looked at is %s", got)
 	}
 }
+
+// What the node cannot give to a sidecar must not keep the worker from what it can.
+func TestAnInfeasibleSidecarHoldsUpNobody(t *testing.T) {
+	always := corev1.ContainerRestartPolicyAlways
+	pod := podWith("p", needs(list("cpu", "100m"), nil))
+	pod.Spec.InitContainers = []corev1.Container{{Name: "side", RestartPolicy: &always, Resources: needs(list("cpu", "8"), nil)}}
+	pod.Status.InitContainerStatuses = []corev1.ContainerStatus{{Name: "side", Resources: &corev1.ResourceRequirements{Requests: list("cpu", "100m")}}}
+	pod.Status.ContainerStatuses = []corev1.ContainerStatus{{Name: "a", Resources: &corev1.ResourceRequirements{Requests: list("cpu", "100m")}}}
+	pod.Status.Conditions = []corev1.PodCondition{{Type: corev1.PodResizePending, Status: corev1.ConditionTrue, Reason: corev1.PodReasonInfeasible}}
+	raises := Raises([]*corev1.Pod{pod}, []v1alpha1.ContainerRecommendation{recommended("a", list("cpu", "200m"))}, ratioKept, TooMuch{}, start)
+	if len(raises) != 1 || readable(raises[0].Containers["a"].Requests)["cpu"] != "200m" || readable(raises[0].Containers["side"].Requests)["cpu"] != "100m" {
+		t.Errorf("%+v, want the worker to be raised and the sidecar to ask for what it has", raises)
+	}
+}

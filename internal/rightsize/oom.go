@@ -99,7 +99,7 @@ func (h *History) Count(k Kill, b Bounds, now time.Time) Verdict {
 		return AtLimit
 	}
 	if k.Request >= most {
-		f.bytes = most
+		f.bytes = max(f.bytes, most)
 		h.kills.trouble(k, reached, now)
 		return reached
 	}

@@ -226,6 +226,18 @@ func TestPoisonTaskDoesNotReachTheMaximum(t *testing.T) {
 	})
 }
 
+// A kill says that memory is wanted: at a maximum that has become smaller, too, it takes none away.
+func TestAKillNeverLowersTheMemory(t *testing.T) {
+	h := NewHistory()
+	h.Count(killOf("a", 0, 500*mi), Bounds{Maximum: 1000 * mi}, start)
+	if got := h.Count(killOf("b", 0, 600*mi), Bounds{Maximum: 550 * mi}, start.Add(time.Hour)); got != AtMaximum {
+		t.Errorf("the verdict is %s", got)
+	}
+	if floor := h.Floor("w", start.Add(time.Hour)) / mi; floor != 600 {
+		t.Errorf("the floor is %d MiB, want 600", floor)
+	}
+}
+
 // A task that is tried again for a week kills a worker at every chance, and uses all that it is given. The growth
 // ends at 4 times what the workers have without it, and what it uses until it is killed is nobody's usage.
 func TestLastingPoisonEndsAtFourTimes(t *testing.T) {
