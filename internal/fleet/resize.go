@@ -21,7 +21,7 @@ import (
 const subresourceResize = "resize"
 
 // Resize gives containers of a running pod other resources, and reports whether it did. A pod that has changed or
-// gone meanwhile is left to the next look at it, and is no error.
+// gone meanwhile is left to the next look at it, and is no error. One that fails again is tried ever less often.
 func (f *Fleets) Resize(ctx context.Context, qw *v1alpha1.QWorker, pod *corev1.Pod, containers map[string]corev1.ResourceRequirements) (bool, error) {
 	var ordinary, first []any
 	for name, r := range containers {
@@ -44,11 +44,13 @@ func (f *Fleets) Resize(ctx context.Context, qw *v1alpha1.QWorker, pod *corev1.P
 		return false, err
 	}
 	resized := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: pod.Namespace, Name: pod.Name}}
-	err = f.client.SubResource(subresourceResize).Patch(ctx, resized, client.RawPatch(types.StrategicMergePatchType, patch))
+	err = f.patience.attempt(qw.UID, change{pod: pod.Name, kind: subresourceResize}, func() error {
+		return ignoreStale(f.client.SubResource(subresourceResize).Patch(ctx, resized, client.RawPatch(types.StrategicMergePatchType, patch)))
+	})
+	if errors.Is(err, errStale) {
+		return false, nil
+	}
 	if err != nil {
-		if errors.Is(ignoreStale(err), errStale) {
-			return false, nil
-		}
 		return false, fmt.Errorf("resizing pod %s, %w", pod.Name, err)
 	}
 	f.overlay.record(qw.UID, written{pod: slim(resized), at: f.clock.Now()})

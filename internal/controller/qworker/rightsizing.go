@@ -9,6 +9,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/quickube/qscaler/api/v1alpha1"
 	"github.com/quickube/qscaler/internal/fleet"
@@ -53,6 +54,8 @@ type sizeMemory struct {
 	// read is when the metrics were read that were looked at last.
 	read   time.Time
 	raised time.Time
+	// failed is what failed in the last round of raises for no reason that lasts, nil where nothing did.
+	failed error
 	// create and resize say that what was recommended was refused: to new pods, to running ones.
 	create, resize sizeRefusal
 	// blameless is until when refusals of new pods are not taken for refusals of their size.
@@ -74,8 +77,8 @@ type sizeRefusal struct {
 }
 
 // blamelessFor is how long the size is not to blame for a refusal, after a pod of the template's size was refused
-// as well, and while no pod can be created.
-const blamelessFor = time.Minute
+// as well. It is much longer than the longest pause between two tries, and begins anew with each refusal.
+const blamelessFor = 5 * time.Minute
 
 // refusalLasts is how long a refused size is not tried again.
 const refusalLasts = 10 * time.Minute
@@ -107,6 +110,7 @@ func (s *scope) recommend(ctx context.Context) {
 	containers := s.sizes.policy.Containers(&s.newest.PodSpec)
 	learned := s.observeUsage(m, containers)
 	killed := s.countKills(m, containers)
+	s.forgetGone(m, containers)
 	changed := s.refreshRecommendations(m, containers)
 	s.checkFit()
 	s.saveHistory(ctx, m, killed || changed, learned)
@@ -136,10 +140,8 @@ func (s *scope) observeUsage(m *sizeMemory, containers []string) bool {
 		return false
 	}
 	m.read = s.sizes.usage.ReadAt
-	exists := make(map[string]bool, len(s.pods))
 	learned := false
 	for _, pod := range s.pods {
-		exists[pod.Name] = true
 		used := s.sizes.usage.Pods[pod.Name] // a pod that is new or ended has none
 		at := used.Time
 		if at.IsZero() || at.After(m.read) {
@@ -160,9 +162,16 @@ func (s *scope) observeUsage(m *sizeMemory, containers []string) bool {
 			}) || learned
 		}
 	}
-	m.history.KeepContainers(containers)
-	m.history.Keep(func(pod string) bool { return exists[pod] })
 	return learned
+}
+
+// forgetGone drops what is known of pods and containers that are no more.
+func (s *scope) forgetGone(m *sizeMemory, containers []string) {
+	m.history.KeepContainers(containers)
+	m.history.Keep(func(name string) bool {
+		_, there := slices.BinarySearchFunc(s.pods, name, func(pod *corev1.Pod, name string) int { return strings.Compare(pod.Name, name) })
+		return there
+	})
 }
 
 // noteMost keeps the most that was seen in the status: it survives this process there.
@@ -266,8 +275,12 @@ func (s *scope) sizePod(pod *corev1.Pod) {
 	if s.sizes.policy.Mode() == v1alpha1.RightSizingInPlace {
 		resizeWithoutRestart(pod.Spec.Containers)
 	}
-	if s.appliesToNew() {
-		_, _ = rightsize.FitPod(&pod.Spec, s.status.Recommendations, s.sizes.policy) // why not is told by checkFit
+	if !s.appliesToNew() {
+		return
+	}
+	changed, _ := rightsize.FitPod(&pod.Spec, s.status.Recommendations, s.sizes.policy) // why not is told by checkFit
+	if len(changed) > 0 {
+		metav1.SetMetaDataAnnotation(&pod.ObjectMeta, annotationSized, strings.Join(changed, ","))
 	}
 }
 
@@ -303,7 +316,10 @@ func (s *scope) fallBack(err error) error {
 	case m.create.reason == reasonSizeRefused && m.create.stands(s.now):
 		m.create, m.blameless = sizeRefusal{}, s.now.Add(blamelessFor)
 		return err
-	case !s.sizes.fitted || !s.appliesToNew() || s.now.Before(m.blameless) || (!s.sizes.raised && strings.Contains(words, "exceeded quota")):
+	case s.now.Before(m.blameless):
+		m.blameless = s.now.Add(blamelessFor)
+		return err
+	case !s.sizes.fitted || !s.appliesToNew() || (!s.sizes.raised && strings.Contains(words, "exceeded quota")):
 		return err
 	default:
 		m.create = refusalOf(reasonSizeRefused, words, s.now)

@@ -1,6 +1,7 @@
 package qworker
 
 import (
+	"cmp"
 	"context"
 	"maps"
 	"slices"
@@ -33,6 +34,7 @@ func (s *scope) raiseRunning(ctx context.Context) {
 		return
 	case s.now.Sub(m.raised) < rightsize.RaiseInterval:
 		s.wakeAt(m.raised.Add(rightsize.RaiseInterval))
+		s.sizes.err = cmp.Or(s.sizes.err, m.failed)
 		raises = slices.DeleteFunc(raises, func(r rightsize.Raise) bool { return !r.Killed })
 		if len(raises) == 0 {
 			return
@@ -98,6 +100,7 @@ func (s *scope) resize(ctx context.Context, round []rightsize.Raise) {
 	_ = calls.Wait() // what failed is in errs
 	var done []string
 	m, until := s.memory.sizes, s.now.Add(refusalLasts)
+	m.failed = nil
 	refused, failed := 0, 0
 	for i, err := range errs {
 		switch {
@@ -112,9 +115,10 @@ func (s *scope) resize(ctx context.Context, round []rightsize.Raise) {
 			m.resize.message = err.Error()
 		default:
 			failed++
-			s.sizes.err = err
+			m.failed = err
 		}
 	}
+	s.sizes.err = cmp.Or(s.sizes.err, m.failed)
 	if refused == len(round) {
 		m.resize.until = until
 	}
@@ -122,12 +126,16 @@ func (s *scope) resize(ctx context.Context, round []rightsize.Raise) {
 	s.noteResizes(done)
 }
 
-// stayingPods are the pods that have no leave to go: one that will be gone soon needs nothing. One that waits
+// stayingPods are the pods that have no leave to go, also not since a moment ago: one that will be gone soon needs nothing. One that waits
 // to be started again after a crash is among them: it is to come back larger.
 func (s *scope) stayingPods() []*corev1.Pod {
 	var staying []*corev1.Pod
+	acted := make(map[string]bool, len(s.done))
+	for _, a := range s.done {
+		acted[a.Pod] = true
+	}
 	for i, p := range s.states {
-		if (p.Phase == planner.Running || p.Phase == planner.Pending) && p.Grant.Reason == "" {
+		if (p.Phase == planner.Running || p.Phase == planner.Pending) && p.Grant.Reason == "" && !acted[p.Name] {
 			staying = append(staying, s.pods[i])
 		}
 	}

@@ -3,6 +3,7 @@ package qworker
 import (
 	"errors"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -52,6 +53,12 @@ func TestARefusedSizeIsBlamedOnlyForWhatItIs(t *testing.T) {
 	}
 	if rest := s.fallBack(errQuota); !errors.Is(rest, errQuota) || !s.appliesToNew() {
 		t.Errorf("the size is blamed again at once: the rest is %v", rest)
+	}
+	for range 60 { // as long as that goes on, however long the pauses are
+		s.now = s.now.Add(time.Minute + time.Second)
+		if rest := s.fallBack(errQuota); !errors.Is(rest, errQuota) || !s.appliesToNew() {
+			t.Fatalf("the size is blamed again, and nothing has changed: the rest is %v", rest)
+		}
 	}
 	s.done = []planner.Action{{Kind: planner.Create}}
 	_ = s.fallBack(errQuota)

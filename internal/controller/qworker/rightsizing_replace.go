@@ -13,13 +13,17 @@ import (
 	"github.com/quickube/qscaler/internal/rightsize"
 )
 
-// placedWithin is how long a pod that was made larger than its template may be without a node. A fleet that
-// waits for room does not grow, and a worker of the template's size is better than none.
-const placedWithin = time.Minute
+// placedWithin is how long a pod that was made larger than its template may be without a node: most autoscalers have
+// started one by then. A fleet that waits for room does not grow, and a worker of the template's size is better than none.
+const placedWithin = 5 * time.Minute
+
+// annotationSized marks the pods that were made with other resources than their template has. Those of another may come
+// from a LimitRange or a webhook, and the next pod would have them as well.
+const annotationSized = "quickube.com/right-sized"
 
 // replaceUnfit has pods deleted whose workers do not run because of their size. The next plan makes others.
 func (s *scope) replaceUnfit() {
-	if !s.sizesActive() {
+	if !s.sizesActive() || s.sizes.policy.Mode() == v1alpha1.RightSizingOff {
 		return
 	}
 	for i, pod := range s.pods {
@@ -99,10 +103,10 @@ func (s *scope) raisedInPlace(pod *corev1.Pod, container string) bool {
 	return changes && !raises[0].Unsupported && rightsize.MemoryRequest(raised) > rightsize.MemoryRequest(containerIn(&pod.Spec, container).Resources)
 }
 
-// outgrew reports whether a pod asks for more than its template.
+// outgrew reports whether a pod was made to ask for more than its template.
 func (s *scope) outgrew(pod *corev1.Pod) bool {
 	r := s.revision(fleet.RevisionOf(pod))
-	if r == nil {
+	if _, sized := pod.Annotations[annotationSized]; !sized || r == nil {
 		return false
 	}
 	for _, c := range slices.Concat(r.PodSpec.Containers, r.PodSpec.InitContainers) {

@@ -73,8 +73,21 @@ func TestPodsThatNoNodeHasRoomForAreReplaced(t *testing.T) {
 			}}
 		}
 	}
-	s := sizedScope(t, sizedPod("fresh", "8Gi", unplaced(59*time.Second)), sizedPod("small", "64Mi", unplaced(time.Hour)),
-		sizedPod("stuck", "8Gi", unplaced(time.Minute)), sizedPod("starting", "8Gi", func(*corev1.Pod) {}))
+	made := func(since time.Duration) func(*corev1.Pod) {
+		return func(p *corev1.Pod) {
+			metav1.SetMetaDataAnnotation(&p.ObjectMeta, annotationSized, "worker")
+			unplaced(since)(p)
+		}
+	}
+	s := sizedScope(t, sizedPod("fresh", "8Gi", made(placedWithin-time.Second)), sizedPod("small", "64Mi", made(time.Hour)),
+		sizedPod("stuck", "8Gi", made(placedWithin)), sizedPod("starting", "8Gi", func(*corev1.Pod) {}),
+		sizedPod("by-a-limit-range", "8Gi", unplaced(time.Hour)))
+	s.sizes.policy = rightsize.PolicyOf(&v1alpha1.QWorker{Spec: v1alpha1.QWorkerSpec{RightSizing: &v1alpha1.RightSizingSpec{Mode: v1alpha1.RightSizingOff}}})
+	s.replaceUnfit()
+	if got := deletedBy(s); len(got) > 0 || len(s.sizes.notes) > 0 {
+		t.Errorf("in mode Off %v are deleted, and %v is said", got, s.sizes.notes)
+	}
+	s.sizes.policy = rightsize.Policy{}
 	s.replaceUnfit()
 	if diff := cmp.Diff([]string{"stuck"}, deletedBy(s)); diff != "" {
 		t.Errorf("deleted, -want +got:\n%s", diff)
