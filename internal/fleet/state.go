@@ -7,6 +7,7 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/utils/ptr"
 
 	"github.com/quickube/qscaler/internal/planner"
 	"github.com/quickube/qscaler/internal/revision"
@@ -62,6 +63,18 @@ func Ended(pod *corev1.Pod) bool {
 		return false // before its containers are looked at: most pods of a fleet have not
 	}
 	return !anyRuns(pod)
+}
+
+// Runs reports whether a container of the pod runs.
+func Runs(pod *corev1.Pod, container string) bool {
+	return slices.ContainsFunc(pod.Status.ContainerStatuses, func(s corev1.ContainerStatus) bool {
+		return s.Name == container && s.State.Running != nil
+	})
+}
+
+// DeletedAt is when the deletion of a pod that is being deleted was asked for.
+func DeletedAt(pod *corev1.Pod) time.Time {
+	return pod.DeletionTimestamp.Add(-time.Duration(ptr.Deref(pod.DeletionGracePeriodSeconds, 0)) * time.Second)
 }
 
 // anyRuns reports whether a container of the pod runs.

@@ -7,42 +7,58 @@ import (
 	"time"
 
 	"github.com/quickube/qscaler/api/v1alpha1"
+	"github.com/quickube/qscaler/internal/fleet"
 	"github.com/quickube/qscaler/internal/planner"
 )
 
 // notHonouredAfter is how old a grant must be, in a fleet in which none was ever used, to say so.
 const notHonouredAfter = 10 * time.Minute
 
+// leaver is a worker that leaves once its task is done.
+type leaver struct {
+	name string
+	// since is when it was told, zero where nobody knows: a person has given the grant by hand.
+	since time.Time
+	why   string
+}
+
+// bySIGTERM is why a worker leaves whose pod is being deleted.
+const bySIGTERM = "SIGTERM"
+
 func (s *scope) draining() condition {
 	const kind = v1alpha1.ConditionDraining
 	var holders []planner.Pod
-	for _, p := range s.statesWithWork() {
-		if p.Grant.Reason != "" && p.Phase == planner.Running {
+	var leavers []leaver
+	for i, p := range s.statesWithWork() {
+		switch {
+		case p.Grant.Reason != "" && p.Phase == planner.Running:
 			holders = append(holders, p)
+			leavers = append(leavers, leaver{p.Name, p.Grant.Since, string(p.Grant.Reason)})
+		case p.Phase == planner.Terminating && fleet.Runs(s.pods[i], s.workerOf(s.pods[i])):
+			leavers = append(leavers, leaver{p.Name, fleet.DeletedAt(s.pods[i]), bySIGTERM})
 		}
 	}
 	ignoring := s.ignoring(holders)
-	if len(holders) == 0 {
+	if len(leavers) == 0 {
 		return is(kind, false, reasonNoGrants, "no worker has leave to go")
 	}
-	// Of a grant that a person has given by hand nobody knows how old it is: those come last.
-	slices.SortStableFunc(holders, func(a, b planner.Pod) int {
-		if a.Grant.Since.IsZero() != b.Grant.Since.IsZero() {
-			return -a.Grant.Since.Compare(b.Grant.Since)
+	slices.SortStableFunc(leavers, func(a, b leaver) int {
+		if a.since.IsZero() != b.since.IsZero() {
+			return -a.since.Compare(b.since)
 		}
-		return cmp.Or(a.Grant.Since.Compare(b.Grant.Since), cmp.Compare(a.Name, b.Name))
+		return cmp.Or(a.since.Compare(b.since), cmp.Compare(a.name, b.name))
 	})
-	names := make([]string, len(holders))
-	for i, p := range holders {
-		names[i] = p.Name
+	names := make([]string, len(leavers))
+	for i, l := range leavers {
+		names[i] = l.name
 	}
-	oldest := holders[0]
+	oldest := leavers[0]
 	since := "since when is not known"
-	if !oldest.Grant.Since.IsZero() {
-		since = "the oldest since " + oldest.Grant.Since.UTC().Format(time.RFC3339)
+	if !oldest.since.IsZero() {
+		since = "the oldest since " + oldest.since.UTC().Format(time.RFC3339)
 	}
 	message := fmt.Sprintf("%s leave to go once their task is done: %s; %s (%s)",
-		howMany(len(holders), "worker has", "workers have"), andMore(names), since, oldest.Grant.Reason)
+		howMany(len(leavers), "worker has", "workers have"), andMore(names), since, oldest.why)
 	if ignoring {
 		return is(kind, true, reasonNotHonoured, message+
 			". No worker of this QWorker has ever left on a grant: a worker must exit with 0 once /etc/qscaler/drain is not empty. If yours shuts down well on SIGTERM instead, set spec.drain.mode: Signal. To let go now, delete the pods; they get SIGTERM and their grace period")

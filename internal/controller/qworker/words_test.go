@@ -46,6 +46,24 @@ func TestAGrantOfUnknownAgeHasNone(t *testing.T) {
 	}
 }
 
+// With SIGTERM as with a grant: whoever looks must see who is waited for, and since when.
+func TestWorkersThatFinishTheirTaskOnSIGTERMAreShown(t *testing.T) {
+	s := holding(1, time.Time{})
+	asked := time.Date(2026, 1, 2, 1, 0, 0, 0, time.UTC)
+	const grace = 8 * 3600
+	pod := s.pods[0]
+	pod.DeletionTimestamp, pod.DeletionGracePeriodSeconds = new(metav1.NewTime(asked.Add(grace*time.Second))), new(int64(grace))
+	s.states[0].Phase, s.states[0].Grant = planner.Terminating, planner.Grant{}
+	if c := s.draining(); c.Reason != reasonNoGrants {
+		t.Errorf("its worker does not run: %s", c.Reason)
+	}
+	pod.Status.ContainerStatuses = []corev1.ContainerStatus{{Name: s.workerOf(pod), State: corev1.ContainerState{Running: &corev1.ContainerStateRunning{}}}}
+	const want = "1 worker has leave to go once their task is done: w; the oldest since 2026-01-02T01:00:00Z (SIGTERM)"
+	if c := s.draining(); c.Reason != reasonWaiting || c.Status != metav1.ConditionTrue || c.Message != want {
+		t.Errorf("%s %s: %s", c.Status, c.Reason, c.Message)
+	}
+}
+
 func TestDeletingNamesLostPods(t *testing.T) {
 	s := holding(0, time.Time{})
 	s.pods[0].Spec.NodeName, s.states[0].Lost = "n1", true
