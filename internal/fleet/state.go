@@ -1,6 +1,7 @@
 package fleet
 
 import (
+	"iter"
 	"slices"
 	"strconv"
 	"strings"
@@ -79,8 +80,26 @@ func DeletedAt(pod *corev1.Pod) time.Time {
 
 // anyRuns reports whether a container of the pod runs.
 func anyRuns(pod *corev1.Pod) bool {
-	statuses := slices.Concat(pod.Status.InitContainerStatuses, pod.Status.ContainerStatuses) // the first has native sidecars
-	return slices.ContainsFunc(statuses, func(s corev1.ContainerStatus) bool { return s.State.Running != nil })
+	for s := range statuses(pod) {
+		if s.State.Running != nil {
+			return true
+		}
+	}
+	return false
+}
+
+// statuses are those of all containers; native sidecars are among the init containers. None is copied: they are large,
+// and each pod of a fleet is looked at for each that changes.
+func statuses(pod *corev1.Pod) iter.Seq[*corev1.ContainerStatus] {
+	return func(yield func(*corev1.ContainerStatus) bool) {
+		for _, list := range [...][]corev1.ContainerStatus{pod.Status.InitContainerStatuses, pod.Status.ContainerStatuses} {
+			for i := range list {
+				if !yield(&list[i]) {
+					return
+				}
+			}
+		}
+	}
 }
 
 // readiness reports whether a pod is ready, and since when that is so.

@@ -2,7 +2,6 @@ package fleet
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
@@ -21,7 +20,7 @@ func Trouble(pod *corev1.Pod, worker string) (words string, failing bool) {
 		return joinWords(pod.Status.Reason, pod.Status.Message), true
 	}
 	container := statusOf(pod, worker).status
-	for _, s := range slices.Concat(pod.Status.InitContainerStatuses, pod.Status.ContainerStatuses) {
+	for s := range statuses(pod) {
 		if waiting := s.State.Waiting; waiting != nil && !ordinaryWait[waiting.Reason] {
 			return joinWords(waiting.Reason, waiting.Message), true
 		}

@@ -21,14 +21,19 @@ func (s *scope) readNodes(ctx context.Context) error {
 	if !s.watchesNodes {
 		return nil
 	}
+	nodes := map[string]*corev1.Node{}
 	for i, pod := range s.pods {
-		if pod.Spec.NodeName == "" {
+		name := pod.Spec.NodeName
+		if name == "" {
 			continue
 		}
-		node, err := s.node(ctx, pod.Spec.NodeName)
-		if err != nil {
-			return err
+		if nodes[name] == nil {
+			var err error
+			if nodes[name], err = s.node(ctx, name); err != nil {
+				return err
+			}
 		}
+		node := nodes[name]
 		state := fleet.StateOfNode(node, pod.Spec.Tolerations)
 		s.states[i].NodeLeaving = state.Leaving && !s.isPinned(pod)
 		s.states[i].Lost = s.states[i].Lost || state.Lost

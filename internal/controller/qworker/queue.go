@@ -26,7 +26,12 @@ func (s *scope) queueKey(hash string) string {
 	return key
 }
 
-func (s *scope) mainKey() string { return s.queueKey("") }
+func (s *scope) mainKey() string {
+	if s.main == "" {
+		s.main = s.queueKey("")
+	}
+	return s.main
+}
 
 // queueRevision is the revision through whose queue and connection the depth is read: the published one.
 func (s *scope) queueRevision() *revision.Revision {

@@ -46,6 +46,8 @@ type scope struct {
 	// creating has the names of the pods that are about to be created, with their revision.
 	creating map[string]string
 
+	// main is mainKey, made once.
+	main     string
 	reading  backlog.Reading
 	size     sizing
 	sizes    sizes

@@ -1,0 +1,59 @@
+package simulation
+
+import (
+	"context"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/go-logr/logr"
+	ctrl "sigs.k8s.io/controller-runtime"
+
+	"github.com/quickube/qscaler/api/v1alpha1"
+)
+
+// TestWhatAReconciliationAllocates has fleets that are as they should be be looked at once more, as for any event of one
+// of their pods. What that allocates grows with the pods and with nothing else: a fleet of a thousand is looked at a
+// thousand times while it starts. The list that the cache returns is among it.
+func TestWhatAReconciliationAllocates(t *testing.T) {
+	ctrl.SetLogger(logr.Discard())
+	const (
+		once   = 500 // the QWorker, its revision, its ScalerConfig, its status and its conditions: about 390
+		perPod = 3   // about 2, of which one is the simulated cache's, which has no index
+	)
+	for _, pods := range []int{10, 100, 1000} {
+		synctest.Test(t, func(t *testing.T) {
+			w := restingFleet(t, pods)
+			defer func() { w.operator.stop() }()
+			writes := w.faults.writes
+			const runs = 10
+			allocations := testing.AllocsPerRun(runs, func() {
+				if _, err := w.operator.reconciler.Reconcile(context.Background(), ctrl.Request{NamespacedName: fleetName}); err != nil {
+					t.Fatal(err)
+				}
+			})
+			if most := float64(once + perPod*pods); allocations > most {
+				t.Errorf("a reconciliation of %d pods allocates %.0f times, at most %.0f are right", pods, allocations, most)
+			}
+			t.Logf("%d pods: %.0f allocations", pods, allocations)
+			if w.faults.writes > writes {
+				t.Errorf("%d writes, and nothing has changed", w.faults.writes-writes)
+			}
+		})
+	}
+}
+
+// restingFleet is a world without any trouble, in which so many workers wait for tasks.
+func restingFleet(t *testing.T, pods int) *world {
+	w := newWorld(1)
+	w.calm()
+	w.edit(func(q *v1alpha1.QWorker) {
+		q.Spec.ScaleConfig.MinReplicas, q.Spec.ScaleConfig.MaxReplicas = int32(pods), int32(pods)
+	})
+	const patience = 300
+	if missing := w.settle(patience, w.unsettled); missing != "" {
+		w.fail(t, "%d workers do not come to rest within %s: %s", pods, patience*time.Second, missing)
+	}
+	w.settle(patience, func() string { return "wait" })
+	return w
+}
