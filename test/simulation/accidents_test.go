@@ -102,6 +102,7 @@ func (w *world) delete() {
 
 // vanish takes a pod as it is.
 func (w *world) vanish(pod *corev1.Pod, p *process) {
+	w.watch.asked.interrupted(p)
 	w.note("pod %s vanishes: %s", pod.Name, p)
 	w.server.take(pod)
 	delete(w.processes, pod.UID)
@@ -128,6 +129,7 @@ func (w *world) strike(pod *corev1.Pod) {
 			w.exit(pod, p, 1)
 		}
 	case 1:
+		w.watch.asked.interrupted(p)
 		w.note("pod %s is evicted: %s", pod.Name, p)
 		evicted := w.server.get(pods, pod.Name).DeepCopyObject().(*corev1.Pod)
 		evicted.Status.Phase, evicted.Status.Reason = corev1.PodFailed, "Evicted"

@@ -43,6 +43,14 @@ func (a *asked) restarted(q *v1alpha1.QWorker) {
 	}
 }
 
+// interrupted is called when a worker is gone, and the task comes back that it had in hand. It asks for another worker
+// again, beside what the last reading says, which may be older than what has been done since.
+func (a *asked) interrupted(p *process) {
+	if p != nil && !p.idle() {
+		a.samples = append(a.samples, sample{a.clear, a.most() + 1})
+	}
+}
+
 func (a *asked) most() int {
 	most := 0
 	for _, s := range a.samples {

@@ -104,6 +104,7 @@ func (w *world) terminate(pod *corev1.Pod, p *process) bool {
 	if p.stage == running && !p.idle() {
 		w.watch.killed(pod, p)
 	}
+	w.watch.asked.interrupted(p)
 	w.note("pod %s is gone", pod.Name)
 	w.server.take(pod)
 	delete(w.processes, pod.UID)
