@@ -15,7 +15,7 @@ import (
 
 // leave measures a fleet in which half of the workers are too many, and then all. The first half has work in
 // hand: the grants must go to the others, exactly as many. Its limit is a bare client that writes the same
-// annotation to as many pods, 64 at once.
+// annotation to as many other pods, 64 at once.
 func leave(ctx context.Context, s *stand, o options) ([]figure, error) {
 	var c collector
 	ctx, cancel := context.WithCancel(ctx)
@@ -73,12 +73,7 @@ func (s *stand) allTooMany(ctx context.Context, n *node, pods int, c *collector)
 	if err := s.fill(ctx, n, pods); err != nil {
 		return err
 	}
-	took, err := s.patchBare(ctx, n)
-	if err != nil {
-		return err
-	}
-	c.took(fmt.Sprintf(patchesFormat, pods), took)
-	n.forget()
+	like := n.snapshot()[0]
 	n.setLeave(false) // for now: the limit has nobody leave either
 	began := time.Now()
 	if err := s.purge(ctx, queue); err != nil {
@@ -97,7 +92,23 @@ func (s *stand) allTooMany(ctx context.Context, n *node, pods int, c *collector)
 	c.took(fmt.Sprintf("%d too many: from the last grant until the last has left", pods), seen.Sub(began))
 	granted, _ := n.account()
 	c.add(fmt.Sprintf("%d too many: grants", pods), "grants", float64(len(granted)))
-	return nil
+	return s.patchAsMany(ctx, n, like, pods, c)
+}
+
+// patchAsMany is the limit. Its pods are none of the operator's, which would look at its fleet with each patch.
+func (s *stand) patchAsMany(ctx context.Context, n *node, like *corev1.Pod, pods int, c *collector) error {
+	if _, err := s.createBare(ctx, n, like, pods); err != nil {
+		return err
+	}
+	if _, err := n.awaitReady(ctx, pods); err != nil {
+		return err
+	}
+	took, err := s.patchBare(ctx, n)
+	if err != nil {
+		return err
+	}
+	c.took(fmt.Sprintf(patchesFormat, pods), took)
+	return s.deleteBare(ctx, n)
 }
 
 // fill brings a fleet to its maximum.
