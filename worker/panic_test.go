@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"os"
 	"runtime"
 	"strings"
 	"sync"
@@ -23,6 +24,10 @@ func (badObserver) Ended(*worker.Task, worker.Outcome, time.Duration) { panic("i
 type badError struct{}
 
 func (badError) Error() string { panic("in Error") }
+
+type badIs struct{ error }
+
+func (badIs) Is(error) bool { panic("in Is") }
 
 // lines is a log that is read while it is written.
 type lines struct {
@@ -58,6 +63,8 @@ func TestNoPanicEndsTheWorker(t *testing.T) {
 		}), 0, 1, 0, "in a middleware"},
 		"a back-off":          {fail, worker.WithBackoff(func(int) time.Duration { panic("in a back-off") }), 0, 1, 0, "in a back-off"},
 		"an observer":         {fine, worker.WithObserver(badObserver{}), 1, 0, 0, "in Ended"},
+		"a typed nil":         {func(context.Context, *worker.Task) error { var e *os.PathError; return e }, worker.WithRetries(0), 0, 0, 1, ""},
+		"an error's Is":       {func(context.Context, *worker.Task) error { return badIs{} }, worker.WithRetries(0), 0, 0, 1, "in Is"},
 		"an error":            {func(context.Context, *worker.Task) error { return badError{} }, worker.WithRetries(0), 0, 0, 1, ""},
 		"an end of goroutine": {func(context.Context, *worker.Task) error { runtime.Goexit(); return nil }, worker.WithRetries(0), 0, 0, 1, ""},
 	}
