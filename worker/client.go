@@ -33,7 +33,7 @@ func ClientFromEnvironment() (*Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	redis, err := rueidis.NewClient(option)
+	redis, err := connect(option)
 	if err != nil {
 		return nil, fmt.Errorf("connecting to %s, %w", option.InitAddress[0], err)
 	}

@@ -8,8 +8,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/redis/rueidis"
-
 	"github.com/quickube/qscaler/worker/internal/inject"
 	"github.com/quickube/qscaler/worker/internal/redisstore"
 	"github.com/quickube/qscaler/worker/internal/store"
@@ -82,7 +80,7 @@ func (w *Worker) Run(ctx context.Context) error {
 		return r.do(ctx, func() error {
 			defer release() // not before: what a second signal leaves behind may still take a task
 			return r.work(func() (store.Store, error) {
-				client, err := rueidis.NewClient(env.redis)
+				client, err := connect(env.redis)
 				if err != nil {
 					return nil, err
 				}
