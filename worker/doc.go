@@ -20,6 +20,8 @@
 //	options.go     how
 //	worker.go      Run
 //	connect.go     the way to the broker
+//	refusal.go     what it says no to
+//	lockout.go     when it knows the password no more
 //	only.go        one worker for a queue and pod
 //	intake.go      taking tasks, and giving them back
 //	attempt.go     doing one

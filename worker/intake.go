@@ -42,8 +42,10 @@ type reserved struct {
 	err   error
 }
 
-// takeTasks takes tasks and begins them, until the worker is to leave and has nothing in hand.
+// takeTasks takes tasks and begins them, until the worker is to leave and has nothing in hand, or is locked out and no
+// handler is at work.
 func (r *run) takeTasks() error {
+	var locked lockout
 	for failures := 0; ; {
 		select {
 		case <-r.killed:
@@ -63,9 +65,15 @@ func (r *run) takeTasks() error {
 		}
 		if err == nil {
 			failures = 0
+			if !r.nextSweep.IsZero() { // the broker has answered since the last error
+				locked = lockout{}
+			}
 			continue
 		}
 		r.complain(err)
+		if over := locked.over(err, r.options.lockout); over != nil && len(r.slots) == 0 {
+			return over // what has ended and cannot be acknowledged is done again, now or never
+		}
 		if failures++; leaving && failures > 1 && r.hands.count() == 0 {
 			// If the broker stays away, nothing is gained by waiting: what a lost answer may have left in our
 			// list is given back by the operator once the pod is gone.

@@ -47,6 +47,10 @@ func (l *lines) String() string {
 	return l.text.String()
 }
 
+func logTo(log *lines) worker.Option {
+	return worker.WithLogger(slog.New(slog.NewTextHandler(log, nil)))
+}
+
 // Whatever of the user's panics, it ends the task at most: the worker has others in hand. The log says where.
 func TestNoPanicEndsTheWorker(t *testing.T) {
 	fail := func(context.Context, *worker.Task) error { return errors.New("no") }
@@ -72,7 +76,7 @@ func TestNoPanicEndsTheWorker(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			b := workertest.New(t)
 			log := &lines{}
-			w := b.Start(c.handler, worker.WithLogger(slog.New(slog.NewTextHandler(log, nil))), c.opt)
+			w := b.Start(c.handler, logTo(log), c.opt)
 			b.Push("task")
 			b.AwaitDone(c.done)
 			b.AwaitDelayed(c.delay)

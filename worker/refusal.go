@@ -23,6 +23,12 @@ func isReplica(err error) bool {
 	return ok && (begins(text, "READONLY", "UNBLOCKED", "MASTERDOWN") || strings.Contains(text, "-READONLY "))
 }
 
+// isWrongPassword reports whether an answer is that Redis does not know the user, or the password.
+func isWrongPassword(err error) bool {
+	text, ok := refusal(err)
+	return ok && begins(text, "WRONGPASS", "NOAUTH")
+}
+
 func begins(text string, words ...string) bool {
 	for _, word := range words {
 		if strings.HasPrefix(text, word) {

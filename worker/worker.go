@@ -60,7 +60,9 @@ func Run(ctx context.Context, handler Handler, opts ...Option) error {
 // The queue, the pod's name and the broker come from the environment that QScaler sets in every worker pod; see
 // the package contract. Each process needs a pod's name of its own: the tasks in hand are listed under it, and a
 // second Run for the same queue and name in one process is an error. An environment or an option that is wrong is an
-// error at once; a broker that does not answer is waited for.
+// error at once; a broker that does not answer is waited for. One that has refused the password with each answer for a
+// minute is an error, once no handler is at work any more: exit with another code than 0, and the restart of the
+// container has the present password.
 func (w *Worker) Run(ctx context.Context) error {
 	if w.wrong != nil {
 		return w.wrong
@@ -174,6 +176,7 @@ func (r *run) do(ctx context.Context, work func() error) error {
 
 // work connects, and takes tasks until the worker is to leave.
 func (r *run) work(connect func() (store.Store, error)) error {
+	var locked lockout
 	for r.store == nil {
 		s, err := connect()
 		if err == nil {
@@ -183,6 +186,9 @@ func (r *run) work(connect func() (store.Store, error)) error {
 		if reason, leaving := r.leave.why(); leaving {
 			r.options.log.Info("leaving, without ever having reached the broker", "queue", r.queue, "reason", reason)
 			return nil
+		}
+		if over := locked.over(err, r.options.lockout); over != nil {
+			return over
 		}
 		r.options.log.Warn("the broker cannot be reached; trying again", "queue", r.queue, "error", err)
 		select {
