@@ -342,7 +342,9 @@ func (r *run) held(before store.Page) (store.Page, error) {
 	return r.store.Held(ctx, before)
 }
 
-// giveBack returns the youngest of those that are reserved and not begun.
+// giveBack returns the youngest of those that are reserved and not begun. They are in hand no more, also where no answer
+// came: what is still in the list then is found by the next sweep, and gets another reservation before it is begun, so
+// that a return which comes late finds nothing.
 func (r *run) giveBack(tasks ...*held) error {
 	items := make([]store.Item, len(tasks))
 	for i, t := range slices.Backward(tasks) { // the youngest first: the oldest is the head of the queue again
@@ -350,12 +352,10 @@ func (r *run) giveBack(tasks ...*held) error {
 	}
 	ctx, cancel := context.WithTimeout(r.tasks, operationTimeout)
 	defer cancel()
-	if _, err := r.store.Return(ctx, items...); err != nil {
-		return err
-	}
+	_, err := r.store.Return(ctx, items...)
 	r.hands.drop(tasks...)
 	r.ready, r.dry = r.ready[:len(r.ready)-len(tasks)], false
-	return nil
+	return err
 }
 
 // free is how many attempts may begin.
