@@ -77,7 +77,7 @@ func (r *run) takeTasks() error {
 		if failures++; leaving && failures > 1 && r.hands.count() == 0 {
 			// If the broker stays away, nothing is gained by waiting: what a lost answer may have left in our
 			// list is given back by the operator once the pod is gone.
-			r.options.log.Warn("leaving, though the broker does not answer", "queue", r.queue, "reason", reason)
+			r.options.log.Warn("leaving, though the broker has not answered as it should", "queue", r.queue, "reason", reason)
 			return nil
 		}
 		r.nextSweep, r.dry = time.Time{}, false

@@ -190,7 +190,7 @@ func (r *run) work(connect func() (store.Store, error)) error {
 		if over := locked.over(err, r.options.lockout); over != nil {
 			return over
 		}
-		r.options.log.Warn("the broker cannot be reached; trying again", "queue", r.queue, "error", err)
+		r.complain(err)
 		select {
 		case <-time.After(retryPause):
 		case <-r.leave.signal():
