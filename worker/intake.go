@@ -33,6 +33,9 @@ type intake struct {
 	dry         bool
 	nextSweep   time.Time // zero when an answer was lost
 	nextPromote time.Time
+	// promoted is true until something is taken after due tasks were looked for: however many are due, and whatever
+	// becomes of the look, those that wait have their turn.
+	promoted bool
 }
 
 // reserved is what came of a reservation.
@@ -106,13 +109,16 @@ func (r *run) turn() error {
 		return nil
 	case len(r.orphans) > 0:
 		return r.adopt()
-	case now.After(r.nextPromote):
-		return r.promote()
-	case r.dry:
-		return r.takeOne()
-	default:
-		return r.takeMany()
+	case now.After(r.nextPromote) && !r.promoted:
+		r.promote()
+		r.promoted = true
+		return nil
 	}
+	r.promoted = false
+	if r.dry {
+		return r.takeOne()
+	}
+	return r.takeMany()
 }
 
 // awaitHand waits until one more attempt may begin, at most so long, and not while the worker is to leave.
@@ -264,21 +270,20 @@ func (r *run) adopt() error {
 	return nil
 }
 
-// promote has tasks that are due wait in the queue.
-func (r *run) promote() error {
+// promote has tasks that are due wait in the queue. An error is no reason to take nothing: it may concern them alone.
+func (r *run) promote() {
 	ctx, cancel := context.WithTimeout(r.tasks, operationTimeout)
 	defer cancel()
 	next, err := r.store.Promote(ctx)
 	if err != nil {
-		return err
+		r.complain(err)
 	}
 	const part = 5 // a fifth more or less, so that a thousand workers do not ask at once
 	pause := promoteEvery - promoteEvery/part + rand.N(2*promoteEvery/part)
-	if next >= 0 {
+	if err == nil && next >= 0 {
 		pause = min(pause, next)
 	}
 	r.nextPromote = time.Now().Add(pause)
-	return nil
 }
 
 // sweep compares the worker's own list with what is in hand. What nobody has in hand is an orphan; what is in

@@ -224,7 +224,7 @@ func (r *run) complain(err error) {
 	}
 	what := "the broker does not answer; trying again"
 	if _, refused := refusal(err); refused {
-		what = "Redis refuses to let the worker take tasks; trying again"
+		what = "Redis refuses what the worker asks of it; trying again"
 	}
 	r.options.log.Warn(what, "queue", r.queue, "error", err)
 }

@@ -90,7 +90,8 @@ func (r *run) waitAlone() error {
 		r.alone = nil
 		return nil
 	case time.Now().After(r.nextPromote):
-		return r.promote()
+		r.promote()
+		return nil
 	}
 	r.awaitFreed(min(time.Until(r.nextSweep), time.Until(r.nextPromote), drainPoll))
 	return nil
