@@ -158,6 +158,9 @@ func (r *run) do(ctx context.Context, work func() error) error {
 	defer stop()
 	beside.Go(func() { r.leave.watch(watching, ctx) })
 	r.leave.look() // one that has leave from the start takes nothing
+	if ctx.Err() != nil {
+		r.leave.forGood(contextDone)
+	}
 
 	ended := make(chan error, 1)
 	go func() { ended <- work() }()
