@@ -89,3 +89,17 @@ func TestNoPanicEndsTheWorker(t *testing.T) {
 		})
 	}
 }
+
+// What a handler panicked with is found in the error where it is one.
+func TestAPanicWithAnErrorIsThatError(t *testing.T) {
+	broken := errors.New("the printer is on fire")
+	for _, c := range []struct {
+		value any
+		is    bool
+	}{{broken, true}, {"boom", false}} {
+		handler := worker.Recover(func(context.Context, *worker.Task) error { panic(c.value) })
+		if err := handler(t.Context(), &worker.Task{}); errors.Is(err, broken) != c.is {
+			t.Errorf("%v is %v: %t, want %t", err, broken, !c.is, c.is)
+		}
+	}
+}
