@@ -125,6 +125,27 @@ func TestUniqueTasks(t *testing.T) {
 	r.left()
 }
 
+// A client of the environment is for the broker that the worker beside it is for.
+func TestAClientIsForRedis(t *testing.T) {
+	b := newBench(t)
+	t.Setenv("QSCALER_BROKER", "kafka")
+	if c, err := worker.ClientFromEnvironment(); err == nil || !strings.Contains(err.Error(), "kafka") {
+		t.Errorf("the error is %v, want one with kafka", err)
+		if c != nil {
+			c.Close()
+		}
+	}
+	t.Setenv("QSCALER_BROKER", "redis")
+	c, err := worker.ClientFromEnvironment()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	if _, err := c.Enqueue(t.Context(), queue, nil); err != nil || b.waiting() != 1 {
+		t.Errorf("enqueuing says %v, and %d wait", err, b.waiting())
+	}
+}
+
 // The greatest numbers there are mean for ever, and all of them.
 func TestTheGreatestNumbers(t *testing.T) {
 	b := newBench(t)

@@ -37,9 +37,6 @@ func readEnvironment(getenv func(string) string) (environment, error) {
 	if len(missing) > 0 {
 		return e, fmt.Errorf("the environment has no %s: QScaler sets it in the pods of a QWorker; set it yourself to run a worker elsewhere", strings.Join(missing, ", no "))
 	}
-	if broker := getenv(contract.EnvBroker); broker != "" && broker != "redis" {
-		return e, fmt.Errorf("%s is %q; this package works on redis", contract.EnvBroker, broker)
-	}
 	var err error
 	e.redis, err = redisOption(getenv)
 	return e, err
@@ -69,6 +66,9 @@ func redisOption(getenv func(string) string) (rueidis.ClientOption, error) {
 		// its own.
 		PipelineMultiplex: -1, BlockingPipeline: -1,
 		ReadBufferEachConn: bufferSize, WriteBufferEachConn: bufferSize, RingScaleEachConn: ringScale,
+	}
+	if broker := getenv(contract.EnvBroker); broker != "" && broker != "redis" {
+		return o, fmt.Errorf("%s is %q; this package works on redis", contract.EnvBroker, broker)
 	}
 	if text := getenv(contract.EnvBrokerDatabase); text != "" {
 		database, err := strconv.Atoi(text)
