@@ -1,8 +1,10 @@
 package worker
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/quickube/qscaler/worker/internal/store"
@@ -84,6 +86,8 @@ func (r *run) bring(batch []settlement) (refused []settlement) {
 			others = append(others, s)
 		}
 	}
+	// Redis looks for each from the oldest in the list on: of a thousand in hand, the oldest first are found at once.
+	slices.SortFunc(done, func(a, b settlement) int { return cmp.Compare(a.task.number, b.task.number) })
 	var why error
 	note := func(s settlement, err error) {
 		if err != nil {
