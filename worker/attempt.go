@@ -16,7 +16,7 @@ func (r *run) attempt(t *held) {
 		// The last attempt was lost with its worker, and there is to be no other.
 		task.Attempt = t.Failed + t.Lost
 		r.observe(func(o Observer) { o.Started(task) })
-		r.end(t, task, errWorkerEnded, 0)
+		r.end(t, task, errWorkerEnded, verdict{}, 0)
 		return
 	}
 	// Not under the context of all tasks: to be known to it costs a task more than all else. See hands.end.
@@ -33,16 +33,18 @@ func (r *run) attempt(t *held) {
 	}
 	r.observe(func(o Observer) { o.Started(task) })
 	began := time.Now()
-	err := errGone
+	returned := false
 	defer func() { // of a handler that ends its goroutine, as t.FailNow does
-		if errors.Is(err, errGone) {
-			r.end(t, task, err, time.Since(began))
+		if !returned {
+			r.end(t, task, errGone, verdict{}, time.Since(began))
 		}
 	}()
-	err = r.handler(ctx, task)
+	err := r.handler(ctx, task)
 	took := time.Since(began)
 	r.pace.note(took)
-	if err != nil && errors.Is(context.Cause(ctx), ErrTimeout) && !errors.Is(err, ErrTimeout) {
+	err, says := judge(err)
+	returned = true
+	if err != nil && errors.Is(context.Cause(ctx), ErrTimeout) && !says.timeout {
 		err = fmt.Errorf("%w: %w", ErrTimeout, err) // beside what the handler says: it may have decided what is to come of the task
 	}
 	if errors.Is(context.Cause(ctx), ErrLost) {
@@ -50,12 +52,12 @@ func (r *run) attempt(t *held) {
 		r.hands.drop(t) // there is nothing of ours in the list to settle
 		return
 	}
-	r.end(t, task, err, took)
+	r.end(t, task, err, says, took)
 }
 
 // end has what comes of an attempt be settled.
-func (r *run) end(t *held, task *Task, err error, took time.Duration) {
-	s := r.decide(t, task, err)
+func (r *run) end(t *held, task *Task, err error, says verdict, took time.Duration) {
+	s := r.decide(t, task, err, says)
 	s.task, s.seen = t, task
 	r.observe(func(o Observer) { o.Ended(task, s.outcome, took) })
 	r.hands.settle(t)
@@ -65,32 +67,27 @@ func (r *run) end(t *held, task *Task, err error, took time.Duration) {
 	}
 }
 
-// decide is what comes of an attempt.
-func (r *run) decide(t *held, task *Task, err error) settlement {
+// decide is what comes of an attempt that ended with an error which says so much.
+func (r *run) decide(t *held, task *Task, err error, says verdict) settlement {
 	if err == nil {
 		return settlement{outcome: Done}
 	}
-	var (
-		permanent *permanentError
-		after     *retryAfterError
-		panicked  *PanicError
-	)
-	if errors.As(err, &panicked) {
+	if says.panicked != nil {
 		r.options.log.Error("a handler panicked", "queue", r.queue, "id", task.ID, "attempt", task.Attempt,
-			"panic", panicked.Value, "stack", string(panicked.Stack))
+			"panic", says.panicked.Value, "stack", string(says.panicked.Stack))
 	}
 	switch failures := t.Failed + t.Lost + 1; {
-	case errors.Is(err, ErrHandBack):
+	case says.handBack:
 		s := settlement{outcome: HandedBack}
 		if _, leaving := r.leave.why(); !leaving {
 			s.wait = r.backoff(1) // at once it would be ours again, and again
 		}
 		return s
-	case errors.As(err, &permanent), failures > r.options.retries:
+	case says.permanent, failures > r.options.retries:
 		r.options.log.Error("a task is a dead letter", "queue", r.queue, "id", task.ID, "attempts", task.Attempt, "error", err)
 		return settlement{outcome: Dead, letter: letterOf(t, task.Attempt, err, r.now())}
-	case errors.As(err, &after):
-		return settlement{outcome: Retried, wait: after.after}
+	case says.after != nil:
+		return settlement{outcome: Retried, wait: says.after.after}
 	default:
 		return settlement{outcome: Retried, wait: r.backoff(failures)}
 	}

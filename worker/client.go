@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"math"
 	"os"
 	"strconv"
 	"time"
@@ -33,7 +34,7 @@ func ClientFromEnvironment() (*Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	redis, err := rueidis.NewClient(option)
+	redis, err := connect(option)
 	if err != nil {
 		return nil, fmt.Errorf("connecting to %s, %w", option.InitAddress[0], err)
 	}
@@ -109,7 +110,11 @@ func (c *Client) Enqueue(ctx context.Context, queue string, payload []byte, opts
 
 // milliseconds is a duration in whole milliseconds, rounded up; 0 for none.
 func milliseconds(d time.Duration) int64 {
-	return int64((max(d, 0) + time.Millisecond - 1) / time.Millisecond)
+	whole := int64(max(d, 0) / time.Millisecond)
+	if d > 0 && d%time.Millisecond > 0 { // not before the division: the longest would overflow
+		whole++
+	}
+	return whole
 }
 
 // DeadLetters returns up to limit dead letters of a queue after the first so many, the youngest first.
@@ -117,6 +122,7 @@ func (c *Client) DeadLetters(ctx context.Context, queue string, after, limit int
 	if limit <= 0 || after < 0 {
 		return nil, fmt.Errorf("%d dead letters after the first %d: the one must be more than 0, the other 0 or more", limit, after)
 	}
+	limit = min(limit, math.MaxInt64-after)
 	list := c.redis.B().Lrange().Key(redislist.Dead(queue)).Start(after).Stop(after + limit - 1).Build()
 	elements, err := c.redis.Do(ctx, list).AsStrSlice()
 	if err != nil {

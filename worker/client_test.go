@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"math"
 	"os"
 	"strings"
 	"testing"
@@ -13,6 +14,7 @@ import (
 
 	"github.com/quickube/qscaler/worker"
 	"github.com/quickube/qscaler/worker/internal/redistest"
+	"github.com/quickube/qscaler/worker/redislist"
 )
 
 // catch starts a worker that hands every task on.
@@ -121,6 +123,50 @@ func TestUniqueTasks(t *testing.T) {
 	b.awaitEmpty()
 	r.cancel()
 	r.left()
+}
+
+// A client of the environment is for the broker that the worker beside it is for.
+func TestAClientIsForRedis(t *testing.T) {
+	b := newBench(t)
+	t.Setenv("QSCALER_BROKER", "kafka")
+	if c, err := worker.ClientFromEnvironment(); err == nil || !strings.Contains(err.Error(), "kafka") {
+		t.Errorf("the error is %v, want one with kafka", err)
+		if c != nil {
+			c.Close()
+		}
+	}
+	t.Setenv("QSCALER_BROKER", "redis")
+	c, err := worker.ClientFromEnvironment()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	if _, err := c.Enqueue(t.Context(), queue, nil); err != nil || b.waiting() != 1 {
+		t.Errorf("enqueuing says %v, and %d wait", err, b.waiting())
+	}
+}
+
+// The greatest numbers there are mean for ever, and all of them.
+func TestTheGreatestNumbers(t *testing.T) {
+	b := newBench(t)
+	c := worker.NewClient(b.redis)
+	for _, want := range []error{nil, worker.ErrDuplicate} {
+		_, err := c.Enqueue(t.Context(), queue, nil, worker.WithUnique("key", math.MaxInt64), worker.WithDelay(math.MaxInt64))
+		if !errors.Is(err, want) {
+			t.Errorf("enqueuing says %v, want %v", err, want)
+		}
+	}
+	if b.delayed() != 1 || b.waiting() != 0 {
+		t.Errorf("%d are delayed and %d wait, want 1 and 0", b.delayed(), b.waiting())
+	}
+	b.do("LPUSH", redislist.Dead(queue), "first", "second", "third")
+	letters, err := c.DeadLetters(t.Context(), queue, 1, math.MaxInt64)
+	if err != nil || len(letters) != 2 {
+		t.Errorf("of 3 dead letters %d come after the first (%v), want 2", len(letters), err)
+	}
+	if letters, err := c.DeadLetters(t.Context(), queue, math.MaxInt64, math.MaxInt64); err != nil || len(letters) != 0 {
+		t.Errorf("after all of them come %d (%v)", len(letters), err)
+	}
 }
 
 func TestEnqueueRefuses(t *testing.T) {

@@ -19,9 +19,13 @@
 //	handler.go     what does a task
 //	options.go     how
 //	worker.go      Run
+//	connect.go     the way to the broker
+//	refusal.go     what it says no to
+//	lockout.go     when it knows the password no more
 //	only.go        one worker for a queue and pod
 //	intake.go      taking tasks, and giving them back
 //	attempt.go     doing one
+//	verdict.go     what its error says
 //	settle.go      telling the broker what came of it
 //	leave.go       being told to leave
 //	client.go      enqueuing tasks, and dead letters

@@ -37,16 +37,19 @@ func readEnvironment(getenv func(string) string) (environment, error) {
 	if len(missing) > 0 {
 		return e, fmt.Errorf("the environment has no %s: QScaler sets it in the pods of a QWorker; set it yourself to run a worker elsewhere", strings.Join(missing, ", no "))
 	}
-	if broker := getenv(contract.EnvBroker); broker != "" && broker != "redis" {
-		return e, fmt.Errorf("%s is %q; this package works on redis", contract.EnvBroker, broker)
-	}
 	var err error
 	e.redis, err = redisOption(getenv)
 	return e, err
 }
 
-// replyTimeout is how long Redis may take to answer before its connection is given up.
-const replyTimeout = 10 * time.Second
+const (
+	// replyTimeout is how long Redis may take to answer before its connection is given up.
+	replyTimeout = 10 * time.Second
+	// bufferSize and ringScale (a power of two) are for a few commands at a time. The client library's own defaults
+	// take more than 1 MiB for each connection.
+	bufferSize = 32 << 10
+	ringScale  = 8
+)
 
 func redisOption(getenv func(string) string) (rueidis.ClientOption, error) {
 	o := rueidis.ClientOption{
@@ -59,6 +62,13 @@ func redisOption(getenv func(string) string) (rueidis.ClientOption, error) {
 		ConnWriteTimeout:  replyTimeout,
 		ClientSetInfo:     []string{},
 		AlwaysPipelining:  true,
+		// One connection, so that commands come to Redis in the order in which they were sent; what waits for a task has
+		// its own.
+		PipelineMultiplex: -1, BlockingPipeline: -1,
+		ReadBufferEachConn: bufferSize, WriteBufferEachConn: bufferSize, RingScaleEachConn: ringScale,
+	}
+	if broker := getenv(contract.EnvBroker); broker != "" && broker != "redis" {
+		return o, fmt.Errorf("%s is %q; this package works on redis", contract.EnvBroker, broker)
 	}
 	if text := getenv(contract.EnvBrokerDatabase); text != "" {
 		database, err := strconv.Atoi(text)

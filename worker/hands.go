@@ -14,6 +14,8 @@ import (
 type hands struct {
 	mu    sync.Mutex
 	tasks map[string]*held // by the head of the element
+	// taken counts those that were ever in hand.
+	taken uint64
 	// over is why no attempt may go on, nil while they may.
 	over error
 	// freed is signalled when there is less in hand.
@@ -23,8 +25,9 @@ type hands struct {
 // held is one task in hand.
 type held struct {
 	store.Item
-	// since is when it was reserved.
-	since time.Time
+	// since is when it was reserved, and number in which place.
+	since  time.Time
+	number uint64
 	// settling is true once the attempt has ended: what comes of it is on its way to Redis.
 	settling bool
 	// cancel ends the attempt's context, nil while it has not begun.
@@ -42,7 +45,8 @@ func newHands() *hands {
 func (h *hands) take(item store.Item, since time.Time) *held {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	t := &held{Item: item, since: since}
+	h.taken++
+	t := &held{Item: item, since: since, number: h.taken}
 	h.tasks[t.head()] = t
 	return t
 }

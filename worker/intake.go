@@ -33,6 +33,9 @@ type intake struct {
 	dry         bool
 	nextSweep   time.Time // zero when an answer was lost
 	nextPromote time.Time
+	// promoted is true until something is taken after due tasks were looked for: however many are due, and whatever
+	// becomes of the look, those that wait have their turn.
+	promoted bool
 }
 
 // reserved is what came of a reservation.
@@ -42,8 +45,10 @@ type reserved struct {
 	err   error
 }
 
-// takeTasks takes tasks and begins them, until the worker is to leave and has nothing in hand.
+// takeTasks takes tasks and begins them, until the worker is to leave and has nothing in hand, or is locked out and no
+// handler is at work.
 func (r *run) takeTasks() error {
+	var locked lockout
 	for failures := 0; ; {
 		select {
 		case <-r.killed:
@@ -63,13 +68,19 @@ func (r *run) takeTasks() error {
 		}
 		if err == nil {
 			failures = 0
+			if !r.nextSweep.IsZero() { // the broker has answered since the last error
+				locked = lockout{}
+			}
 			continue
 		}
 		r.complain(err)
+		if over := locked.over(err, r.options.lockout); over != nil && len(r.slots) == 0 {
+			return over // what has ended and cannot be acknowledged is done again, now or never
+		}
 		if failures++; leaving && failures > 1 && r.hands.count() == 0 {
 			// If the broker stays away, nothing is gained by waiting: what a lost answer may have left in our
 			// list is given back by the operator once the pod is gone.
-			r.options.log.Warn("leaving, though the broker does not answer", "queue", r.queue, "reason", reason)
+			r.options.log.Warn("leaving, though the broker has not answered as it should", "queue", r.queue, "reason", reason)
 			return nil
 		}
 		r.nextSweep, r.dry = time.Time{}, false
@@ -98,13 +109,16 @@ func (r *run) turn() error {
 		return nil
 	case len(r.orphans) > 0:
 		return r.adopt()
-	case now.After(r.nextPromote):
-		return r.promote()
-	case r.dry:
-		return r.takeOne()
-	default:
-		return r.takeMany()
+	case now.After(r.nextPromote) && !r.promoted:
+		r.promote()
+		r.promoted = true
+		return nil
 	}
+	r.promoted = false
+	if r.dry {
+		return r.takeOne()
+	}
+	return r.takeMany()
 }
 
 // awaitHand waits until one more attempt may begin, at most so long, and not while the worker is to leave.
@@ -256,21 +270,20 @@ func (r *run) adopt() error {
 	return nil
 }
 
-// promote has tasks that are due wait in the queue.
-func (r *run) promote() error {
+// promote has tasks that are due wait in the queue. An error is no reason to take nothing: it may concern them alone.
+func (r *run) promote() {
 	ctx, cancel := context.WithTimeout(r.tasks, operationTimeout)
 	defer cancel()
 	next, err := r.store.Promote(ctx)
 	if err != nil {
-		return err
+		r.complain(err)
 	}
 	const part = 5 // a fifth more or less, so that a thousand workers do not ask at once
 	pause := promoteEvery - promoteEvery/part + rand.N(2*promoteEvery/part)
-	if next >= 0 {
+	if err == nil && next >= 0 {
 		pause = min(pause, next)
 	}
 	r.nextPromote = time.Now().Add(pause)
-	return nil
 }
 
 // sweep compares the worker's own list with what is in hand. What nobody has in hand is an orphan; what is in
@@ -334,7 +347,9 @@ func (r *run) held(before store.Page) (store.Page, error) {
 	return r.store.Held(ctx, before)
 }
 
-// giveBack returns the youngest of those that are reserved and not begun.
+// giveBack returns the youngest of those that are reserved and not begun. They are in hand no more, also where no answer
+// came: what is still in the list then is found by the next sweep, and gets another reservation before it is begun, so
+// that a return which comes late finds nothing.
 func (r *run) giveBack(tasks ...*held) error {
 	items := make([]store.Item, len(tasks))
 	for i, t := range slices.Backward(tasks) { // the youngest first: the oldest is the head of the queue again
@@ -342,12 +357,10 @@ func (r *run) giveBack(tasks ...*held) error {
 	}
 	ctx, cancel := context.WithTimeout(r.tasks, operationTimeout)
 	defer cancel()
-	if _, err := r.store.Return(ctx, items...); err != nil {
-		return err
-	}
+	_, err := r.store.Return(ctx, items...)
 	r.hands.drop(tasks...)
 	r.ready, r.dry = r.ready[:len(r.ready)-len(tasks)], false
-	return nil
+	return err
 }
 
 // free is how many attempts may begin.

@@ -12,6 +12,9 @@ import (
 // drainPoll is how often the drain file is opened.
 const drainPoll = 250 * time.Millisecond
 
+// contextDone is why a worker leaves whose context is done.
+const contextDone = "the context is done"
+
 // leave knows whether the worker is to leave: by the drain file, by SIGTERM or SIGINT, or because Run's
 // context is done. Only the file's word can be taken back: an operator whose queue fills again does that.
 type leave struct {
@@ -46,7 +49,7 @@ func (l *leave) watch(ctx, ended context.Context) {
 			return
 		case <-over:
 			over = nil
-			l.forGood("the context is done")
+			l.forGood(contextDone)
 		case s := <-signals:
 			if received++; received == 2 {
 				close(l.killed)

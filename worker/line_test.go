@@ -11,11 +11,11 @@ import (
 // line is a proxy before Redis whose connections are cut in the middle of what they carry.
 type line struct {
 	listener net.Listener
-	target   string
 
-	mu    sync.Mutex
-	rng   *rand.Rand
-	conns map[net.Conn]*int // how many more bytes may pass, nil for any number
+	mu     sync.Mutex
+	target string
+	rng    *rand.Rand
+	conns  map[net.Conn]*int // how many more bytes may pass, nil for any number
 	// passed counts what has passed each way, over all connections; cut is after how many bytes the connection that
 	// carries the next one is cut, once, nil for never.
 	passed [2]int
@@ -55,8 +55,18 @@ func newLine(t testing.TB, target string, seed uint64) *line {
 
 func (l *line) addr() string { return l.listener.Addr().String() }
 
+// lead has the connections that are yet to come go to another server.
+func (l *line) lead(target string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.target = target
+}
+
 func (l *line) serve(client net.Conn) {
-	server, err := (&net.Dialer{}).DialContext(context.Background(), "tcp", l.target)
+	l.mu.Lock()
+	target := l.target
+	l.mu.Unlock()
+	server, err := (&net.Dialer{}).DialContext(context.Background(), "tcp", target)
 	if err != nil {
 		_ = client.Close()
 		return

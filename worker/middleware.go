@@ -18,6 +18,12 @@ type PanicError struct {
 
 func (e *PanicError) Error() string { return fmt.Sprintf("panic: %v", e.Value) }
 
+// Unwrap is the Value where that is an error, so that errors.Is and errors.As find it.
+func (e *PanicError) Unwrap() error {
+	err, _ := e.Value.(error)
+	return err
+}
+
 // Recover turns a panic of the handler into a *PanicError, so that it ends the task and not the worker. Every
 // worker has it.
 func Recover(next Handler) Handler {

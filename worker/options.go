@@ -32,6 +32,7 @@ type options struct {
 	middleware  []Middleware
 	log         *slog.Logger
 	observer    Observer
+	lockout     time.Duration
 	// wrong is what cannot be seen in the others.
 	wrong error
 }
@@ -43,6 +44,7 @@ func defaults() options {
 		backoff:     Exponential(DefaultMinBackoff, DefaultMaxBackoff),
 		log:         slog.Default(),
 		observer:    noObserver{},
+		lockout:     lockoutPatience,
 	}
 }
 

@@ -1,8 +1,10 @@
 package worker
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/quickube/qscaler/worker/internal/store"
@@ -15,6 +17,7 @@ type settlement struct {
 	outcome Outcome
 	wait    time.Duration // of Retried
 	letter  string        // of Dead
+	asked   int           // how often it was brought to the broker
 }
 
 const (
@@ -28,17 +31,30 @@ const (
 )
 
 // settle brings settlements to the broker, many at a time, until the channel is closed or the worker
-// is killed. It does not give up: a task that is done and not acknowledged is done again.
+// is killed. It does not give up: a task that is done and not acknowledged is done again. What Redis refuses, for the
+// user's rights or for the type of a key, may be refused for good: it is tried again and again, and holds up no other,
+// but for their number.
 func (r *run) settle() {
+	var refused []settlement
+	var again <-chan time.Time
 	for {
+		next := r.settlements
+		if len(refused) >= settleBatch {
+			next = nil
+		}
 		select {
 		case <-r.tasks.Done():
 			return
-		case first, open := <-r.settlements:
+		case first, open := <-next:
 			if !open {
 				return
 			}
-			r.bring(r.batch(first))
+			refused = append(refused, r.bring(r.batch(first))...)
+		case <-again:
+			refused, again = r.bring(refused), nil
+		}
+		if len(refused) > 0 && again == nil {
+			again = time.After(retryPause)
 		}
 	}
 }
@@ -60,29 +76,45 @@ func (r *run) batch(first settlement) []settlement {
 	return batch
 }
 
-func (r *run) bring(batch []settlement) {
-	var done []settlement
+// bring brings a batch, acknowledgements first, and has those that Redis refuses.
+func (r *run) bring(batch []settlement) (refused []settlement) {
+	var done, others []settlement
 	for _, s := range batch {
 		if s.outcome == Done {
 			done = append(done, s)
-			continue
+		} else {
+			others = append(others, s)
 		}
-		asked := 0
-		r.untilAnswered(func(ctx context.Context) error {
-			asked++
-			was, err := r.bringOne(ctx, s)
-			if err == nil && !was {
-				r.vain(s, asked)
-			}
-			return err
-		})
-		r.hands.drop(s.task)
+	}
+	// Redis looks for each from the oldest in the list on: of a thousand in hand, the oldest first are found at once.
+	slices.SortFunc(done, func(a, b settlement) int { return cmp.Compare(a.task.number, b.task.number) })
+	var why error
+	note := func(s settlement, err error) {
+		if err != nil {
+			refused, why = append(refused, s), err
+		}
 	}
 	for len(done) > 0 {
 		n := portion(done)
-		r.bringDone(done[:n])
+		err := r.bringDone(done[:n])
+		for i := range done[:n] {
+			if n > 1 && err != nil { // the others are not to suffer for one
+				note(done[i], r.bringDone(done[i:i+1]))
+			} else {
+				note(done[i], err)
+			}
+		}
 		done = done[n:]
 	}
+	for i := range others {
+		err := r.bringOther(&others[i])
+		note(others[i], err)
+	}
+	if why != nil {
+		r.options.log.Warn("Redis refuses to record what came of tasks; trying again",
+			"queue", r.queue, "tasks", len(refused), "outcome", refused[len(refused)-1].outcome, "error", why)
+	}
+	return refused
 }
 
 // portion is how many of the first settlements go out together; at least one. An acknowledgement carries the whole
@@ -98,27 +130,47 @@ func portion(done []settlement) (n int) {
 	return n
 }
 
-// bringDone acknowledges tasks in one step.
-func (r *run) bringDone(done []settlement) {
+// bringDone acknowledges tasks in one step. An error is Redis' refusal.
+func (r *run) bringDone(done []settlement) error {
 	items, tasks := make([]store.Item, len(done)), make([]*held, len(done))
 	for i, s := range done {
 		items[i], tasks[i] = s.task.Item, s.task
 	}
-	asked := 0
-	r.untilAnswered(func(ctx context.Context) error {
-		asked++
+	err := r.untilAnswered(func(ctx context.Context) error {
+		for i := range done {
+			done[i].asked++
+		}
 		was, err := r.store.Done(ctx, items...)
 		if err != nil {
 			return err
 		}
 		for i, ours := range was {
 			if !ours {
-				r.vain(done[i], asked)
+				r.vain(done[i])
 			}
 		}
 		return nil
 	})
-	r.hands.drop(tasks...)
+	if err == nil {
+		r.hands.drop(tasks...)
+	}
+	return err
+}
+
+// bringOther brings what is no acknowledgement. An error is Redis' refusal.
+func (r *run) bringOther(s *settlement) error {
+	err := r.untilAnswered(func(ctx context.Context) error {
+		s.asked++
+		was, err := r.bringOne(ctx, *s)
+		if err == nil && !was {
+			r.vain(*s)
+		}
+		return err
+	})
+	if err == nil {
+		r.hands.drop(s.task)
+	}
+	return err
 }
 
 func (r *run) bringOne(ctx context.Context, s settlement) (was bool, err error) {
@@ -140,8 +192,8 @@ func (r *run) bringOne(ctx context.Context, s settlement) (was bool, err error) 
 
 // vain says that nothing has come of an outcome, because the list did not hold the task any more. Asked again,
 // nobody knows: it may have been there the first time, and the answer was lost.
-func (r *run) vain(s settlement, asked int) {
-	if asked > 1 {
+func (r *run) vain(s settlement) {
+	if s.asked > 1 {
 		return
 	}
 	r.options.log.Warn("a task's end counts for nothing: its reservation is gone, with a pod that was taken for dead or with the broker's data",
@@ -151,14 +203,18 @@ func (r *run) vain(s settlement, asked int) {
 	}
 }
 
-// untilAnswered repeats an operation until the broker has answered it, or the worker is killed.
-func (r *run) untilAnswered(operation func(context.Context) error) {
+// untilAnswered repeats an operation until the broker has answered it, or the worker is killed. An error is an answer,
+// too: that Redis refuses it.
+func (r *run) untilAnswered(operation func(context.Context) error) error {
 	for {
 		ctx, cancel := context.WithTimeout(r.tasks, operationTimeout)
 		err := operation(ctx)
 		cancel()
 		if err == nil || r.tasks.Err() != nil {
-			return
+			return nil
+		}
+		if _, refused := refusal(err); refused {
+			return err
 		}
 		r.complain(err)
 		r.pause(retryPause)
@@ -170,7 +226,11 @@ func (r *run) complain(err error) {
 	if errors.Is(err, context.Canceled) && r.tasks.Err() != nil {
 		return
 	}
-	r.options.log.Warn("the broker does not answer; trying again", "queue", r.queue, "error", err)
+	what := "the broker does not answer; trying again"
+	if _, refused := refusal(err); refused {
+		what = "Redis refuses what the worker asks of it; trying again"
+	}
+	r.options.log.Warn(what, "queue", r.queue, "error", err)
 }
 
 // pause waits, unless the worker is killed.

@@ -3,7 +3,6 @@ package worker_test
 import (
 	"context"
 	"errors"
-	"log/slog"
 	"strings"
 	"testing"
 	"time"
@@ -79,7 +78,7 @@ func TestAnEndThatCountsForNothingIsSaid(t *testing.T) {
 			r := b.start(func(context.Context, *worker.Task) error {
 				b.do("DEL", redislist.Processing(queue, pod)) // Redis has lost it, or the operator has given it back
 				return c.end
-			}, worker.WithObserver(told), worker.WithLogger(slog.New(slog.NewTextHandler(log, nil))))
+			}, worker.WithObserver(told), logTo(log))
 			for _, want := range []string{string(c.want), "in vain: " + string(c.want)} {
 				if got := receive(b, told, "outcome"); got != want {
 					t.Errorf("the observer is told %q, want %q", got, want)

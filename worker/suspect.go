@@ -72,17 +72,15 @@ func (r *run) beginAlone(t *held) error {
 }
 
 // putOff has a suspect wait, so that neither the tasks behind it have to wait for it, nor it for those that are in
-// hand here.
+// hand here. It is in hand no more, also where no answer came; see giveBack.
 func (r *run) putOff(t *held) error {
 	ctx, cancel := context.WithTimeout(r.tasks, operationTimeout)
 	defer cancel()
-	if _, err := r.store.PutOff(ctx, t.Item, putOffFor); err != nil {
-		return err
-	}
+	_, err := r.store.PutOff(ctx, t.Item, putOffFor)
 	r.hands.drop(t)
 	r.ready = nil
 	r.nextPromote = time.Time{} // it is known when it is due
-	return nil
+	return err
 }
 
 // waitAlone takes nothing while a suspect is under way.
@@ -92,7 +90,8 @@ func (r *run) waitAlone() error {
 		r.alone = nil
 		return nil
 	case time.Now().After(r.nextPromote):
-		return r.promote()
+		r.promote()
+		return nil
 	}
 	r.awaitFreed(min(time.Until(r.nextSweep), time.Until(r.nextPromote), drainPoll))
 	return nil

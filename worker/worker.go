@@ -8,8 +8,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/redis/rueidis"
-
 	"github.com/quickube/qscaler/worker/internal/inject"
 	"github.com/quickube/qscaler/worker/internal/redisstore"
 	"github.com/quickube/qscaler/worker/internal/store"
@@ -62,7 +60,9 @@ func Run(ctx context.Context, handler Handler, opts ...Option) error {
 // The queue, the pod's name and the broker come from the environment that QScaler sets in every worker pod; see
 // the package contract. Each process needs a pod's name of its own: the tasks in hand are listed under it, and a
 // second Run for the same queue and name in one process is an error. An environment or an option that is wrong is an
-// error at once; a broker that does not answer is waited for.
+// error at once; a broker that does not answer is waited for. One that has refused the password with each answer for a
+// minute is an error, once no handler is at work any more: exit with another code than 0, and the restart of the
+// container has the present password.
 func (w *Worker) Run(ctx context.Context) error {
 	if w.wrong != nil {
 		return w.wrong
@@ -82,7 +82,7 @@ func (w *Worker) Run(ctx context.Context) error {
 		return r.do(ctx, func() error {
 			defer release() // not before: what a second signal leaves behind may still take a task
 			return r.work(func() (store.Store, error) {
-				client, err := rueidis.NewClient(env.redis)
+				client, err := connect(env.redis)
 				if err != nil {
 					return nil, err
 				}
@@ -158,6 +158,9 @@ func (r *run) do(ctx context.Context, work func() error) error {
 	defer stop()
 	beside.Go(func() { r.leave.watch(watching, ctx) })
 	r.leave.look() // one that has leave from the start takes nothing
+	if ctx.Err() != nil {
+		r.leave.forGood(contextDone)
+	}
 
 	ended := make(chan error, 1)
 	go func() { ended <- work() }()
@@ -176,6 +179,7 @@ func (r *run) do(ctx context.Context, work func() error) error {
 
 // work connects, and takes tasks until the worker is to leave.
 func (r *run) work(connect func() (store.Store, error)) error {
+	var locked lockout
 	for r.store == nil {
 		s, err := connect()
 		if err == nil {
@@ -186,7 +190,10 @@ func (r *run) work(connect func() (store.Store, error)) error {
 			r.options.log.Info("leaving, without ever having reached the broker", "queue", r.queue, "reason", reason)
 			return nil
 		}
-		r.options.log.Warn("the broker cannot be reached; trying again", "queue", r.queue, "error", err)
+		if over := locked.over(err, r.options.lockout); over != nil {
+			return over
+		}
+		r.complain(err)
 		select {
 		case <-time.After(retryPause):
 		case <-r.leave.signal():

@@ -181,14 +181,15 @@ return n`
 
 // PromoteScript moves up to ARGV[1] tasks that are due from the sorted set KEYS[2] to the end of the queue,
 // KEYS[1], but no more once they are ARGV[2] bytes, and answers in how many milliseconds the next is due: 0 when
-// there are more already, -1 when there is none.
+// there are more already, -1 when there is none. A member without a bar is an element, all of it: it is not to hold up
+// the others.
 const PromoteScript = fullLua + `local t = redis.call('TIME')
 local now = t[1] * 1000 + math.floor(t[2] / 1000)
 local bytes = 0
 for _ = 1, tonumber(ARGV[1]) do
   local member = redis.call('ZRANGEBYSCORE', KEYS[2], '-inf', now, 'LIMIT', 0, 1)[1]
   if not member or bytes >= tonumber(ARGV[2]) then break end
-  redis.call('LPUSH', KEYS[1], string.sub(member, string.find(member, '|', 1, true) + 1))
+  redis.call('LPUSH', KEYS[1], string.sub(member, (string.find(member, '|', 1, true) or 0) + 1))
   redis.call('ZREM', KEYS[2], member)
   bytes = bytes + #member
 end

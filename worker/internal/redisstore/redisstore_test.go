@@ -71,6 +71,22 @@ func TestContract(t *testing.T) {
 	storetest.Test(t, func(t *testing.T) storetest.Fixture { return fixture(t, redistest.Start(t)).Fixture })
 }
 
+// What somebody else has put among the tasks that wait for their time holds up none of them.
+func TestAStrangeMemberIsPromotedAsItIs(t *testing.T) {
+	f := fixture(t, redistest.Start(t))
+	add := f.client.B().Zadd().Key(redislist.Delayed(queue)).ScoreMember().ScoreMember(1, "no bar").ScoreMember(2, "x|task").Build()
+	if err := f.client.Do(t.Context(), add).Error(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := f.Promote(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	waiting, err := f.client.Do(t.Context(), f.client.B().Lrange().Key(queue).Start(0).Stop(-1).Build()).AsStrSlice()
+	if want := []string{"task", "no bar"}; err != nil || !slices.Equal(waiting, want) {
+		t.Errorf("there wait %q (%v), want %q", waiting, err, want)
+	}
+}
+
 // Over a slow line each step costs a round trip: acknowledgements are one, also those that end a uniqueness.
 func TestManyAreAcknowledgedInOneStep(t *testing.T) {
 	f := fixture(t, redistest.Start(t))
