@@ -42,7 +42,7 @@ func (r *run) attempt(t *held) {
 	err := r.handler(ctx, task)
 	took := time.Since(began)
 	r.pace.note(took)
-	err, says := judge(err)
+	says, err := judge(err)
 	returned = true
 	if err != nil && errors.Is(context.Cause(ctx), ErrTimeout) && !says.timeout {
 		err = fmt.Errorf("%w: %w", ErrTimeout, err) // beside what the handler says: it may have decided what is to come of the task

@@ -14,14 +14,14 @@ type verdict struct {
 
 // judge reads an error, once: its methods are the handler's, too, and those of a nil pointer of an error's type
 // panic. What cannot be read is replaced by what it panicked with.
-func judge(err error) (sound error, v verdict) {
+func judge(err error) (v verdict, sound error) {
 	if err == nil {
-		return nil, v
+		return v, nil
 	}
 	defer func() {
 		if p := recover(); p != nil {
 			panicked := &PanicError{Value: p, Stack: debug.Stack()}
-			sound, v = panicked, verdict{panicked: panicked}
+			v, sound = verdict{panicked: panicked}, panicked
 		}
 	}()
 	var permanent *permanentError
@@ -30,5 +30,5 @@ func judge(err error) (sound error, v verdict) {
 	v.permanent = errors.As(err, &permanent)
 	errors.As(err, &v.after)
 	errors.As(err, &v.panicked)
-	return err, v
+	return v, err
 }
