@@ -283,6 +283,21 @@ func TestPublish(t *testing.T) {
 	}
 }
 
+// A drain must not wait for something else to happen.
+func TestAReplacementIsAwaitedWhateverTheStage(t *testing.T) {
+	drained := steady(2, makeWorker("a").busy().nodeLeaving(), makeWorker("b").busy(), makeWorker("c").readyFor(4*time.Second)).minReady(10 * time.Second)
+	want := t0.Add(6 * time.Second)
+	for name, f := range map[string]Fleet{"settled": drained, "paused": drained.paused()} {
+		if d := Plan(f); !d.Wake.Equal(want) || len(d.Actions) > 0 {
+			t.Errorf("%s: looks again at %v, and does %v; want %v, and nothing before", name, d.Wake, d.Actions, want)
+		}
+	}
+	drained.Now = want
+	if got := short(Plan(drained).Actions); len(got) != 1 || got[0] != "grant a NodeDrain" {
+		t.Errorf("then it does %v", got)
+	}
+}
+
 func TestWake(t *testing.T) {
 	spared := steady(1, makeWorker("a").busy(), makeWorker("b").busy())
 	bounded := steady(0, makeWorker("a").granted(contract.ReasonScaleDown, time.Minute).limited(time.Hour))

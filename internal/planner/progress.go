@@ -31,6 +31,9 @@ const (
 // watchProgress looks for what keeps the newest revision from taking over. Only pods of it are looked at, and
 // how long they have been there: that older ones finish long tasks is never a lack of progress.
 func (d *Decision) watchProgress(f Fleet) {
+	if slices.ContainsFunc(f.Pods, nodeLeaving) && !f.Deleting {
+		d.awaitReplacements(f)
+	}
 	if (d.Stage == Settled && d.Proven) || f.Rollout.Paused || f.Deleting {
 		return
 	}
@@ -62,6 +65,16 @@ func (d *Decision) watchProgress(f Fleet) {
 		}
 		d.Obstacle = Obstacle{Reason: DeadlineExceeded, Pod: p.Name, Message: orElse(p.Trouble, unreadyWords(ready))}
 		return
+	}
+}
+
+// awaitReplacements has the fleet be looked at when a pod that is ready has been so for long enough: the next whose node
+// is to go may leave then, also where no rollout is under way.
+func (d *Decision) awaitReplacements(f Fleet) {
+	for _, p := range f.Pods {
+		if p.capacity() && p.Phase == Running && p.Ready && !f.available(p) {
+			d.wakeAt(f.steadyAt(p))
+		}
 	}
 }
 
