@@ -1,6 +1,7 @@
 package revision
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -184,12 +185,28 @@ func (h *History) Prune(ctx context.Context, qw *v1alpha1.QWorker, stored []Revi
 	return nil
 }
 
+// canonical is the content as JSON with its names in order. The API server brings a revision into this form when somebody
+// patches it strategically, as the garbage collector does to orphan it, and refuses the patch where that changes the data.
+func canonical(content Content) ([]byte, error) {
+	data, err := json.Marshal(content)
+	if err != nil {
+		return nil, err
+	}
+	decoder := json.NewDecoder(bytes.NewReader(data))
+	decoder.UseNumber() // integers stay what they are
+	var ordered any
+	if err := decoder.Decode(&ordered); err != nil {
+		return nil, err
+	}
+	return json.Marshal(ordered)
+}
+
 func encode(qw *v1alpha1.QWorker, content Content, number int64, collisions int) (*appsv1.ControllerRevision, error) {
 	hash, err := hash(content, collisions)
 	if err != nil {
 		return nil, err
 	}
-	data, err := json.Marshal(content)
+	data, err := canonical(content)
 	if err != nil {
 		return nil, fmt.Errorf("encoding the revision, %w", err)
 	}
