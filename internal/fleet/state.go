@@ -68,9 +68,7 @@ func Ended(pod *corev1.Pod) bool {
 
 // Runs reports whether a container of the pod runs.
 func Runs(pod *corev1.Pod, container string) bool {
-	return slices.ContainsFunc(pod.Status.ContainerStatuses, func(s corev1.ContainerStatus) bool {
-		return s.Name == container && s.State.Running != nil
-	})
+	return statusOf(pod, container).status.State.Running != nil
 }
 
 // DeletedAt is when the deletion of a pod that is being deleted was asked for.

@@ -20,8 +20,8 @@ func (d *driver) Reclaim(ctx context.Context, queue, worker string) (int64, erro
 		if err != nil {
 			return moved, classify(err, d.endpoint)
 		}
-		if len(step) != 2 {
-			return moved, fmt.Errorf("giving back what %s holds of %s, Redis answers %d numbers, not 2", worker, queue, len(step))
+		if len(step) != 2 || (step[0] <= 0 && step[1] != 0) { // it would not end
+			return moved, fmt.Errorf("giving back what %s holds of %s, Redis answers %v, and not how many tasks it has moved and how many are left", worker, queue, step)
 		}
 		if moved += step[0]; step[1] == 0 {
 			return moved, nil

@@ -33,8 +33,7 @@ func (s *scope) readNodes(ctx context.Context) error {
 				return err
 			}
 		}
-		node := nodes[name]
-		state := fleet.StateOfNode(node, pod.Spec.Tolerations)
+		state := fleet.StateOfNode(nodes[name], pod.Spec.Tolerations)
 		s.states[i].NodeLeaving = state.Leaving && !s.isPinned(pod)
 		s.states[i].Lost = s.states[i].Lost || state.Lost
 	}

@@ -70,6 +70,7 @@ func (s *scope) noteReclaim(pod string, moved int64, err error) {
 		delete(m.retries, pod)
 		return
 	}
+	s.returned += moved // also where some are left
 	if err != nil {
 		delay := min(max(2*m.retries[pod].delay, reclaimRetryBase), reclaimRetryMax)
 		again := retry{delay: delay, at: s.now.Add(delay)}
@@ -84,7 +85,6 @@ func (s *scope) noteReclaim(pod string, moved int64, err error) {
 		return
 	}
 	delete(m.retries, pod)
-	s.returned += moved
 	if lost, vanished := m.lost[pod]; vanished {
 		lost.settled = s.now
 		m.lost[pod] = lost

@@ -126,8 +126,8 @@ func (s *scope) resize(ctx context.Context, round []rightsize.Raise) {
 	s.noteResizes(done)
 }
 
-// stayingPods are the pods that have no leave to go, also not since a moment ago: one that will be gone soon needs nothing. One that waits
-// to be started again after a crash is among them: it is to come back larger.
+// stayingPods are the pods that have no leave to go, also not since a moment ago: one that will be gone soon needs
+// nothing. One that waits to be started again after a crash is among them: it is to come back larger.
 func (s *scope) stayingPods() []*corev1.Pod {
 	var staying []*corev1.Pod
 	acted := make(map[string]bool, len(s.done))
