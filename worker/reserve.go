@@ -1,0 +1,98 @@
+package worker
+
+import (
+	"context"
+	"math/rand/v2"
+	"time"
+
+	"github.com/quickube/qscaler/worker/internal/store"
+)
+
+const (
+	// takeWait is how long an empty queue is waited on before the worker looks up.
+	takeWait = time.Second
+	// promoteEvery is how often tasks that are due are looked for, while none is known to be due earlier.
+	promoteEvery = time.Second
+)
+
+// reserved is what came of a reservation.
+type reserved struct {
+	items []store.Item
+	at    time.Time
+	err   error
+}
+
+// takeAhead reserves tasks while others are ready, so that short ones do not wait for the broker.
+func (r *run) takeAhead(n int) {
+	coming := make(chan reserved, 1)
+	r.coming = coming
+	go func() {
+		ctx, cancel := context.WithTimeout(r.tasks, operationTimeout)
+		defer cancel()
+		items, err := r.store.Reserve(ctx, n, true)
+		coming <- reserved{items, time.Now(), err}
+	}()
+}
+
+// receive takes up what was asked for ahead.
+func (r *run) receive() error {
+	came := <-r.coming // it has a time-out of its own
+	r.coming = nil
+	if came.err != nil {
+		return came.err
+	}
+	r.dry = len(came.items) == 0
+	r.takeUp(came.at, came.items...)
+	return nil
+}
+
+// takeMany reserves a task for each free hand, and some more while tasks are short.
+func (r *run) takeMany() error {
+	free := r.free()
+	n := free + r.pace.ahead(cap(r.slots))
+	ctx, cancel := context.WithTimeout(r.tasks, operationTimeout)
+	defer cancel()
+	items, err := r.store.Reserve(ctx, n, n > free)
+	if err != nil {
+		return err
+	}
+	r.dry = len(items) == 0
+	r.takeUp(time.Now(), items...)
+	return nil
+}
+
+// takeOne waits for a task.
+func (r *run) takeOne() error {
+	wait := min(takeWait, max(time.Until(r.nextPromote), time.Millisecond), max(time.Until(r.nextSweep), time.Millisecond))
+	ctx, cancel := context.WithTimeout(r.tasks, wait+operationTimeout)
+	defer cancel()
+	item, ok, err := r.store.Take(ctx, wait)
+	if err != nil || !ok {
+		return err
+	}
+	r.dry = false
+	r.takeUp(time.Now(), item)
+	return nil
+}
+
+func (r *run) takeUp(since time.Time, items ...store.Item) {
+	for _, item := range items {
+		r.ready = append(r.ready, r.hands.take(item, since))
+	}
+}
+
+// promote has tasks that are due wait in the queue. An error is no reason to take nothing: it may concern them alone.
+func (r *run) promote() {
+	ctx, cancel := context.WithTimeout(r.tasks, operationTimeout)
+	defer cancel()
+	next, err := r.store.Promote(ctx)
+	if err != nil {
+		r.complain(err)
+	}
+	const part = 5 // a fifth more or less, so that a thousand workers do not ask at once
+	pause := promoteEvery - promoteEvery/part + rand.N(2*promoteEvery/part)
+	if err == nil && next >= 0 {
+		pause = min(pause, next)
+	}
+	r.nextPromote = time.Now().Add(pause)
+}
