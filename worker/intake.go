@@ -82,6 +82,10 @@ func (r *run) turn() error {
 		return r.release(r.free())
 	case r.alone != nil:
 		return r.waitAlone()
+	case now.After(r.nextPromote) && !r.promoted: // also while tasks are ready: there may always be some
+		r.promote()
+		r.promoted = true
+		return nil
 	case len(r.ready) > 0:
 		return r.beginReady()
 	case r.coming != nil:
@@ -90,12 +94,7 @@ func (r *run) turn() error {
 		return nil
 	case len(r.orphans) > 0:
 		return r.adopt()
-	case now.After(r.nextPromote) && !r.promoted:
-		r.promote()
-		r.promoted = true
-		return nil
 	}
-	r.promoted = false
 	if r.dry {
 		return r.takeOne()
 	}

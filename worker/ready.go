@@ -31,7 +31,8 @@ func (r *run) beginReady() error {
 	}
 	r.slots <- struct{}{}
 	r.hand(t)
-	if ahead := r.pace.ahead(cap(r.slots)); r.coming == nil && !r.dry && len(r.ready) < ahead/2 {
+	ahead := r.pace.ahead(cap(r.slots))
+	if r.coming == nil && !r.dry && len(r.orphans) == 0 && len(r.ready) < ahead/2 { // an orphan has its turn when none is ready
 		r.takeAhead(ahead)
 	}
 	return nil

@@ -24,6 +24,7 @@ type reserved struct {
 
 // takeAhead reserves tasks while others are ready, so that short ones do not wait for the broker.
 func (r *run) takeAhead(n int) {
+	r.promoted = false
 	coming := make(chan reserved, 1)
 	r.coming = coming
 	go func() {
@@ -48,6 +49,7 @@ func (r *run) receive() error {
 
 // takeMany reserves a task for each free hand, and some more while tasks are short.
 func (r *run) takeMany() error {
+	r.promoted = false
 	free := r.free()
 	n := free + r.pace.ahead(cap(r.slots))
 	ctx, cancel := context.WithTimeout(r.tasks, operationTimeout)
@@ -63,6 +65,7 @@ func (r *run) takeMany() error {
 
 // takeOne waits for a task.
 func (r *run) takeOne() error {
+	r.promoted = false
 	wait := min(takeWait, max(time.Until(r.nextPromote), time.Millisecond), max(time.Until(r.nextSweep), time.Millisecond))
 	ctx, cancel := context.WithTimeout(r.tasks, wait+operationTimeout)
 	defer cancel()
