@@ -1,0 +1,58 @@
+package redislist
+
+// Each script is one atomic step: a reader never misses a task in motion, and a crash in between moves all or none. An
+// error in the middle takes nothing back, so that a task is put where it goes before it is taken from where it was:
+// should Redis refuse the first, for the user's rights or for want of memory, the second does not happen. All keys of a
+// script are of one queue, and so in one slot of a Redis Cluster.
+//
+//	lua.go      what several scripts have in common
+//	reserve.go  a task comes to a worker
+//	settle.go   it comes to its end there, or goes back
+//	queue.go    tasks are enqueued, come to be due, and are given back
+
+// stampLua is the function stamp(element, reservation, now, ahead, own): the element as it is reserved, and
+// whether an earlier reservation of it has an end that nobody knows. What is no envelope gets one. The grammar is
+// Parse's, to the letter; it names no character classes, which depend on Redis' locale.
+//
+// What a reservation that nobody has ended says of its task is in its first character; see Ahead and Unbegun.
+// Of one that begins with own the end is known: it was never begun.
+const stampLua = `local function stamp(e, reservation, now, ahead, own)
+  local id, failed, lost, first, before, length, rest =
+    string.match(e, '^qscaler:1:([A-Za-z0-9._-]+):([0-9]+):([0-9]+):([0-9]+):([A-Za-z0-9._-]*):([0-9]+):(.*)$')
+  if not id or #id > 128 or #failed > 9 or #lost > 9 or #first > 15 or #length > 9 or tonumber(length) > #rest then
+    return 'qscaler:1:' .. reservation .. ':0:0:' .. now .. ':' .. ahead .. reservation .. ':0:' .. e, false
+  end
+  if tonumber(first) > 253402300799999 then first = '253402300799999' end
+  local mark, name = string.match(before, '^(_?-*)(.*)$')
+  local left = before ~= '' and not (own and string.sub(name, 1, #own) == own)
+  if left and mark == '' then lost = string.format('%d', math.min(lost + 1, 999999999)) end
+  local unbegun = string.sub(mark, 1, 1) == '-'
+  local suspect = left or unbegun or tonumber(lost) > 0
+  if suspect then ahead = unbegun and mark or '-' end
+  return 'qscaler:1:' .. id .. ':' .. failed .. ':' .. lost .. ':' .. first .. ':' .. ahead .. reservation .. ':' .. length .. ':' .. rest, suspect
+end
+local t = redis.call('TIME')
+local now = string.format('%d', t[1] * 1000 + math.floor(t[2] / 1000))
+`
+
+// fullLua has what follows be done also by a Redis whose memory is full. It refuses each command that may need some,
+// those of a script until the first that writes; this one writes nothing. What moves a task frees about as much as it
+// needs, and the workers are those who make room.
+const fullLua = `redis.call('RPOP', KEYS[1], 0)
+`
+
+// headSize is how much of an element tells it from every other that has a reservation.
+const headSize = 512
+
+// Head is the beginning of an element, by which a worker knows what its list holds without the payloads.
+func Head(element string) string { return element[:min(len(element), headSize)] }
+
+// findLua is the function find(head, older): the element of the processing list, KEYS[1], that has this head, and its
+// place, counted from the oldest, which is 1. At most so many are older.
+const findLua = `local function find(head, older)
+  for i = math.min(older + 1, redis.call('LLEN', KEYS[1])), 1, -1 do
+    local e = redis.call('LRANGE', KEYS[1], -i, -i)[1]
+    if string.sub(e, 1, 512) == head then return e, i end
+  end
+end
+`

@@ -1,0 +1,53 @@
+package redislist
+
+// EnqueueScript pushes the envelope ARGV[2] .. now .. ARGV[3] to the queue, KEYS[1], or has it wait in KEYS[2]
+// for ARGV[4] milliseconds where that is more than 0. Where ARGV[5] is not empty it is the task's identifier,
+// and KEYS[3] must not stand; it then does, for at most ARGV[6] milliseconds. ARGV[1] makes the member of the
+// sorted set unique. It answers 0 when the task is a duplicate.
+const EnqueueScript = `if ARGV[5] ~= '' and redis.call('GET', KEYS[3]) then return 0 end
+local t = redis.call('TIME')
+local now = t[1] * 1000 + math.floor(t[2] / 1000)
+local element = ARGV[2] .. string.format('%d', now) .. ARGV[3]
+if tonumber(ARGV[4]) > 0 then redis.call('ZADD', KEYS[2], now + tonumber(ARGV[4]), ARGV[1] .. '|' .. element)
+else redis.call('LPUSH', KEYS[1], element) end
+if ARGV[5] ~= '' then redis.call('SET', KEYS[3], ARGV[5], 'PX', ARGV[6]) end
+return 1`
+
+// PromoteScript moves up to ARGV[1] tasks that are due from the sorted set KEYS[2] to the end of the queue,
+// KEYS[1], but no more once they are ARGV[2] bytes, and answers in how many milliseconds the next is due: 0 when
+// there are more already, -1 when there is none. A member without a bar is an element, all of it: it is not to hold up
+// the others.
+const PromoteScript = fullLua + `local t = redis.call('TIME')
+local now = t[1] * 1000 + math.floor(t[2] / 1000)
+local bytes = 0
+for _ = 1, tonumber(ARGV[1]) do
+  local member = redis.call('ZRANGEBYSCORE', KEYS[2], '-inf', now, 'LIMIT', 0, 1)[1]
+  if not member or bytes >= tonumber(ARGV[2]) then break end
+  redis.call('LPUSH', KEYS[1], string.sub(member, (string.find(member, '|', 1, true) or 0) + 1))
+  redis.call('ZREM', KEYS[2], member)
+  bytes = bytes + #member
+end
+local next = redis.call('ZRANGE', KEYS[2], 0, 0, 'WITHSCORES')
+if #next == 0 then return -1 end
+return math.max(math.ceil(next[2] - now), 0)`
+
+// ReclaimScript gives what a dead pod's processing list holds back to the head of the queue, the end that workers take
+// from, the oldest first. It moves no more once that was ARGV[1] bytes; each task counts as 100 more, for it takes its
+// time, too. It answers how many tasks it moved, and how many are left.
+//
+// KEYS[1] is the processing list, KEYS[2] the queue. The first command is as in fullLua; who may do all but that is
+// refused by a Redis whose memory is full, and by no other.
+const ReclaimScript = `redis.pcall('RPOP', KEYS[1], 0)
+local moved, bytes = 0, 0
+while bytes < tonumber(ARGV[1]) do
+  local e = redis.call('LMOVE', KEYS[1], KEYS[2], 'LEFT', 'RIGHT')
+  if not e then break end
+  moved, bytes = moved + 1, bytes + #e + 100
+end
+return {moved, redis.call('LLEN', KEYS[1])}`
+
+// ReplayScript pushes the element ARGV[2] to the queue, KEYS[2], if the dead letter ARGV[1] was in KEYS[1], and
+// takes it away there. It answers 0 when it was not there any more.
+const ReplayScript = `redis.call('LPUSH', KEYS[2], ARGV[2])
+if redis.call('LREM', KEYS[1], 1, ARGV[1]) == 0 then redis.call('LREM', KEYS[2], 1, ARGV[2]); return 0 end
+return 1`

@@ -1,0 +1,51 @@
+package redislist
+
+// ReserveScript moves up to ARGV[1] tasks from the head of the queue, KEYS[1], to the processing list,
+// KEYS[2], each stamped with a reservation of ARGV[2] and a number, after ARGV[3], which is Ahead or nothing, and
+// answers them, the oldest first. It takes no more once they are ARGV[4] bytes. A task that may have ended a worker
+// before is reserved alone, so that it cannot make others suspect.
+const ReserveScript = fullLua + stampLua + `local taken, bytes = {}, 0
+for i = 1, tonumber(ARGV[1]) do
+  local e = redis.call('LMOVE', KEYS[1], KEYS[2], 'RIGHT', 'LEFT')
+  if not e then break end
+  local stamped, suspect = stamp(e, ARGV[2] .. '.' .. i, now, ARGV[3])
+  if suspect and i > 1 then redis.call('LMOVE', KEYS[2], KEYS[1], 'LEFT', 'RIGHT'); break end
+  redis.call('LSET', KEYS[2], 0, stamped)
+  taken[i], bytes = stamped, bytes + #stamped
+  if suspect or bytes >= tonumber(ARGV[4]) then break end
+end
+return taken`
+
+// HeldScript lists the elements of the processing list, KEYS[1], by their heads, the oldest first, from the one
+// after the first ARGV[1], until they are ARGV[3] bytes; each counts as 4 KiB more, for it takes its time, too. ARGV[2]
+// is how long the list was when those first were listed: since each that has left it may have moved the others, it
+// begins as many earlier, and leaves none out. It answers how many are listed now, the list's length, how many are
+// older than the first head, and the heads.
+const HeldScript = `local length = redis.call('LLEN', KEYS[1])
+local older = math.max(ARGV[1] - math.max(ARGV[2] - length, 0), 0)
+local next, bytes, answer = older, 0, {0, length, older}
+while next < length and bytes < tonumber(ARGV[3]) do
+  next = next + 1
+  local e = redis.call('LRANGE', KEYS[1], -next, -next)[1]
+  bytes = bytes + #e + 4096
+  answer[#answer + 1] = string.sub(e, 1, 512)
+end
+answer[1] = next
+return answer`
+
+// AdoptScript stamps one task that the processing list, KEYS[1], holds and nobody has in hand, where it is: ARGV[1]
+// and ARGV[4] are its head and how many are older at most, ARGV[2] is the new reservation, ARGV[3] what the
+// reservations of this process begin with: what one of them holds and nobody has in hand was reserved by a command
+// whose answer was lost, and never begun. It answers the stamped element, and nothing when it is not there.
+const AdoptScript = fullLua + stampLua + findLua + `local e, i = find(ARGV[1], ARGV[4])
+if not e then return false end
+local stamped = stamp(e, ARGV[2], now, '', ARGV[3])
+redis.call('LSET', KEYS[1], -i, stamped)
+return stamped`
+
+// BeginScript has the element ARGV[1] of the processing list, KEYS[1], be ARGV[2]. It answers 0 when the element
+// was not there any more.
+const BeginScript = fullLua + `redis.call('LPUSH', KEYS[1], ARGV[2])
+if redis.call('LREM', KEYS[1], -1, ARGV[1]) > 0 then return 1 end
+redis.call('LREM', KEYS[1], 1, ARGV[2])
+return 0`

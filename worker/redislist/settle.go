@@ -1,0 +1,64 @@
+package redislist
+
+// DoneScript acknowledges elements of the processing list, KEYS[1], and answers for each 0 when it was not there
+// any more. The other KEYS are the uniqueness of as many elements, the first ones: it ends where it is still the
+// task's. ARGV has the elements, and then the identifiers of the tasks that have a uniqueness. Many in one step
+// cost a Redis that writes each step to its disk as much as one.
+const DoneScript = `local unique = #KEYS - 1
+local count = #ARGV - unique
+local was = {}
+for i = 1, count do
+  was[i] = redis.call('LREM', KEYS[1], -1, ARGV[i])
+  if i <= unique and was[i] > 0 and redis.call('GET', KEYS[i + 1]) == ARGV[count + i] then redis.call('DEL', KEYS[i + 1]) end
+end
+return was`
+
+// RetryScript takes the element ARGV[1] out of the processing list, KEYS[1], and has ARGV[2] wait in KEYS[2]
+// for ARGV[3] milliseconds. It answers 0 when the element was not there any more.
+//
+// A member of the sorted set is the reservation, a bar and the element: two tasks alike stay two.
+const RetryScript = fullLua + `local t = redis.call('TIME')
+local member = ARGV[4] .. '|' .. ARGV[2]
+local added = redis.call('ZADD', KEYS[2], 'NX', t[1] * 1000 + math.floor(t[2] / 1000) + tonumber(ARGV[3]), member)
+if redis.call('LREM', KEYS[1], -1, ARGV[1]) > 0 then return 1 end
+if added > 0 then redis.call('ZREM', KEYS[2], member) end
+return 0`
+
+// BuryScript takes the element ARGV[1] out of the processing list, KEYS[1], and pushes the dead letter ARGV[2]
+// to KEYS[2]; it ends the uniqueness KEYS[3] where that is still the task's, ARGV[3]. It answers 0 when the
+// element was not there any more.
+const BuryScript = fullLua + `redis.call('LPUSH', KEYS[2], ARGV[2])
+if redis.call('LREM', KEYS[1], -1, ARGV[1]) == 0 then redis.call('LREM', KEYS[2], 1, ARGV[2]); return 0 end
+if redis.call('GET', KEYS[3]) == ARGV[3] then redis.call('DEL', KEYS[3]) end
+return 1`
+
+// ReturnScript gives elements of the processing list, KEYS[1], back to the head of the queue, KEYS[2]: each odd
+// one of ARGV as the even one after it, so that the last is the next to be taken. It answers for each 0 when it
+// was not there any more.
+const ReturnScript = fullLua + `local was = {}
+for i = 1, #ARGV, 2 do
+  redis.call('RPUSH', KEYS[2], ARGV[i + 1])
+  local n = redis.call('LREM', KEYS[1], -1, ARGV[i])
+  if n == 0 then redis.call('LREM', KEYS[2], -1, ARGV[i + 1]) end
+  was[#was + 1] = n
+end
+return was`
+
+// ReleaseScript gives what the processing list, KEYS[1], holds and nobody has in hand back to the head of the queue,
+// KEYS[2]. From ARGV[3] on there are, of each element, its head and how many are older at most; the last is the next to
+// be taken. It ends once they were ARGV[2] bytes, and answers how many it has dealt with. What a reservation that begins
+// with ARGV[1] holds was never begun, and loses it, unless it is Unbegun; another is kept, so that the next sees that
+// an attempt was lost.
+const ReleaseScript = fullLua + findLua + `local n, bytes = 0, 0
+while #ARGV > 2 * n + 2 and bytes < tonumber(ARGV[2]) do
+  local e = find(ARGV[2 * n + 3], ARGV[2 * n + 4])
+  if e then
+    local before, name, after = string.match(e, '^(qscaler:1:[A-Za-z0-9._-]+:[0-9]+:[0-9]+:[0-9]+:)_?([A-Za-z0-9._-]+)(:[0-9]+:.*)$')
+    local own = name and string.sub(name, 1, #ARGV[1]) == ARGV[1]
+    redis.call('RPUSH', KEYS[2], own and before .. after or e)
+    redis.call('LREM', KEYS[1], -1, e)
+    bytes = bytes + #e
+  end
+  n = n + 1
+end
+return n`
