@@ -19,6 +19,12 @@ func (r *run) attempt(t *held) {
 		r.end(t, task, errWorkerEnded, verdict{}, 0)
 		return
 	}
+	if !t.Whole() {
+		if task = r.fetch(t); task == nil {
+			r.hands.drop(t) // if it is in our list, the next sweep finds it
+			return
+		}
+	}
 	// Not under the context of all tasks: to be known to it costs a task more than all else. See hands.end.
 	ctx, cancel := context.WithCancelCause(withTask(r.base, task))
 	defer cancel(nil)

@@ -19,6 +19,7 @@ import (
 
 	"github.com/quickube/qscaler/worker"
 	"github.com/quickube/qscaler/worker/internal/redistest"
+	"github.com/quickube/qscaler/worker/internal/store"
 	"github.com/quickube/qscaler/worker/redislist"
 )
 
@@ -107,6 +108,8 @@ func (c *chaos) produce(round int) {
 		c.push(fmt.Sprintf("doomed-%d", round))
 	case 7:
 		c.push(fmt.Sprintf("poison-%d", round))
+	case 9:
+		c.push(fmt.Sprintf("long-%d%s", round, strings.Repeat(" ", store.StepBytes)))
 	}
 	c.enqueue(fmt.Sprintf("later-%d", round), worker.WithDelay(time.Duration(c.rng.IntN(2000))*time.Millisecond))
 	unique := fmt.Sprintf("unique-%d", round%5)

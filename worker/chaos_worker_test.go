@@ -32,6 +32,10 @@ func TestMain(m *testing.M) {
 		chaosWorker(path)
 		return
 	}
+	if text := os.Getenv(smallMemory); text != "" {
+		smallWorker(text)
+		return
+	}
 	os.Exit(m.Run())
 }
 

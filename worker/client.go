@@ -54,7 +54,7 @@ type EnqueueOption func(*enqueue.Options)
 // WithID sets the task's identifier: 1 to 128 of A-Z a-z 0-9 . _ -. The default is random.
 func WithID(id string) EnqueueOption { return func(o *enqueue.Options) { o.ID = id } }
 
-// WithHeader adds a header. Name and value must be valid UTF-8.
+// WithHeader adds a header. Name and value must be valid UTF-8; all headers together, as JSON, are 64 KiB at most.
 func WithHeader(name, value string) EnqueueOption {
 	return func(o *enqueue.Options) {
 		if o.Headers == nil {
@@ -132,9 +132,27 @@ func (c *Client) DeadLetters(ctx context.Context, queue string, after, limit int
 	for i, element := range elements {
 		if letters[i], err = ParseDeadLetter(element); err != nil {
 			letters[i] = unreadable(element, err) // one line is not to hide the others
+			continue
+		}
+		if err := c.readPayload(ctx, queue, &letters[i]); err != nil {
+			return nil, fmt.Errorf("reading the payload of dead letter %s of %s, %w", letters[i].ID, queue, err)
 		}
 	}
 	return letters, nil
+}
+
+// readPayload reads the payload of a letter that is without.
+func (c *Client) readPayload(ctx context.Context, queue string, d *DeadLetter) error {
+	if d.PayloadField == "" {
+		return nil
+	}
+	payload, err := c.redis.Do(ctx, c.redis.B().Hget().Key(redislist.DeadPayloads(queue)).Field(d.PayloadField).Build()).AsBytes()
+	if rueidis.IsRedisNil(err) {
+		d.Error += " (and its payload is gone from " + redislist.DeadPayloads(queue) + ")"
+		return nil
+	}
+	d.Payload = payload
+	return err
 }
 
 var replayScript = rueidis.NewLuaScript(redislist.ReplayScript)
@@ -145,16 +163,24 @@ func (c *Client) Replay(ctx context.Context, queue string, d DeadLetter) (ok boo
 	if err := redislist.CheckID(d.ID); err != nil {
 		return false, fmt.Errorf("replaying a dead letter of %s (%s), %w", queue, d.Error, err)
 	}
-	moved, err := replayScript.Exec(ctx, c.redis, []string{redislist.Dead(queue), queue}, []string{d.raw, d.element()}).AsInt64()
+	payload := string(d.Payload)
+	if d.PayloadField != "" {
+		payload = "" // it need not be sent
+	}
+	moved, err := replayScript.Exec(ctx, c.redis, []string{redislist.Dead(queue), queue, redislist.DeadPayloads(queue)},
+		[]string{d.raw, d.envelope(), payload, d.PayloadField}).AsInt64()
 	if err != nil {
 		return false, fmt.Errorf("replaying dead letter %s of %s, %w", d.ID, queue, err)
 	}
 	return moved > 0, nil
 }
 
+var dropScript = rueidis.NewLuaScript(redislist.DropScript)
+
 // Drop deletes a dead letter. It is not ok when somebody else has replayed or dropped it.
 func (c *Client) Drop(ctx context.Context, queue string, d DeadLetter) (ok bool, err error) {
-	removed, err := c.redis.Do(ctx, c.redis.B().Lrem().Key(redislist.Dead(queue)).Count(1).Element(d.raw).Build()).AsInt64()
+	removed, err := dropScript.Exec(ctx, c.redis, []string{redislist.Dead(queue), redislist.DeadPayloads(queue)},
+		[]string{d.raw, d.PayloadField}).AsInt64()
 	if err != nil {
 		return false, fmt.Errorf("dropping dead letter %s of %s, %w", d.ID, queue, err)
 	}

@@ -21,6 +21,10 @@ type DeadLetter struct {
 	Attempts int
 	// Error is the last attempt's.
 	Error string
+	// PayloadField is where the payload of a task is kept that is longer than 1 MiB: a field of the hash
+	// {queue}:dead:payloads. Client.DeadLetters has read it; ParseDeadLetter, which knows of no hash, has no Payload
+	// then. It is empty where the line has the payload.
+	PayloadField string
 	// First is when the task was enqueued by a Client, or else first reserved; Died when it was given up.
 	First, Died time.Time
 
@@ -38,6 +42,8 @@ type letter struct {
 	// Payload is the payload where it is valid UTF-8; Base64 has it otherwise.
 	Payload string `json:"payload"`
 	Base64  string `json:"payloadBase64,omitempty"`
+	// Field is where it is kept instead.
+	Field string `json:"payloadField,omitempty"`
 }
 
 // letterOf is the dead letter of a task. An error whose Error method panics is none the less written: fmt sees to it.
@@ -46,7 +52,9 @@ func letterOf(t *held, attempts int, err error, died time.Time) string {
 		ID: t.ID, Error: fmt.Sprint(err), Attempts: attempts, First: t.First, Died: died.UTC().Truncate(time.Millisecond),
 		Headers: headersOf(t.Item), Payload: t.Payload,
 	}
-	if !utf8.ValidString(t.Payload) {
+	if t.Long() {
+		l.Payload, l.Field = "", t.Reservation // see store.Store's Bury
+	} else if !utf8.ValidString(t.Payload) {
 		l.Payload, l.Base64 = "", base64.StdEncoding.EncodeToString([]byte(t.Payload))
 	}
 	var line strings.Builder
@@ -58,9 +66,9 @@ func letterOf(t *held, attempts int, err error, died time.Time) string {
 	return strings.TrimSuffix(line.String(), "\n")
 }
 
-// element is the letter's task, as one that was never tried.
-func (d DeadLetter) element() string {
-	return redislist.Task{ID: d.ID, First: d.First, Headers: d.Headers, Payload: string(d.Payload)}.Element()
+// envelope is that of the letter's task, as one that was never tried.
+func (d DeadLetter) envelope() string {
+	return redislist.Task{ID: d.ID, First: d.First, Headers: d.Headers}.Element()
 }
 
 // unreadable is what can be said of a line that is no dead letter.
@@ -76,7 +84,7 @@ func ParseDeadLetter(raw string) (DeadLetter, error) {
 	}
 	d := DeadLetter{
 		ID: l.ID, Payload: []byte(l.Payload), Headers: l.Headers, Attempts: l.Attempts,
-		Error: l.Error, First: l.First, Died: l.Died, raw: raw,
+		Error: l.Error, First: l.First, Died: l.Died, PayloadField: l.Field, raw: raw,
 	}
 	delete(d.Headers, store.UniqueHeader)
 	if l.Base64 != "" {

@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"github.com/quickube/qscaler/worker"
+	"github.com/quickube/qscaler/worker/internal/store"
 	"github.com/quickube/qscaler/worker/redislist"
 )
 
@@ -109,7 +110,8 @@ func TestThePageOnDeadLetters(t *testing.T) {
 
 	b := newBench(t)
 	c := worker.NewClient(b.redis)
-	payloads := []string{`{"to":"o'hara","html":"<b>ü & more</b>"}`, "\xff\x00\x01 no text", "\xfe", "\xfe\xff", "\u2028", "", "the last"}
+	long := strings.Repeat("\xff\x00\"long", store.StepBytes/7+1)
+	payloads := []string{`{"to":"o'hara","html":"<b>ü & more</b>"}`, "\xff\x00\x01 no text", "\xfe", "\xfe\xff", "\u2028", "", long + "replayed", long + "the last"}
 	header := "a \"quoted\" /<ü>"
 	for i, payload := range payloads {
 		if _, err := c.Enqueue(t.Context(), queue, []byte(payload), worker.WithID(fmt.Sprint("t-", i)), worker.WithHeader("k", header)); err != nil {
@@ -139,11 +141,14 @@ func TestThePageOnDeadLetters(t *testing.T) {
 	if got := strings.TrimSpace(b.shell(replay)); got != "0" {
 		t.Errorf("replaying none says %q", got)
 	}
+	if n := b.number("HLEN", redislist.DeadPayloads(queue)); n > 0 {
+		t.Errorf("%d payloads of no letter are left", n)
+	}
 	r, tasks := b.catch()
 	for i, payload := range payloads[:len(payloads)-1] {
 		got := receive(b, tasks, "task")
 		if string(got.Payload) != payload || got.ID != fmt.Sprint("t-", i) || got.Headers["k"] != header || got.Attempt != 1 {
-			t.Errorf("task %d is %+v, want payload %q", i, got, payload)
+			t.Errorf("task %d is %+.300v, want payload %.300q", i, got, payload)
 		}
 	}
 	b.awaitEmpty()

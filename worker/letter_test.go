@@ -53,7 +53,7 @@ func FuzzReplay(f *testing.F) {
 		if err != nil || redislist.CheckID(d.ID) != nil {
 			t.Skip("it is not replayed")
 		}
-		got := redislist.Parse(d.element())
+		got := redislist.Parse(d.envelope() + string(d.Payload))
 		if got.ID != d.ID || got.Payload != string(d.Payload) || !maps.Equal(got.Headers, d.Headers) || got.Attempt() != 1 || got.Reservation != "" {
 			t.Errorf("%q is replayed as %+v", raw, got)
 		}

@@ -6,6 +6,7 @@ import (
 	"net"
 	"sync"
 	"testing"
+	"time"
 )
 
 // line is a proxy before Redis whose connections are cut in the middle of what they carry.
@@ -15,6 +16,7 @@ type line struct {
 	mu     sync.Mutex
 	target string
 	rng    *rand.Rand
+	rate   int               // how many bytes pass each way within a second, over each connection; 0 for any number
 	conns  map[net.Conn]*int // how many more bytes may pass, nil for any number
 	// passed counts what has passed each way, over all connections; cut is after how many bytes the connection that
 	// carries the next one is cut, once, nil for never.
@@ -97,6 +99,7 @@ func (l *line) carry(to, from net.Conn, w way) {
 	for {
 		n, err := from.Read(buffer)
 		n, cut := l.allow(from, w, n)
+		<-time.After(l.takes(n))
 		if _, failed := to.Write(buffer[:n]); failed != nil || cut || err != nil {
 			return
 		}
@@ -118,6 +121,23 @@ func (l *line) allow(from net.Conn, w way, n int) (passes int, cut bool) {
 	}
 	l.passed[w] += passes
 	return passes, cut
+}
+
+// slow has no more bytes than so many pass each way within a second, over each connection.
+func (l *line) slow(rate int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.rate = rate
+}
+
+// takes is how long so many bytes take.
+func (l *line) takes(n int) time.Duration {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.rate == 0 {
+		return 0
+	}
+	return time.Duration(n) * time.Second / time.Duration(l.rate)
 }
 
 // cutAfter has one connection end after so many bytes have passed one way, over all connections.

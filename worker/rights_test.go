@@ -10,6 +10,7 @@ import (
 
 	"github.com/quickube/qscaler/worker"
 	"github.com/quickube/qscaler/worker/contract"
+	"github.com/quickube/qscaler/worker/internal/store"
 	"github.com/quickube/qscaler/worker/redislist"
 )
 
@@ -48,13 +49,14 @@ func TestTheRightsThatAWorkerNeeds(t *testing.T) {
 		}
 	}
 	b.do("LPUSH", queue, "is handed back")
+	b.do("LPUSH", queue, strings.Repeat("long ", store.StepBytes))
 	done := make(chan string, 10)
 	leaving := make(chan struct{})
 	r := b.start(func(ctx context.Context, k *worker.Task) error {
 		switch payload := string(k.Payload); {
 		case payload == "fails once" && k.Attempt == 1:
 			return worker.RetryAfter(errors.New("once"), 0)
-		case payload == "dies":
+		case payload == "dies" || strings.HasPrefix(payload, "long"):
 			return worker.Permanent(errors.New("never"))
 		case payload == "is handed back":
 			<-worker.Draining(ctx)
@@ -68,13 +70,15 @@ func TestTheRightsThatAWorkerNeeds(t *testing.T) {
 	for range 3 {
 		receive(b, done, "task")
 	}
-	b.awaitDead(1)
+	b.awaitDead(2)
 	letters, err := client.DeadLetters(t.Context(), queue, 0, 10)
-	if err != nil || len(letters) != 1 {
-		t.Fatalf("the letters are %v, %v", letters, err)
+	if err != nil || len(letters) != 2 {
+		t.Fatalf("there are %d letters, %v", len(letters), err)
 	}
-	if ok, err := client.Drop(t.Context(), queue, letters[0]); !ok || err != nil {
-		t.Errorf("dropping one says %t, %v", ok, err)
+	for _, letter := range letters {
+		if ok, err := client.Drop(t.Context(), queue, letter); !ok || err != nil {
+			t.Errorf("dropping one says %t, %v", ok, err)
+		}
 	}
 	r.cancel()
 	receive(b, leaving, "hand-back")

@@ -118,11 +118,12 @@ func (r *run) bring(batch []settlement) (refused []settlement) {
 }
 
 // portion is how many of the first settlements go out together; at least one. An acknowledgement carries the whole
-// task, and what has not come through within a time-out would be sent anew from the beginning, for ever.
+// task, unless that is long, and what has not come through within a time-out would be sent anew from the beginning, for
+// ever.
 func portion(done []settlement) (n int) {
 	bytes := 0
 	for _, s := range done {
-		if bytes += len(s.task.Element); n > 0 && bytes > store.StepBytes {
+		if bytes += len(s.task.Name()); n > 0 && bytes > store.StepBytes {
 			break
 		}
 		n++

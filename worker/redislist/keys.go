@@ -22,6 +22,7 @@ const LayoutVersion = 1
 const (
 	processingInfix = ":processing:"
 	deadSuffix      = ":dead"
+	payloadsSuffix  = ":dead:payloads"
 	delayedSuffix   = ":delayed"
 	uniqueInfix     = ":unique:"
 )
@@ -31,6 +32,9 @@ func Processing(queue, pod string) string { return tagged(queue) + processingInf
 
 // Dead is the key of the queue's dead-letter list.
 func Dead(queue string) string { return tagged(queue) + deadSuffix }
+
+// DeadPayloads is the key of the hash that has the payloads of those dead letters that are without, being long.
+func DeadPayloads(queue string) string { return tagged(queue) + payloadsSuffix }
 
 // Delayed is the key of the queue's sorted set of tasks that are to wait: retries and scheduled tasks. The
 // score is when a task is due, in milliseconds since 1970 by Redis' clock.

@@ -28,7 +28,7 @@ const stampLua = `local function stamp(e, reservation, now, ahead, own)
   if left and mark == '' then lost = string.format('%d', math.min(lost + 1, 999999999)) end
   local unbegun = string.sub(mark, 1, 1) == '-'
   local suspect = left or unbegun or tonumber(lost) > 0
-  if suspect then ahead = unbegun and mark or '-' end
+  if suspect then ahead = unbegun and string.sub(mark, 1, 64) or '-' end
   return 'qscaler:1:' .. id .. ':' .. failed .. ':' .. lost .. ':' .. first .. ':' .. ahead .. reservation .. ':' .. length .. ':' .. rest, suspect
 end
 local t = redis.call('TIME')
@@ -41,11 +41,11 @@ local now = string.format('%d', t[1] * 1000 + math.floor(t[2] / 1000))
 const fullLua = `redis.call('RPOP', KEYS[1], 0)
 `
 
-// headSize is how much of an element tells it from every other that has a reservation.
-const headSize = 512
+// HeadSize is how much of an element tells it from every other that has a reservation: the reservation is in it.
+const HeadSize = 512
 
 // Head is the beginning of an element, by which a worker knows what its list holds without the payloads.
-func Head(element string) string { return element[:min(len(element), headSize)] }
+func Head(element string) string { return element[:min(len(element), HeadSize)] }
 
 // findLua is the function find(head, older): the element of the processing list, KEYS[1], that has this head, and its
 // place, counted from the oldest, which is 1. At most so many are older.
@@ -54,5 +54,39 @@ const findLua = `local function find(head, older)
     local e = redis.call('LRANGE', KEYS[1], -i, -i)[1]
     if string.sub(e, 1, 512) == head then return e, i end
   end
+end
+`
+
+// byHead is the first character of the name of an element that is named by its head.
+const byHead = "^"
+
+// Name is how a script is told which element of the processing list it is about: by all of it, or by its head, so that
+// an element that is long need not be sent. Only one that has a reservation can be named.
+func Name(element string, long bool) string {
+	if long {
+		return byHead + Head(element)
+	}
+	return element
+}
+
+// namedLua is the function named(name): the element that has this name. Where that is all of it, it may not be in the
+// list any more.
+const namedLua = findLua + `local function named(name)
+  if string.sub(name, 1, 1) ~= '^' then return name end
+  return (find(string.sub(name, 2), 2147483647))
+end
+`
+
+// restampLua is the function restamp(e, stamp): the element with another stamp; see Task.Stamp.
+const restampLua = `local function restamp(e, stamp)
+  return stamp .. string.match(e, '^qscaler:1:[^:]*:[^:]*:[^:]*:[^:]*:[^:]*:(.*)$')
+end
+`
+
+// briefLua is the function brief(e, limit): the element, or, of one that is longer than the limit, its beginning and its
+// length. The beginning has the headers, which MaxHeaders bounds.
+const briefLua = `local function brief(e, limit)
+  if #e <= limit then return e end
+  return {string.sub(e, 1, math.min(limit, 66048)), #e}
 end
 `

@@ -2,17 +2,18 @@ package redislist
 
 // ReserveScript moves up to ARGV[1] tasks from the head of the queue, KEYS[1], to the processing list,
 // KEYS[2], each stamped with a reservation of ARGV[2] and a number, after ARGV[3], which is Ahead or nothing, and
-// answers them, the oldest first. It takes no more once they are ARGV[4] bytes. A task that may have ended a worker
-// before is reserved alone, so that it cannot make others suspect.
-const ReserveScript = fullLua + stampLua + `local taken, bytes = {}, 0
+// answers them, the oldest first. It takes no more once they are ARGV[4] bytes, and answers of one that alone is longer
+// its beginning and its length. A task that may have ended a worker before is reserved alone, so that it cannot make
+// others suspect.
+const ReserveScript = fullLua + stampLua + briefLua + `local taken, bytes, limit = {}, 0, tonumber(ARGV[4])
 for i = 1, tonumber(ARGV[1]) do
   local e = redis.call('LMOVE', KEYS[1], KEYS[2], 'RIGHT', 'LEFT')
   if not e then break end
   local stamped, suspect = stamp(e, ARGV[2] .. '.' .. i, now, ARGV[3])
   if suspect and i > 1 then redis.call('LMOVE', KEYS[2], KEYS[1], 'LEFT', 'RIGHT'); break end
   redis.call('LSET', KEYS[2], 0, stamped)
-  taken[i], bytes = stamped, bytes + #stamped
-  if suspect or bytes >= tonumber(ARGV[4]) then break end
+  taken[i], bytes = #stamped > limit and brief(stamped, limit) or stamped, bytes + #stamped
+  if suspect or bytes >= limit then break end
 end
 return taken`
 
@@ -33,19 +34,28 @@ end
 answer[1] = next
 return answer`
 
+// FetchScript answers ARGV[3] bytes of the element of the processing list, KEYS[1], that has the head ARGV[1], after the
+// first ARGV[2], and nothing when it is not there.
+const FetchScript = findLua + `local e = find(ARGV[1], 2147483647)
+return e and string.sub(e, ARGV[2] + 1, ARGV[2] + ARGV[3])`
+
 // AdoptScript stamps one task that the processing list, KEYS[1], holds and nobody has in hand, where it is: ARGV[1]
 // and ARGV[4] are its head and how many are older at most, ARGV[2] is the new reservation, ARGV[3] what the
 // reservations of this process begin with: what one of them holds and nobody has in hand was reserved by a command
-// whose answer was lost, and never begun. It answers the stamped element, and nothing when it is not there.
-const AdoptScript = fullLua + stampLua + findLua + `local e, i = find(ARGV[1], ARGV[4])
+// whose answer was lost, and never begun. It answers the stamped element, of one that is longer than ARGV[5] its
+// beginning and its length, and nothing when it is not there.
+const AdoptScript = fullLua + stampLua + findLua + briefLua + `local e, i = find(ARGV[1], ARGV[4])
 if not e then return false end
 local stamped = stamp(e, ARGV[2], now, '', ARGV[3])
 redis.call('LSET', KEYS[1], -i, stamped)
-return stamped`
+return brief(stamped, tonumber(ARGV[5]))`
 
-// BeginScript has the element ARGV[1] of the processing list, KEYS[1], be ARGV[2]. It answers 0 when the element
-// was not there any more.
-const BeginScript = fullLua + `redis.call('LPUSH', KEYS[1], ARGV[2])
-if redis.call('LREM', KEYS[1], -1, ARGV[1]) > 0 then return 1 end
-redis.call('LREM', KEYS[1], 1, ARGV[2])
+// BeginScript has the element of the processing list, KEYS[1], that is named ARGV[1] have the stamp ARGV[2]. It answers
+// 0 when the element was not there any more.
+const BeginScript = fullLua + namedLua + restampLua + `local e = named(ARGV[1])
+if not e then return 0 end
+local begun = restamp(e, ARGV[2])
+redis.call('LPUSH', KEYS[1], begun)
+if redis.call('LREM', KEYS[1], -1, e) > 0 then return 1 end
+redis.call('LREM', KEYS[1], 1, begun)
 return 0`

@@ -2,44 +2,63 @@ package redislist
 
 // DoneScript acknowledges elements of the processing list, KEYS[1], and answers for each 0 when it was not there
 // any more. The other KEYS are the uniqueness of as many elements, the first ones: it ends where it is still the
-// task's. ARGV has the elements, and then the identifiers of the tasks that have a uniqueness. Many in one step
+// task's. ARGV has the elements' names, and then the identifiers of the tasks that have a uniqueness. Many in one step
 // cost a Redis that writes each step to its disk as much as one.
-const DoneScript = `local unique = #KEYS - 1
+const DoneScript = namedLua + `local unique = #KEYS - 1
 local count = #ARGV - unique
-local was = {}
+local was, byte = {}, string.byte
 for i = 1, count do
-  was[i] = redis.call('LREM', KEYS[1], -1, ARGV[i])
+  local e = ARGV[i]
+  if byte(e) == 94 then e = named(e) end -- a call for each would cost as much as all else
+  was[i] = e and redis.call('LREM', KEYS[1], -1, e) or 0
   if i <= unique and was[i] > 0 and redis.call('GET', KEYS[i + 1]) == ARGV[count + i] then redis.call('DEL', KEYS[i + 1]) end
 end
 return was`
 
-// RetryScript takes the element ARGV[1] out of the processing list, KEYS[1], and has ARGV[2] wait in KEYS[2]
-// for ARGV[3] milliseconds. It answers 0 when the element was not there any more.
+// RetryScript takes the element that is named ARGV[1] out of the processing list, KEYS[1], and has it wait in KEYS[2]
+// for ARGV[3] milliseconds, with the stamp ARGV[2]. It answers 0 when the element was not there any more.
 //
 // A member of the sorted set is the reservation, a bar and the element: two tasks alike stay two.
-const RetryScript = fullLua + `local t = redis.call('TIME')
-local member = ARGV[4] .. '|' .. ARGV[2]
+const RetryScript = fullLua + namedLua + restampLua + `local e = named(ARGV[1])
+if not e then return 0 end
+local t = redis.call('TIME')
+local member = ARGV[4] .. '|' .. restamp(e, ARGV[2])
 local added = redis.call('ZADD', KEYS[2], 'NX', t[1] * 1000 + math.floor(t[2] / 1000) + tonumber(ARGV[3]), member)
-if redis.call('LREM', KEYS[1], -1, ARGV[1]) > 0 then return 1 end
+if redis.call('LREM', KEYS[1], -1, e) > 0 then return 1 end
 if added > 0 then redis.call('ZREM', KEYS[2], member) end
 return 0`
 
-// BuryScript takes the element ARGV[1] out of the processing list, KEYS[1], and pushes the dead letter ARGV[2]
-// to KEYS[2]; it ends the uniqueness KEYS[3] where that is still the task's, ARGV[3]. It answers 0 when the
-// element was not there any more.
-const BuryScript = fullLua + `redis.call('LPUSH', KEYS[2], ARGV[2])
-if redis.call('LREM', KEYS[1], -1, ARGV[1]) == 0 then redis.call('LREM', KEYS[2], 1, ARGV[2]); return 0 end
+// BuryScript takes the element that is named ARGV[1] out of the processing list, KEYS[1], and pushes the dead letter
+// ARGV[2] to KEYS[2]; it ends the uniqueness KEYS[3] where that is still the task's, ARGV[3]. Where ARGV[4] is not
+// empty the letter is without the payload, which becomes that field of KEYS[4]. It answers 0 when the element was not
+// there any more.
+const BuryScript = fullLua + namedLua + `local e = named(ARGV[1])
+if not e then return 0 end
+if ARGV[4] ~= '' then
+  local length, rest = string.match(e, '^qscaler:1:[^:]*:[^:]*:[^:]*:[^:]*:[^:]*:([0-9]+):(.*)$')
+  redis.call('HSET', KEYS[4], ARGV[4], string.sub(rest, length + 1))
+end
+redis.call('LPUSH', KEYS[2], ARGV[2])
+if redis.call('LREM', KEYS[1], -1, e) == 0 then
+  redis.call('LREM', KEYS[2], 1, ARGV[2])
+  if ARGV[4] ~= '' then redis.call('HDEL', KEYS[4], ARGV[4]) end
+  return 0
+end
 if redis.call('GET', KEYS[3]) == ARGV[3] then redis.call('DEL', KEYS[3]) end
 return 1`
 
 // ReturnScript gives elements of the processing list, KEYS[1], back to the head of the queue, KEYS[2]: each odd
-// one of ARGV as the even one after it, so that the last is the next to be taken. It answers for each 0 when it
-// was not there any more.
-const ReturnScript = fullLua + `local was = {}
+// one of ARGV is a name, the even one after it the stamp that it has then; the last is the next to be taken. It answers
+// for each 0 when it was not there any more.
+const ReturnScript = fullLua + namedLua + restampLua + `local was = {}
 for i = 1, #ARGV, 2 do
-  redis.call('RPUSH', KEYS[2], ARGV[i + 1])
-  local n = redis.call('LREM', KEYS[1], -1, ARGV[i])
-  if n == 0 then redis.call('LREM', KEYS[2], -1, ARGV[i + 1]) end
+  local e, n = named(ARGV[i]), 0
+  if e then
+    local returned = restamp(e, ARGV[i + 1])
+    redis.call('RPUSH', KEYS[2], returned)
+    n = redis.call('LREM', KEYS[1], -1, e)
+    if n == 0 then redis.call('LREM', KEYS[2], -1, returned) end
+  end
   was[#was + 1] = n
 end
 return was`

@@ -55,6 +55,10 @@ func (t Task) PutOff() int {
 	return max(len(t.Reservation)-len(strings.TrimLeft(t.Reservation, Unbegun))-1, 0)
 }
 
+// MaxHeaders is the greatest length of a task's headers as JSON, in bytes: what is known of a task is to be known
+// without its payload.
+const MaxHeaders = 64 << 10
+
 // MaxID is the greatest length of a task's identifier, in bytes.
 const MaxID = 128
 
@@ -75,8 +79,20 @@ func CheckID(s string) error {
 	return nil
 }
 
+// CheckHeaders reports whether headers can stand in an envelope.
+func CheckHeaders(headers map[string]string) error {
+	if n := len(headersText(headers)); n > MaxHeaders {
+		return fmt.Errorf("the headers are %d bytes long as JSON, and must be %d at most; put what is longer into the payload", n, MaxHeaders)
+	}
+	return nil
+}
+
 // Parse reads an element. What is no envelope is a payload. The scripts have the same grammar, to the letter.
-func Parse(element string) Task {
+func Parse(element string) Task { return ParseBeginning(element, len(element)) }
+
+// ParseBeginning reads an element of which there is only the beginning, and that has so many bytes. The payload is what
+// there is of it, and headers that are not all there are none.
+func ParseBeginning(element string, size int) Task {
 	rest, ok := strings.CutPrefix(element, envelopePrefix)
 	if !ok {
 		return Task{Payload: element}
@@ -95,14 +111,16 @@ func Parse(element string) Task {
 	first, ok3 := number(fields[3])
 	length, ok4 := number(fields[5])
 	good := ok1 && ok2 && ok3 && ok4 && fields[0] != "" && isID(fields[0]) && isID(fields[4])
-	if !good || length > int64(len(rest)) {
+	missing := int64(size - len(element))
+	if !good || length > int64(len(rest))+missing {
 		return Task{Payload: element}
 	}
+	there := min(length, int64(len(rest)))
 	t := Task{
 		ID: fields[0], Failed: int(failed), Lost: int(lost), First: time.UnixMilli(min(first, latest)).UTC(),
-		Reservation: fields[4], Payload: rest[length:],
+		Reservation: fields[4], Payload: rest[there:],
 	}
-	if length > 0 {
+	if length > 0 && there == length {
 		t.Headers = headers(rest[:length])
 	}
 	return t
@@ -143,18 +161,45 @@ func number(s string) (n int64, ok bool) {
 
 // Element is the inverse of Parse for a task that has an identifier.
 func (t Task) Element() string {
-	before, after := t.AroundFirst()
+	text := headersText(t.Headers)
+	return t.Stamp() + strconv.Itoa(len(text)) + ":" + text + t.Payload
+}
+
+// Stamp is the beginning of the task's element, what changes with each reservation: all that is before the headers'
+// length.
+func (t Task) Stamp() string {
+	before, after := t.aroundFirst()
 	return before + strconv.FormatInt(min(max(t.First.UnixMilli(), 0), latest), 10) + after
 }
 
 // AroundFirst is the element before and after First, which a script sets by Redis' clock.
 func (t Task) AroundFirst() (before, after string) {
-	text := ""
-	if len(t.Headers) > 0 {
-		data, _ := json.Marshal(t.Headers) // of strings only: it cannot fail
-		text = string(data)
+	before, after = t.aroundFirst()
+	text := headersText(t.Headers)
+	return before, after + strconv.Itoa(len(text)) + ":" + text + t.Payload
+}
+
+func (t Task) aroundFirst() (before, after string) {
+	return envelopePrefix + t.ID + ":" + strconv.Itoa(t.Failed) + ":" + strconv.Itoa(t.Lost) + ":", ":" + t.Reservation + ":"
+}
+
+// headersText is the headers as they stand in an element.
+func headersText(headers map[string]string) string {
+	if len(headers) == 0 {
+		return ""
 	}
-	before = envelopePrefix + t.ID + ":" + strconv.Itoa(t.Failed) + ":" + strconv.Itoa(t.Lost) + ":"
-	after = ":" + t.Reservation + ":" + strconv.Itoa(len(text)) + ":" + text + t.Payload
-	return before, after
+	data, _ := json.Marshal(headers) // of strings only: it cannot fail
+	return string(data)
+}
+
+// stampFields is how many fields a stamp has after the prefix: id, failed, lost, first and reservation.
+const stampFields = 5
+
+// Restamped is the element, or its beginning, with another stamp. It must have one.
+func Restamped(element, stamp string) string {
+	rest := element[len(envelopePrefix):]
+	for range stampFields {
+		_, rest, _ = strings.Cut(rest, ":")
+	}
+	return stamp + rest
 }

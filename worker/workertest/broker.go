@@ -29,8 +29,10 @@ type Broker struct {
 	lists   map[string][]string
 	delayed []delayed
 	dead    []string
-	done    []string
-	unique  map[string]owner
+	// payloads are those of dead letters that are without, by PayloadField.
+	payloads map[string]string
+	done     []string
+	unique   map[string]owner
 	// deadlines has the attempts under way that have a time-out.
 	deadlines []*deadline
 	// reservations counts, so that each has a name of its own.
@@ -55,7 +57,7 @@ type delayed struct {
 func New(t testing.TB) *Broker {
 	return &Broker{
 		t: t, now: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC),
-		lists: map[string][]string{}, unique: map[string]owner{}, changed: make(chan struct{}),
+		lists: map[string][]string{}, unique: map[string]owner{}, payloads: map[string]string{}, changed: make(chan struct{}),
 	}
 }
 
@@ -144,6 +146,9 @@ func (b *Broker) DeadLetters() []worker.DeadLetter {
 		var err error
 		if letters[i], err = worker.ParseDeadLetter(raw); err != nil {
 			b.t.Fatal(err)
+		}
+		if field := letters[i].PayloadField; field != "" {
+			letters[i].Payload = []byte(b.payloads[field])
 		}
 	}
 	return letters

@@ -53,8 +53,8 @@ func (s *share) Reserve(_ context.Context, n int, ahead bool) (items []store.Ite
 			}
 			s.waiting = s.waiting[:len(s.waiting)-1]
 			s.lists[s.pod] = append(s.lists[s.pod], item.Element)
-			items = append(items, item)
-			bytes += len(item.Element)
+			items = append(items, brief(item))
+			bytes += item.Size
 			if suspect {
 				return
 			}
@@ -95,6 +95,26 @@ func first(items []store.Item) store.Item {
 	return items[0]
 }
 
+// brief is an item as it is reserved: what is long comes without its payload.
+func brief(item store.Item) store.Item {
+	if !item.Long() {
+		return item
+	}
+	const beginning = redislist.MaxHeaders + 512
+	return store.ParsedBeginning(item.Element[:beginning], item.Size)
+}
+
+// Fetch implements store.Store.
+func (s *share) Fetch(_ context.Context, item store.Item, after int) (part string, ok bool, err error) {
+	err = s.locked(func() {
+		var element string
+		if element, ok = s.find(redislist.Head(item.Element)); ok {
+			part = element[after:min(len(element), after+store.PartBytes(item.Size))]
+		}
+	})
+	return part, ok, err
+}
+
 // Length implements store.Store.
 func (s *share) Length(context.Context) (n int, err error) {
 	err = s.locked(func() { n = len(s.lists[s.pod]) })
@@ -115,9 +135,10 @@ func (s *share) Held(context.Context, store.Page) (page store.Page, err error) {
 func (s *share) Adopt(_ context.Context, listed store.Listed) (item store.Item, ok bool, err error) {
 	err = s.locked(func() {
 		var element string
-		if element, ok = s.find(listed); ok {
+		if element, ok = s.find(listed.Head); ok {
 			item, _ = s.stamp(element, false, true)
 			s.lists[s.pod][slices.Index(s.lists[s.pod], element)] = item.Element
+			item = brief(item)
 		}
 	})
 	return item, ok, err
@@ -126,9 +147,11 @@ func (s *share) Adopt(_ context.Context, listed store.Listed) (item store.Item, 
 // Begin implements store.Store.
 func (s *share) Begin(_ context.Context, item store.Item) (begun store.Item, ok bool, err error) {
 	err = s.locked(func() {
-		begun = store.Begun(item, s.reservation())
-		if ok = s.remove(item.Element); ok {
-			s.lists[s.pod] = append(s.lists[s.pod], begun.Element)
+		reservation := s.reservation()
+		begun = store.Begun(item, reservation)
+		var whole store.Item
+		if whole, ok = s.take(item); ok {
+			s.lists[s.pod] = append(s.lists[s.pod], store.Begun(whole, reservation).Element)
 		}
 	})
 	return begun, ok, err
@@ -138,10 +161,10 @@ func (s *share) Begin(_ context.Context, item store.Item) (begun store.Item, ok 
 func (s *share) Done(_ context.Context, items ...store.Item) (was []bool, err error) {
 	err = s.locked(func() {
 		for _, item := range items {
-			ours := s.remove(item.Element)
+			whole, ours := s.take(item)
 			was = append(was, ours)
 			if ours {
-				s.done = append(s.done, item.Payload)
+				s.done = append(s.done, whole.Payload)
 				s.free(item)
 			}
 		}
@@ -151,18 +174,19 @@ func (s *share) Done(_ context.Context, items ...store.Item) (was []bool, err er
 
 // Retry implements store.Store.
 func (s *share) Retry(_ context.Context, item store.Item, wait time.Duration) (bool, error) {
-	return s.delay(item, store.Failed(item), wait)
+	return s.delay(item, store.Failed, wait)
 }
 
 // PutOff implements store.Store.
 func (s *share) PutOff(_ context.Context, item store.Item, wait time.Duration) (bool, error) {
-	return s.delay(item, store.PutOff(item), wait)
+	return s.delay(item, store.PutOff, wait)
 }
 
-func (s *share) delay(item store.Item, as string, wait time.Duration) (was bool, err error) {
+func (s *share) delay(item store.Item, as func(store.Item) store.Item, wait time.Duration) (was bool, err error) {
 	err = s.locked(func() {
-		if was = s.remove(item.Element); was {
-			s.delayed = append(s.delayed, delayed{due: s.now.Add(wait), element: as})
+		var whole store.Item
+		if whole, was = s.take(item); was {
+			s.delayed = append(s.delayed, delayed{due: s.now.Add(wait), element: as(whole).Element})
 		}
 	})
 	return was, err
@@ -171,10 +195,15 @@ func (s *share) delay(item store.Item, as string, wait time.Duration) (was bool,
 // Bury implements store.Store.
 func (s *share) Bury(_ context.Context, item store.Item, letter string) (was bool, err error) {
 	err = s.locked(func() {
-		if was = s.remove(item.Element); was {
-			s.dead = append(s.dead, letter)
-			s.free(item)
+		var whole store.Item
+		if whole, was = s.take(item); !was {
+			return
 		}
+		s.dead = append(s.dead, letter)
+		if item.Long() {
+			s.payloads[item.Reservation] = whole.Payload
+		}
+		s.free(item)
 	})
 	return was, err
 }
@@ -183,10 +212,10 @@ func (s *share) Bury(_ context.Context, item store.Item, letter string) (was boo
 func (s *share) Return(_ context.Context, items ...store.Item) (was []bool, err error) {
 	err = s.locked(func() {
 		for _, item := range items {
-			ours := s.remove(item.Element)
+			whole, ours := s.take(item)
 			was = append(was, ours)
 			if ours {
-				s.waiting = append(s.waiting, store.Returned(item))
+				s.waiting = append(s.waiting, store.Returned(whole).Element)
 			}
 		}
 	})
@@ -197,17 +226,15 @@ func (s *share) Return(_ context.Context, items ...store.Item) (was []bool, err 
 func (s *share) Release(_ context.Context, listed ...store.Listed) (n int, err error) {
 	err = s.locked(func() {
 		for _, l := range slices.Backward(listed) {
-			element, ok := s.find(l)
+			item, ok := s.takeHead(l.Head)
 			if !ok {
 				continue
 			}
-			s.remove(element)
-			item := store.Parsed(element)
 			name := strings.TrimPrefix(item.Reservation, redislist.Ahead)
 			if s.process != "" && strings.HasPrefix(name, s.process) {
-				element = store.Returned(item)
+				item = store.Returned(item)
 			}
-			s.waiting = append(s.waiting, element)
+			s.waiting = append(s.waiting, item.Element)
 		}
 	})
 	return len(listed), err
@@ -222,24 +249,29 @@ func (s *share) Promote(context.Context) (time.Duration, error) {
 // Close implements store.Store.
 func (s *share) Close() {}
 
-// find has the element of the pod's list. The lock is held.
-func (s *share) find(listed store.Listed) (element string, ok bool) {
+// find has the element of the pod's list that has this head. The lock is held.
+func (s *share) find(head string) (element string, ok bool) {
 	for _, element := range s.lists[s.pod] {
-		if redislist.Head(element) == listed.Head {
+		if redislist.Head(element) == head {
 			return element, true
 		}
 	}
 	return "", false
 }
 
-// remove takes an element out of the pod's list, and reports whether it was there. The lock is held.
-func (s *share) remove(element string) bool {
-	at := slices.Index(s.lists[s.pod], element)
-	if at < 0 {
-		return false
+// take takes an item out of the pod's list, and has all of it. The lock is held.
+func (s *share) take(item store.Item) (whole store.Item, ok bool) {
+	return s.takeHead(redislist.Head(item.Element))
+}
+
+func (s *share) takeHead(head string) (whole store.Item, ok bool) {
+	element, ok := s.find(head)
+	if !ok {
+		return store.Item{}, false
 	}
+	at := slices.Index(s.lists[s.pod], element)
 	s.lists[s.pod] = slices.Delete(s.lists[s.pod], at, at+1)
-	return true
+	return store.Parsed(element), true
 }
 
 // reservation names a reservation of the process. The lock is held.
@@ -268,11 +300,12 @@ func (s *share) stamp(element string, ahead, adopted bool) (item store.Item, sus
 			t.Lost++
 		}
 		if suspect = left || t.Unbegun() || t.Lost > 0; suspect {
-			mark = strings.Repeat(redislist.Unbegun, t.PutOff()+1)
+			const most = 64 // as the scripts have it
+			mark = strings.Repeat(redislist.Unbegun, min(t.PutOff()+1, most))
 		}
 	}
 	t.Reservation = mark + reservation
-	return store.Item{Task: t, Element: t.Element()}, suspect
+	return store.Parsed(t.Element()), suspect
 }
 
 // promote has tasks that are due wait. The lock is held.

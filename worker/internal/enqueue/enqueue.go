@@ -47,11 +47,19 @@ func (o Options) Check(queue string) error {
 	if _, reserved := o.Headers[store.UniqueHeader]; reserved {
 		return fmt.Errorf("WithHeader(%q): the name is the SDK's own", store.UniqueHeader)
 	}
+	if err := redislist.CheckHeaders(o.headers()); err != nil {
+		return fmt.Errorf("WithHeader, WithUnique: %w", err)
+	}
 	return nil
 }
 
 // Task is the task that they make of a payload. First is the broker's to set.
 func (o Options) Task(payload string) redislist.Task {
+	return redislist.Task{ID: o.ID, Headers: o.headers(), Payload: payload}
+}
+
+// headers are the producer's and the SDK's own.
+func (o Options) headers() map[string]string {
 	headers := maps.Clone(o.Headers)
 	if o.Unique != "" {
 		if headers == nil {
@@ -59,5 +67,5 @@ func (o Options) Task(payload string) redislist.Task {
 		}
 		headers[store.UniqueHeader] = o.Unique
 	}
-	return redislist.Task{ID: o.ID, Headers: headers, Payload: payload}
+	return headers
 }

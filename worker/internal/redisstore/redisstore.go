@@ -18,6 +18,7 @@ import (
 
 var (
 	reserve = rueidis.NewLuaScript(redislist.ReserveScript)
+	fetch   = rueidis.NewLuaScript(redislist.FetchScript)
 	held    = rueidis.NewLuaScript(redislist.HeldScript)
 	adopt   = rueidis.NewLuaScript(redislist.AdoptScript)
 	begin   = rueidis.NewLuaScript(redislist.BeginScript)
@@ -64,15 +65,35 @@ func (s *Store) Reserve(ctx context.Context, n int, ahead bool) ([]store.Item, e
 		mark = redislist.Ahead
 	}
 	elements, err := reserve.Exec(ctx, s.client, []string{s.queue, s.processing},
-		[]string{strconv.Itoa(n), s.reservation(), mark, stepBytes}).AsStrSlice()
+		[]string{strconv.Itoa(n), s.reservation(), mark, stepBytes}).ToArray()
 	if err != nil {
 		return nil, err
 	}
 	items := make([]store.Item, len(elements))
-	for i, element := range elements {
-		items[i] = store.Parsed(element)
+	for i := range elements {
+		if items[i], err = itemOf(&elements[i]); err != nil {
+			return nil, err
+		}
 	}
 	return items, nil
+}
+
+// itemOf is the item that a script has answered: an element, or the beginning of one and its length.
+func itemOf(answer *rueidis.RedisMessage) (store.Item, error) {
+	if !answer.IsArray() {
+		element, err := answer.ToString()
+		return store.Parsed(element), err
+	}
+	both, err := answer.ToArray()
+	if err != nil {
+		return store.Item{}, err
+	}
+	beginning, err := both[0].ToString()
+	if err != nil {
+		return store.Item{}, err
+	}
+	size, err := both[1].AsInt64()
+	return store.ParsedBeginning(beginning, int(size)), err
 }
 
 // Take implements store.Store.
@@ -85,7 +106,23 @@ func (s *Store) Take(ctx context.Context, wait time.Duration) (store.Item, bool,
 	if err != nil {
 		return store.Item{}, false, err
 	}
-	return s.Adopt(ctx, store.Listed{Head: redislist.Head(element), Older: math.MaxInt32}) // it is the youngest
+	listed := store.Listed{Head: redislist.Head(element), Older: math.MaxInt32} // it is the youngest
+	item, ok, err := s.adopt(ctx, listed, redislist.HeadSize)
+	if err != nil || !ok || item.Whole() {
+		return item, ok, err
+	}
+	rest := item.Size - len(item.Element) // which is as it was
+	return store.Parsed(item.Element + element[len(element)-rest:]), true, nil
+}
+
+// Fetch implements store.Store.
+func (s *Store) Fetch(ctx context.Context, item store.Item, after int) (part string, ok bool, err error) {
+	part, err = fetch.Exec(ctx, s.client, []string{s.processing},
+		[]string{redislist.Head(item.Element), strconv.Itoa(after), strconv.Itoa(store.PartBytes(item.Size))}).ToString()
+	if rueidis.IsRedisNil(err) {
+		return "", false, nil
+	}
+	return part, err == nil, err
 }
 
 // Length implements store.Store.
@@ -122,18 +159,27 @@ func (s *Store) Held(ctx context.Context, before store.Page) (page store.Page, e
 
 // Adopt implements store.Store.
 func (s *Store) Adopt(ctx context.Context, listed store.Listed) (store.Item, bool, error) {
-	stamped, err := adopt.Exec(ctx, s.client, []string{s.processing},
-		[]string{listed.Head, s.reservation(), s.own(), strconv.Itoa(listed.Older)}).ToString()
+	return s.adopt(ctx, listed, store.StepBytes)
+}
+
+// adopt answers, of an element that is longer than limit, its beginning.
+func (s *Store) adopt(ctx context.Context, listed store.Listed, limit int) (item store.Item, ok bool, err error) {
+	answer, err := adopt.Exec(ctx, s.client, []string{s.processing},
+		[]string{listed.Head, s.reservation(), s.own(), strconv.Itoa(listed.Older), strconv.Itoa(limit)}).ToMessage()
 	if rueidis.IsRedisNil(err) {
 		return store.Item{}, false, nil
 	}
-	return store.Parsed(stamped), err == nil, err
+	if err != nil {
+		return store.Item{}, false, err
+	}
+	item, err = itemOf(&answer)
+	return item, err == nil, err
 }
 
 // Begin implements store.Store.
 func (s *Store) Begin(ctx context.Context, item store.Item) (store.Item, bool, error) {
 	begun := store.Begun(item, s.reservation())
-	ok, err := moved(begin.Exec(ctx, s.client, []string{s.processing}, []string{item.Element, begun.Element}))
+	ok, err := moved(begin.Exec(ctx, s.client, []string{s.processing}, []string{item.Name(), begun.Stamp()}))
 	return begun, ok, err
 }
 
@@ -160,7 +206,7 @@ func (s *Store) Done(ctx context.Context, items ...store.Item) ([]bool, error) {
 	}
 	args := make([]string, 0, len(items)+len(ids))
 	for _, i := range order {
-		args = append(args, items[i].Element)
+		args = append(args, items[i].Name())
 	}
 	answers, err := allMoved(done.Exec(ctx, s.client, keys, append(args, ids...)))
 	if err != nil {
@@ -188,24 +234,29 @@ func (s *Store) PutOff(ctx context.Context, item store.Item, wait time.Duration)
 	return s.delay(ctx, item, store.PutOff(item), wait)
 }
 
-func (s *Store) delay(ctx context.Context, item store.Item, as string, wait time.Duration) (bool, error) {
+func (s *Store) delay(ctx context.Context, item, as store.Item, wait time.Duration) (bool, error) {
 	return moved(retry.Exec(ctx, s.client, []string{s.processing, redislist.Delayed(s.queue)},
-		[]string{item.Element, as, strconv.FormatInt(wait.Milliseconds(), 10), item.Reservation}))
+		[]string{item.Name(), as.Stamp(), strconv.FormatInt(wait.Milliseconds(), 10), item.Reservation}))
 }
 
 // Bury implements store.Store.
 func (s *Store) Bury(ctx context.Context, item store.Item, letter string) (bool, error) {
-	return moved(bury.Exec(ctx, s.client, []string{s.processing, redislist.Dead(s.queue), s.unique(item)},
-		[]string{item.Element, letter, item.ID}))
+	payload := ""
+	if item.Long() {
+		payload = item.Reservation
+	}
+	return moved(bury.Exec(ctx, s.client,
+		[]string{s.processing, redislist.Dead(s.queue), s.unique(item), redislist.DeadPayloads(s.queue)},
+		[]string{item.Name(), letter, item.ID, payload}))
 }
 
 // Return implements store.Store.
 func (s *Store) Return(ctx context.Context, items ...store.Item) ([]bool, error) {
-	elements := make([]string, 0, 2*len(items))
+	args := make([]string, 0, 2*len(items))
 	for _, item := range items {
-		elements = append(elements, item.Element, store.Returned(item))
+		args = append(args, item.Name(), store.Returned(item).Stamp())
 	}
-	return allMoved(back.Exec(ctx, s.client, []string{s.processing, s.queue}, elements))
+	return allMoved(back.Exec(ctx, s.client, []string{s.processing, s.queue}, args))
 }
 
 // Release implements store.Store.

@@ -68,7 +68,8 @@ func (s *Server) Restart() {
 	}
 	defer func() { _ = log.Close() }()
 	s.cmd = exec.Command("redis-server", "--port", s.port, "--bind", "127.0.0.1", "--dir", s.dir, //nolint:noctx // Kill ends it
-		"--appendonly", "yes", "--appendfsync", "always", "--save", "")
+		"--appendonly", "yes", "--appendfsync", "always", "--save", "",
+		"--auto-aof-rewrite-percentage", "0") // its child would live on after Kill, and write
 	s.cmd.Stdout, s.cmd.Stderr = log, log
 	if err := s.cmd.Start(); err != nil {
 		s.t.Fatal(err)

@@ -12,15 +12,39 @@ import (
 // Item is a task in hand: reserved in the worker's own list, under exactly this element.
 type Item struct {
 	redislist.Task
+	// Element is the element, or the beginning of one that is Long.
 	Element string
+	// Size is how long the element is.
+	Size int
 }
 
 // Parsed is the item that an element of the worker's list is.
-func Parsed(element string) Item { return Item{Task: redislist.Parse(element), Element: element} }
+func Parsed(element string) Item { return ParsedBeginning(element, len(element)) }
 
-// StepBytes is about how much one step moves, beside one task however long: it is to end within its time-out over a
-// slow line, and to hold up neither the broker nor the worker's memory.
+// ParsedBeginning is the item that an element of the worker's list is, of which there is only the beginning.
+func ParsedBeginning(beginning string, size int) Item {
+	return Item{Task: redislist.ParseBeginning(beginning, size), Element: beginning, Size: size}
+}
+
+// StepBytes is about how much one step moves: it is to end within its time-out over a slow line, and to hold up neither
+// the broker nor the worker's memory.
 const StepBytes = 1 << 20
+
+// Long reports whether the task is too long for one step. It is reserved without its payload, which is fetched by and
+// by, and comes to its end by its head.
+func (i Item) Long() bool { return i.Size > StepBytes }
+
+// Whole reports whether the payload is there.
+func (i Item) Whole() bool { return len(i.Element) == i.Size }
+
+// Name is how the broker is told which element it is.
+func (i Item) Name() string { return redislist.Name(i.Element, i.Long()) }
+
+// As is the item as t, which differs from its task in what changes with each reservation.
+func (i Item) As(t redislist.Task) Item {
+	element := redislist.Restamped(i.Element, t.Stamp())
+	return Item{Task: t, Element: element, Size: i.Size + len(element) - len(i.Element)}
+}
 
 // Listed is an element of the worker's own list: its head (see redislist.Head), and how many are older, at most.
 type Listed struct {
@@ -40,19 +64,22 @@ type Page struct {
 // nobody knows whether the move has happened.
 type Store interface {
 	// Reserve takes up to n tasks of those that wait, and waits for none. A task that may have ended a worker
-	// before comes alone. Once they are StepBytes long it takes no more. What is reserved ahead is more than can be
-	// begun: if the worker ends, no attempt at it is counted.
+	// before comes alone. Once they are StepBytes long it takes no more. One that alone is longer comes without its
+	// payload. What is reserved ahead is more than can be begun: if the worker ends, no attempt at it is counted.
 	Reserve(ctx context.Context, n int, ahead bool) ([]Item, error)
 	// Take waits for a task, at most so long.
 	Take(ctx context.Context, wait time.Duration) (item Item, ok bool, err error)
+	// Fetch has a part of the element of an item that is not Whole, after the first so many bytes: StepBytes of it, or
+	// a part in 64 of what is very long. It is not ok when the task was not the worker's any more.
+	Fetch(ctx context.Context, item Item, after int) (part string, ok bool, err error)
 	// Length is how many tasks the worker's own list holds.
 	Length(ctx context.Context) (int, error)
 	// Held has what the worker's own list holds, a page at a time. The page before the first is the zero Page. While
 	// nothing is added to the list its pages leave out nothing that is still there; they may list it twice.
 	Held(ctx context.Context, before Page) (Page, error)
 	// Adopt reserves what the worker's own list holds and nobody has in hand. What another process had reserved
-	// is lost once more; what this one had was never begun, because the answer to its reservation was lost. It
-	// is not ok when it was not there any more.
+	// is lost once more; what this one had was never begun, because the answer to its reservation was lost. What is
+	// Long comes without its payload. It is not ok when it was not there any more.
 	Adopt(ctx context.Context, listed Listed) (item Item, ok bool, err error)
 	// Begin is asked before the attempt at a task that is Unbegun: if the worker ends from now on, an attempt is
 	// lost. It is not ok when the task was not the worker's any more.
@@ -62,7 +89,8 @@ type Store interface {
 	Done(ctx context.Context, items ...Item) (was []bool, err error)
 	// Retry has a task wait, with one failure more.
 	Retry(ctx context.Context, item Item, wait time.Duration) (was bool, err error)
-	// Bury makes a task a dead letter.
+	// Bury makes a task a dead letter. That of one that is Long is without the payload, which is kept apart, under the
+	// name of the reservation.
 	Bury(ctx context.Context, item Item, letter string) (was bool, err error)
 	// PutOff has a task wait that was not begun, as if it had never been reserved.
 	PutOff(ctx context.Context, item Item, wait time.Duration) (was bool, err error)
@@ -79,43 +107,45 @@ type Store interface {
 	Close()
 }
 
-// Failed is the element of a task that has failed once more and waits.
-func Failed(item Item) string {
-	if item.ID == "" {
-		return item.Element // it was never reserved
-	}
-	t := item.Task
+// Failed is an item that has failed once more and waits.
+func Failed(i Item) Item {
+	t := i.Task
 	t.Failed++
 	t.Reservation = ""
-	return t.Element()
+	return i.As(t)
 }
 
 // Begun is an item under the reservation of an attempt.
-func Begun(item Item, reservation string) Item {
-	item.Reservation = reservation
-	item.Element = item.Task.Element()
-	return item
+func Begun(i Item, reservation string) Item {
+	t := i.Task
+	t.Reservation = reservation
+	return i.As(t)
 }
 
-// Returned is the element of a task that waits as if it had never been reserved. One that may have ended a worker
-// keeps its mark.
-func Returned(item Item) string {
-	if item.ID == "" || item.Unbegun() {
-		return item.Element
+// Returned is an item that waits as if it had never been reserved. One that may have ended a worker keeps its mark.
+func Returned(i Item) Item {
+	if i.Unbegun() {
+		return i
 	}
-	t := item.Task
+	t := i.Task
 	t.Reservation = ""
-	return t.Element()
+	return i.As(t)
 }
 
-// PutOff is the element of a task that is put off: Returned, and once more so where that is counted.
-func PutOff(item Item) string {
-	if item.ID == "" || !item.Unbegun() {
-		return Returned(item)
+// PutOff is an item that is put off: Returned, and once more so where that is counted.
+func PutOff(i Item) Item {
+	if !i.Unbegun() {
+		return Returned(i)
 	}
-	t := item.Task
+	t := i.Task
 	t.Reservation = redislist.Unbegun + t.Reservation
-	return t.Element()
+	return i.As(t)
+}
+
+// PartBytes is how much of an item of this size is fetched at a time. The broker copies all of it for each part.
+func PartBytes(size int) int {
+	const most = 64
+	return max(StepBytes, (size+most-1)/most)
 }
 
 // UniqueHeader is the header that names the uniqueness key of a task that has one.
