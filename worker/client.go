@@ -89,15 +89,11 @@ func (c *Client) Enqueue(ctx context.Context, queue string, payload []byte, opts
 		return "", err
 	}
 	before, after := o.Task(string(payload)).AroundFirst()
-	owner := ""
-	if o.Unique != "" {
-		owner = o.ID
-	}
 	added, err := enqueueScript.Exec(ctx, c.redis,
 		[]string{queue, redislist.Delayed(queue), redislist.Unique(queue, o.Unique)},
 		[]string{
 			rand.Text(), before, after, strconv.FormatInt(milliseconds(o.Delay), 10),
-			owner, strconv.FormatInt(milliseconds(o.UniqueFor), 10),
+			o.Owner(), strconv.FormatInt(milliseconds(o.UniqueFor), 10),
 		}).AsInt64()
 	switch {
 	case err != nil:

@@ -147,6 +147,50 @@ func TestAClientIsForRedis(t *testing.T) {
 }
 
 // The greatest numbers there are mean for ever, and all of them.
+// A task whose uniqueness has expired does not end that of the next one, though both have the same identifier.
+func TestAnExpiredUniquenessIsNotTheNextOnes(t *testing.T) {
+	b := newBench(t)
+	c := worker.NewClient(b.redis)
+	enqueue := func() error {
+		_, err := c.Enqueue(t.Context(), queue, nil, worker.WithID("invoice-17"), worker.WithUnique("invoice-17", time.Hour))
+		return err
+	}
+	begun, finish := make(chan struct{}, 2), make(chan struct{})
+	r := b.start(func(context.Context, *worker.Task) error {
+		begun <- struct{}{}
+		<-finish
+		return nil
+	})
+	if err := enqueue(); err != nil {
+		t.Fatal(err)
+	}
+	receive(b, begun, "task")
+	b.do("DEL", redislist.Unique(queue, "invoice-17")) // as when it expires
+	if err := enqueue(); err != nil {
+		t.Fatal(err)
+	}
+	finish <- struct{}{}
+	receive(b, begun, "second task") // the first is acknowledged, or about to be
+	b.eventually("the acknowledgement", func() string {
+		if n := b.inHand(); n != 1 {
+			return "it has not come"
+		}
+		return ""
+	})
+	if err := enqueue(); !errors.Is(err, worker.ErrDuplicate) {
+		t.Errorf("while the second is under way, enqueuing a third says %v", err)
+	}
+	finish <- struct{}{}
+	b.awaitEmpty()
+	if err := enqueue(); err != nil {
+		t.Errorf("when it is done, enqueuing says %v", err)
+	}
+	receive(b, begun, "last task")
+	finish <- struct{}{}
+	r.cancel()
+	r.left()
+}
+
 func TestTheGreatestNumbers(t *testing.T) {
 	b := newBench(t)
 	c := worker.NewClient(b.redis)
@@ -183,6 +227,9 @@ func TestEnqueueRefuses(t *testing.T) {
 		"a header of bytes":     {"q", worker.WithHeader("k", "\xff"), "UTF-8"},
 		"a key of bytes":        {"q", worker.WithUnique("\xff", time.Hour), "UTF-8"},
 		"the SDK's header":      {"q", worker.WithHeader("qscaler-unique", "k"), "SDK's own"},
+		"the SDK's other":       {"q", worker.WithHeader("qscaler-unique-owner", "k"), "SDK's own"},
+		"long headers":          {"q", worker.WithHeader("k", strings.Repeat("v", 64<<10)), "65536 at most"},
+		"a long key":            {"q", worker.WithUnique(strings.Repeat("k", 64<<10), time.Hour), "65536 at most"},
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {

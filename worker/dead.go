@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -86,7 +87,7 @@ func ParseDeadLetter(raw string) (DeadLetter, error) {
 		ID: l.ID, Payload: []byte(l.Payload), Headers: l.Headers, Attempts: l.Attempts,
 		Error: l.Error, First: l.First, Died: l.Died, PayloadField: l.Field, raw: raw,
 	}
-	delete(d.Headers, store.UniqueHeader)
+	maps.DeleteFunc(d.Headers, func(name, _ string) bool { return store.IsOwnHeader(name) })
 	if l.Base64 != "" {
 		payload, err := base64.StdEncoding.DecodeString(l.Base64)
 		if err != nil {

@@ -45,7 +45,7 @@ func taskOf(item store.Item) *Task {
 // headersOf has the producer's headers, without those of the SDK itself.
 func headersOf(item store.Item) (headers map[string]string) {
 	for name, value := range item.Headers {
-		if name == store.UniqueHeader {
+		if store.IsOwnHeader(name) {
 			continue
 		}
 		if headers == nil {

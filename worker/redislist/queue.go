@@ -1,8 +1,8 @@
 package redislist
 
 // EnqueueScript pushes the envelope ARGV[2] .. now .. ARGV[3] to the queue, KEYS[1], or has it wait in KEYS[2]
-// for ARGV[4] milliseconds where that is more than 0. Where ARGV[5] is not empty it is the task's identifier,
-// and KEYS[3] must not stand; it then does, for at most ARGV[6] milliseconds. ARGV[1] makes the member of the
+// for ARGV[4] milliseconds where that is more than 0. Where ARGV[5] is not empty KEYS[3] must not
+// stand; it then does, and says that, for at most ARGV[6] milliseconds. ARGV[1] makes the member of the
 // sorted set unique. It answers 0 when the task is a duplicate.
 const EnqueueScript = `if ARGV[5] ~= '' and redis.call('GET', KEYS[3]) then return 0 end
 local t = redis.call('TIME')

@@ -2,8 +2,8 @@ package redislist
 
 // DoneScript acknowledges elements of the processing list, KEYS[1], and answers for each 0 when it was not there
 // any more. The other KEYS are the uniqueness of as many elements, the first ones: it ends where it is still the
-// task's. ARGV has the elements' names, and then the identifiers of the tasks that have a uniqueness. Many in one step
-// cost a Redis that writes each step to its disk as much as one.
+// task's. ARGV has the elements' names, and then, of the tasks that have a uniqueness, what its key says for as long as
+// it is theirs. Many in one step cost a Redis that writes each step to its disk as much as one.
 const DoneScript = namedLua + `local unique = #KEYS - 1
 local count = #ARGV - unique
 local was, byte = {}, string.byte
@@ -29,7 +29,7 @@ if added > 0 then redis.call('ZREM', KEYS[2], member) end
 return 0`
 
 // BuryScript takes the element that is named ARGV[1] out of the processing list, KEYS[1], and pushes the dead letter
-// ARGV[2] to KEYS[2]; it ends the uniqueness KEYS[3] where that is still the task's, ARGV[3]. Where ARGV[4] is not
+// ARGV[2] to KEYS[2]; it ends the uniqueness KEYS[3] where that still says ARGV[3], and so is the task's. Where ARGV[4] is not
 // empty the letter is without the payload, which becomes that field of KEYS[4]. It answers 0 when the element was not
 // there any more.
 const BuryScript = fullLua + namedLua + `local e = named(ARGV[1])

@@ -43,7 +43,7 @@ type Broker struct {
 
 // owner is the task that has a uniqueness key, until some time at the latest.
 type owner struct {
-	id    string
+	name  string
 	until time.Time
 }
 
@@ -85,7 +85,7 @@ func (b *Broker) Enqueue(payload string, opts ...worker.EnqueueOption) (id strin
 			return
 		}
 		if o.Unique != "" {
-			b.unique[o.Unique] = owner{o.ID, b.now.Add(o.UniqueFor)}
+			b.unique[o.Unique] = owner{o.Owner(), b.now.Add(o.UniqueFor)}
 		}
 		t := o.Task(payload)
 		t.First = b.now

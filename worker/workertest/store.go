@@ -319,7 +319,7 @@ func (b *Broker) promote() {
 
 // free ends a task's uniqueness. The lock is held.
 func (b *Broker) free(item store.Item) {
-	if key := item.Headers[store.UniqueHeader]; key != "" && b.unique[key].id == item.ID {
+	if key, owner := item.Unique(); key != "" && b.unique[key].name == owner {
 		delete(b.unique, key)
 	}
 }

@@ -17,13 +17,23 @@ import (
 // Options are what a task has beside its payload.
 type Options struct {
 	ID, Unique string
-	Headers    map[string]string
-	Delay      time.Duration
-	UniqueFor  time.Duration
+	// nonce has nothing else in the queue know the uniqueness for its own.
+	nonce     string
+	Headers   map[string]string
+	Delay     time.Duration
+	UniqueFor time.Duration
 }
 
 // New are the options of a task of which nothing is said.
-func New() Options { return Options{ID: rand.Text()} }
+func New() Options { return Options{ID: rand.Text(), nonce: rand.Text()} }
+
+// Owner is what the uniqueness key says for as long as it is the task's; nothing where there is no key.
+func (o Options) Owner() string {
+	if o.Unique == "" {
+		return ""
+	}
+	return o.ID + "." + o.nonce
+}
 
 // Check says what is wrong with them.
 func (o Options) Check(queue string) error {
@@ -44,8 +54,10 @@ func (o Options) Check(queue string) error {
 			return fmt.Errorf("WithHeader(%q, %q): both must be valid UTF-8", name, value)
 		}
 	}
-	if _, reserved := o.Headers[store.UniqueHeader]; reserved {
-		return fmt.Errorf("WithHeader(%q): the name is the SDK's own", store.UniqueHeader)
+	for name := range o.Headers {
+		if store.IsOwnHeader(name) {
+			return fmt.Errorf("WithHeader(%q): the name is the SDK's own", name)
+		}
 	}
 	if err := redislist.CheckHeaders(o.headers()); err != nil {
 		return fmt.Errorf("WithHeader, WithUnique: %w", err)
@@ -65,7 +77,7 @@ func (o Options) headers() map[string]string {
 		if headers == nil {
 			headers = map[string]string{}
 		}
-		headers[store.UniqueHeader] = o.Unique
+		store.SetUnique(headers, o.Unique, o.Owner())
 	}
 	return headers
 }

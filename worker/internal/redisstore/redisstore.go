@@ -190,25 +190,24 @@ func (s *Store) Done(ctx context.Context, items ...store.Item) ([]bool, error) {
 		return nil, nil
 	}
 	var (
-		order = make([]int, 0, len(items)) // those with a uniqueness come first
-		keys  = []string{s.processing}
-		ids   []string
+		order  = make([]int, 0, len(items)) // those with a uniqueness come first
+		keys   = []string{s.processing}
+		owners []string
+		others []int
 	)
 	for i, item := range items {
-		if item.Headers[store.UniqueHeader] != "" {
-			order, keys, ids = append(order, i), append(keys, s.unique(item)), append(ids, item.ID)
+		if key, owner := item.Unique(); key != "" {
+			order, keys, owners = append(order, i), append(keys, redislist.Unique(s.queue, key)), append(owners, owner)
+		} else {
+			others = append(others, i)
 		}
 	}
-	for i, item := range items {
-		if item.Headers[store.UniqueHeader] == "" {
-			order = append(order, i)
-		}
-	}
-	args := make([]string, 0, len(items)+len(ids))
+	order = append(order, others...)
+	args := make([]string, 0, len(items)+len(owners))
 	for _, i := range order {
 		args = append(args, items[i].Name())
 	}
-	answers, err := allMoved(done.Exec(ctx, s.client, keys, append(args, ids...)))
+	answers, err := allMoved(done.Exec(ctx, s.client, keys, append(args, owners...)))
 	if err != nil {
 		return nil, err
 	}
@@ -217,11 +216,6 @@ func (s *Store) Done(ctx context.Context, items ...store.Item) ([]bool, error) {
 		was[i] = answers[n]
 	}
 	return was, nil
-}
-
-// unique is the key of a task's uniqueness; of a task that has none, one that never stands.
-func (s *Store) unique(item store.Item) string {
-	return redislist.Unique(s.queue, item.Headers[store.UniqueHeader])
 }
 
 // Retry implements store.Store.
@@ -245,9 +239,10 @@ func (s *Store) Bury(ctx context.Context, item store.Item, letter string) (bool,
 	if item.Long() {
 		payload = item.Reservation
 	}
+	key, owner := item.Unique() // where it has none, the key's name is one that never stands
 	return moved(bury.Exec(ctx, s.client,
-		[]string{s.processing, redislist.Dead(s.queue), s.unique(item), redislist.DeadPayloads(s.queue)},
-		[]string{item.Name(), letter, item.ID, payload}))
+		[]string{s.processing, redislist.Dead(s.queue), redislist.Unique(s.queue, key), redislist.DeadPayloads(s.queue)},
+		[]string{item.Name(), letter, owner, payload}))
 }
 
 // Return implements store.Store.

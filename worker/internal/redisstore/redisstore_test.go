@@ -94,9 +94,10 @@ func TestManyAreAcknowledgedInOneStep(t *testing.T) {
 	const tasks = 500
 	unique := func(i int) string { return redislist.Unique(queue, fmt.Sprint(i)) }
 	for i := range tasks {
-		task := redislist.Task{ID: fmt.Sprint("t-", i), Headers: map[string]string{store.UniqueHeader: fmt.Sprint(i)}}
+		owner := fmt.Sprint("owner-", i)
+		task := redislist.Task{ID: fmt.Sprint("t-", i), Headers: map[string]string{}}
+		store.SetUnique(task.Headers, fmt.Sprint(i), owner)
 		f.Push(task.Element())
-		owner := task.ID
 		if i == 7 {
 			owner = "another task's by now"
 		}

@@ -147,6 +147,3 @@ func PartBytes(size int) int {
 	const most = 64
 	return max(StepBytes, (size+most-1)/most)
 }
-
-// UniqueHeader is the header that names the uniqueness key of a task that has one.
-const UniqueHeader = "qscaler-unique"

@@ -294,7 +294,8 @@ func acknowledged(t *testing.T, f Fixture) {
 	for i := range 20 {
 		task := redislist.Task{ID: fmt.Sprint("t-", i), Payload: fmt.Sprint("task ", i)}
 		if i%2 == 0 {
-			task.Headers = map[string]string{store.UniqueHeader: fmt.Sprint("key-", i)}
+			task.Headers = map[string]string{}
+			store.SetUnique(task.Headers, fmt.Sprint("key-", i), fmt.Sprint("owner-", i))
 		}
 		f.Push(task.Element())
 	}
