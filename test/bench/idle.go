@@ -7,9 +7,14 @@ import (
 	"strings"
 	"time"
 
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/quickube/qscaler/api/v1alpha1"
+	"github.com/quickube/qscaler/internal/revision"
 )
 
 // calm is how long the operator is watched while nothing happens.
@@ -17,7 +22,7 @@ const calm = 30 * time.Second
 
 // idle measures what QWorkers cost that have nothing to do, at several sizes: the operator's start with
 // QWorkers that it has never seen, its start with ones that it knows, and half a minute in which nothing
-// happens.
+// happens. The limit of the first is a bare client that writes as much about as many.
 func idle(ctx context.Context, s *stand, o options) ([]figure, error) {
 	var c collector
 	known := 0
@@ -25,6 +30,7 @@ func idle(ctx context.Context, s *stand, o options) ([]figure, error) {
 		if err := s.operator.stop(); err != nil {
 			return nil, err
 		}
+		created := max(size-known, 0)
 		if err := s.createIdle(ctx, known, size); err != nil {
 			return nil, err
 		}
@@ -37,7 +43,16 @@ func idle(ctx context.Context, s *stand, o options) ([]figure, error) {
 		if err := s.awaitQWorkers(ctx, size, isReady); err != nil {
 			return nil, err
 		}
-		c.add(of+"first start until all are ready", "s", time.Since(began).Seconds())
+		first, limit := of+"first start until all are ready", of+"limit: a bare client writes a revision and a status of each"
+		c.add(first, "s", time.Since(began).Seconds())
+		took, err := s.introduceBare(ctx, created)
+		if err != nil {
+			return nil, err
+		}
+		c.add(limit, "s", took.Seconds())
+		if err := c.limit(first, limit); err != nil {
+			return nil, err
+		}
 
 		for range o.runs {
 			if err := s.operator.stop(); err != nil {
@@ -65,6 +80,55 @@ func (s *stand) createIdle(ctx context.Context, from, to int) error {
 		name := fmt.Sprintf("idle-%d", from+i)
 		return s.client.Create(ctx, qworker(name, name, 1))
 	})
+}
+
+// introduceBare has a bare client write what an operator writes about n QWorkers that it has never seen: a revision and
+// a status of each, copied from one that it knows. They are in a namespace of their own, and the operator is away.
+func (s *stand) introduceBare(ctx context.Context, n int) (took time.Duration, err error) {
+	if err := s.operator.stop(); err != nil {
+		return 0, err
+	}
+	var known v1alpha1.QWorker
+	if err := s.client.Get(ctx, client.ObjectKey{Namespace: namespace, Name: "idle-0"}, &known); err != nil {
+		return 0, err
+	}
+	var stored appsv1.ControllerRevision
+	if err := s.client.Get(ctx, client.ObjectKey{Namespace: namespace, Name: revision.NamePrefix(&known) + known.Status.CurrentPodSpecHash}, &stored); err != nil {
+		return 0, err
+	}
+	apart := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "bench-bare"}}
+	if err := s.client.Create(ctx, apart); client.IgnoreAlreadyExists(err) != nil {
+		return 0, err
+	}
+	unseen := make([]*v1alpha1.QWorker, n)
+	err = inParallel(n, func(i int) error {
+		unseen[i] = qworker(fmt.Sprint("bare-", i), known.Spec.ScaleConfig.Queue, 1)
+		unseen[i].Namespace = apart.Name
+		return s.client.Create(ctx, unseen[i])
+	})
+	if err != nil {
+		return 0, err
+	}
+	began := time.Now()
+	err = inParallel(n, func(i int) error {
+		r := &appsv1.ControllerRevision{
+			ObjectMeta: metav1.ObjectMeta{Namespace: apart.Name, Name: unseen[i].Name, Labels: stored.Labels},
+			Revision:   stored.Revision, Data: stored.Data,
+		}
+		if err := s.client.Create(ctx, r); err != nil {
+			return err
+		}
+		before := unseen[i].DeepCopy()
+		unseen[i].Status = known.Status
+		return s.client.Status().Patch(ctx, unseen[i], client.MergeFrom(before))
+	})
+	took = time.Since(began)
+	for _, kind := range []client.Object{&v1alpha1.QWorker{}, &appsv1.ControllerRevision{}} {
+		if err == nil {
+			err = s.client.DeleteAllOf(ctx, kind, client.InNamespace(apart.Name))
+		}
+	}
+	return took, err
 }
 
 func isReady(q *v1alpha1.QWorker) bool {
