@@ -20,7 +20,9 @@ func (r *run) attempt(t *held) {
 		return
 	}
 	if !t.Whole() {
-		if task = r.fetch(t); task == nil {
+		var err error
+		if task, err = r.fetch(t); err != nil {
+			r.options.log.Debug("a task is not begun", "queue", r.queue, "id", t.ID, "why", err)
 			r.hands.drop(t) // if it is in our list, the next sweep finds it
 			return
 		}

@@ -4,7 +4,9 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -122,4 +124,49 @@ func BenchmarkPushToHandler(b *testing.B) {
 	b.ReportMetric(microseconds(took[len(took)/2]), "p50-µs")
 	b.ReportMetric(microseconds(took[len(took)*99/100]), "p99-µs")
 	b.ReportMetric(microseconds(limits[len(limits)/2]), "ping-p50-µs")
+}
+
+// What a worker costs that has nothing to do: processor time of its process, and commands.
+func BenchmarkIdle(b *testing.B) {
+	s := newBench(b)
+	r := s.start(func(context.Context, *worker.Task) error { return nil }, worker.WithConcurrency(100))
+	<-time.After(time.Second) // it has looked at everything once
+	const calm = 5 * time.Second
+	var spent, calls float64
+	var watched time.Duration
+	for b.Loop() {
+		cpu, commands, began := s.spent(), s.commands(), time.Now()
+		<-time.After(calm)
+		watched += time.Since(began)
+		spent += (s.spent() - cpu).Seconds()
+		calls += float64(s.commands() - commands - 1) // the question
+	}
+	r.cancel()
+	r.left()
+	b.ReportMetric(1000*spent/watched.Seconds(), "processor-ms/s")
+	b.ReportMetric(calls/watched.Seconds(), "commands/s")
+}
+
+// spent is the processor time of this process.
+func (b *bench) spent() time.Duration {
+	b.Helper()
+	var usage syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &usage); err != nil {
+		b.Fatal(err)
+	}
+	return time.Duration(usage.Utime.Nano() + usage.Stime.Nano())
+}
+
+// commands is how many commands Redis has been asked.
+func (b *bench) commands() (n int64) {
+	b.Helper()
+	text, err := b.do("INFO", "stats").ToString()
+	if err != nil {
+		b.Fatal(err)
+	}
+	_, text, _ = strings.Cut(text, "total_commands_processed:")
+	if _, err := fmt.Sscan(text, &n); err != nil {
+		b.Fatal(err)
+	}
+	return n
 }

@@ -113,7 +113,8 @@ func milliseconds(d time.Duration) int64 {
 	return whole
 }
 
-// DeadLetters returns up to limit dead letters of a queue after the first so many, the youngest first.
+// DeadLetters returns up to limit dead letters of a queue after the first so many, the youngest first. Each comes with
+// its payload, however long. Where that cannot be read, its Error says so.
 func (c *Client) DeadLetters(ctx context.Context, queue string, after, limit int64) ([]DeadLetter, error) {
 	if limit <= 0 || after < 0 {
 		return nil, fmt.Errorf("%d dead letters after the first %d: the one must be more than 0, the other 0 or more", limit, after)
@@ -143,30 +144,40 @@ func (c *Client) readPayload(ctx context.Context, queue string, d *DeadLetter) e
 		return nil
 	}
 	payload, err := c.redis.Do(ctx, c.redis.B().Hget().Key(redislist.DeadPayloads(queue)).Field(d.PayloadField).Build()).AsBytes()
-	if rueidis.IsRedisNil(err) {
-		d.Error += " (and its payload is gone from " + redislist.DeadPayloads(queue) + ")"
+	if err == nil {
+		d.Payload = payload
 		return nil
 	}
-	d.Payload = payload
-	return err
+	why, answered := refusal(err)
+	if rueidis.IsRedisNil(err) {
+		why, answered = "it is gone", true
+	}
+	if !answered {
+		return err
+	}
+	d.Error += fmt.Sprintf(" (and its payload, in %s, cannot be read: %s)", redislist.DeadPayloads(queue), why)
+	return nil
 }
 
 var replayScript = rueidis.NewLuaScript(redislist.ReplayScript)
 
-// Replay gives a dead letter back to its queue as a task that was never tried, with the same identifier. It is
-// not ok when somebody else has replayed or dropped it.
+// Replay gives a dead letter back to its queue as a task that was never tried, with the same identifier, and with the
+// payload and the headers that d has: they may be mended before. It is not ok when somebody else has replayed or dropped it.
 func (c *Client) Replay(ctx context.Context, queue string, d DeadLetter) (ok bool, err error) {
 	if err := redislist.CheckID(d.ID); err != nil {
 		return false, fmt.Errorf("replaying a dead letter of %s (%s), %w", queue, d.Error, err)
 	}
-	payload := string(d.Payload)
-	if d.PayloadField != "" {
-		payload = "" // it need not be sent
+	unread := ""
+	if d.PayloadField != "" && d.Payload == nil {
+		unread = "1"
 	}
 	moved, err := replayScript.Exec(ctx, c.redis, []string{redislist.Dead(queue), queue, redislist.DeadPayloads(queue)},
-		[]string{d.raw, d.envelope(), payload, d.PayloadField}).AsInt64()
-	if err != nil {
+		[]string{d.raw, d.envelope() + string(d.Payload), d.PayloadField, unread}).AsInt64()
+	switch {
+	case err != nil:
 		return false, fmt.Errorf("replaying dead letter %s of %s, %w", d.ID, queue, err)
+	case moved < 0:
+		return false, fmt.Errorf("replaying dead letter %s of %s, its payload is gone from %s", d.ID, queue, redislist.DeadPayloads(queue))
 	}
 	return moved > 0, nil
 }

@@ -27,10 +27,15 @@ var cutEvery = flag.Int("cut.every", slow, "cut a conversation after every so ma
 // Wherever a connection ends, after each byte of the requests and of the replies: what comes of it is what comes of
 // a line that is whole. Nothing is lost, nothing is done twice, and no attempt is counted that was not made.
 func TestACutAfterEveryByte(t *testing.T) {
-	for name, hold := range map[string]func(context.Context, conversation) (string, error){
-		"between a worker and Redis":   work,
-		"between a producer and Redis": produce,
+	for name, c := range map[string]struct {
+		hold  func(context.Context, conversation) (string, error)
+		every [2]int
+	}{
+		"between a worker and Redis":   {work, [2]int{*cutEvery, *cutEvery}},
+		"between a producer and Redis": {produce, [2]int{*cutEvery, *cutEvery}},
+		"while a long task is done":    {workLong, [2]int{37 * *cutEvery, 65_537 * *cutEvery}}, // it has too many bytes
 	} {
+		hold, every := c.hold, c.every
 		t.Run(name, func(t *testing.T) {
 			server := redistest.Start(t)
 			direct := server.Client()
@@ -56,7 +61,7 @@ func TestACutAfterEveryByte(t *testing.T) {
 			slots := make(chan struct{}, atOnce)
 			var all sync.WaitGroup
 			for _, way := range []way{requests, replies} {
-				for n := 0; n < length[way]; n += *cutEvery {
+				for n := 0; n < length[way]; n += every[way] {
 					c := on(fmt.Sprintf("%s-%d", way, n))
 					c.line.cutAfter(way, n)
 					slots <- struct{}{}
@@ -183,6 +188,73 @@ func work(ctx context.Context, c conversation) (string, error) {
 	return fmt.Sprintf("attempts %v, %s", made, books), err
 }
 
+// workLong has a worker do tasks that come without their payloads: one is done, one fails once and waits, one is a dead
+// letter.
+func workLong(ctx context.Context, c conversation) (string, error) {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	kinds := []string{"good", "flaky", "bad"}
+	for _, kind := range kinds {
+		if err := c.push(ctx, c.queue, kind+strings.Repeat(" ", store.StepBytes)); err != nil {
+			return "", err
+		}
+	}
+	attempts := make(chan string, 100)
+	var ended atomic.Int32
+	handler := func(_ context.Context, t *worker.Task) error {
+		kind := strings.TrimSpace(string(t.Payload))
+		attempts <- fmt.Sprintf("%s/%d/%d", kind, t.Attempt, len(t.Payload))
+		defer ended.Add(1)
+		switch kind {
+		case "flaky":
+			return worker.RetryAfter(errors.New("not yet"), time.Hour)
+		case "bad":
+			return worker.Permanent(errors.New("never"))
+		}
+		return nil
+	}
+	waits, killed, left := make(chan struct{}, 1), make(chan struct{}), make(chan error, 1)
+	defer close(killed)
+	broker := inject.Broker{
+		Queue: c.queue, DrainFile: "/none", Killed: killed,
+		Store: idle{redisstore.New(c.connect(), c.queue, pod), &ended, int32(len(kinds)), waits},
+	}
+	running, leave := context.WithCancel(inject.With(context.WithoutCancel(ctx), broker))
+	defer leave()
+	go func() { left <- worker.Run(running, handler, quiet()) }()
+	select {
+	case <-waits:
+	case <-ctx.Done():
+		return "", fmt.Errorf("of %d attempts %d have ended", len(kinds), ended.Load())
+	}
+	leave()
+	select {
+	case err := <-left:
+		if err != nil {
+			return "", err
+		}
+	case <-ctx.Done():
+		return "", errors.New("the worker does not leave")
+	}
+	var made []string
+	for len(attempts) > 0 {
+		made = append(made, <-attempts)
+	}
+	slices.Sort(made)
+	payloads, err := c.redis.Do(ctx, c.redis.B().Hvals().Key(redislist.DeadPayloads(c.queue)).Build()).AsStrSlice()
+	if err != nil {
+		return "", err
+	}
+	for i, payload := range payloads {
+		payloads[i] = fmt.Sprint(len(payload))
+	}
+	books, err := c.books(ctx)
+	if err := c.redis.Do(ctx, c.redis.B().Del().Key(redislist.Delayed(c.queue), redislist.DeadPayloads(c.queue)).Build()).Error(); err != nil {
+		return "", err
+	}
+	return fmt.Sprintf("attempts %v, payloads of letters %v, %s", made, payloads, books), err
+}
+
 // produce has a Client enqueue tasks, and replay and drop dead letters, each until it is answered.
 func produce(ctx context.Context, c conversation) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, patience)
@@ -241,7 +313,7 @@ func (c conversation) books(ctx context.Context) (string, error) {
 			if letter, err := worker.ParseDeadLetter(element); err == nil {
 				t = redislist.Task{Payload: string(letter.Payload), Failed: letter.Attempts}
 			}
-			books[i] = append(books[i], fmt.Sprintf("%s/%d/%d", t.Payload, t.Failed, t.Lost))
+			books[i] = append(books[i], fmt.Sprintf("%.20s/%d/%d", t.Payload, t.Failed, t.Lost))
 		}
 		slices.Sort(books[i])
 	}

@@ -22,7 +22,7 @@ type DeadLetter struct {
 	Attempts int
 	// Error is the last attempt's.
 	Error string
-	// PayloadField is where the payload of a task is kept that is longer than 1 MiB: a field of the hash
+	// PayloadField is where the payload is kept whose line would be longer than 512 KiB: a field of the hash
 	// {queue}:dead:payloads. Client.DeadLetters has read it; ParseDeadLetter, which knows of no hash, has no Payload
 	// then. It is empty where the line has the payload.
 	PayloadField string
@@ -47,22 +47,36 @@ type letter struct {
 	Field string `json:"payloadField,omitempty"`
 }
 
+// longLine is the length of a line from which on the payload is kept apart, in bytes: the list is to be looked at, and a
+// step has to carry the line beside the element.
+const longLine = store.StepBytes / 2
+
 // letterOf is the dead letter of a task. An error whose Error method panics is none the less written: fmt sees to it.
-func letterOf(t *held, attempts int, err error, died time.Time) string {
+func letterOf(t *held, attempts int, err error, died time.Time) store.Letter {
 	l := letter{
 		ID: t.ID, Error: fmt.Sprint(err), Attempts: attempts, First: t.First, Died: died.UTC().Truncate(time.Millisecond),
-		Headers: headersOf(t.Item), Payload: t.Payload,
+		Headers: headersOf(t.Item),
 	}
-	if t.Long() {
-		l.Payload, l.Field = "", t.Reservation // see store.Store's Bury
-	} else if !utf8.ValidString(t.Payload) {
-		l.Payload, l.Base64 = "", base64.StdEncoding.EncodeToString([]byte(t.Payload))
+	if !t.Long() {
+		whole := l
+		if whole.Payload = t.Payload; !utf8.ValidString(t.Payload) {
+			whole.Payload, whole.Base64 = "", base64.StdEncoding.EncodeToString([]byte(t.Payload))
+		}
+		if line := lineOf(whole); len(line) <= longLine {
+			return store.Letter{Line: line}
+		}
 	}
+	l.Field = t.Reservation // which nothing else has
+	return store.Letter{Line: lineOf(l), Field: l.Field}
+}
+
+func lineOf(l letter) string {
 	var line strings.Builder
 	encoder := json.NewEncoder(&line)
-	encoder.SetEscapeHTML(false) // a person reads it, and may paste the payload
-	if encoder.Encode(l) != nil {
-		return t.Element // a letter that is hard to read is better than a task that is gone
+	encoder.SetEscapeHTML(false)  // a person reads it, and may paste the payload
+	if encoder.Encode(l) != nil { // a time that JSON cannot have
+		l.First, l.Died = time.Time{}, time.Time{}
+		_ = encoder.Encode(l)
 	}
 	return strings.TrimSuffix(line.String(), "\n")
 }
@@ -86,6 +100,9 @@ func ParseDeadLetter(raw string) (DeadLetter, error) {
 	d := DeadLetter{
 		ID: l.ID, Payload: []byte(l.Payload), Headers: l.Headers, Attempts: l.Attempts,
 		Error: l.Error, First: l.First, Died: l.Died, PayloadField: l.Field, raw: raw,
+	}
+	if l.Field != "" {
+		d.Payload = nil // not empty: unknown
 	}
 	maps.DeleteFunc(d.Headers, func(name, _ string) bool { return store.IsOwnHeader(name) })
 	if l.Base64 != "" {

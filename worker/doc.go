@@ -23,10 +23,17 @@
 //	refusal.go     what it says no to
 //	lockout.go     when it knows the password no more
 //	only.go        one worker for a queue and pod
-//	intake.go      taking tasks, and giving them back
+//	leave.go       being told to leave
+//	intake.go      what is next: a task, or to leave
+//	reserve.go     taking tasks
+//	ready.go       beginning them, or giving them back
+//	suspect.go     those that may have ended a worker
+//	orphans.go     those in our list that nobody has in hand
+//	hands.go       those that somebody has
+//	pace.go        how many to take ahead
 //	attempt.go     doing one
+//	fetch.go       once all of it is here
 //	verdict.go     what its error says
 //	settle.go      telling the broker what came of it
-//	leave.go       being told to leave
 //	client.go      enqueuing tasks, and dead letters
 package worker

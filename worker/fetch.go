@@ -2,36 +2,65 @@ package worker
 
 import (
 	"context"
+	"errors"
+	"time"
 
 	"github.com/quickube/qscaler/worker/internal/store"
 )
 
+// errNotThere is why a task that was reserved without its payload is not begun.
+var errNotThere = errors.New("it is not in the worker's list any more")
+
 // fetch has the payload of a task come that is too long for one step, part by part. It belongs to the attempt: what it
-// ends the worker for, as when the memory is too small, counts like what the handler does. There is nothing when the task
-// was lost, the worker is killed, or Redis refuses it.
-func (r *run) fetch(t *held) *Task {
+// ends the worker for, as when the memory is too small, counts like what the handler does.
+func (r *run) fetch(t *held) (*Task, error) {
 	element := append(make([]byte, 0, t.Size), t.Element...)
 	for len(element) < t.Size {
-		var (
-			part string
-			ours bool
-		)
-		err := r.untilAnswered(func(ctx context.Context) (err error) {
-			part, ours, err = r.store.Fetch(ctx, t.Item, len(element))
-			return err
-		})
+		part, err := r.fetchPart(t, len(element))
 		if err != nil {
-			r.complain(err)
-		}
-		if err != nil || !ours || part == "" {
-			return nil
+			return nil, err
 		}
 		element = append(element, part...)
 	}
 	if t.Payload == "" { // the headers are longer than a producer of the SDK's can make them
-		return taskOf(store.Parsed(string(element)))
+		return taskOf(store.Parsed(string(element))), nil
 	}
 	task := taskOf(t.Item)
 	task.Payload = element[len(t.Element)-len(t.Payload):]
-	return task
+	return task, nil
+}
+
+// fetchPart has what comes after the first so many bytes. It gives up where Redis refuses it, and
+// where the broker does not answer a worker that is to leave.
+func (r *run) fetchPart(t *held, after int) (string, error) {
+	for {
+		part, ours, err := r.fetchOnce(t, after)
+		if err == nil {
+			if !ours || part == "" {
+				err = errNotThere
+			}
+			return part, err
+		}
+		r.complain(err)
+		_, refused := refusal(err)
+		if _, leaving := r.leave.why(); refused || leaving || r.tasks.Err() != nil {
+			return "", err
+		}
+		r.pause(retryPause)
+	}
+}
+
+// fetchOnce asks for a part. There is one on its way at a time: all go over one connection, and several would each take
+// as much longer. A part that is longer than a step may take as much longer, too.
+func (r *run) fetchOnce(t *held, after int) (part string, ours bool, err error) {
+	select {
+	case r.fetching <- struct{}{}:
+		defer func() { <-r.fetching }()
+	case <-r.tasks.Done():
+		return "", false, r.tasks.Err()
+	}
+	steps := (store.PartBytes(t.Size) + store.StepBytes - 1) / store.StepBytes
+	ctx, cancel := context.WithTimeout(r.tasks, operationTimeout*time.Duration(steps))
+	defer cancel()
+	return r.store.Fetch(ctx, r.hands.item(t), after)
 }

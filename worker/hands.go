@@ -18,7 +18,7 @@ type hands struct {
 	taken uint64
 	// over is why no attempt may go on, nil while they may.
 	over error
-	// freed is signalled when there is less in hand.
+	// freed is signalled when there is less in hand, or less of it that goes.
 	freed chan struct{}
 }
 
@@ -32,6 +32,8 @@ type held struct {
 	settling bool
 	// cancel ends the attempt's context, nil while it has not begun.
 	cancel context.CancelCauseFunc
+	// refused is true for as long as Redis refuses to record what came of the task.
+	refused bool
 	// lost is true once the worker's list was seen without it.
 	lost bool
 }
@@ -62,12 +64,13 @@ func (h *hands) begin(t *held, cancel context.CancelCauseFunc) bool {
 	return !t.lost
 }
 
-// rename has a task that has yet to begin be in hand under another reservation.
+// rename has a task that has yet to begin be in hand under another reservation, which is the youngest in the list.
 func (h *hands) rename(t *held, item store.Item) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	delete(h.tasks, t.head())
-	t.Item = item
+	h.taken++
+	t.Item, t.number = item, h.taken
 	h.tasks[t.head()] = t
 }
 
@@ -83,16 +86,59 @@ func (h *hands) drop(tasks ...*held) {
 		delete(h.tasks, t.head())
 	}
 	h.mu.Unlock()
+	h.free()
+}
+
+func (h *hands) free() {
 	select {
 	case h.freed <- struct{}{}:
 	default:
 	}
 }
 
-func (h *hands) has(t *held) bool {
+// item is a task as the broker is asked for it: of one that is found by its head, with where that is.
+func (h *hands) item(t *held) store.Item {
+	item := t.Item
+	if !item.Long() {
+		return item
+	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	return h.tasks[t.head()] == t
+	for _, other := range h.tasks {
+		if other.number < t.number {
+			item.Older++
+		}
+	}
+	return item
+}
+
+// refuse notes of which tasks Redis refuses to record what came of them.
+func (h *hands) refuse(settlements []settlement) {
+	h.mu.Lock()
+	for _, s := range settlements {
+		s.task.refused = true
+	}
+	h.mu.Unlock()
+	h.free()
+}
+
+// goes reports whether a task is in hand, and not only because Redis refuses to record what came of it.
+func (h *hands) goes(t *held) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.tasks[t.head()] == t && !t.refused
+}
+
+// going counts the tasks that go.
+func (h *hands) going() (n int) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for _, t := range h.tasks {
+		if !t.refused {
+			n++
+		}
+	}
+	return n
 }
 
 func (h *hands) count() int {

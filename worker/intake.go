@@ -21,6 +21,8 @@ type intake struct {
 	dry         bool
 	nextSweep   time.Time // zero when an answer was lost
 	nextPromote time.Time
+	// unsettled is when the worker was to leave and had first nothing to wait for but Redis' refusals.
+	unsettled time.Time
 	// promoted is true until something is taken after due tasks were looked for: however many are due, and whatever
 	// becomes of the look, those that wait have their turn.
 	promoted bool
@@ -142,12 +144,25 @@ func (r *run) depart() (left bool, err error) {
 		return false, r.sweep()
 	case len(r.orphans) > 0:
 		return false, r.release(0)
+	case r.hands.count() > 0 && r.hands.going() == 0 && r.unsettledFor() >= r.options.lockout:
+		// What Redis refuses may be refused for good. Whoever finds the tasks in our list does them again.
+		r.options.log.Warn("leaving, though Redis refuses to record what came of tasks: they are done again", "queue", r.queue, "tasks", r.hands.count())
+		return true, nil
 	case r.hands.count() > 0:
 		r.awaitFreed(min(drainPoll, time.Until(r.nextSweep)))
 		return false, nil
 	}
 	err = r.sweep()
 	return err == nil && len(r.orphans) == 0, err
+}
+
+// unsettledFor is since when there is nothing in hand but what Redis refuses to record the end of, as the worker that is
+// to leave has seen it.
+func (r *run) unsettledFor() time.Duration {
+	if r.unsettled.IsZero() {
+		r.unsettled = time.Now()
+	}
+	return time.Since(r.unsettled)
 }
 
 // awaitFreed waits until there is less in hand, at most so long, and not when the worker is killed.

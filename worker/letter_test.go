@@ -29,7 +29,11 @@ func FuzzLetterAndBack(f *testing.F) {
 		if header != "" {
 			task.Headers = map[string]string{header: value}
 		}
-		raw := letterOf(&held{Item: store.Item{Task: task}}, attempts, errors.New(message), time.Now())
+		letter := letterOf(&held{Item: store.Parsed(task.Element())}, attempts, errors.New(message), time.Now())
+		if letter.Field != "" {
+			t.Skip("the payload is not in it")
+		}
+		raw := letter.Line
 		d, err := ParseDeadLetter(raw)
 		if err != nil {
 			t.Fatalf("%q: %v", raw, err)

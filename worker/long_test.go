@@ -108,3 +108,116 @@ func TestALongTaskOverASlowLine(t *testing.T) {
 		t.Errorf("it was done %d times more", again)
 	}
 }
+
+// Several at once over a slow line do not hinder each other for ever.
+func TestLongTasksSideBySide(t *testing.T) {
+	b := newBench(t)
+	l := newLine(t, b.server.Addr(), 1)
+	b.environment(l.addr())
+	l.slow(store.StepBytes)
+	const tasks = 7 // a part of each, at once, takes longer than the worker waits for any answer
+	payload := strings.Repeat("x", 2*store.StepBytes)
+	for range tasks {
+		b.do("LPUSH", queue, payload)
+	}
+	r, done := b.catch(worker.WithConcurrency(tasks))
+	for range tasks {
+		if k := receive(b, done, "task"); len(k.Payload) != len(payload) || k.Attempt != 1 {
+			t.Errorf("attempt %d has %d bytes", k.Attempt, len(k.Payload))
+		}
+	}
+	b.awaitEmpty()
+	r.cancel()
+	r.left()
+	const most = tasks * 2 * store.StepBytes * 5 / 4
+	if n := l.length()[replies]; n > most {
+		t.Errorf("%d bytes have come for %d tasks of %d: some came again and again", n, tasks, len(payload))
+	}
+}
+
+// A worker that is to leave does not wait for a broker that is away to have the rest of a task.
+func TestLeavingWhileALongTaskIsReceived(t *testing.T) {
+	b := newBench(t)
+	l := newLine(t, b.server.Addr(), 1)
+	b.environment(l.addr())
+	l.slow(store.StepBytes / 4)
+	b.do("LPUSH", queue, strings.Repeat("x", 2*store.StepBytes))
+	r := b.start(func(context.Context, *worker.Task) error { t.Error("it was begun"); return nil })
+	b.eventually("the task is received", func() string {
+		if l.length()[replies] < store.StepBytes/4 {
+			return "little has come"
+		}
+		return ""
+	})
+	b.server.Kill()
+	b.grant("ScaleDown")
+	r.left()
+	b.server.Restart()
+	b.redis = b.server.Client()
+	if n := b.inHand(); n != 1 {
+		t.Errorf("%d are in its list, want the one", n)
+	}
+}
+
+// Letters that would be long are kept short also where the task is not, so that no step is long.
+func TestALongLetterOfAShorterTask(t *testing.T) {
+	b := newBench(t)
+	payload := strings.Repeat("\x01", store.StepBytes-1000) // six bytes of JSON for each
+	b.do("LPUSH", queue, payload)
+	r := b.start(func(context.Context, *worker.Task) error { return worker.Permanent(errors.New("no")) })
+	b.awaitDead(1)
+	r.cancel()
+	r.left()
+	if line, err := b.do("LINDEX", redislist.Dead(queue), "0").ToString(); err != nil || len(line) > 1000 {
+		t.Errorf("the line has %d bytes (%v)", len(line), err)
+	}
+	letters, err := worker.NewClient(b.redis).DeadLetters(t.Context(), queue, 0, 1)
+	if err != nil || string(letters[0].Payload) != payload {
+		t.Errorf("the letter has %d bytes (%v)", len(letters[0].Payload), err)
+	}
+}
+
+// A letter is dropped as a whole or not at all, and replayed with the payload that it has.
+func TestALongLetterIsMended(t *testing.T) {
+	b := newBench(t)
+	c := worker.NewClient(b.redis)
+	b.do("LPUSH", redislist.Dead(queue), `{"id":"t-1","error":"no","payloadField":"r.1"}`)
+	b.do("HSET", redislist.DeadPayloads(queue), "r.1", "long")
+	if ok, err := c.Drop(t.Context(), queue, worker.DeadLetter{ID: "t-1", PayloadField: "r.1"}); ok || err != nil {
+		t.Errorf("dropping one that is not from the list says %t, %v", ok, err)
+	}
+	letters, err := c.DeadLetters(t.Context(), queue, 0, 1)
+	if err != nil || len(letters) != 1 || string(letters[0].Payload) != "long" {
+		t.Fatalf("the letters are %+v (%v)", letters, err)
+	}
+	letters[0].Payload = []byte("mended")
+	if ok, err := c.Replay(t.Context(), queue, letters[0]); !ok || err != nil {
+		t.Errorf("replaying it says %t, %v", ok, err)
+	}
+	if element, err := b.do("LINDEX", queue, "0").ToString(); err != nil || redislist.Parse(element).Payload != "mended" {
+		t.Errorf("there waits %q (%v)", element, err)
+	}
+	if n := b.number("EXISTS", redislist.DeadPayloads(queue), redislist.Dead(queue)); n > 0 {
+		t.Errorf("%d keys are left", n)
+	}
+
+	const lost = `{"id":"t-2","error":"no","payloadField":"r.2"}`
+	b.do("LPUSH", redislist.Dead(queue), lost, lost)
+	if letters, err = c.DeadLetters(t.Context(), queue, 0, 10); err != nil || len(letters) != 2 || !strings.Contains(letters[0].Error, "it is gone") {
+		t.Fatalf("the letters are %+v (%v)", letters, err)
+	}
+	if ok, err := c.Replay(t.Context(), queue, letters[0]); ok || err == nil || !strings.Contains(err.Error(), "gone") {
+		t.Errorf("replaying one without its payload says %t, %v", ok, err)
+	}
+	unread, err := worker.ParseDeadLetter(lost)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.do("HSET", redislist.DeadPayloads(queue), "r.2", "found again")
+	if ok, err := c.Replay(t.Context(), queue, unread); !ok || err != nil {
+		t.Errorf("replaying one whose payload was not read says %t, %v", ok, err)
+	}
+	if element, err := b.do("LINDEX", queue, "0").ToString(); err != nil || redislist.Parse(element).Payload != "found again" {
+		t.Errorf("there waits %q (%v)", element, err)
+	}
+}

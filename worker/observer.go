@@ -22,7 +22,8 @@ const (
 
 // Observer is told of each attempt. Its methods are called from many goroutines at once and must not block.
 type Observer interface {
-	// Started is called before the handler.
+	// Started is called before the handler. A task that is given up because it has ended its workers is told of, too, for
+	// the last time, and without its payload where that is longer than 1 MiB.
 	Started(t *Task)
 	// Ended is called when the handler has returned, after took. What comes of the task is not acknowledged yet.
 	Ended(t *Task, outcome Outcome, took time.Duration)

@@ -65,11 +65,12 @@ func (r *run) attempts(t *held) {
 
 // giveBack returns the youngest of those that are reserved and not begun. They are in hand no more, also where no answer
 // came: what is still in the list then is found by the next sweep, and gets another reservation before it is begun, so
-// that a return which comes late finds nothing.
+// that a return which comes late finds nothing. It is as many of them as go in one step.
 func (r *run) giveBack(tasks ...*held) error {
+	tasks = youngest(tasks)
 	items := make([]store.Item, len(tasks))
 	for i, t := range slices.Backward(tasks) { // the youngest first: the oldest is the head of the queue again
-		items[len(items)-1-i] = t.Item
+		items[len(items)-1-i] = r.hands.item(t)
 	}
 	ctx, cancel := context.WithTimeout(r.tasks, operationTimeout)
 	defer cancel()
@@ -77,4 +78,15 @@ func (r *run) giveBack(tasks ...*held) error {
 	r.hands.drop(tasks...)
 	r.ready, r.dry = r.ready[:len(r.ready)-len(tasks)], false
 	return err
+}
+
+// youngest has the last of the tasks that go together in one step; at least one.
+func youngest(tasks []*held) []*held {
+	bytes := 0
+	for i, t := range slices.Backward(tasks) {
+		if bytes += len(t.Name()); bytes > store.StepBytes && i+1 < len(tasks) {
+			return tasks[i+1:]
+		}
+	}
+	return tasks
 }

@@ -89,3 +89,62 @@ func TestARefusedAcknowledgementKeepsNoOther(t *testing.T) {
 		t.Errorf("the log has:\n%s", text)
 	}
 }
+
+// refuse has a task end as a dead letter that Redis refuses.
+func (b *bench) refuse(log *lines) {
+	b.Helper()
+	b.do("SET", redislist.Dead(queue), "no list")
+	b.do("LPUSH", queue, "bad")
+	b.eventually("the log to say so", func() string {
+		if text := log.String(); !strings.Contains(text, "WRONGTYPE") {
+			return text
+		}
+		return ""
+	})
+}
+
+// badOrGood fails for good where the payload says so, and tells of each other task.
+func badOrGood(good chan<- string) worker.Handler {
+	return func(_ context.Context, k *worker.Task) error {
+		if payload := string(k.Payload); payload != "bad" {
+			good <- payload
+			return nil
+		}
+		return worker.Permanent(errors.New("no"))
+	}
+}
+
+// A task that is to be done with nothing else in hand does not wait for what Redis refuses to record the end of, nor do
+// others wait for it where its own end is refused.
+func TestASuspectAndWhatRedisRefuses(t *testing.T) {
+	b := newBench(t)
+	log, good := &lines{}, make(chan string, 10)
+	r := b.start(badOrGood(good), logTo(log), worker.WithConcurrency(4))
+	b.refuse(log)
+	b.do("LPUSH", queue, redislist.Task{ID: "s", Lost: 2, Payload: "suspect"}.Element())
+	if got := receive(b, good, "suspect"); got != "suspect" {
+		t.Errorf("%s was done", got)
+	}
+	b.do("LPUSH", queue, redislist.Task{ID: "b", Lost: 2, Payload: "bad"}.Element(), "other")
+	if got := receive(b, good, "task behind it"); got != "other" {
+		t.Errorf("%s was done", got)
+	}
+	b.do("DEL", redislist.Dead(queue))
+	b.awaitDead(2)
+	b.awaitEmpty()
+	r.cancel()
+	r.left()
+}
+
+// A worker that is to leave does not stay for ever for what Redis refuses to record: it leaves it in its list.
+func TestLeavingThoughRedisRefuses(t *testing.T) {
+	b := newBench(t)
+	log := &lines{}
+	r := b.start(badOrGood(nil), logTo(log), worker.WithLockoutPatience(time.Second))
+	b.refuse(log)
+	b.grant("ScaleDown")
+	r.left()
+	if n := b.inHand(); n != 1 || !strings.Contains(log.String(), "they are done again") {
+		t.Errorf("%d are in its list, want the one; the log has\n%s", n, log)
+	}
+}

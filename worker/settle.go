@@ -16,7 +16,7 @@ type settlement struct {
 	seen    *Task // as the handler saw it
 	outcome Outcome
 	wait    time.Duration // of Retried
-	letter  string        // of Dead
+	letter  store.Letter  // of Dead
 	asked   int           // how often it was brought to the broker
 }
 
@@ -111,6 +111,7 @@ func (r *run) bring(batch []settlement) (refused []settlement) {
 		note(others[i], err)
 	}
 	if why != nil {
+		r.hands.refuse(refused)
 		r.options.log.Warn("Redis refuses to record what came of tasks; trying again",
 			"queue", r.queue, "tasks", len(refused), "outcome", refused[len(refused)-1].outcome, "error", why)
 	}
@@ -135,7 +136,7 @@ func portion(done []settlement) (n int) {
 func (r *run) bringDone(done []settlement) error {
 	items, tasks := make([]store.Item, len(done)), make([]*held, len(done))
 	for i, s := range done {
-		items[i], tasks[i] = s.task.Item, s.task
+		items[i], tasks[i] = r.hands.item(s.task), s.task
 	}
 	err := r.untilAnswered(func(ctx context.Context) error {
 		for i := range done {
@@ -175,16 +176,17 @@ func (r *run) bringOther(s *settlement) error {
 }
 
 func (r *run) bringOne(ctx context.Context, s settlement) (was bool, err error) {
+	item := r.hands.item(s.task)
 	switch s.outcome {
 	case Retried:
-		return r.store.Retry(ctx, s.task.Item, s.wait)
+		return r.store.Retry(ctx, item, s.wait)
 	case Dead:
-		return r.store.Bury(ctx, s.task.Item, s.letter)
+		return r.store.Bury(ctx, item, s.letter)
 	case HandedBack:
 		if s.wait > 0 {
-			return r.store.PutOff(ctx, s.task.Item, s.wait)
+			return r.store.PutOff(ctx, item, s.wait)
 		}
-		each, err := r.store.Return(ctx, s.task.Item)
+		each, err := r.store.Return(ctx, item)
 		return err == nil && each[0], err
 	case Done, Lost: // acknowledged with others, and never
 	}

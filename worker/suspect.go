@@ -35,7 +35,7 @@ func (r *run) begin(t *held) (ok bool, err error) {
 	}
 	ctx, cancel := context.WithTimeout(r.tasks, operationTimeout)
 	defer cancel()
-	item, ok, err := r.store.Begin(ctx, t.Item)
+	item, ok, err := r.store.Begin(ctx, r.hands.item(t))
 	if err != nil || !ok {
 		r.hands.drop(t) // if it is in our list under either reservation, the next sweep finds it
 		return false, err
@@ -53,7 +53,7 @@ func (r *run) beginAlone(t *held) error {
 	if len(r.ready) > 1 {
 		return r.giveBack(r.ready[1:]...)
 	}
-	if r.hands.count() == 1 {
+	if r.hands.going() == 1 {
 		r.ready = nil
 		ok, err := r.begin(t)
 		if !ok {
@@ -76,7 +76,7 @@ func (r *run) beginAlone(t *held) error {
 func (r *run) putOff(t *held) error {
 	ctx, cancel := context.WithTimeout(r.tasks, operationTimeout)
 	defer cancel()
-	_, err := r.store.PutOff(ctx, t.Item, putOffFor)
+	_, err := r.store.PutOff(ctx, r.hands.item(t), putOffFor)
 	r.hands.drop(t)
 	r.ready = nil
 	r.nextPromote = time.Time{} // it is known when it is due
@@ -86,7 +86,7 @@ func (r *run) putOff(t *held) error {
 // waitAlone takes nothing while a suspect is under way.
 func (r *run) waitAlone() error {
 	switch {
-	case !r.hands.has(r.alone):
+	case !r.hands.goes(r.alone):
 		r.alone = nil
 		return nil
 	case time.Now().After(r.nextPromote):

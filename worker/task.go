@@ -38,8 +38,13 @@ func withTask(ctx context.Context, t *Task) context.Context {
 	return context.WithValue(ctx, taskKey{}, t)
 }
 
+// taskOf is an item as a handler sees it. The payload of one that is not whole is yet to come.
 func taskOf(item store.Item) *Task {
-	return &Task{ID: item.ID, Payload: []byte(item.Payload), Headers: headersOf(item), Attempt: item.Attempt(), First: item.First}
+	t := &Task{ID: item.ID, Headers: headersOf(item), Attempt: item.Attempt(), First: item.First}
+	if item.Whole() {
+		t.Payload = []byte(item.Payload)
+	}
+	return t
 }
 
 // headersOf has the producer's headers, without those of the SDK itself.

@@ -110,6 +110,8 @@ type run struct {
 	// begun has the tasks for hands that are free; it is closed at the end.
 	begun       chan *held
 	settlements chan settlement
+	// fetching has an entry while a part of a long task is on its way.
+	fetching chan struct{}
 	// base is what the contexts of tasks are made from; it is never cancelled.
 	base context.Context
 	// tasks is the context of everything that goes on for as long as tasks do. Only a second signal ends it.
@@ -131,6 +133,7 @@ func (w *Worker) newRun(ctx context.Context, broker inject.Broker) *run {
 		leave: newLeave(broker.DrainFile, broker.Looks), hands: newHands(), pace: newPace(),
 		slots:       make(chan struct{}, w.options.concurrency),
 		begun:       make(chan *held),
+		fetching:    make(chan struct{}, 1),
 		settlements: make(chan settlement, 4*settleBatch), // so that a slow disk of the broker's holds up no hand
 	}
 	if r.withTimeout = broker.WithTimeout; r.withTimeout == nil {
@@ -214,6 +217,9 @@ func (r *run) work(connect func() (store.Store, error)) error {
 		return err
 	}
 	close(r.settlements) // nothing is in hand any more
+	if r.hands.count() > 0 {
+		r.kill(nil) // but what Redis refuses to record the end of
+	}
 	<-settled
 	return nil
 }

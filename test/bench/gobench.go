@@ -21,10 +21,10 @@ type goBenchmarks struct {
 	limits map[string]string
 }
 
-// sdk is the SDK with an empty handler beside bare commands of the same protocol, and the time from a push to
-// a handler beside a PING.
+// sdk is the SDK with an empty handler beside bare commands of the same protocol, the time from a push to a handler
+// beside a PING, and a worker that has nothing to do.
 var sdk = goBenchmarks{
-	module: "worker", pkg: ".", pattern: "EmptyHandler|RawCommands|PushToHandler",
+	module: "worker", pkg: ".", pattern: "EmptyHandler|RawCommands|PushToHandler|Idle",
 	limits: map[string]string{
 		"EmptyHandler/concurrency=1, tasks/s":    "RawCommands, tasks/s",
 		"EmptyHandler/concurrency=10, tasks/s":   "RawCommands, tasks/s",

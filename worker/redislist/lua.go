@@ -1,5 +1,7 @@
 package redislist
 
+import "strconv"
+
 // Each script is one atomic step: a reader never misses a task in motion, and a crash in between moves all or none. An
 // error in the middle takes nothing back, so that a task is put where it goes before it is taken from where it was:
 // should Redis refuse the first, for the user's rights or for want of memory, the second does not happen. All keys of a
@@ -48,32 +50,37 @@ const HeadSize = 512
 func Head(element string) string { return element[:min(len(element), HeadSize)] }
 
 // findLua is the function find(head, older): the element of the processing list, KEYS[1], that has this head, and its
-// place, counted from the oldest, which is 1. At most so many are older.
+// place, counted from the oldest, which is 1. It is looked for from where so many are older on, on both sides: each look
+// copies an element.
 const findLua = `local function find(head, older)
-  for i = math.min(older + 1, redis.call('LLEN', KEYS[1])), 1, -1 do
+  local length = redis.call('LLEN', KEYS[1])
+  local function look(i)
+    if i < 1 or i > length then return end
     local e = redis.call('LRANGE', KEYS[1], -i, -i)[1]
-    if string.sub(e, 1, 512) == head then return e, i end
+    if string.sub(e, 1, 512) == head then return e end
+  end
+  local from = math.min(older + 1, length)
+  for away = 0, length - 1 do
+    local e = look(from - away)
+    if e then return e, from - away end
+    e = away > 0 and look(from + away)
+    if e then return e, from + away end
   end
 end
 `
 
-// byHead is the first character of the name of an element that is named by its head.
-const byHead = "^"
-
-// Name is how a script is told which element of the processing list it is about: by all of it, or by its head, so that
-// an element that is long need not be sent. Only one that has a reservation can be named.
-func Name(element string, long bool) string {
-	if long {
-		return byHead + Head(element)
-	}
-	return element
+// ByHead is the name by which a script knows an element of the processing list that is too long to be sent: its head,
+// and about how many are older. The name of any other is all of it. Either must have a reservation.
+func ByHead(element string, older int) string {
+	return "^" + strconv.Itoa(older) + ":" + Head(element)
 }
 
 // namedLua is the function named(name): the element that has this name. Where that is all of it, it may not be in the
 // list any more.
 const namedLua = findLua + `local function named(name)
   if string.sub(name, 1, 1) ~= '^' then return name end
-  return (find(string.sub(name, 2), 2147483647))
+  local colon = string.find(name, ':', 1, true)
+  return (find(string.sub(name, colon + 1), string.sub(name, 2, colon - 1)))
 end
 `
 

@@ -46,18 +46,22 @@ while bytes < tonumber(ARGV[1]) do
 end
 return {moved, redis.call('LLEN', KEYS[1])}`
 
-// ReplayScript pushes the element ARGV[2] .. ARGV[3] to the queue, KEYS[2], if the dead letter ARGV[1] was in KEYS[1],
-// and takes it away there. Where ARGV[4] is not empty the payload is that field of KEYS[3], and goes after ARGV[2]. It
-// answers 0 when the letter, or its payload, was not there any more.
-const ReplayScript = `local payload = ARGV[3]
-if ARGV[4] ~= '' then payload = redis.call('HGET', KEYS[3], ARGV[4]) end
-if not payload then return 0 end
-redis.call('LPUSH', KEYS[2], ARGV[2] .. payload)
-if redis.call('LREM', KEYS[1], 1, ARGV[1]) == 0 then redis.call('LREM', KEYS[2], 1, ARGV[2] .. payload); return 0 end
-if ARGV[4] ~= '' then redis.call('HDEL', KEYS[3], ARGV[4]) end
+// ReplayScript pushes the element ARGV[2] to the queue, KEYS[2], if the dead letter ARGV[1] was in KEYS[1], and takes it
+// away there, with its payload, the field ARGV[3] of KEYS[3], where that is not empty. Where ARGV[4] is not empty that
+// payload goes after ARGV[2]. It answers 0 when the letter was not there any more, and -1 when its payload was not.
+const ReplayScript = `local element = ARGV[2]
+if ARGV[4] ~= '' then
+  local payload = redis.call('HGET', KEYS[3], ARGV[3])
+  if not payload then return -1 end
+  element = element .. payload
+end
+redis.call('LPUSH', KEYS[2], element)
+if redis.call('LREM', KEYS[1], 1, ARGV[1]) == 0 then redis.call('LREM', KEYS[2], 1, element); return 0 end
+if ARGV[3] ~= '' then redis.call('HDEL', KEYS[3], ARGV[3]) end
 return 1`
 
 // DropScript takes the dead letter ARGV[1] away from KEYS[1], and its payload, where ARGV[2] is not empty, which is that
 // field of KEYS[2]. It answers 0 when the letter was not there any more.
-const DropScript = `if ARGV[2] ~= '' then redis.call('HDEL', KEYS[2], ARGV[2]) end
-return redis.call('LREM', KEYS[1], 1, ARGV[1])`
+const DropScript = `if redis.call('LREM', KEYS[1], 1, ARGV[1]) == 0 then return 0 end
+if ARGV[2] ~= '' then redis.call('HDEL', KEYS[2], ARGV[2]) end
+return 1`

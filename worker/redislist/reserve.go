@@ -2,7 +2,7 @@ package redislist
 
 // ReserveScript moves up to ARGV[1] tasks from the head of the queue, KEYS[1], to the processing list,
 // KEYS[2], each stamped with a reservation of ARGV[2] and a number, after ARGV[3], which is Ahead or nothing, and
-// answers them, the oldest first. It takes no more once they are ARGV[4] bytes, and answers of one that alone is longer
+// answers them, the oldest first. They are ARGV[4] bytes together at most, and of one that alone is longer it answers
 // its beginning and its length. A task that may have ended a worker before is reserved alone, so that it cannot make
 // others suspect.
 const ReserveScript = fullLua + stampLua + briefLua + `local taken, bytes, limit = {}, 0, tonumber(ARGV[4])
@@ -10,10 +10,10 @@ for i = 1, tonumber(ARGV[1]) do
   local e = redis.call('LMOVE', KEYS[1], KEYS[2], 'RIGHT', 'LEFT')
   if not e then break end
   local stamped, suspect = stamp(e, ARGV[2] .. '.' .. i, now, ARGV[3])
-  if suspect and i > 1 then redis.call('LMOVE', KEYS[2], KEYS[1], 'LEFT', 'RIGHT'); break end
+  if i > 1 and (suspect or bytes + #stamped > limit) then redis.call('LMOVE', KEYS[2], KEYS[1], 'LEFT', 'RIGHT'); break end
   redis.call('LSET', KEYS[2], 0, stamped)
   taken[i], bytes = #stamped > limit and brief(stamped, limit) or stamped, bytes + #stamped
-  if suspect or bytes >= limit then break end
+  if suspect then break end
 end
 return taken`
 
@@ -34,13 +34,13 @@ end
 answer[1] = next
 return answer`
 
-// FetchScript answers ARGV[3] bytes of the element of the processing list, KEYS[1], that has the head ARGV[1], after the
-// first ARGV[2], and nothing when it is not there.
-const FetchScript = findLua + `local e = find(ARGV[1], 2147483647)
+// FetchScript answers ARGV[3] bytes of the element of the processing list, KEYS[1], that is named ARGV[1] by its head,
+// after the first ARGV[2], and nothing when it is not there.
+const FetchScript = namedLua + `local e = named(ARGV[1])
 return e and string.sub(e, ARGV[2] + 1, ARGV[2] + ARGV[3])`
 
 // AdoptScript stamps one task that the processing list, KEYS[1], holds and nobody has in hand, where it is: ARGV[1]
-// and ARGV[4] are its head and how many are older at most, ARGV[2] is the new reservation, ARGV[3] what the
+// and ARGV[4] are its head and about how many are older, ARGV[2] is the new reservation, ARGV[3] what the
 // reservations of this process begin with: what one of them holds and nobody has in hand was reserved by a command
 // whose answer was lost, and never begun. It answers the stamped element, of one that is longer than ARGV[5] its
 // beginning and its length, and nothing when it is not there.

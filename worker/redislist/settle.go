@@ -38,7 +38,11 @@ if ARGV[4] ~= '' then
   local length, rest = string.match(e, '^qscaler:1:[^:]*:[^:]*:[^:]*:[^:]*:[^:]*:([0-9]+):(.*)$')
   redis.call('HSET', KEYS[4], ARGV[4], string.sub(rest, length + 1))
 end
-redis.call('LPUSH', KEYS[2], ARGV[2])
+local pushed = redis.pcall('LPUSH', KEYS[2], ARGV[2])
+if type(pushed) == 'table' and pushed.err then
+  if ARGV[4] ~= '' then redis.call('HDEL', KEYS[4], ARGV[4]) end
+  return pushed
+end
 if redis.call('LREM', KEYS[1], -1, e) == 0 then
   redis.call('LREM', KEYS[2], 1, ARGV[2])
   if ARGV[4] ~= '' then redis.call('HDEL', KEYS[4], ARGV[4]) end
@@ -64,7 +68,7 @@ end
 return was`
 
 // ReleaseScript gives what the processing list, KEYS[1], holds and nobody has in hand back to the head of the queue,
-// KEYS[2]. From ARGV[3] on there are, of each element, its head and how many are older at most; the last is the next to
+// KEYS[2]. From ARGV[3] on there are, of each element, its head and about how many are older; the last is the next to
 // be taken. It ends once they were ARGV[2] bytes, and answers how many it has dealt with. What a reservation that begins
 // with ARGV[1] holds was never begun, and loses it, unless it is Unbegun; another is kept, so that the next sees that
 // an attempt was lost.

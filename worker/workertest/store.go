@@ -45,10 +45,10 @@ func (s *share) locked(step func()) error {
 // Reserve implements store.Store.
 func (s *share) Reserve(_ context.Context, n int, ahead bool) (items []store.Item, err error) {
 	err = s.locked(func() {
-		for bytes := 0; len(items) < n && len(s.waiting) > 0 && bytes < store.StepBytes; {
+		for bytes := 0; len(items) < n && len(s.waiting) > 0; {
 			head := s.waiting[len(s.waiting)-1]
 			item, suspect := s.stamp(head, ahead, false)
-			if suspect && len(items) > 0 {
+			if len(items) > 0 && (suspect || bytes+item.Size > store.StepBytes) {
 				return
 			}
 			s.waiting = s.waiting[:len(s.waiting)-1]
@@ -193,15 +193,15 @@ func (s *share) delay(item store.Item, as func(store.Item) store.Item, wait time
 }
 
 // Bury implements store.Store.
-func (s *share) Bury(_ context.Context, item store.Item, letter string) (was bool, err error) {
+func (s *share) Bury(_ context.Context, item store.Item, letter store.Letter) (was bool, err error) {
 	err = s.locked(func() {
 		var whole store.Item
 		if whole, was = s.take(item); !was {
 			return
 		}
-		s.dead = append(s.dead, letter)
-		if item.Long() {
-			s.payloads[item.Reservation] = whole.Payload
+		s.dead = append(s.dead, letter.Line)
+		if letter.Field != "" {
+			s.payloads[letter.Field] = whole.Payload
 		}
 		s.free(item)
 	})

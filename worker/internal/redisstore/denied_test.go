@@ -23,7 +23,11 @@ func TestATaskOutlivesWhatTheUserMayNotDo(t *testing.T) {
 			return err
 		}},
 		"a dead letter": {"-lpush", func(s *redisstore.Store, i store.Item) error {
-			_, err := s.Bury(t.Context(), i, "letter")
+			_, err := s.Bury(t.Context(), i, store.Letter{Line: "letter"})
+			return err
+		}},
+		"a long dead letter": {"-lpush", func(s *redisstore.Store, i store.Item) error {
+			_, err := s.Bury(t.Context(), i, store.Letter{Line: "letter", Field: "field"})
 			return err
 		}},
 		"a hand-back": {"-rpush", func(s *redisstore.Store, i store.Item) error {
@@ -76,6 +80,10 @@ func TestATaskOutlivesWhatTheUserMayNotDo(t *testing.T) {
 			}
 			if waiting, held := f.length(t, queue), f.length(t, redislist.Processing(queue, pod)); waiting+held != 1 {
 				t.Errorf("%d tasks wait, and the worker's list has %d; want one of them to have 1", waiting, held)
+			}
+			left := f.client.B().Exists().Key(redislist.DeadPayloads(queue), redislist.Dead(queue), redislist.Delayed(queue)).Build()
+			if n, err := f.client.Do(t.Context(), left).AsInt64(); err != nil || n > 0 {
+				t.Errorf("%d other keys stand (%v)", n, err)
 			}
 		})
 	}

@@ -42,7 +42,7 @@ func TestAFullRedisIsEmptied(t *testing.T) {
 	for what, move := range map[string]func() (bool, error){
 		"a retry":       func() (bool, error) { return f.Retry(ctx, items[0], 0) },
 		"putting off":   func() (bool, error) { return f.PutOff(ctx, begun, 0) },
-		"a dead letter": func() (bool, error) { return f.Bury(ctx, items[1], "{}") },
+		"a dead letter": func() (bool, error) { return f.Bury(ctx, items[1], store.Letter{Line: "{}", Field: "f"}) },
 		"a hand-back":   func() (bool, error) { was, err := f.Return(ctx, items[2]); return err == nil && was[0], err },
 		"the end":       func() (bool, error) { was, err := f.Done(ctx, items[3]); return err == nil && was[0], err },
 	} {

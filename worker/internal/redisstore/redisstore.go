@@ -118,7 +118,7 @@ func (s *Store) Take(ctx context.Context, wait time.Duration) (store.Item, bool,
 // Fetch implements store.Store.
 func (s *Store) Fetch(ctx context.Context, item store.Item, after int) (part string, ok bool, err error) {
 	part, err = fetch.Exec(ctx, s.client, []string{s.processing},
-		[]string{redislist.Head(item.Element), strconv.Itoa(after), strconv.Itoa(store.PartBytes(item.Size))}).ToString()
+		[]string{item.ByHead(), strconv.Itoa(after), strconv.Itoa(store.PartBytes(item.Size))}).ToString()
 	if rueidis.IsRedisNil(err) {
 		return "", false, nil
 	}
@@ -234,15 +234,15 @@ func (s *Store) delay(ctx context.Context, item, as store.Item, wait time.Durati
 }
 
 // Bury implements store.Store.
-func (s *Store) Bury(ctx context.Context, item store.Item, letter string) (bool, error) {
-	payload := ""
-	if item.Long() {
-		payload = item.Reservation
+func (s *Store) Bury(ctx context.Context, item store.Item, letter store.Letter) (bool, error) {
+	name := item.Name()
+	if letter.Field != "" {
+		name = item.ByHead() // the step may carry a long line, too
 	}
 	key, owner := item.Unique() // where it has none, the key's name is one that never stands
 	return moved(bury.Exec(ctx, s.client,
 		[]string{s.processing, redislist.Dead(s.queue), redislist.Unique(s.queue, key), redislist.DeadPayloads(s.queue)},
-		[]string{item.Name(), letter, owner, payload}))
+		[]string{name, letter.Line, owner, letter.Field}))
 }
 
 // Return implements store.Store.

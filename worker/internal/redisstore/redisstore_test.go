@@ -3,6 +3,7 @@ package redisstore_test
 import (
 	"fmt"
 	"maps"
+	"reflect"
 	"slices"
 	"strconv"
 	"strings"
@@ -140,6 +141,47 @@ var hostile = []string{
 	"qscaler:1:" + string(make([]byte, 200)) + ":0:0:0::0:", "qscaler:1:x:0:0:0::0:\x00\x00", "qscaler:1:x:0:0:0::01:xy",
 }
 
+// Whatever it begins with, what is known of a long element by its beginning is what all of it says.
+func FuzzBeginning(f *testing.F) {
+	for _, payload := range hostile {
+		f.Add(payload)
+	}
+	client := redistest.Start(f).Client()
+	s := redisstore.New(client, queue, pod)
+	filler := strings.Repeat("x", store.StepBytes)
+	f.Fuzz(func(t *testing.T, beginning string) {
+		if err := client.Do(t.Context(), client.B().Lpush().Key(queue).Element(beginning+filler).Build()).Error(); err != nil {
+			t.Fatal(err)
+		}
+		items, err := s.Reserve(t.Context(), 1, false)
+		if err != nil || len(items) != 1 {
+			t.Fatalf("reserving %q: %d, %v", beginning, len(items), err)
+		}
+		item := items[0]
+		rest, ok, err := s.Fetch(t.Context(), item, len(item.Element))
+		if err != nil || !ok {
+			t.Fatalf("fetching it says %t, %v", ok, err)
+		}
+		whole := store.Parsed(item.Element + rest)
+		if whole.Size != item.Size || !strings.HasSuffix(item.Element+rest, filler) {
+			t.Errorf("%q has %d bytes, and is said to have %d", beginning, whole.Size, item.Size)
+		}
+		if !strings.HasPrefix(whole.Payload, item.Payload) {
+			t.Errorf("of the payload of %q there are %d bytes which are not its own", beginning, len(item.Payload))
+		}
+		if item.Payload == "" { // where the payload has not begun, nor have the headers ended
+			whole.Headers = nil
+		}
+		item.Payload, whole.Payload = "", ""
+		if !reflect.DeepEqual(item.Task, whole.Task) {
+			t.Errorf("%q is %+v by its beginning, and %+v", beginning, item.Task, whole.Task)
+		}
+		if was, err := s.Done(t.Context(), item); err != nil || !was[0] {
+			t.Errorf("acknowledging it says %v, %v", was, err)
+		}
+	})
+}
+
 // Whatever is pushed, the scripts and the Go code read the same in it, and the payload is whole.
 func FuzzScriptsAndGoAgree(f *testing.F) {
 	for _, payload := range hostile {
@@ -174,8 +216,12 @@ func FuzzScriptsAndGoAgree(f *testing.F) {
 				t.Errorf("%q was stamped as %q (%v), and is of %s", element, items[0].Element, err, want.First)
 			}
 		}
-		if was, err := s.Done(t.Context(), items[0]); err != nil || !was[0] {
-			t.Errorf("acknowledging it says %v, %v", was, err)
+		if was, err := s.Return(t.Context(), items[0]); err != nil || !was[0] {
+			t.Errorf("giving it back says %v, %v", was, err)
+		}
+		waits, err := client.Do(t.Context(), client.B().Rpop().Key(queue).Build()).ToString()
+		if err != nil || waits != store.Returned(items[0]).Element {
+			t.Errorf("given back it is %q (%v), want %q", waits, err, store.Returned(items[0]).Element)
 		}
 	})
 }

@@ -16,6 +16,8 @@ type Item struct {
 	Element string
 	// Size is how long the element is.
 	Size int
+	// Older is about how many in the worker's own list are older: where one that is named by its head is looked for.
+	Older int
 }
 
 // Parsed is the item that an element of the worker's list is.
@@ -31,22 +33,38 @@ func ParsedBeginning(beginning string, size int) Item {
 const StepBytes = 1 << 20
 
 // Long reports whether the task is too long for one step. It is reserved without its payload, which is fetched by and
-// by, and comes to its end by its head.
-func (i Item) Long() bool { return i.Size > StepBytes }
+// by, and comes to its end by its head. One that was reserved so stays so, though it is some bytes shorter once its
+// attempt begins.
+func (i Item) Long() bool { return i.Size > StepBytes || !i.Whole() }
 
 // Whole reports whether the payload is there.
 func (i Item) Whole() bool { return len(i.Element) == i.Size }
 
 // Name is how the broker is told which element it is.
-func (i Item) Name() string { return redislist.Name(i.Element, i.Long()) }
+func (i Item) Name() string {
+	if i.Long() {
+		return i.ByHead()
+	}
+	return i.Element
+}
+
+// ByHead is the same by its head, for a step that carries more than it.
+func (i Item) ByHead() string { return redislist.ByHead(i.Element, i.Older) }
+
+// Letter is a dead letter.
+type Letter struct {
+	Line string
+	// Field is where its payload is kept apart; empty where the line has it.
+	Field string
+}
 
 // As is the item as t, which differs from its task in what changes with each reservation.
 func (i Item) As(t redislist.Task) Item {
 	element := redislist.Restamped(i.Element, t.Stamp())
-	return Item{Task: t, Element: element, Size: i.Size + len(element) - len(i.Element)}
+	return Item{Task: t, Element: element, Size: i.Size + len(element) - len(i.Element), Older: i.Older}
 }
 
-// Listed is an element of the worker's own list: its head (see redislist.Head), and how many are older, at most.
+// Listed is an element of the worker's own list: its head (see redislist.Head), and about how many are older.
 type Listed struct {
 	Head  string
 	Older int
@@ -64,8 +82,7 @@ type Page struct {
 // nobody knows whether the move has happened.
 type Store interface {
 	// Reserve takes up to n tasks of those that wait, and waits for none. A task that may have ended a worker
-	// before comes alone. Once they are StepBytes long it takes no more. One that alone is longer comes without its
-	// payload. What is reserved ahead is more than can be begun: if the worker ends, no attempt at it is counted.
+	// before comes alone. They are StepBytes long at most; one that alone is longer comes without its payload. What is reserved ahead is more than can be begun: if the worker ends, no attempt at it is counted.
 	Reserve(ctx context.Context, n int, ahead bool) ([]Item, error)
 	// Take waits for a task, at most so long.
 	Take(ctx context.Context, wait time.Duration) (item Item, ok bool, err error)
@@ -89,9 +106,8 @@ type Store interface {
 	Done(ctx context.Context, items ...Item) (was []bool, err error)
 	// Retry has a task wait, with one failure more.
 	Retry(ctx context.Context, item Item, wait time.Duration) (was bool, err error)
-	// Bury makes a task a dead letter. That of one that is Long is without the payload, which is kept apart, under the
-	// name of the reservation.
-	Bury(ctx context.Context, item Item, letter string) (was bool, err error)
+	// Bury makes a task a dead letter.
+	Bury(ctx context.Context, item Item, letter Letter) (was bool, err error)
 	// PutOff has a task wait that was not begun, as if it had never been reserved.
 	PutOff(ctx context.Context, item Item, wait time.Duration) (was bool, err error)
 	// Return gives tasks back to the head of the queue, as if they had never been reserved; the last is the

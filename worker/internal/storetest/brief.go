@@ -95,7 +95,7 @@ func briefEnds(t *testing.T, f Fixture) {
 	}{
 		"begun":    {end: func(i store.Item) (bool, error) { _, ok, err := f.Begin(t.Context(), i); return ok, err }},
 		"done":     {end: func(i store.Item) (bool, error) { return one(f.Done(t.Context(), i)) }},
-		"buried":   {end: func(i store.Item) (bool, error) { return f.Bury(t.Context(), i, "{}") }},
+		"buried":   {end: func(i store.Item) (bool, error) { return f.Bury(t.Context(), i, store.Letter{Line: "{}", Field: "f"}) }},
 		"retried":  {func(i store.Item) (bool, error) { return f.Retry(t.Context(), i, wait) }, redislist.Task{Failed: 4, Lost: 1, Payload: payload}},
 		"put off":  {func(i store.Item) (bool, error) { return f.PutOff(t.Context(), i, wait) }, redislist.Task{Failed: 3, Lost: 1, Payload: payload}},
 		"returned": {func(i store.Item) (bool, error) { return one(f.Return(t.Context(), i)) }, redislist.Task{Failed: 3, Lost: 1, Payload: payload}},
@@ -128,5 +128,55 @@ func briefEnds(t *testing.T, f Fixture) {
 	}
 	if n := len(f.held(t)); n != 1 { // the one that was begun
 		t.Errorf("%d are held, want 1", n)
+	}
+}
+
+// justTooLong has tasks that are too long for one step until their attempt begins, and not from then on.
+func justTooLong(t *testing.T, f Fixture) {
+	one := func(was []bool, err error) (bool, error) { return err == nil && was[0], err }
+	const wait = 50 * time.Millisecond
+	for name, end := range map[string]func(store.Item) (bool, error){
+		"done":     func(i store.Item) (bool, error) { return one(f.Done(t.Context(), i)) },
+		"buried":   func(i store.Item) (bool, error) { return f.Bury(t.Context(), i, store.Letter{Line: "{}", Field: "f"}) },
+		"retried":  func(i store.Item) (bool, error) { return f.Retry(t.Context(), i, wait) },
+		"returned": func(i store.Item) (bool, error) { return one(f.Return(t.Context(), i)) },
+	} {
+		payload := strings.Repeat("x", store.StepBytes)
+		item := store.Item{}
+		for item.Size != store.StepBytes+1 { // how long the reservation is, is the store's affair
+			if item.Size > 0 {
+				if _, err := f.Done(t.Context(), item); err != nil {
+					t.Fatal(err)
+				}
+				payload = payload[item.Size-store.StepBytes-1:]
+			}
+			f.Push(redislist.Task{ID: "x", Lost: 1, First: time.UnixMilli(1), Payload: payload}.Element())
+			item = f.reserve(t, 1)[0]
+		}
+		begun, ok, err := f.Begin(t.Context(), item)
+		if err != nil || !ok || begun.Size > store.StepBytes {
+			t.Fatalf("beginning it says %t, %v; it has %d bytes", ok, err, begun.Size)
+		}
+		if got := f.whole(t, begun); got.Payload != payload {
+			t.Errorf("its payload has %d bytes, want %d", len(got.Payload), len(payload))
+		}
+		if was, err := end(begun); !was || err != nil {
+			t.Errorf("%s says %t, %v", name, was, err)
+		}
+		f.Advance(wait)
+		if _, err := f.Promote(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		for _, again := range f.reserve(t, 10) {
+			if got := f.whole(t, again); got.Payload != payload || got.Lost != 1 {
+				t.Errorf("%s, it has %d bytes, and %d attempts lost", name, len(got.Payload), got.Lost)
+			}
+			if _, err := f.Done(t.Context(), again); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if n := len(f.held(t)); n > 0 {
+			t.Errorf("%s, %d are held", name, n)
+		}
 	}
 }

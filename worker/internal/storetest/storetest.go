@@ -43,6 +43,7 @@ func Test(t *testing.T, fixture func(t *testing.T) Fixture) {
 		"a very long one comes without its payload": brief,
 		"a very long one is fetched part by part":   fetched,
 		"a very long one comes to each end":         briefEnds,
+		"one that is just too long comes to an end": justTooLong,
 		"what the list holds is known without it":   known,
 		"what nobody has in hand is released":       released,
 		"taking waits, and not for ever":            taken,
@@ -271,7 +272,7 @@ func ends(t *testing.T, f Fixture) {
 	for name, end := range map[string]end{
 		"done":   func(i store.Item) (bool, error) { return one(f.Done(t.Context(), i)) },
 		"retry":  func(i store.Item) (bool, error) { return f.Retry(t.Context(), i, time.Hour) },
-		"bury":   func(i store.Item) (bool, error) { return f.Bury(t.Context(), i, "{}") },
+		"bury":   func(i store.Item) (bool, error) { return f.Bury(t.Context(), i, store.Letter{Line: "{}"}) },
 		"return": func(i store.Item) (bool, error) { return one(f.Return(t.Context(), i)) },
 	} {
 		f.Push(name)
