@@ -59,7 +59,7 @@ func (w *world) startOperator(v *view) {
 			panic(err) // it only ends when it is told to
 		}
 	})
-	if err := o.reconciler.Source().Start(ctx, wakes{woken: o.woken}); err != nil {
+	if err := o.reconciler.Source().Start(ctx, wakes{woken: o.woken, waiting: w.others}); err != nil {
 		panic(err) // it has none
 	}
 	o.wake()
@@ -79,6 +79,19 @@ func (c lateClock) NewTimer(d time.Duration) clock.Timer {
 type wakes struct {
 	workqueue.TypedRateLimitingInterface[reconcile.Request] // nil: the operator only adds
 	woken                                                   chan struct{}
+	// waiting is how many others wait for their turn.
+	waiting func() int
+}
+
+func (q wakes) Len() int { return q.waiting() }
+
+// others is how many QWorkers there are beside this one that wait for their turn: none, or a storm of them.
+func (w *world) others() int {
+	const storm = 1000
+	if w.oneIn(4) {
+		return storm
+	}
+	return 0
 }
 
 func (q wakes) Add(reconcile.Request) {

@@ -12,6 +12,7 @@
 //	reclaim.go      the tasks of workers that are no more go back to the queue
 //	rightsizing*.go  from what the workers use to their size, and how that is told
 //	finalize.go     the last steps of a QWorker that is deleted
+//	postpone.go     when the status waits for the pods of others
 //	status.go       the counts; conditions.go and progressing.go the conditions; report.go the events
 //	ahead.go        times by a node's clock that is ahead
 //	memory.go       what is remembered between two reconciliations, and why it may be lost

@@ -32,6 +32,8 @@ type memory struct {
 	status          *v1alpha1.QWorkerStatus
 	resourceVersion string
 	queueWritten    time.Time
+	// untold is what was done in the last round, where its status was postponed.
+	untold []planner.Action
 	// proven is the hash of the revision that was last marked as proven: the cache may be behind.
 	proven string
 

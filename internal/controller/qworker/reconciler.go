@@ -181,6 +181,9 @@ func (r *Reconciler) reconcile(ctx context.Context, qw *v1alpha1.QWorker) (ctrl.
 		r.forget(client.ObjectKeyFromObject(qw))
 		return ctrl.Result{}, nil
 	}
+	if s.postpone(err) {
+		return ctrl.Result{RequeueAfter: s.postponedFor()}, nil
+	}
 	if !apierrors.IsConflict(err) {
 		err = errors.Join(err, s.writeStatus(ctx, err))
 	}

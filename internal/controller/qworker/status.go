@@ -39,6 +39,7 @@ func (s *scope) writeStatus(ctx context.Context, failure error) error {
 		s.again = false // the reading wakes
 		return nil
 	}
+	s.recall()
 	s.metrics.observe(s.name(), s.status, s.done)
 	if equality.Semantic.DeepEqual(s.base.Status, *s.status) {
 		s.report(ctx)

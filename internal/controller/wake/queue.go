@@ -25,6 +25,16 @@ func (w *Queue) Start(_ context.Context, queue workqueue.TypedRateLimitingInterf
 	return nil
 }
 
+// Waiting is how many objects wait for their turn.
+func (w *Queue) Waiting() int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.queue == nil {
+		return 0
+	}
+	return w.queue.Len()
+}
+
 // Add wakes an object. Before the controller runs there is nothing to wake: it begins with all of them.
 func (w *Queue) Add(name types.NamespacedName) {
 	w.mu.Lock()
