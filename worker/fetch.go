@@ -3,13 +3,15 @@ package worker
 import (
 	"context"
 	"errors"
-	"time"
 
 	"github.com/quickube/qscaler/worker/internal/store"
 )
 
-// errNotThere is why a task that was reserved without its payload is not begun.
-var errNotThere = errors.New("it is not in the worker's list any more")
+// Why a task that was reserved without its payload is not begun.
+var (
+	errNotThere = errors.New("it is not in the worker's list any more")
+	errLeaving  = errors.New("the worker is to leave")
+)
 
 // fetch has the payload of a task come that is too long for one step, part by part. It belongs to the attempt: what it
 // ends the worker for, as when the memory is too small, counts like what the handler does.
@@ -30,8 +32,8 @@ func (r *run) fetch(t *held) (*Task, error) {
 	return task, nil
 }
 
-// fetchPart has what comes after the first so many bytes. It gives up where Redis refuses it, and
-// where the broker does not answer a worker that is to leave.
+// fetchPart has what comes after the first so many bytes. It gives up where Redis refuses it, and where the worker is to
+// leave: the handler has not begun, and somebody else may be able to.
 func (r *run) fetchPart(t *held, after int) (string, error) {
 	for {
 		part, ours, err := r.fetchOnce(t, after)
@@ -41,9 +43,11 @@ func (r *run) fetchPart(t *held, after int) (string, error) {
 			}
 			return part, err
 		}
+		if errors.Is(err, errLeaving) || r.tasks.Err() != nil {
+			return "", err
+		}
 		r.complain(err)
-		_, refused := refusal(err)
-		if _, leaving := r.leave.why(); refused || leaving || r.tasks.Err() != nil {
+		if _, refused := refusal(err); refused {
 			return "", err
 		}
 		r.pause(retryPause)
@@ -51,16 +55,18 @@ func (r *run) fetchPart(t *held, after int) (string, error) {
 }
 
 // fetchOnce asks for a part. There is one on its way at a time: all go over one connection, and several would each take
-// as much longer. A part that is longer than a step may take as much longer, too.
+// as much longer.
 func (r *run) fetchOnce(t *held, after int) (part string, ours bool, err error) {
 	select {
 	case r.fetching <- struct{}{}:
 		defer func() { <-r.fetching }()
+	case <-r.leave.signal():
 	case <-r.tasks.Done():
-		return "", false, r.tasks.Err()
 	}
-	steps := (store.PartBytes(t.Size) + store.StepBytes - 1) / store.StepBytes
-	ctx, cancel := context.WithTimeout(r.tasks, operationTimeout*time.Duration(steps))
+	if _, leaving := r.leave.why(); leaving || r.tasks.Err() != nil {
+		return "", false, errLeaving
+	}
+	ctx, cancel := context.WithTimeout(r.tasks, operationTimeout)
 	defer cancel()
 	return r.store.Fetch(ctx, r.hands.item(t), after)
 }

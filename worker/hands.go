@@ -32,7 +32,7 @@ type held struct {
 	settling bool
 	// cancel ends the attempt's context, nil while it has not begun.
 	cancel context.CancelCauseFunc
-	// refused is true for as long as Redis refuses to record what came of the task.
+	// refused is true for as long as Redis refuses to record what came of the task, and is not to be waited for.
 	refused bool
 	// lost is true once the worker's list was seen without it.
 	lost bool
@@ -96,12 +96,18 @@ func (h *hands) free() {
 	}
 }
 
-// item is a task as the broker is asked for it: of one that is found by its head, with where that is.
+// item is a task as the broker is asked for it: of one that is named by its head, with where that is.
 func (h *hands) item(t *held) store.Item {
-	item := t.Item
-	if !item.Long() {
-		return item
+	if t.Long() {
+		return h.placed(t)
 	}
+	return t.Item
+}
+
+// placed is a task with about how many in the worker's list are older.
+func (h *hands) placed(t *held) store.Item {
+	item := t.Item
+	item.Older = 0
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	for _, other := range h.tasks {
@@ -112,11 +118,11 @@ func (h *hands) item(t *held) store.Item {
 	return item
 }
 
-// refuse notes of which tasks Redis refuses to record what came of them.
-func (h *hands) refuse(settlements []settlement) {
+// refuse notes of which tasks Redis refuses to record what came of them, and whether that may last.
+func (h *hands) refuse(lasting bool, settlements []settlement) {
 	h.mu.Lock()
 	for _, s := range settlements {
-		s.task.refused = true
+		s.task.refused = lasting
 	}
 	h.mu.Unlock()
 	h.free()

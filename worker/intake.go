@@ -1,6 +1,7 @@
 package worker
 
 import (
+	"context"
 	"time"
 
 	"github.com/quickube/qscaler/worker/internal/store"
@@ -21,8 +22,8 @@ type intake struct {
 	dry         bool
 	nextSweep   time.Time // zero when an answer was lost
 	nextPromote time.Time
-	// unsettled is when the worker was to leave and had first nothing to wait for but Redis' refusals.
-	unsettled time.Time
+	// idle is since when the worker is to leave and no task goes any more; zero while there are some.
+	idle time.Time
 	// promoted is true until something is taken after due tasks were looked for: however many are due, and whatever
 	// becomes of the look, those that wait have their turn.
 	promoted bool
@@ -39,6 +40,11 @@ func (r *run) takeTasks() error {
 		default:
 		}
 		reason, leaving := r.leave.why()
+		if r.stuck(leaving) {
+			r.abandon()
+			r.kill(nil) // what is still tried to be recorded
+			return nil
+		}
 		var err error
 		if leaving {
 			var left bool
@@ -144,10 +150,6 @@ func (r *run) depart() (left bool, err error) {
 		return false, r.sweep()
 	case len(r.orphans) > 0:
 		return false, r.release(0)
-	case r.hands.count() > 0 && r.hands.going() == 0 && r.unsettledFor() >= r.options.lockout:
-		// What Redis refuses may be refused for good. Whoever finds the tasks in our list does them again.
-		r.options.log.Warn("leaving, though Redis refuses to record what came of tasks: they are done again", "queue", r.queue, "tasks", r.hands.count())
-		return true, nil
 	case r.hands.count() > 0:
 		r.awaitFreed(min(drainPoll, time.Until(r.nextSweep)))
 		return false, nil
@@ -156,13 +158,34 @@ func (r *run) depart() (left bool, err error) {
 	return err == nil && len(r.orphans) == 0, err
 }
 
-// unsettledFor is since when there is nothing in hand but what Redis refuses to record the end of, as the worker that is
-// to leave has seen it.
-func (r *run) unsettledFor() time.Duration {
-	if r.unsettled.IsZero() {
-		r.unsettled = time.Now()
+// stuck reports whether the worker, which is to leave, has had nothing to wait for but Redis' refusals for too long: they
+// may last. Each time it is asked it looks whether that still is so.
+func (r *run) stuck(leaving bool) bool {
+	switch {
+	case !leaving || r.hands.going() > 0:
+		r.idle = time.Time{}
+	case r.idle.IsZero():
+		r.idle = time.Now()
 	}
-	return time.Since(r.unsettled)
+	return !r.idle.IsZero() && time.Since(r.idle) >= r.options.lockout
+}
+
+// abandon gives back what Redis refuses to record the end of, where it lets us, so that no attempt at it is lost. What
+// stays in our list is given back by the operator.
+func (r *run) abandon() {
+	left := r.hands.snapshot()
+	r.options.log.Warn("leaving, though Redis has not recorded, or not taken back, all that is in the worker's list: it is done again",
+		"queue", r.queue, "tasks", len(left))
+	for _, t := range left {
+		ctx, cancel := context.WithTimeout(r.tasks, operationTimeout)
+		_, err := r.store.Return(ctx, r.hands.item(t))
+		cancel()
+		if err != nil {
+			r.complain(err)
+			return
+		}
+		r.hands.drop(t)
+	}
 }
 
 // awaitFreed waits until there is less in hand, at most so long, and not when the worker is killed.

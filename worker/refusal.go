@@ -37,3 +37,20 @@ func begins(text string, words ...string) bool {
 	}
 	return false
 }
+
+// lasts reports whether a refusal may be one for good, for the user's rights or for the type of a key. Others pass: those
+// of a server that is a replica, cannot write to its disk, is full, or is busy.
+func lasts(err error) bool {
+	text, ok := refusal(err)
+	if !ok {
+		return false
+	}
+	for _, word := range []string{
+		"READONLY", "MISCONF", "NOREPLICAS", "OOM ", "BUSY", "LOADING", "MASTERDOWN", "CLUSTERDOWN", "UNBLOCKED", "WRONGPASS", "NOAUTH",
+	} {
+		if strings.Contains(text, word) { // Redis 6 has words of its own before them, where they are of a script
+			return false
+		}
+	}
+	return true
+}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -36,7 +37,7 @@ func TestWhatRedisRefusesHoldsUpNothingElse(t *testing.T) {
 	})
 	b.eventually("the log to say so", func() string {
 		if text := log.String(); !strings.Contains(text, "Redis refuses") || !strings.Contains(text, "WRONGTYPE") {
-			return text
+			return "it has: " + text
 		}
 		return ""
 	})
@@ -97,7 +98,7 @@ func (b *bench) refuse(log *lines) {
 	b.do("LPUSH", queue, "bad")
 	b.eventually("the log to say so", func() string {
 		if text := log.String(); !strings.Contains(text, "WRONGTYPE") {
-			return text
+			return "it has: " + text
 		}
 		return ""
 	})
@@ -136,15 +137,88 @@ func TestASuspectAndWhatRedisRefuses(t *testing.T) {
 	r.left()
 }
 
-// A worker that is to leave does not stay for ever for what Redis refuses to record: it leaves it in its list.
+// A worker that is to leave does not stay for ever for what Redis refuses: it gives back what it may, and leaves the rest
+// in its list.
 func TestLeavingThoughRedisRefuses(t *testing.T) {
+	denied := func(b *bench, what ...string) {
+		b.do(append([]string{"ACL", "SETUSER", "default"}, what...)...)
+		b.Cleanup(func() { b.do("ACL", "SETUSER", "default", "+@all") })
+	}
+	for name, c := range map[string]struct {
+		prepare          func(b *bench, log *lines)
+		granted          func(b *bench, good <-chan string)
+		waiting, orphans int64
+	}{
+		"to bury a task": {func(b *bench, log *lines) { b.refuse(log) }, nil, 1, 0},
+		"to bury thousands": {func(b *bench, log *lines) {
+			b.refuse(log)
+			b.do(append([]string{"LPUSH", queue}, slices.Repeat([]string{"bad"}, 2999)...)...)
+			b.eventually("they are taken", func() string {
+				if b.waiting() > 0 && b.inHand() < 1100 {
+					return "they wait"
+				}
+				return ""
+			})
+		}, nil, 3000, 0},
+		"everything": {func(b *bench, log *lines) {
+			b.refuse(log)
+			denied(b, "-evalsha", "-eval")
+		}, nil, 0, 1},
+		"to take an orphan back": {func(b *bench, _ *lines) {
+			b.do("LPUSH", queue, "good")
+			b.eventually("it is taken", func() string {
+				if b.inHand() == 0 {
+					return "it waits"
+				}
+				return ""
+			})
+		}, func(b *bench, good <-chan string) {
+			receive(b, good, "sight of it")
+			denied(b, "-rpush")
+			b.do("LPUSH", redislist.Processing(queue, pod), "orphan")
+		}, 0, 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := newBench(t)
+			log, good, finish := &lines{}, make(chan string), make(chan struct{})
+			r := b.start(func(ctx context.Context, k *worker.Task) error {
+				if string(k.Payload) != "bad" {
+					<-worker.Draining(ctx)
+					defer func() { <-finish }()
+				}
+				return badOrGood(good)(ctx, k)
+			}, logTo(log), worker.WithConcurrency(100), worker.WithLockoutPatience(time.Second))
+			c.prepare(b, log)
+			b.grant("ScaleDown")
+			if c.granted != nil {
+				c.granted(b, good)
+			}
+			close(finish)
+			r.left()
+			if waiting, held := b.waiting(), b.inHand(); waiting != c.waiting || held != c.orphans {
+				t.Errorf("%d wait and its list has %d, want %d and %d; the log has\n%.2000s", waiting, held, c.waiting, c.orphans, log)
+			}
+		})
+	}
+}
+
+// What has held a departure up once does not count when there is another.
+func TestAnotherDepartureThoughRedisRefuses(t *testing.T) {
 	b := newBench(t)
-	log := &lines{}
-	r := b.start(badOrGood(nil), logTo(log), worker.WithLockoutPatience(time.Second))
+	log, good := &lines{}, make(chan string, 1)
+	const patience = 3 * time.Second
+	r := b.start(badOrGood(good), logTo(log), worker.WithLockoutPatience(patience))
 	b.refuse(log)
 	b.grant("ScaleDown")
+	<-time.After(patience / 6) // it has seen it
+	b.grant("")                // it is to stay after all
+	b.do("LPUSH", queue, "good")
+	receive(b, good, "task")
+	<-time.After(patience)
+	again := time.Now()
+	b.grant("ScaleDown")
 	r.left()
-	if n := b.inHand(); n != 1 || !strings.Contains(log.String(), "they are done again") {
-		t.Errorf("%d are in its list, want the one; the log has\n%s", n, log)
+	if d := time.Since(again); d < patience {
+		t.Errorf("it left after %s", d)
 	}
 }

@@ -39,7 +39,7 @@ func (r *run) settle() {
 	var again <-chan time.Time
 	for {
 		next := r.settlements
-		if len(refused) >= settleBatch {
+		if _, leaving := r.leave.why(); len(refused) >= settleBatch && !leaving {
 			next = nil
 		}
 		select {
@@ -111,7 +111,7 @@ func (r *run) bring(batch []settlement) (refused []settlement) {
 		note(others[i], err)
 	}
 	if why != nil {
-		r.hands.refuse(refused)
+		r.hands.refuse(lasts(why), refused)
 		r.options.log.Warn("Redis refuses to record what came of tasks; trying again",
 			"queue", r.queue, "tasks", len(refused), "outcome", refused[len(refused)-1].outcome, "error", why)
 	}
@@ -177,6 +177,9 @@ func (r *run) bringOther(s *settlement) error {
 
 func (r *run) bringOne(ctx context.Context, s settlement) (was bool, err error) {
 	item := r.hands.item(s.task)
+	if s.letter.Field != "" {
+		item = r.hands.placed(s.task)
+	}
 	switch s.outcome {
 	case Retried:
 		return r.store.Retry(ctx, item, s.wait)

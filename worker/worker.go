@@ -216,10 +216,7 @@ func (r *run) work(connect func() (store.Store, error)) error {
 	if err != nil {
 		return err
 	}
-	close(r.settlements) // nothing is in hand any more
-	if r.hands.count() > 0 {
-		r.kill(nil) // but what Redis refuses to record the end of
-	}
+	close(r.settlements) // no task goes any more
 	<-settled
 	return nil
 }

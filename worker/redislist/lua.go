@@ -75,12 +75,12 @@ func ByHead(element string, older int) string {
 	return "^" + strconv.Itoa(older) + ":" + Head(element)
 }
 
-// namedLua is the function named(name): the element that has this name. Where that is all of it, it may not be in the
-// list any more.
-const namedLua = findLua + `local function named(name)
+// namedLua is the function named(name, gone): the element that has this name, of a list from which so many have gone since
+// it was given. Where the name is all of the element, that may not be in the list any more.
+const namedLua = findLua + `local function named(name, gone)
   if string.sub(name, 1, 1) ~= '^' then return name end
   local colon = string.find(name, ':', 1, true)
-  return (find(string.sub(name, colon + 1), string.sub(name, 2, colon - 1)))
+  return (find(string.sub(name, colon + 1), math.max(string.sub(name, 2, colon - 1) - (gone or 0), 0)))
 end
 `
 

@@ -6,11 +6,12 @@ package redislist
 // it is theirs. Many in one step cost a Redis that writes each step to its disk as much as one.
 const DoneScript = namedLua + `local unique = #KEYS - 1
 local count = #ARGV - unique
-local was, byte = {}, string.byte
+local was, gone, byte = {}, 0, string.byte
 for i = 1, count do
   local e = ARGV[i]
-  if byte(e) == 94 then e = named(e) end -- a call for each would cost as much as all else
+  if byte(e) == 94 then e = named(e, gone) end -- a call for each would cost as much as all else
   was[i] = e and redis.call('LREM', KEYS[1], -1, e) or 0
+  gone = gone + was[i]
   if i <= unique and was[i] > 0 and redis.call('GET', KEYS[i + 1]) == ARGV[count + i] then redis.call('DEL', KEYS[i + 1]) end
 end
 return was`
@@ -34,14 +35,14 @@ return 0`
 // there any more.
 const BuryScript = fullLua + namedLua + `local e = named(ARGV[1])
 if not e then return 0 end
-if ARGV[4] ~= '' then
+redis.call('LPUSH', KEYS[2], ARGV[2])
+if ARGV[4] ~= '' then -- last, for a Redis that refuses the letter would write the payload to its disk at each try
   local length, rest = string.match(e, '^qscaler:1:[^:]*:[^:]*:[^:]*:[^:]*:[^:]*:([0-9]+):(.*)$')
-  redis.call('HSET', KEYS[4], ARGV[4], string.sub(rest, length + 1))
-end
-local pushed = redis.pcall('LPUSH', KEYS[2], ARGV[2])
-if type(pushed) == 'table' and pushed.err then
-  if ARGV[4] ~= '' then redis.call('HDEL', KEYS[4], ARGV[4]) end
-  return pushed
+  local kept = redis.pcall('HSET', KEYS[4], ARGV[4], string.sub(rest, length + 1))
+  if type(kept) == 'table' and kept.err then
+    redis.call('LREM', KEYS[2], 1, ARGV[2])
+    return kept
+  end
 end
 if redis.call('LREM', KEYS[1], -1, e) == 0 then
   redis.call('LREM', KEYS[2], 1, ARGV[2])

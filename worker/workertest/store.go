@@ -109,7 +109,7 @@ func (s *share) Fetch(_ context.Context, item store.Item, after int) (part strin
 	err = s.locked(func() {
 		var element string
 		if element, ok = s.find(redislist.Head(item.Element)); ok {
-			part = element[after:min(len(element), after+store.PartBytes(item.Size))]
+			part = element[after:min(len(element), after+store.StepBytes)]
 		}
 	})
 	return part, ok, err

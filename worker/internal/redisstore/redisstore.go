@@ -118,7 +118,7 @@ func (s *Store) Take(ctx context.Context, wait time.Duration) (store.Item, bool,
 // Fetch implements store.Store.
 func (s *Store) Fetch(ctx context.Context, item store.Item, after int) (part string, ok bool, err error) {
 	part, err = fetch.Exec(ctx, s.client, []string{s.processing},
-		[]string{item.ByHead(), strconv.Itoa(after), strconv.Itoa(store.PartBytes(item.Size))}).ToString()
+		[]string{item.ByHead(), strconv.Itoa(after), stepBytes}).ToString()
 	if rueidis.IsRedisNil(err) {
 		return "", false, nil
 	}

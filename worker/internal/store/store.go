@@ -86,8 +86,8 @@ type Store interface {
 	Reserve(ctx context.Context, n int, ahead bool) ([]Item, error)
 	// Take waits for a task, at most so long.
 	Take(ctx context.Context, wait time.Duration) (item Item, ok bool, err error)
-	// Fetch has a part of the element of an item that is not Whole, after the first so many bytes: StepBytes of it, or
-	// a part in 64 of what is very long. It is not ok when the task was not the worker's any more.
+	// Fetch has a part of the element of an item that is not Whole, StepBytes at most, after the first so many bytes. It
+	// is not ok when the task was not the worker's any more.
 	Fetch(ctx context.Context, item Item, after int) (part string, ok bool, err error)
 	// Length is how many tasks the worker's own list holds.
 	Length(ctx context.Context) (int, error)
@@ -156,10 +156,4 @@ func PutOff(i Item) Item {
 	t := i.Task
 	t.Reservation = redislist.Unbegun + t.Reservation
 	return i.As(t)
-}
-
-// PartBytes is how much of an item of this size is fetched at a time. The broker copies all of it for each part.
-func PartBytes(size int) int {
-	const most = 64
-	return max(StepBytes, (size+most-1)/most)
 }
