@@ -43,16 +43,19 @@ var reading = goBenchmarks{
 // deciding is a plan of fleets of three sizes.
 var deciding = goBenchmarks{module: ".", pkg: "./internal/planner", pattern: "Plan"}
 
-// run runs the benchmarks, each as often as a figure is measured.
+// run runs the benchmarks as often as a figure is measured: all of them each time, so that a figure and its limit are of
+// one moment of a machine that is not always as fast.
 func (g goBenchmarks) run(ctx context.Context, _ *stand, o options) ([]figure, error) {
-	command := exec.CommandContext(ctx, "go", "-C", g.module, "test", g.pkg, "-run", "^$", "-bench", g.pattern, "-count", strconv.Itoa(o.runs))
-	out, err := command.CombinedOutput()
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w\n%s", command, err, out)
-	}
-	c, err := readBenchmarks(bytes.NewReader(out))
-	if err != nil {
-		return nil, err
+	c := &collector{}
+	for range o.runs {
+		command := exec.CommandContext(ctx, "go", "-C", g.module, "test", g.pkg, "-run", "^$", "-bench", g.pattern)
+		out, err := command.CombinedOutput()
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w\n%s", command, err, out)
+		}
+		if err := c.readBenchmarks(bytes.NewReader(out)); err != nil {
+			return nil, err
+		}
 	}
 	for name, limit := range g.limits {
 		if err := c.limit(name, limit); err != nil {
@@ -65,10 +68,9 @@ func (g goBenchmarks) run(ctx context.Context, _ *stand, o options) ([]figure, e
 // processors is what the testing package adds to a benchmark's name.
 var processors = regexp.MustCompile(`-\d+$`)
 
-// readBenchmarks turns `go test -bench`'s output into figures, one for each benchmark and unit. Where a
+// readBenchmarks adds what `go test -bench` has written to the figures, one for each benchmark and unit. Where a
 // benchmark has units of its own, the time per operation says the same in another way and is left out.
-func readBenchmarks(output io.Reader) (*collector, error) {
-	c := &collector{}
+func (c *collector) readBenchmarks(output io.Reader) error {
 	lines := bufio.NewScanner(output)
 	for lines.Scan() {
 		fields := strings.Fields(lines.Text())
@@ -80,12 +82,12 @@ func readBenchmarks(output io.Reader) (*collector, error) {
 		for i := 2; i+1 < len(fields); i += 2 { // the name and the number of operations come first
 			value, err := strconv.ParseFloat(fields[i], 64)
 			if err != nil {
-				return nil, fmt.Errorf("%q is no benchmark's line: %w", lines.Text(), err)
+				return fmt.Errorf("%q is no benchmark's line: %w", lines.Text(), err)
 			}
 			if unit := fields[i+1]; unit != "ns/op" || !own {
 				c.add(name+", "+unit, unit, value)
 			}
 		}
 	}
-	return c, lines.Err()
+	return lines.Err()
 }
