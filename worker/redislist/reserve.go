@@ -5,15 +5,26 @@ package redislist
 // answers them, the oldest first. They are ARGV[4] bytes together at most, and of one that alone is longer it answers
 // its beginning and its length. A task that may have ended a worker before is reserved alone, so that it cannot make
 // others suspect.
-const ReserveScript = fullLua + stampLua + briefLua + `local taken, bytes, limit = {}, 0, tonumber(ARGV[4])
-for i = 1, tonumber(ARGV[1]) do
-  local e = redis.call('LMOVE', KEYS[1], KEYS[2], 'RIGHT', 'LEFT')
-  if not e then break end
-  local stamped, suspect = stamp(e, ARGV[2] .. '.' .. i, now, ARGV[3])
-  if i > 1 and (suspect or bytes + #stamped > limit) then redis.call('LMOVE', KEYS[2], KEYS[1], 'LEFT', 'RIGHT'); break end
-  redis.call('LSET', KEYS[2], 0, stamped)
-  taken[i], bytes = #stamped > limit and brief(stamped, limit) or stamped, bytes + #stamped
-  if suspect then break end
+//
+// It has Redis do three commands for many tasks, because each costs as much as a task: it looks at some, at most three
+// times as many as it has, lest it copies many that are too long, and moves them all together.
+const ReserveScript = fullLua + stampLua + briefLua + `local limit, bytes, moved, taken = tonumber(ARGV[4]), 0, {}, {}
+local function look(most)
+  local waiting = redis.call('LRANGE', KEYS[1], -#moved - most, -#moved - 1)
+  for i = #waiting, 1, -1 do
+    local stamped, suspect = stamp(waiting[i], ARGV[2] .. '.' .. #moved + 1, now, ARGV[3])
+    if #moved > 0 and (suspect or bytes + #stamped > limit) then return false end
+    moved[#moved + 1], bytes = stamped, bytes + #stamped
+    taken[#moved] = #stamped > limit and brief(stamped, limit) or stamped
+    if suspect then return false end
+  end
+  return #waiting == most
+end
+local wanted = tonumber(ARGV[1])
+while #moved < wanted and look(math.min(wanted - #moved, math.max(3 * #moved, 1))) do end
+if #moved > 0 then
+  redis.call('LPUSH', KEYS[2], unpack(moved))
+  redis.call('RPOP', KEYS[1], #moved)
 end
 return taken`
 

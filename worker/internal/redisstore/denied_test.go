@@ -34,7 +34,7 @@ func TestATaskOutlivesWhatTheUserMayNotDo(t *testing.T) {
 			_, err := s.Return(t.Context(), i)
 			return err
 		}},
-		"a reservation": {"-lset", func(s *redisstore.Store, i store.Item) error {
+		"a reservation": {"-lpush", func(s *redisstore.Store, i store.Item) error {
 			if _, err := s.Return(t.Context(), i); err != nil {
 				t.Fatal(err)
 			}

@@ -1,6 +1,7 @@
 package redisstore_test
 
 import (
+	"strconv"
 	"strings"
 	"testing"
 
@@ -102,5 +103,41 @@ func TestLongTasksAreDueAFewAtATime(t *testing.T) {
 		if waiting = n; (next == 0) != (waiting < tasks) {
 			t.Errorf("with %d of %d in the queue the next is due in %s", waiting, tasks, next)
 		}
+	}
+}
+
+// Commands cost Redis more than tasks: it is asked for few of them, however many tasks there are.
+func TestManyAreReservedByFewCommands(t *testing.T) {
+	f := fixture(t, redistest.Start(t))
+	const tasks = 1000
+	for i := range tasks {
+		f.Push(strconv.Itoa(i))
+	}
+	before := f.info(t, "stats", "total_commands_processed")
+	items, err := f.Reserve(t.Context(), tasks, false)
+	if err != nil || len(items) != tasks || items[0].Payload != "0" || items[tasks-1].Payload != strconv.Itoa(tasks-1) {
+		t.Fatalf("reserved %d, %v", len(items), err)
+	}
+	const most = 20
+	if n := f.info(t, "stats", "total_commands_processed") - before; n > most {
+		t.Errorf("it took %d commands, want %d at most", n, most)
+	}
+	if waiting, held := f.length(t, queue), f.length(t, redislist.Processing(queue, pod)); waiting != 0 || held != tasks {
+		t.Errorf("%d wait and %d are held", waiting, held)
+	}
+}
+
+// What is reserved together is as long as a step at most, whatever is behind it.
+func TestShortTasksBeforeLongOnes(t *testing.T) {
+	f := fixture(t, redistest.Start(t))
+	for range 4 {
+		f.Push("short")
+	}
+	for range 100 {
+		f.Push(strings.Repeat("x", store.StepBytes/2))
+	}
+	items, err := f.Reserve(t.Context(), 1000, false)
+	if err != nil || len(items) != 5 {
+		t.Fatalf("reserved %d, %v; want the short ones and one that is long", len(items), err)
 	}
 }
