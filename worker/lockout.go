@@ -7,7 +7,7 @@ import (
 
 // lockoutPatience is how long a broker may refuse the password, with each answer, before the worker ends. The password
 // is a variable of the environment, which a restart of the container reads anew and nothing else does; but where one is
-// changed, it takes a while until all know of it.
+// changed, it takes a while until all know of it. A worker that is to leave waits as long for whatever else Redis refuses.
 const lockoutPatience = time.Minute
 
 // lockout is since when each answer of the broker has been that it does not know the password; zero while it does.

@@ -55,7 +55,8 @@ func Run(ctx context.Context, handler Handler, opts ...Option) error {
 // Run does tasks until the worker is to leave: the drain file is not empty, a SIGTERM or SIGINT came, or ctx is
 // done. It takes no other task then, finishes those in hand, and returns nil: exit with 0. Nothing of this
 // cancels the context of a task; a second signal does, and Run returns ErrKilled at once, without waiting for the
-// tasks or the broker.
+// tasks or the broker. Where Redis refuses to record what came of a task, for the user's rights or for the type of a key,
+// Run returns nil a minute after the last task has ended, and the task is done again.
 //
 // The queue, the pod's name and the broker come from the environment that QScaler sets in every worker pod; see
 // the package contract. Each process needs a pod's name of its own: the tasks in hand are listed under it, and a
