@@ -79,7 +79,7 @@ func redisAway(t *testing.T, s *stage) {
 	s.redis.start(t)
 	s.push(t, `{"id":"t-1","ms":0}`)
 	s.waitFor(t, "done t-1")
-	s.waitForEmpty(t)
+	s.waitForIdle(t)
 	s.redis.kill(t)
 	p.grant(t)
 	p.waitForExit(t)

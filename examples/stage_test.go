@@ -2,8 +2,10 @@ package examples
 
 import (
 	"context"
+	"fmt"
 	"net"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -107,6 +109,24 @@ func (s *stage) waitForEmpty(t *testing.T) {
 		d := s.depth(t)
 		return d["waiting"] == 0 && d["held"] == 0
 	})
+}
+
+// waitForIdle waits until the worker has waited for tasks in vain, twice: every answer to what it did before has come to
+// it by then. That Redis has acknowledged a task says less: the worker need not have heard of it.
+func (s *stage) waitForIdle(t *testing.T) {
+	t.Helper()
+	s.waitForEmpty(t)
+	waits := func() (n int) {
+		text, err := s.do(t, "INFO", "commandstats").ToString()
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, text, _ = strings.Cut(text, "cmdstat_blmove:calls=")
+		_, _ = fmt.Sscan(text, &n) // none yet
+		return n
+	}
+	before := waits()
+	eventually(t, "the worker waits for a task", func() bool { return waits() >= before+2 })
 }
 
 // waitFor waits until a worker has said the event, such as "done t-1".
