@@ -118,6 +118,43 @@ func (i idle) Take(ctx context.Context, wait time.Duration) (store.Item, bool, e
 	return i.Store.Take(ctx, wait)
 }
 
+// serve runs a worker over the line. When so many attempts have ended and it waits for a task, then is done, and it leaves.
+func (c conversation) serve(ctx context.Context, handler worker.Handler, ended *atomic.Int32, after int32, then func() error) error {
+	waits, killed, left := make(chan struct{}, 1), make(chan struct{}), make(chan error, 1)
+	defer close(killed)
+	broker := inject.Broker{
+		Queue: c.queue, DrainFile: "/none", Killed: killed,
+		Store: idle{redisstore.New(c.connect(), c.queue, pod), ended, after, waits},
+	}
+	running, leave := context.WithCancel(inject.With(context.WithoutCancel(ctx), broker))
+	defer leave()
+	go func() { left <- worker.Run(running, handler, quiet()) }()
+	select {
+	case <-waits:
+	case <-ctx.Done():
+		return fmt.Errorf("of the first %d attempts %d have ended", after, ended.Load())
+	}
+	if err := then(); err != nil {
+		return err
+	}
+	leave()
+	select {
+	case err := <-left:
+		return err
+	case <-ctx.Done():
+		return errors.New("the worker does not leave")
+	}
+}
+
+// sorted has what was sent so far.
+func sorted(from <-chan string) (all []string) {
+	for len(from) > 0 {
+		all = append(all, <-from)
+	}
+	slices.Sort(all)
+	return all
+}
+
 // work has a worker make each kind of step, and tells what has come of it: it takes up what a killed process has
 // left, a task that was delayed, two that fail, and one that comes while it waits, which it gives back.
 func work(ctx context.Context, c conversation) (string, error) {
@@ -147,43 +184,21 @@ func work(ctx context.Context, c conversation) (string, error) {
 		}
 		return nil
 	}
-	waits, killed, left := make(chan struct{}, 1), make(chan struct{}), make(chan error, 1)
-	defer close(killed)
-	broker := inject.Broker{
-		Queue: c.queue, DrainFile: "/none", Killed: killed,
-		Store: idle{redisstore.New(c.connect(), c.queue, pod), &ended, before, waits},
-	}
-	running, leave := context.WithCancel(inject.With(context.WithoutCancel(ctx), broker))
-	defer leave()
-	go func() { left <- worker.Run(running, handler, quiet()) }()
-
-	select {
-	case <-waits:
-	case <-ctx.Done():
-		return "", fmt.Errorf("of the first %d attempts %d have ended", before, ended.Load())
-	}
-	if err := c.push(ctx, c.queue, "late"); err != nil {
+	err = c.serve(ctx, handler, &ended, before, func() error {
+		if err := c.push(ctx, c.queue, "late"); err != nil {
+			return err
+		}
+		select {
+		case <-late:
+			return nil
+		case <-ctx.Done():
+			return errors.New("what comes while the worker waits is not begun")
+		}
+	})
+	if err != nil {
 		return "", err
 	}
-	select {
-	case <-late:
-	case <-ctx.Done():
-		return "", errors.New("what comes while the worker waits is not begun")
-	}
-	leave()
-	select {
-	case err := <-left:
-		if err != nil {
-			return "", err
-		}
-	case <-ctx.Done():
-		return "", errors.New("the worker does not leave")
-	}
-	var made []string
-	for len(attempts) > 0 {
-		made = append(made, <-attempts)
-	}
-	slices.Sort(made)
+	made := sorted(attempts)
 	books, err := c.books(ctx)
 	return fmt.Sprintf("attempts %v, %s", made, books), err
 }
@@ -213,34 +228,10 @@ func workLong(ctx context.Context, c conversation) (string, error) {
 		}
 		return nil
 	}
-	waits, killed, left := make(chan struct{}, 1), make(chan struct{}), make(chan error, 1)
-	defer close(killed)
-	broker := inject.Broker{
-		Queue: c.queue, DrainFile: "/none", Killed: killed,
-		Store: idle{redisstore.New(c.connect(), c.queue, pod), &ended, int32(len(kinds)), waits},
+	if err := c.serve(ctx, handler, &ended, int32(len(kinds)), func() error { return nil }); err != nil {
+		return "", err
 	}
-	running, leave := context.WithCancel(inject.With(context.WithoutCancel(ctx), broker))
-	defer leave()
-	go func() { left <- worker.Run(running, handler, quiet()) }()
-	select {
-	case <-waits:
-	case <-ctx.Done():
-		return "", fmt.Errorf("of %d attempts %d have ended", len(kinds), ended.Load())
-	}
-	leave()
-	select {
-	case err := <-left:
-		if err != nil {
-			return "", err
-		}
-	case <-ctx.Done():
-		return "", errors.New("the worker does not leave")
-	}
-	var made []string
-	for len(attempts) > 0 {
-		made = append(made, <-attempts)
-	}
-	slices.Sort(made)
+	made := sorted(attempts)
 	payloads, err := c.redis.Do(ctx, c.redis.B().Hvals().Key(redislist.DeadPayloads(c.queue)).Build()).AsStrSlice()
 	if err != nil {
 		return "", err

@@ -238,3 +238,29 @@ func TestALongLetterIsMended(t *testing.T) {
 		t.Errorf("there waits %q (%v)", element, err)
 	}
 }
+
+// A task whose reservation is lost while it is received is not begun, and the log says so.
+func TestALongTaskIsLostWhileItIsReceived(t *testing.T) {
+	b := newBench(t)
+	l := newLine(t, b.server.Addr(), 1)
+	b.environment(l.addr())
+	l.slow(store.StepBytes)
+	b.do("LPUSH", queue, strings.Repeat("x", 3*store.StepBytes))
+	log := &lines{}
+	r := b.start(func(context.Context, *worker.Task) error { t.Error("it was begun"); return nil }, logTo(log))
+	b.eventually("the task is received", func() string {
+		if l.length()[replies] < store.StepBytes/4 {
+			return "little has come"
+		}
+		return ""
+	})
+	b.do("DEL", redislist.Processing(queue, pod))
+	b.eventually("the log to say so", func() string {
+		if text := log.String(); !strings.Contains(text, "reservation is lost") {
+			return "it has: " + text
+		}
+		return ""
+	})
+	r.cancel()
+	r.left()
+}

@@ -91,7 +91,7 @@ end
 `
 
 // briefLua is the function brief(e, limit): the element, or, of one that is longer than the limit, its beginning and its
-// length. The beginning has the headers, which MaxHeaders bounds.
+// length. The beginning is MaxHeaders and HeadSize long, and so has the headers.
 const briefLua = `local function brief(e, limit)
   if #e <= limit then return e end
   return {string.sub(e, 1, math.min(limit, 66048)), #e}

@@ -100,7 +100,7 @@ func brief(item store.Item) store.Item {
 	if !item.Long() {
 		return item
 	}
-	const beginning = redislist.MaxHeaders + 512
+	const beginning = redislist.MaxHeaders + redislist.HeadSize // as the scripts have it
 	return store.ParsedBeginning(item.Element[:beginning], item.Size)
 }
 
