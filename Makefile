@@ -18,12 +18,16 @@ TEST_TIMEOUT ?= 20m
 BENCH ?=
 # More flags for go test, such as TEST_FLAGS='-run TestSize -v'.
 TEST_FLAGS ?=
+# More flags for make mutate, such as MUTATE_FLAGS='-file history -min 95'; see go -C tools run ./mutate -help.
+MUTATE_FLAGS ?=
+# How long make test fuzzes what a broker may send.
+FUZZ_TIME ?= 60s
 # Packages of the root module to test.
 TEST_PACKAGES ?= ./...
 
 # Somebody waits for what is built here. Without what only debuggers read, and by compilers that collect garbage less
 # often than is Go's default, it takes about a quarter less processor time. Local mode builds the control plane in the
-# same way (internal/local/controlplane/build.go), so that what both are made of is compiled once.
+# same way (local/controlplane/build.go), so that what both are made of is compiled once.
 GO_BUILD := GOGC=$${GOGC:-400} go build -gcflags=all=-dwarf=false
 
 GO_WANTED := $(shell sed -n 's/^go //p' go.mod)
@@ -52,7 +56,13 @@ test: test-needs bin/qscaler-local ## All tests, with the race detector, against
 	go -C tools test ./...; \
 	go -C worker test -race -p $(TEST_PROCS) -timeout $(TEST_TIMEOUT) $(TEST_FLAGS) ./...; \
 	go -C worker test -run '^(TestACutAfterEveryByte|TestNothingGrowsWithTheTasksThatAreDone)$$' -timeout $(TEST_TIMEOUT) .; \
-	go test -race -p $(TEST_PROCS) -timeout $(TEST_TIMEOUT) $(TEST_FLAGS) $(TEST_PACKAGES)
+	go test -race -p $(TEST_PROCS) -timeout $(TEST_TIMEOUT) $(TEST_FLAGS) $(TEST_PACKAGES); \
+	[ "$(TEST_PACKAGES)" != ./... ] || go test ./internal/broker/redis -run '^$$' -fuzz '^FuzzGuard$$' -fuzztime $(FUZZ_TIME)
+
+.PHONY: mutate
+mutate: go-present ## What the tests of one package do not notice: make mutate PKG=./internal/planner
+	@[ -n "$(PKG)" ] || { echo "say which package: make mutate PKG=./internal/planner" >&2; exit 2; }
+	@go -C tools run ./mutate $(MUTATE_FLAGS) $(abspath $(PKG))
 
 .PHONY: lint
 lint: go-present bin/golangci-lint ## gofmt, go vet, golangci-lint, and whether generated files are fresh.
@@ -124,3 +134,4 @@ test-needs: go-present
 	@hack/need redis-server redis-server
 	@hack/need redis-cli redis-tools # for the example worker in shell
 	@hack/need python3 python3 # for the example worker in Python
+	@hack/need beanstalkd beanstalkd

@@ -59,8 +59,11 @@ func rules(t *testing.T) []string {
 					if group == "" {
 						group = "core"
 					}
-					if len(rule.ResourceNames)+len(rule.NonResourceURLs) > 0 {
-						t.Errorf("%s %s: the golden file does not show names and URLs yet", group, resource)
+					if len(rule.NonResourceURLs) > 0 {
+						t.Errorf("%s %s: the golden file does not show URLs yet", group, resource)
+					}
+					if len(rule.ResourceNames) > 0 {
+						resource += " named " + strings.Join(rule.ResourceNames, " ")
 					}
 					lines = append(lines, fmt.Sprintf("%s %s/%s: %s", role.Kind, group, resource, strings.Join(rule.Verbs, " ")))
 				}
@@ -74,7 +77,7 @@ func rules(t *testing.T) []string {
 func TestManifestsApply(t *testing.T) {
 	api := startAPI(t)
 	createNamespaces(t, api, "qscaler-system", "team-a")
-	for _, overlay := range []string{"crd", "rbac", "manager", "default", "namespaced"} {
+	for _, overlay := range []string{"crd", "rbac", "manager", "default", "namespaced", "network-policy"} {
 		t.Run(overlay, func(t *testing.T) {
 			for _, object := range build(t, overlay) {
 				apply(t, api, object)
@@ -115,6 +118,12 @@ func TestWhereTheOperatorMayAct(t *testing.T) {
 			}
 			if got, want := may(t, api, "watch", "", "nodes", ""), tc.overlay == "default"; got != want {
 				t.Errorf("may watch nodes: %t, want %t", got, want)
+			}
+			for _, resource := range []string{"tokenreviews", "subjectaccessreviews"} {
+				group := map[string]string{"tokenreviews": "authentication.k8s.io", "subjectaccessreviews": "authorization.k8s.io"}[resource]
+				if !may(t, api, "create", group, resource, "") {
+					t.Errorf("may not create %s, and so nobody can read the metrics", resource)
+				}
 			}
 			for namespace, want := range tc.may {
 				if got := may(t, api, "create", "", "pods", namespace); got != want {
@@ -207,5 +216,29 @@ func into(t *testing.T, object *unstructured.Unstructured, typed any) {
 	}
 	if err := yaml.UnmarshalStrict(data, typed); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// TestWhatViewersSee: the role view has no Secrets, and a ScalerConfig may have a password in place.
+func TestWhatViewersSee(t *testing.T) {
+	sees := map[string][]string{}
+	for _, object := range build(t, "rbac") {
+		if object.GetKind() != "ClusterRole" {
+			continue
+		}
+		var role rbacv1.ClusterRole
+		into(t, object, &role)
+		for _, to := range []string{"view", "edit", "admin"} {
+			if role.Labels["rbac.authorization.k8s.io/aggregate-to-"+to] != "true" {
+				continue
+			}
+			for _, rule := range role.Rules {
+				sees[to] = append(sees[to], rule.Resources...)
+			}
+		}
+	}
+	both := []string{"qworkers", "scalerconfigs"}
+	if diff := cmp.Diff(map[string][]string{"view": {"qworkers"}, "edit": both, "admin": both}, sees); diff != "" {
+		t.Errorf("what the cluster's roles are given (-want +got):\n%s", diff)
 	}
 }

@@ -18,8 +18,8 @@ func TestEveryReasonIsExplained(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, file := range []string{
-		"../internal/controller/qworker/conditions.go",
-		"../internal/controller/qworker/rightsizing_condition.go",
+		"../internal/controller/qworker/report/reasons.go",
+		"../internal/controller/qworker/sizing/condition.go",
 		"../internal/connection/resolver.go",
 		"../internal/broker/errors.go",
 	} {

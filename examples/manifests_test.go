@@ -14,8 +14,8 @@ import (
 func TestManifests(t *testing.T) {
 	files, err := filepath.Glob("*/qworker.yaml")
 	must(t, err)
-	if len(files) != 5 {
-		t.Fatalf("manifests %v, want five", files)
+	if len(files) != 6 {
+		t.Fatalf("manifests %v, want six", files)
 	}
 	for _, file := range files {
 		data, err := os.ReadFile(file)

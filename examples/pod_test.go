@@ -95,8 +95,8 @@ func (p *pod) waitForExit(t *testing.T) {
 	t.Helper()
 	select {
 	case <-p.exited:
-	case <-time.After(patience):
-		t.Fatalf("the worker has not left within %v", patience)
+	case <-time.After(waitLimit):
+		t.Fatalf("the worker has not left within %v", waitLimit)
 	}
 	if code := p.cmd.ProcessState.ExitCode(); code != 0 {
 		t.Errorf("exit code %d, want 0", code)

@@ -58,8 +58,8 @@ func (p *proxy) waitForLoss(t *testing.T) {
 	t.Helper()
 	select {
 	case <-p.lost:
-	case <-time.After(patience):
-		t.Fatalf("the proxy has lost nothing within %v", patience)
+	case <-time.After(waitLimit):
+		t.Fatalf("the proxy has lost nothing within %v", waitLimit)
 	}
 }
 

@@ -13,6 +13,15 @@ import (
 // TestSnippets runs each snippet of docs/worker-contract.md. Its take answers with one task and then with
 // none; its work says so.
 func TestSnippets(t *testing.T) {
+	const work = `
+var taken bool
+func take(wait time.Duration) (string, bool) {
+	if taken { time.Sleep(wait/10); return "", false }
+	taken = true
+	return "t", true
+}
+func work(string) { os.Stdout.WriteString("started\n"); time.Sleep(time.Second); os.Stdout.WriteString("done\n") }
+`
 	languages := map[string]struct {
 		heading, file string
 		run           []string
@@ -21,15 +30,10 @@ func TestSnippets(t *testing.T) {
 	}{
 		"go": {heading: "### Go", file: "main.go", run: []string{"go"}, before: `package main
 import ("context"; "os"; "os/signal"; "syscall"; "time")
-`, after: `
-var taken bool
-func take(wait time.Duration) (string, bool) {
-	if taken { time.Sleep(wait/10); return "", false }
-	taken = true
-	return "t", true
-}
-func work(string) { os.Stdout.WriteString("started\n"); time.Sleep(time.Second); os.Stdout.WriteString("done\n") }
-`},
+`, after: work},
+		"go with drain": {heading: "### Go, with the package drain", file: "main.go", run: []string{"go"}, before: `package main
+import ("context"; "os"; "time"; "github.com/quickube/qscaler/worker/drain")
+`, after: work},
 		"python": {heading: "### Python", file: "worker.py", run: []string{"python3"}, before: `
 import time
 tasks = ["t"]
@@ -73,7 +77,7 @@ def work(_task) = (puts 'started'; sleep 1; puts 'done')
 				file := filepath.Join(t.TempDir(), l.file)
 				must(t, os.WriteFile(file, []byte(l.before+block(t, string(page), l.heading)+l.after), 0o644))
 				command := append(l.run, file)
-				if language == "go" {
+				if l.run[0] == "go" {
 					command = []string{strings.TrimSuffix(file, ".go")}
 					out, err := exec.Command("go", "build", "-o", command[0], file).CombinedOutput()
 					if err != nil {

@@ -14,8 +14,8 @@ import (
 	"github.com/quickube/qscaler/worker/redislist"
 )
 
-// patience bounds every wait; a wait ends as soon as what it waits for is there.
-const patience = 60 * time.Second
+// waitLimit bounds every wait; a wait ends as soon as what it waits for is there.
+const waitLimit = 60 * time.Second
 
 const podName = "example-qworker-1a2b3c-0123456789"
 
@@ -27,7 +27,8 @@ type stage struct {
 	database           int
 	redis              *redisServer
 	client             rueidis.Client
-	address            string // what the worker is told
+	address            string   // what the worker is told
+	more               []string // of the environment
 	journal            *journal
 }
 
@@ -72,7 +73,7 @@ func (s *stage) processing() string { return redislist.Processing(s.queue, podNa
 // do sends one command. It is tried again only while Redis comes back after a story killed it.
 func (s *stage) do(t *testing.T, words ...string) rueidis.RedisResult {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	ctx, cancel := context.WithTimeout(context.Background(), waitLimit)
 	defer cancel()
 	for {
 		result := s.client.Do(ctx, s.client.B().Arbitrary(words...).Build())
@@ -152,18 +153,18 @@ func (s *stage) env(drainFile string) []string {
 	if s.database != 0 {
 		env = append(env, "QSCALER_BROKER_DATABASE="+strconv.Itoa(s.database))
 	}
-	return env
+	return append(env, s.more...)
 }
 
 func eventually(t *testing.T, what string, holds func() bool) {
 	t.Helper()
-	deadline := time.After(patience)
+	deadline := time.After(waitLimit)
 	tick := time.NewTicker(10 * time.Millisecond)
 	defer tick.Stop()
 	for !holds() {
 		select {
 		case <-deadline:
-			t.Fatalf("not within %v: %s", patience, what)
+			t.Fatalf("not within %v: %s", waitLimit, what)
 		case <-tick.C:
 		}
 	}

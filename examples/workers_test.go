@@ -29,6 +29,10 @@ func TestWorkers(t *testing.T) {
 	stories := map[string]func(*testing.T, *stage){
 		"every payload is done once, the oldest first": payloads,
 		"credentials, database and a hash tag":         credentials,
+		"TLS with a client certificate":                overTLS(false),
+		"TLS with the authorities in a variable":       overTLS(true),
+		"TLS where the server speaks none":             neverInTheClear("true"),
+		"TLS in a word that is none of ours":           neverInTheClear("yes"),
 		"a grant while busy":                           leaveBusy((*pod).grant),
 		"SIGTERM while busy":                           leaveBusy((*pod).terminate),
 		"a grant while idle":                           leaveIdle((*pod).grant),
@@ -45,8 +49,8 @@ func TestWorkers(t *testing.T) {
 		"the answer of LREM is lost":                   lostReply("LREM", cutReply),
 		"a BLMOVE outlives its connection":             lateMove,
 	}
-	// The SDK speaks other commands, of which its own tests lose the answers; and what a worker with leave has not
-	// begun it gives back.
+	// The SDK speaks other commands, of which its own tests lose the answers; and what a worker with a grant has not
+	// begun it hands back.
 	unlike := map[string]bool{
 		"the answer of BLMOVE is lost": true, "the answer of BLMOVE never comes": true,
 		"what the pod holds comes first": true, "the answer of LREM is lost": true, "a BLMOVE outlives its connection": true,

@@ -8,15 +8,15 @@ import (
 	"time"
 )
 
-// attempt does a task and has what comes of it settled.
+// attempt does a task, and passes on what comes of it.
 func (r *run) attempt(t *held) {
 	defer func() { <-r.slots }()
 	task := taskOf(t.Item)
 	if r.givenUp(t) {
-		// The last attempt was lost with its worker, and there is to be no other.
+		// The last attempt was lost with its worker, and no other is allowed.
 		task.Attempt = t.Failed + t.Lost
 		r.observe(func(o Observer) { o.Started(task) })
-		r.end(t, task, errWorkerEnded, verdict{}, 0)
+		r.end(t, task, errWorkerEnded, meaning{}, 0)
 		return
 	}
 	if !t.Whole() {
@@ -27,7 +27,8 @@ func (r *run) attempt(t *held) {
 			return
 		}
 	}
-	// Not under the context of all tasks: to be known to it costs a task more than all else. See hands.end.
+	// Not under the context of all tasks: to be registered there costs a task more than everything else. See
+	// hands.end.
 	ctx, cancel := context.WithCancelCause(withTask(r.base, task))
 	defer cancel(nil)
 	if !r.hands.begin(t, cancel) {
@@ -44,39 +45,39 @@ func (r *run) attempt(t *held) {
 	returned := false
 	defer func() { // of a handler that ends its goroutine, as t.FailNow does
 		if !returned {
-			r.end(t, task, errGone, verdict{}, time.Since(began))
+			r.end(t, task, errGone, meaning{}, time.Since(began))
 		}
 	}()
 	err := r.handler(ctx, task)
 	took := time.Since(began)
 	r.pace.note(took)
-	says, err := judge(err)
+	says, err := meaningOf(err)
 	returned = true
 	if err != nil && errors.Is(context.Cause(ctx), ErrTimeout) && !says.timeout {
-		err = fmt.Errorf("%w: %w", ErrTimeout, err) // beside what the handler says: it may have decided what is to come of the task
+		err = fmt.Errorf("%w: %w", ErrTimeout, err) // added to the handler's error, which may decide what comes of the task
 	}
 	if errors.Is(context.Cause(ctx), ErrLost) {
 		r.observe(func(o Observer) { o.Ended(task, Lost, took) })
-		r.hands.drop(t) // there is nothing of ours in the list to settle
+		r.hands.drop(t) // the list has nothing of ours to settle
 		return
 	}
 	r.end(t, task, err, says, took)
 }
 
 // end has what comes of an attempt be settled.
-func (r *run) end(t *held, task *Task, err error, says verdict, took time.Duration) {
+func (r *run) end(t *held, task *Task, err error, says meaning, took time.Duration) {
 	s := r.decide(t, task, err, says)
 	s.task, s.seen = t, task
 	r.observe(func(o Observer) { o.Ended(task, s.outcome, took) })
 	r.hands.settle(t)
 	select {
 	case r.settlements <- s:
-	case <-r.tasks.Done(): // killed: whoever finds the task in the list does it again
+	case <-r.tasks.Done(): // killed: the worker that finds the task in the list does it again
 	}
 }
 
-// decide is what comes of an attempt that ended with an error which says so much.
-func (r *run) decide(t *held, task *Task, err error, says verdict) settlement {
+// decide is what comes of an attempt that ended with such an error.
+func (r *run) decide(t *held, task *Task, err error, says meaning) settlement {
 	if err == nil {
 		return settlement{outcome: Done}
 	}
@@ -87,7 +88,7 @@ func (r *run) decide(t *held, task *Task, err error, says verdict) settlement {
 	switch failures := t.Failed + t.Lost + 1; {
 	case says.handBack:
 		s := settlement{outcome: HandedBack}
-		if _, leaving := r.leave.why(); !leaving {
+		if _, leaving := r.leave.Told(); !leaving {
 			s.wait = r.backoff(1) // at once it would be ours again, and again
 		}
 		return s
@@ -101,7 +102,7 @@ func (r *run) decide(t *held, task *Task, err error, says verdict) settlement {
 	}
 }
 
-// observe tells the observer. Its panic is not to end a worker that has other tasks in hand.
+// observe calls the observer. A panic there must not end a worker that has other tasks in hand.
 func (r *run) observe(tell func(Observer)) {
 	defer r.rescue("the observer")
 	tell(r.options.observer)
@@ -110,11 +111,11 @@ func (r *run) observe(tell func(Observer)) {
 // backoff is the pause before the next attempt.
 func (r *run) backoff(failures int) (wait time.Duration) {
 	defer r.rescue("the back-off")
-	wait = Exponential(DefaultMinBackoff, DefaultMaxBackoff)(failures) // should it panic
+	wait = Exponential(DefaultMinBackoff, DefaultMaxBackoff)(failures) // if it panics
 	return r.options.backoff(failures)
 }
 
-// rescue is deferred around what is the user's and no handler.
+// rescue is deferred around code of the user that is not a handler.
 func (r *run) rescue(what string) {
 	if v := recover(); v != nil {
 		r.options.log.Error(what+" panicked", "queue", r.queue, "panic", v, "stack", string(debug.Stack()))

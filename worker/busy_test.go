@@ -34,7 +34,7 @@ return before`, "1", queue, strconv.Itoa(backlog))
 	b.do("ZADD", redislist.Delayed(queue), "0", "due|due")
 	b.do("LPUSH", redislist.Processing(queue, pod), "orphan")
 	due, orphan := false, false
-	for deadline := time.After(patience / 2); !due || !orphan; {
+	for deadline := time.After(longestWait / 2); !due || !orphan; {
 		select {
 		case payload := <-others:
 			orphan = orphan || payload == "orphan"

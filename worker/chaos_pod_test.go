@@ -107,8 +107,8 @@ func (p *chaosPod) leave() {
 	p.Helper()
 	select {
 	case <-p.signal(syscall.SIGTERM).ended:
-	case <-time.After(patience):
-		p.Fatalf("the worker in %s was told to leave %s ago", p.name, patience)
+	case <-time.After(longestWait):
+		p.Fatalf("the worker in %s was told to leave %s ago", p.name, longestWait)
 	}
 }
 

@@ -144,7 +144,7 @@ func (c *chaos) accident() {
 	switch c.rng.IntN(16) {
 	case 0, 1, 2: // a process is killed
 		p.signal(syscall.SIGKILL)
-	case 3: // a pod vanishes, and the operator gives its tasks back
+	case 3: // a pod vanishes, and the operator reclaims its tasks
 		p.delete()
 		c.reclaim(p)
 		c.deleted = append(c.deleted, p)
@@ -175,10 +175,8 @@ func (c *chaos) reclaim(p *chaosPod) (elements []string) {
 	c.Helper()
 	list := redislist.Processing(queue, p.name)
 	const atOnce = "local held = redis.call('LRANGE', KEYS[1], 0, -1)\n"
-	script, returned, found := strings.Cut(redislist.ReclaimScript, "return ")
-	if !found || strings.Contains(returned, "\n") {
-		c.Fatal("the script does not end as it did")
-	}
+	script := redislist.ReclaimScript
+	script = script[:strings.LastIndex(script, "return ")]
 	const unbounded = "1e12"
 	elements, err := c.do("EVAL", atOnce+script+"return held", "2", list, queue, unbounded).AsStrSlice()
 	if err != nil {
@@ -203,8 +201,8 @@ func (c *chaos) finish() {
 		keys = append(keys, redislist.Processing(queue, p.name))
 	}
 	count := append([]string{"EVAL", leftScript, strconv.Itoa(len(keys))}, keys...)
-	const patience = 2 * time.Minute // tasks that end their workers are done alone, and each time anew
-	for deadline := time.Now().Add(patience); ; <-time.After(20 * time.Millisecond) {
+	const longestWait = 2 * time.Minute // tasks that end their workers are done alone, and each time anew
+	for deadline := time.Now().Add(longestWait); ; <-time.After(20 * time.Millisecond) {
 		for _, p := range c.deleted {
 			c.reclaim(p) // a command that was under way has come in late
 		}

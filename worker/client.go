@@ -17,11 +17,10 @@ import (
 	"github.com/quickube/qscaler/worker/redislist"
 )
 
-// Client enqueues tasks, and looks after dead letters. A producer does not need one: LPUSH of a payload is a
-// task, too.
+// Client enqueues tasks, and handles dead letters. A producer does not need one: LPUSH of a payload is a task, too.
 type Client struct{ redis rueidis.Client }
 
-// NewClient returns a client on a connection of the caller's, who closes it.
+// NewClient returns a client on a connection of the caller, who closes it.
 func NewClient(redis rueidis.Client) *Client { return &Client{redis: redis} }
 
 // ClientFromEnvironment returns a client on the broker that QScaler's environment describes, for handlers that
@@ -44,8 +43,8 @@ func ClientFromEnvironment() (*Client, error) {
 // Close closes the connection.
 func (c *Client) Close() { c.redis.Close() }
 
-// ErrDuplicate is the answer to a task with a uniqueness key that another task of the queue has, which is
-// neither done nor dead.
+// ErrDuplicate is the error for a task whose uniqueness key belongs to another task of the queue that is neither done
+// nor dead.
 var ErrDuplicate = errors.New("the queue has a task with this uniqueness key already")
 
 // EnqueueOption changes how a task is enqueued.
@@ -64,22 +63,23 @@ func WithHeader(name, value string) EnqueueOption {
 	}
 }
 
-// WithDelay has the task wait for d before any worker may take it. It counts as demand, and is taken, once it
-// is due; where no worker runs then, up to the operator's safety interval (5 s) later.
+// WithDelay delays the task by d: before that no worker may take it. It counts as demand once it is due. If no worker
+// runs then, the operator sees it up to its safety interval (5 s) later.
 func WithDelay(d time.Duration) EnqueueOption { return func(o *enqueue.Options) { o.Delay = d } }
 
 // WithUnique refuses the task with ErrDuplicate while another one with the same key is in the queue, in hand or
-// waiting for its next attempt. The key is free again when that task is done or dead, and at the latest after
-// d, which must be more than 0 and is rounded up to a millisecond. The key must be valid UTF-8.
+// waiting for its next attempt. The key is free again when that task is done or dead, and at the latest d
+// after it is due, which is at once without WithDelay. d must be more than 0 and is rounded up to a millisecond. The key
+// must be valid UTF-8, and not empty.
 func WithUnique(key string, d time.Duration) EnqueueOption {
-	return func(o *enqueue.Options) { o.Unique, o.UniqueFor = key, d }
+	return func(o *enqueue.Options) { o.HasUnique, o.Unique, o.UniqueFor = true, key, d }
 }
 
 var enqueueScript = rueidis.NewLuaScript(redislist.EnqueueScript)
 
 // Enqueue adds a task to a queue and returns its identifier. After any error but ErrDuplicate and those of the
-// options it is not known whether the task was added. To try again with the same WithUnique key adds no second one,
-// unless the first is done or dead by then; with the same WithID, too, a handler can tell that they are one.
+// options, nobody knows whether the task was added. Trying again with the same WithUnique key adds no second task,
+// unless the first is done or dead by then. With the same WithID, too, a handler can tell that they are one.
 func (c *Client) Enqueue(ctx context.Context, queue string, payload []byte, opts ...EnqueueOption) (id string, err error) {
 	o := enqueue.New()
 	for _, option := range opts {
@@ -93,7 +93,7 @@ func (c *Client) Enqueue(ctx context.Context, queue string, payload []byte, opts
 		[]string{queue, redislist.Delayed(queue), redislist.Unique(queue, o.Unique)},
 		[]string{
 			rand.Text(), before, after, strconv.FormatInt(milliseconds(o.Delay), 10),
-			o.Owner(), strconv.FormatInt(milliseconds(o.UniqueFor), 10),
+			o.Owner(), strconv.FormatInt(milliseconds(o.Delay)+milliseconds(o.UniqueFor), 10),
 		}).AsInt64()
 	switch {
 	case err != nil:
@@ -128,7 +128,7 @@ func (c *Client) DeadLetters(ctx context.Context, queue string, after, limit int
 	letters := make([]DeadLetter, len(elements))
 	for i, element := range elements {
 		if letters[i], err = ParseDeadLetter(element); err != nil {
-			letters[i] = unreadable(element, err) // one line is not to hide the others
+			letters[i] = unreadable(element, err) // one line must not hide the others
 			continue
 		}
 		if err := c.readPayload(ctx, queue, &letters[i]); err != nil {
@@ -138,7 +138,7 @@ func (c *Client) DeadLetters(ctx context.Context, queue string, after, limit int
 	return letters, nil
 }
 
-// readPayload reads the payload of a letter that is without.
+// readPayload reads the payload that a letter keeps apart.
 func (c *Client) readPayload(ctx context.Context, queue string, d *DeadLetter) error {
 	if d.PayloadField == "" {
 		return nil
@@ -161,8 +161,9 @@ func (c *Client) readPayload(ctx context.Context, queue string, d *DeadLetter) e
 
 var replayScript = rueidis.NewLuaScript(redislist.ReplayScript)
 
-// Replay gives a dead letter back to its queue as a task that was never tried, with the same identifier, and with the
-// payload and the headers that d has: they may be mended before. It is not ok when somebody else has replayed or dropped it.
+// Replay puts a dead letter back into its queue as a task that was never tried, with the same identifier, and with
+// the payload and the headers of d: you may change them before. It is not ok when somebody else has replayed or
+// dropped it.
 func (c *Client) Replay(ctx context.Context, queue string, d DeadLetter) (ok bool, err error) {
 	if err := redislist.CheckID(d.ID); err != nil {
 		return false, fmt.Errorf("replaying a dead letter of %s (%s), %w", queue, d.Error, err)

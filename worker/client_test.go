@@ -37,7 +37,7 @@ func TestEnqueue(t *testing.T) {
 	if got.ID != "mail-7" || string(got.Payload) != payload || got.Headers["trace"] != "abc:def" || got.Attempt != 1 {
 		t.Errorf("the task is %+v", got)
 	}
-	if age := time.Since(got.First); age < 0 || age > patience {
+	if age := time.Since(got.First); age < 0 || age > longestWait {
 		t.Errorf("it was enqueued at %s", got.First)
 	}
 	r.cancel()
@@ -191,6 +191,28 @@ func TestAnExpiredUniquenessIsNotTheNextOnes(t *testing.T) {
 	r.left()
 }
 
+// The uniqueness of a task that waits for its time begins when it is due: none that waits lets a second one in.
+func TestAUniquenessOutlastsTheDelay(t *testing.T) {
+	for name, test := range map[string]struct {
+		delay, least, most time.Duration
+	}{
+		"with a delay":         {delay: time.Hour, least: time.Hour + 50*time.Minute, most: 2 * time.Hour},
+		"with none":            {least: 50 * time.Minute, most: time.Hour},
+		"with one in the past": {delay: -time.Hour, least: 50 * time.Minute, most: time.Hour},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := newBench(t)
+			opts := []worker.EnqueueOption{worker.WithUnique("report", time.Hour), worker.WithDelay(test.delay)}
+			if _, err := worker.NewClient(b.redis).Enqueue(t.Context(), queue, []byte("a"), opts...); err != nil {
+				t.Fatal(err)
+			}
+			if left := time.Duration(b.number("PTTL", redislist.Unique(queue, "report"))) * time.Millisecond; left < test.least || left > test.most {
+				t.Errorf("the key stands for %s, want %s to %s", left, test.least, test.most)
+			}
+		})
+	}
+}
+
 func TestTheGreatestNumbers(t *testing.T) {
 	b := newBench(t)
 	c := worker.NewClient(b.redis)
@@ -224,6 +246,8 @@ func TestEnqueueRefuses(t *testing.T) {
 		"an identifier":         {"q", worker.WithID("a b"), `"a b"`},
 		"a long identifier":     {"q", worker.WithID(strings.Repeat("x", 129)), "1 to 128"},
 		"a key that never ends": {"q", worker.WithUnique("k", 0), "more than 0"},
+		"an empty key":          {"q", worker.WithUnique("", time.Hour), "must not be empty"},
+		"no key and no time":    {"q", worker.WithUnique("", 0), "must not be empty"},
 		"a header of bytes":     {"q", worker.WithHeader("k", "\xff"), "UTF-8"},
 		"a key of bytes":        {"q", worker.WithUnique("\xff", time.Hour), "UTF-8"},
 		"the SDK's header":      {"q", worker.WithHeader("qscaler-unique", "k"), "SDK's own"},

@@ -10,9 +10,9 @@ import (
 	"github.com/redis/rueidis"
 )
 
-// connection goes with its address. Behind a Service or a virtual IP that comes to be another server's after a
-// failover, and the one before it lives on as a replica: it ends no connection, and refuses each write for good. The
-// client library dials anew only when a connection ends, so such an answer ends them all.
+// connection ends when its address leads to another server. Behind a Service or a virtual IP that happens after a
+// failover, and the server before it lives on as a replica: it ends no connection, and refuses each write for good.
+// The client library connects anew only when a connection ends, so such an answer ends them all.
 type connection struct {
 	rueidis.Client
 	wires *wires
@@ -41,7 +41,7 @@ func (c connection) Do(ctx context.Context, command rueidis.Completed) rueidis.R
 	return reply
 }
 
-// wires are the connections to the network that are open.
+// wires are the open network connections.
 type wires struct {
 	mu   sync.Mutex
 	open map[net.Conn]bool
@@ -68,8 +68,8 @@ func (w *wires) dial(ctx context.Context, address string, dialer *net.Dialer, co
 	return wire{conn, w}, nil
 }
 
-// cut ends them all. Many commands may be answered alike at once, and those that come after them go over new ones: it
-// does so once a second at most.
+// cut ends them all. Many commands may get such an answer at once, and later commands use new connections: it does so
+// at most once a second.
 func (w *wires) cut() {
 	w.mu.Lock()
 	if time.Since(w.last) < time.Second {

@@ -156,9 +156,9 @@ func sorted(from <-chan string) (all []string) {
 }
 
 // work has a worker make each kind of step, and tells what has come of it: it takes up what a killed process has
-// left, a task that was delayed, two that fail, and one that comes while it waits, which it gives back.
+// left, a task that was delayed, two that fail, and one that comes while it waits, which it hands back.
 func work(ctx context.Context, c conversation) (string, error) {
-	ctx, cancel := context.WithTimeout(ctx, patience)
+	ctx, cancel := context.WithTimeout(ctx, longestWait)
 	defer cancel()
 	const before = 4
 	suspect := redislist.Task{ID: "suspect", Lost: 1, Reservation: "gone.1", Payload: "suspect"}
@@ -206,7 +206,7 @@ func work(ctx context.Context, c conversation) (string, error) {
 // workLong has a worker do tasks that come without their payloads: one is done, one fails once and waits, one is a dead
 // letter.
 func workLong(ctx context.Context, c conversation) (string, error) {
-	ctx, cancel := context.WithTimeout(ctx, patience)
+	ctx, cancel := context.WithTimeout(ctx, longestWait)
 	defer cancel()
 	kinds := []string{"good", "flaky", "bad"}
 	for _, kind := range kinds {
@@ -248,7 +248,7 @@ func workLong(ctx context.Context, c conversation) (string, error) {
 
 // produce has a Client enqueue tasks, and replay and drop dead letters, each until it is answered.
 func produce(ctx context.Context, c conversation) (string, error) {
-	ctx, cancel := context.WithTimeout(ctx, patience)
+	ctx, cancel := context.WithTimeout(ctx, longestWait)
 	defer cancel()
 	const letter = `{"id":%[1]q,"error":"no","attempts":1,"payload":%[1]q}`
 	if err := c.push(ctx, redislist.Dead(c.queue), fmt.Sprintf(letter, "again"), fmt.Sprintf(letter, "nevermore")); err != nil {

@@ -13,18 +13,18 @@ import (
 	"github.com/quickube/qscaler/worker/redislist"
 )
 
-// DeadLetter is a task that was given up. Where the list has something else, its ID is empty, its Payload is the
-// line as it stands, and its Error says what is wrong: it can be dropped, and not replayed.
+// DeadLetter is a task that was given up. For any other line of the list, ID is empty, Payload is the line, and Error
+// says what is wrong with it: it can be dropped, and not replayed.
 type DeadLetter struct {
 	ID       string
 	Payload  []byte
 	Headers  map[string]string
 	Attempts int
-	// Error is the last attempt's.
+	// Error is that of the last attempt.
 	Error string
-	// PayloadField is where the payload is kept whose line would be longer than 512 KiB: a field of the hash
-	// {queue}:dead:payloads. Client.DeadLetters has read it; ParseDeadLetter, which knows of no hash, has no Payload
-	// then. It is empty where the line has the payload.
+	// PayloadField is the field of the hash {queue}:dead:payloads with the payload, where the line would be longer
+	// than 512 KiB. Otherwise it is empty, and the line has the payload. Client.DeadLetters reads that field;
+	// ParseDeadLetter cannot, and leaves Payload empty.
 	PayloadField string
 	// First is when the task was enqueued by a Client, or else first reserved; Died when it was given up.
 	First, Died time.Time
@@ -32,7 +32,7 @@ type DeadLetter struct {
 	raw string // the element of the list
 }
 
-// letter is a dead letter as it stands in Redis, one line of JSON that a person can read.
+// letter is a dead letter as it is in Redis, one line of JSON that a person can read.
 type letter struct {
 	ID       string            `json:"id"`
 	Error    string            `json:"error"`
@@ -43,15 +43,15 @@ type letter struct {
 	// Payload is the payload where it is valid UTF-8; Base64 has it otherwise.
 	Payload string `json:"payload"`
 	Base64  string `json:"payloadBase64,omitempty"`
-	// Field is where it is kept instead.
+	// Field is the name of the field that has it instead.
 	Field string `json:"payloadField,omitempty"`
 }
 
-// longLine is the length of a line from which on the payload is kept apart, in bytes: the list is to be looked at, and a
+// longLine is the length of a line, in bytes, from which on the payload is kept apart. People read the list, and a
 // step has to carry the line beside the element.
 const longLine = store.StepBytes / 2
 
-// letterOf is the dead letter of a task. An error whose Error method panics is none the less written: fmt sees to it.
+// letterOf is the dead letter of a task. An error whose Error method panics is written too: fmt handles that.
 func letterOf(t *held, attempts int, err error, died time.Time) store.Letter {
 	l := letter{
 		ID: t.ID, Error: fmt.Sprint(err), Attempts: attempts, First: t.First, Died: died.UTC().Truncate(time.Millisecond),
@@ -66,7 +66,7 @@ func letterOf(t *held, attempts int, err error, died time.Time) store.Letter {
 			return store.Letter{Line: line}
 		}
 	}
-	l.Field = t.Reservation // which nothing else has
+	l.Field = t.Reservation // unique
 	return store.Letter{Line: lineOf(l), Field: l.Field}
 }
 
@@ -81,17 +81,17 @@ func lineOf(l letter) string {
 	return strings.TrimSuffix(line.String(), "\n")
 }
 
-// envelope is that of the letter's task, as one that was never tried.
+// envelope is that of the letter's task, as if it was never tried.
 func (d DeadLetter) envelope() string {
 	return redislist.Task{ID: d.ID, First: d.First, Headers: d.Headers}.Element()
 }
 
-// unreadable is what can be said of a line that is no dead letter.
+// unreadable is the dead letter for a line that is none.
 func unreadable(raw string, err error) DeadLetter {
 	return DeadLetter{Error: fmt.Sprintf("the line cannot be read: %v", err), Payload: []byte(raw), raw: raw}
 }
 
-// ParseDeadLetter reads a dead letter as it stands in Redis.
+// ParseDeadLetter reads a dead letter as it is in Redis.
 func ParseDeadLetter(raw string) (DeadLetter, error) {
 	var l letter
 	if err := json.Unmarshal([]byte(raw), &l); err != nil {

@@ -9,7 +9,7 @@
 //		}
 //	}
 //
-// A worker takes tasks from a Redis list, has a handler do them, and leaves when it is told to: Run then
+// A worker takes tasks from a Redis list, calls a handler for each, and leaves when it is told to: Run then
 // returns nil, and main ends with exit code 0. A task in hand is always finished first.
 //
 // Tasks are pushed by LPUSH from anywhere, or by a Client. Each is done at least once: it is reserved in the
@@ -20,20 +20,21 @@
 //	options.go     how
 //	worker.go      Run
 //	connect.go     the way to the broker
-//	refusal.go     what it says no to
-//	lockout.go     when it knows the password no more
-//	only.go        one worker for a queue and pod
-//	leave.go       being told to leave
+//	refusal.go     what Redis refuses
+//	lockout.go     when Redis refuses the password
+//	only.go        one worker for each queue and pod
+//	drain/         being told to leave
+//	leave.go       what a handler sees of it
 //	intake.go      what is next: a task, or to leave
 //	reserve.go     taking tasks
-//	ready.go       beginning them, or giving them back
+//	ready.go       beginning them, or handing them back
 //	suspect.go     those that may have ended a worker
 //	orphans.go     those in our list that nobody has in hand
 //	hands.go       those that somebody has
 //	pace.go        how many to take ahead
 //	attempt.go     doing one
 //	fetch.go       once all of it is here
-//	verdict.go     what its error says
+//	meaning.go     what its error says
 //	settle.go      telling the broker what came of it
 //	client.go      enqueuing tasks, and dead letters
 package worker

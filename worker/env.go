@@ -1,6 +1,7 @@
 package worker
 
 import (
+	"cmp"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
@@ -24,10 +25,7 @@ type environment struct {
 
 // readEnvironment reads the variables of package contract. getenv is os.Getenv.
 func readEnvironment(getenv func(string) string) (environment, error) {
-	e := environment{queue: getenv(contract.EnvQueue), pod: getenv(contract.EnvPodName), drainFile: getenv(contract.EnvDrainFile)}
-	if e.drainFile == "" {
-		e.drainFile = contract.DrainFile
-	}
+	e := environment{queue: getenv(contract.EnvQueue), pod: getenv(contract.EnvPodName), drainFile: cmp.Or(getenv(contract.EnvDrainFile), contract.DrainFile)}
 	var missing []string
 	for _, name := range []string{contract.EnvQueue, contract.EnvPodName, contract.EnvBrokerAddress} {
 		if getenv(name) == "" {
@@ -43,7 +41,7 @@ func readEnvironment(getenv func(string) string) (environment, error) {
 }
 
 const (
-	// replyTimeout is how long Redis may take to answer before its connection is given up.
+	// replyTimeout is how long Redis may take to answer before the connection is closed.
 	replyTimeout = 10 * time.Second
 	// bufferSize and ringScale (a power of two) are for a few commands at a time. The client library's own defaults
 	// take more than 1 MiB for each connection.
@@ -62,8 +60,8 @@ func redisOption(getenv func(string) string) (rueidis.ClientOption, error) {
 		ConnWriteTimeout:  replyTimeout,
 		ClientSetInfo:     []string{},
 		AlwaysPipelining:  true,
-		// One connection, so that commands come to Redis in the order in which they were sent; what waits for a task has
-		// its own.
+		// One connection, so that commands come to Redis in the order in which they were sent. A command that waits
+		// for a task has a connection of its own.
 		PipelineMultiplex: -1, BlockingPipeline: -1,
 		ReadBufferEachConn: bufferSize, WriteBufferEachConn: bufferSize, RingScaleEachConn: ringScale,
 	}
@@ -89,24 +87,61 @@ func redisOption(getenv func(string) string) (rueidis.ClientOption, error) {
 	if err != nil || !secure {
 		return o, err
 	}
-	o.TLSConfig = &tls.Config{
-		MinVersion: tls.VersionTLS12, ServerName: host,
-		InsecureSkipVerify: insecure, //nolint:gosec // only where the ScalerConfig says so
-	}
-	if name := getenv(contract.EnvBrokerTLSServerName); name != "" {
-		o.TLSConfig.ServerName = name
-	}
-	if pem := getenv(contract.EnvBrokerTLSCA); pem != "" {
-		o.TLSConfig.RootCAs = x509.NewCertPool()
-		if !o.TLSConfig.RootCAs.AppendCertsFromPEM([]byte(pem)) {
-			return o, errors.New(contract.EnvBrokerTLSCA + " has no PEM certificate")
-		}
-	}
-	return o, nil
+	o.TLSConfig, err = tlsConfig(getenv, host, insecure)
+	return o, err
 }
 
-// boolean reads a variable that is true, false or empty. What was meant by anything else must not be guessed:
-// "1" or "True" would send a password in the clear.
+// tlsConfig reads the files that the variables name, and the authorities that a variable has itself.
+func tlsConfig(getenv func(string) string, host string, insecure bool) (*tls.Config, error) {
+	config := &tls.Config{
+		MinVersion: tls.VersionTLS12, ServerName: cmp.Or(getenv(contract.EnvBrokerTLSServerName), host),
+		InsecureSkipVerify: insecure, //nolint:gosec // only where the ScalerConfig says so
+	}
+	trust := func(pem []byte, source string) error {
+		if config.RootCAs == nil {
+			config.RootCAs = x509.NewCertPool()
+		}
+		if !config.RootCAs.AppendCertsFromPEM(pem) {
+			return errors.New(source + " has no PEM certificate")
+		}
+		return nil
+	}
+	if path := getenv(contract.EnvBrokerTLSCAFile); path != "" {
+		pem, err := os.ReadFile(path)
+		if err != nil {
+			return nil, fmt.Errorf("reading the file that %s names, %w", contract.EnvBrokerTLSCAFile, err)
+		}
+		if err := trust(pem, path); err != nil {
+			return nil, err
+		}
+	}
+	if pem := getenv(contract.EnvBrokerTLSCA); pem != "" {
+		if err := trust([]byte(pem), contract.EnvBrokerTLSCA); err != nil {
+			return nil, err
+		}
+	}
+	cert, key := getenv(contract.EnvBrokerTLSCertFile), getenv(contract.EnvBrokerTLSKeyFile)
+	if (cert == "") != (key == "") {
+		return nil, fmt.Errorf("%s is %q and %s is %q; set both, or neither", contract.EnvBrokerTLSCertFile, cert, contract.EnvBrokerTLSKeyFile, key)
+	}
+	if cert == "" {
+		return config, nil
+	}
+	load := func() (*tls.Certificate, error) {
+		certificate, err := tls.LoadX509KeyPair(cert, key)
+		if err != nil {
+			return nil, fmt.Errorf("reading the client certificate %s and its key %s, %w", cert, key, err)
+		}
+		return &certificate, nil
+	}
+	// Read anew for each connection: such certificates are renewed while a worker runs.
+	config.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return load() }
+	_, err := load()
+	return config, err
+}
+
+// boolean reads a variable that is true, false or empty. Any other value is an error: to take "1" or "True" for false
+// would send a password unencrypted.
 func boolean(getenv func(string) string, name string) (bool, error) {
 	switch text := getenv(name); text {
 	case "true":
@@ -116,11 +151,4 @@ func boolean(getenv func(string) string, name string) (bool, error) {
 	default:
 		return false, fmt.Errorf("%s is %q; it must be true, false or empty", name, text)
 	}
-}
-
-// hasLeave reports whether the drain file is not empty. It is opened by path each time, because the kubelet
-// replaces it; one that cannot be read is no grant.
-func hasLeave(path string) (reason string, leave bool) {
-	data, err := os.ReadFile(path)
-	return strings.TrimSpace(string(data)), err == nil && len(data) > 0
 }

@@ -2,5 +2,5 @@ package worker
 
 import "time"
 
-// WithLockoutPatience has a test wait less long.
-func WithLockoutPatience(d time.Duration) Option { return func(o *options) { o.lockout = d } }
+// WithLockoutLimit has a test wait less long.
+func WithLockoutLimit(d time.Duration) Option { return func(o *options) { o.lockout = d } }

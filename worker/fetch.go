@@ -13,8 +13,8 @@ var (
 	errLeaving  = errors.New("the worker is to leave")
 )
 
-// fetch has the payload of a task come that is too long for one step, part by part. It belongs to the attempt: what it
-// ends the worker for, as when the memory is too small, counts like what the handler does.
+// fetch reads the payload of a task that is too long for one step, part by part. It belongs to the attempt: if it
+// ends the worker, as when the memory is too small, that counts as if the handler had done it.
 func (r *run) fetch(t *held) (*Task, error) {
 	element := append(make([]byte, 0, t.Size), t.Element...)
 	for len(element) < t.Size {
@@ -32,8 +32,8 @@ func (r *run) fetch(t *held) (*Task, error) {
 	return task, nil
 }
 
-// fetchPart has what comes after the first so many bytes. It gives up where Redis refuses it, and where the worker is to
-// leave: the handler has not begun, and somebody else may be able to.
+// fetchPart reads what comes after the first so many bytes. It stops when Redis refuses it, and when the worker is to
+// leave: the handler has not begun, and another worker may be able to do the task.
 func (r *run) fetchPart(t *held, after int) (string, error) {
 	for {
 		part, ours, err := r.fetchOnce(t, after)
@@ -55,16 +55,16 @@ func (r *run) fetchPart(t *held, after int) (string, error) {
 	}
 }
 
-// fetchOnce asks for a part. There is one on its way at a time: all go over one connection, and several would each take
-// as much longer.
+// fetchOnce asks for a part. One part at a time is on its way: all use one connection, and several would each take
+// longer.
 func (r *run) fetchOnce(t *held, after int) (part string, ours bool, err error) {
 	select {
 	case r.fetching <- struct{}{}:
 		defer func() { <-r.fetching }()
-	case <-r.leave.signal():
+	case <-r.leave.Done():
 	case <-r.tasks.Done():
 	}
-	if _, leaving := r.leave.why(); leaving || r.tasks.Err() != nil {
+	if _, leaving := r.leave.Told(); leaving || r.tasks.Err() != nil {
 		return "", false, errLeaving
 	}
 	ctx, cancel := context.WithTimeout(r.tasks, operationTimeout)

@@ -6,13 +6,13 @@ import (
 	"fmt"
 )
 
-// Handler does a task. It returns nil when the task is done: it is acknowledged then, and never done again. An
-// error has it tried again later (see WithRetries), Permanent makes it a dead letter at once, RetryAfter
-// chooses the pause, and ErrHandBack gives it back to the queue.
+// Handler does a task. It returns nil when the task is done: then the task is acknowledged, and never done again.
+// After an error the task is tried again later (see WithRetries). Permanent makes it a dead letter at once,
+// RetryAfter chooses the pause, and ErrHandBack hands it back to the queue.
 //
-// The context is cancelled when the task's time is up (WithTimeout), when its reservation is lost, and on a
-// second signal. It is not cancelled when the worker is told to leave: the task is to be finished; see
-// Draining. A handler may be called from many goroutines at once; see WithConcurrency.
+// The context is cancelled when the task's time is over (WithTimeout), when its reservation is lost, and on a second
+// SIGINT. It is not cancelled when the worker is told to leave: the task is to be finished; see Draining. A handler
+// may be called from many goroutines at once; see WithConcurrency.
 //
 // A task is done at least once: it is done again when its worker was killed before the acknowledgement.
 type Handler func(ctx context.Context, t *Task) error
@@ -20,8 +20,9 @@ type Handler func(ctx context.Context, t *Task) error
 // Middleware wraps a handler, as net/http's does.
 type Middleware func(Handler) Handler
 
-// JSON makes a handler of a function that takes the payload decoded from JSON. A payload that cannot be
-// decoded is a dead letter at once: it will not get better. TaskFrom has the task's identifier, headers and attempt.
+// JSON makes a handler of a function that takes the payload decoded from JSON. A payload that cannot be decoded
+// becomes a dead letter at once: another attempt would not help. TaskFrom has the task's identifier, headers and
+// attempt.
 func JSON[T any](handle func(ctx context.Context, payload T) error) Handler {
 	return func(ctx context.Context, t *Task) error {
 		var payload T

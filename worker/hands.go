@@ -28,6 +28,8 @@ type held struct {
 	// since is when it was reserved, and number in which place.
 	since  time.Time
 	number uint64
+	// suspect is true for one that has begun and may be what its workers were killed for.
+	suspect bool
 	// settling is true once the attempt has ended: what comes of it is on its way to Redis.
 	settling bool
 	// cancel ends the attempt's context, nil while it has not begun.
@@ -64,13 +66,13 @@ func (h *hands) begin(t *held, cancel context.CancelCauseFunc) bool {
 	return !t.lost
 }
 
-// rename has a task that has yet to begin be in hand under another reservation, which is the youngest in the list.
-func (h *hands) rename(t *held, item store.Item) {
+// rename has a task that is about to begin be in hand under another reservation, which is the youngest in the list.
+func (h *hands) rename(t *held, item store.Item, suspect bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	delete(h.tasks, t.head())
 	h.taken++
-	t.Item, t.number = item, h.taken
+	t.Item, t.number, t.suspect = item, h.taken, suspect
 	h.tasks[t.head()] = t
 }
 
@@ -128,11 +130,16 @@ func (h *hands) refuse(lasting bool, settlements []settlement) {
 	h.free()
 }
 
-// goes reports whether a task is in hand, and not only because Redis refuses to record what came of it.
-func (h *hands) goes(t *held) bool {
+// suspects has the suspects whose attempts are under way.
+func (h *hands) suspects() (under []*held) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	return h.tasks[t.head()] == t && !t.refused
+	for _, t := range h.tasks {
+		if t.suspect && !t.settling {
+			under = append(under, t)
+		}
+	}
+	return under
 }
 
 // going counts the tasks that go.

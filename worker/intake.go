@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/quickube/qscaler/worker/drain"
 	"github.com/quickube/qscaler/worker/internal/store"
 )
 
@@ -16,8 +17,6 @@ type intake struct {
 	orphans []store.Listed
 	// coming is where tasks come in that were asked for while others were ready; nil when none were.
 	coming chan reserved
-	// alone is the suspect that is under way with nothing else in hand; nil when there is none.
-	alone *held
 	// dry is true when the queue had fewer tasks than were asked for.
 	dry         bool
 	nextSweep   time.Time // zero when an answer was lost
@@ -39,7 +38,7 @@ func (r *run) takeTasks() error {
 			return ErrKilled
 		default:
 		}
-		reason, leaving := r.leave.why()
+		reason, leaving := r.leave.Told()
 		if r.stuck(leaving) {
 			r.abandon()
 			r.kill(nil) // what is still tried to be recorded
@@ -68,7 +67,7 @@ func (r *run) takeTasks() error {
 		}
 		if failures++; leaving && failures > 1 && r.hands.count() == 0 {
 			// If the broker stays away, nothing is gained by waiting: what a lost answer may have left in our
-			// list is given back by the operator once the pod is gone.
+			// list is reclaimed by the operator once the pod is gone.
 			r.options.log.Warn("leaving, though the broker has not answered as it should", "queue", r.queue, "reason", reason)
 			return nil
 		}
@@ -88,8 +87,6 @@ func (r *run) turn() error {
 		return r.sweep()
 	case len(r.orphans) > r.free():
 		return r.release(r.free())
-	case r.alone != nil:
-		return r.waitAlone()
 	case now.After(r.nextPromote) && !r.promoted: // also while tasks are ready: there may always be some
 		r.promote()
 		r.promoted = true
@@ -98,7 +95,8 @@ func (r *run) turn() error {
 		return r.beginReady()
 	case r.coming != nil:
 		return r.receive()
-	case !r.awaitHand(time.Until(r.nextSweep)):
+	case !r.awaitHand(min(time.Until(r.nextSweep), max(time.Until(r.nextPromote), leastPause))):
+		r.promoted = false // a worker that can take nothing looks for due tasks, too: others may be idle
 		return nil
 	case len(r.orphans) > 0:
 		return r.adopt()
@@ -124,7 +122,7 @@ func (r *run) awaitHand(d time.Duration) bool {
 		<-r.slots
 		return true
 	case <-timer.C:
-	case <-r.leave.signal():
+	case <-r.leave.Done():
 	case <-r.killed:
 	}
 	return false
@@ -132,30 +130,30 @@ func (r *run) awaitHand(d time.Duration) bool {
 
 // free is how many attempts may begin.
 func (r *run) free() int {
-	if r.alone != nil {
-		return 0
-	}
 	return cap(r.slots) - len(r.slots)
 }
 
-// depart is one step on the way out: give back what was not begun, wait for what was, and leave with an empty
+// depart is one step on the way out: hand back what was not begun, wait for what was, and leave with an empty
 // list.
 func (r *run) depart() (left bool, err error) {
 	switch {
 	case r.coming != nil:
 		return false, r.receive()
 	case len(r.ready) > 0:
-		return false, r.giveBack(r.ready...)
+		return false, r.handBack(r.ready...)
 	case time.Now().After(r.nextSweep):
 		return false, r.sweep()
 	case len(r.orphans) > 0:
 		return false, r.release(0)
 	case r.hands.count() > 0:
-		r.awaitFreed(min(drainPoll, time.Until(r.nextSweep)))
+		r.awaitFreed(min(drain.Interval, time.Until(r.nextSweep)))
 		return false, nil
 	}
-	err = r.sweep()
-	return err == nil && len(r.orphans) == 0, err
+	if err = r.sweep(); err != nil || len(r.orphans) > 0 {
+		return false, err
+	}
+	_, left = r.leave.Look() // the grant may be withdrawn since
+	return left, nil
 }
 
 // stuck reports whether the worker, which is to leave, has had nothing to wait for but Redis' refusals for too long: they
@@ -170,8 +168,8 @@ func (r *run) stuck(leaving bool) bool {
 	return !r.idle.IsZero() && time.Since(r.idle) >= r.options.lockout
 }
 
-// abandon gives back what Redis refuses to record the end of, where it lets us, so that no attempt at it is lost. What
-// stays in our list is given back by the operator.
+// abandon hands back what Redis refuses to record the end of, where it lets us, so that no attempt at it is lost. What
+// stays in our list is reclaimed by the operator.
 func (r *run) abandon() {
 	left := r.hands.snapshot()
 	r.options.log.Warn("leaving, though Redis has not recorded, or not taken back, all that is in the worker's list: it is done again",

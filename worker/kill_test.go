@@ -28,7 +28,7 @@ func (h *hanging) Take(context.Context, time.Duration) (store.Item, bool, error)
 	return store.Item{}, false, nil
 }
 
-// A second signal ends the tasks in hand, and Run, also while the intake waits for the broker.
+// A second SIGINT ends the tasks in hand, and Run, also while the intake waits for the broker.
 func TestASecondSignalDoesNotWaitForTheBroker(t *testing.T) {
 	b := newBench(t)
 	b.do("LPUSH", queue, "task")
@@ -53,6 +53,37 @@ func TestASecondSignalDoesNotWaitForTheBroker(t *testing.T) {
 	}
 }
 
+// Runtimes and the kubelet may send SIGTERM twice: the task in hand is finished.
+func TestASecondSIGTERMCutsNoTask(t *testing.T) {
+	b := newBench(t)
+	heard := make(chan os.Signal, 10)
+	signal.Notify(heard, syscall.SIGTERM)
+	defer signal.Stop(heard)
+	begun, finish := make(chan struct{}), make(chan struct{})
+	r := b.start(func(ctx context.Context, _ *worker.Task) error {
+		close(begun)
+		select {
+		case <-finish:
+			return nil
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	})
+	b.do("LPUSH", queue, "task")
+	receive(b, begun, "task")
+	for range 3 {
+		if err := syscall.Kill(os.Getpid(), syscall.SIGTERM); err != nil {
+			t.Fatal(err)
+		}
+		receive(b, heard, "signal")
+	}
+	close(finish)
+	r.left()
+	if b.inHand()+b.delayed()+b.waiting() > 0 {
+		t.Error("the task is not done")
+	}
+}
+
 // It does not wait for a broker that cannot be reached, either.
 func TestASecondSignalDoesNotWaitForAConnection(t *testing.T) {
 	dumb, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
@@ -63,7 +94,7 @@ func TestASecondSignalDoesNotWaitForAConnection(t *testing.T) {
 	b := &bench{TB: t, drain: t.TempDir() + "/drain"}
 	b.environment(dumb.Addr().String())
 	heard := make(chan os.Signal, 1)
-	signal.Notify(heard, syscall.SIGTERM) // or one that comes before Run listens ends the tests
+	signal.Notify(heard, os.Interrupt) // or one that comes before Run listens ends the tests
 	defer signal.Stop(heard)
 	r := b.start(func(context.Context, *worker.Task) error { return nil })
 	conn, err := dumb.Accept()
@@ -71,9 +102,9 @@ func TestASecondSignalDoesNotWaitForAConnection(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer func() { _ = conn.Close() }()
-	deadline := time.After(patience)
+	deadline := time.After(longestWait)
 	for ended := false; !ended; {
-		if err := syscall.Kill(os.Getpid(), syscall.SIGTERM); err != nil {
+		if err := syscall.Kill(os.Getpid(), syscall.SIGINT); err != nil {
 			t.Fatal(err)
 		}
 		select {

@@ -39,7 +39,7 @@ func TestAPasswordThatIsWrongFromTheStart(t *testing.T) {
 			b := newBench(t)
 			b.as("", password)
 			b.do("CONFIG", "SET", "requirepass", "new")
-			r := b.start(func(context.Context, *worker.Task) error { return nil }, worker.WithLockoutPatience(100*time.Millisecond))
+			r := b.start(func(context.Context, *worker.Task) error { return nil }, worker.WithLockoutLimit(100*time.Millisecond))
 			r.lockedOut(word)
 		})
 	}
@@ -52,14 +52,14 @@ func TestAPasswordThatIsChanged(t *testing.T) {
 	b.rotate("old")
 	b.as("worker", "old")
 	b.do("LPUSH", queue, "at work", "not begun")
-	const patience = 100 * time.Millisecond
+	const limit = 100 * time.Millisecond
 	begun, finish := make(chan string, 10), make(chan struct{})
 	log := &lines{}
 	r := b.start(func(_ context.Context, k *worker.Task) error {
 		begun <- string(k.Payload)
 		<-finish
 		return nil
-	}, worker.WithLockoutPatience(patience), logTo(log))
+	}, worker.WithLockoutLimit(limit), logTo(log))
 	receive(b, begun, "task")
 	b.rotate("new")
 	b.eventually("the worker to be refused twice", func() string {
@@ -71,7 +71,7 @@ func TestAPasswordThatIsChanged(t *testing.T) {
 	select {
 	case err := <-r.ended:
 		t.Fatalf("it has ended with %v, and the handler has not", err)
-	case <-time.After(patience):
+	case <-time.After(limit):
 	}
 	close(finish)
 	r.lockedOut("WRONGPASS")
@@ -118,7 +118,7 @@ func TestAPasswordThatIsRightInBetween(t *testing.T) {
 	s := &rejecting{err: refused, twice: make(chan struct{})}
 	done := make(chan struct{}, 1)
 	r := b.startOn(func(on store.Store) store.Store { s.Store = on; return s },
-		func(context.Context, *worker.Task) error { done <- struct{}{}; return nil }, worker.WithLockoutPatience(3*time.Second))
+		func(context.Context, *worker.Task) error { done <- struct{}{}; return nil }, worker.WithLockoutLimit(3*time.Second))
 	receive(b, s.twice, "second refusal")
 	b.do("LPUSH", queue, "task")
 	receive(b, done, "task")

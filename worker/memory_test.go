@@ -69,7 +69,7 @@ func TestATaskThatIsTooLargeForItsWorker(t *testing.T) {
 	if err := b.redis.Do(t.Context(), push).Error(); err != nil {
 		t.Fatal(err)
 	}
-	// By BLMOVE, unless that takes too long here, in two attempts, and in the one after them, which is made alone.
+	// By BLMOVE, unless that takes too long here, in two attempts, and in the one after them, which is made as the only suspect.
 	const fewest, ends = 3, 4
 	for process, i := first, 1; ; process, i = start(), i+1 {
 		ended := make(chan error, 1)

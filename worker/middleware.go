@@ -12,7 +12,7 @@ import (
 type PanicError struct {
 	// Value is what the handler panicked with.
 	Value any
-	// Stack is where.
+	// Stack is where it panicked.
 	Stack []byte
 }
 
@@ -24,8 +24,8 @@ func (e *PanicError) Unwrap() error {
 	return err
 }
 
-// Recover turns a panic of the handler into a *PanicError, so that it ends the task and not the worker. Every
-// worker has it.
+// Recover turns a panic of the handler into a *PanicError, so that it ends the task and not the worker. Every worker
+// has this middleware.
 func Recover(next Handler) Handler {
 	return func(ctx context.Context, t *Task) (err error) {
 		defer func() {

@@ -13,28 +13,27 @@ const (
 	Retried Outcome = "retried"
 	// Dead means that the task failed and is a dead letter.
 	Dead Outcome = "dead"
-	// HandedBack means that the handler gave the task back.
+	// HandedBack means that the handler handed the task back.
 	HandedBack Outcome = "handed_back"
-	// Lost means that the reservation was lost while the attempt went on: what the handler returned counts for
-	// nothing. See ErrLost.
+	// Lost means that the reservation was lost during the attempt: what the handler returned is ignored. See ErrLost.
 	Lost Outcome = "lost"
 )
 
-// Observer is told of each attempt. Its methods are called from many goroutines at once and must not block.
+// Observer is called for each attempt. Its methods are called from many goroutines at once and must not block.
 type Observer interface {
-	// Started is called before the handler. A task that is given up because it has ended its workers is told of, too, for
-	// the last time, and without its payload where that is longer than 1 MiB.
+	// Started is called before the handler. It is also called, for the last time, for a task that becomes a dead
+	// letter because it has ended its workers; that task has no payload if the payload is longer than 1 MiB.
 	Started(t *Task)
-	// Ended is called when the handler has returned, after took. What comes of the task is not acknowledged yet.
+	// Ended is called when the handler has returned, after took. The broker has not confirmed the outcome yet.
 	Ended(t *Task, outcome Outcome, took time.Duration)
 }
 
-// A LossObserver is an Observer that is also told of reservations whose loss is seen only when the broker is told
-// of the end, after Ended with another outcome.
+// A LossObserver is an Observer that is also called when a loss is seen late: the broker answers at the end of an
+// attempt that the task is not the worker's any more. Ended was called before, with another outcome.
 type LossObserver interface {
 	Observer
-	// EndedInVain is called when nothing has come of an outcome, because the task was not the worker's any more:
-	// it is done again elsewhere, or gone with the broker's data.
+	// EndedInVain is called when an outcome was not recorded, because the task was not the worker's any more: it is
+	// done again elsewhere, or gone with the broker's data.
 	EndedInVain(t *Task, outcome Outcome)
 }
 

@@ -5,18 +5,18 @@ import (
 	"sync"
 )
 
-// share names the list of what one worker has in hand.
+// share names the processing list of one worker.
 type share struct {
 	address    string
 	database   int
 	queue, pod string
 }
 
-// shares are those that a worker of this process has. Two workers on one would take each other's tasks for what
-// a killed process has left, and do them twice; only the process as a whole can see that.
+// shares are those of the workers of this process. Two workers with one share would do each other's tasks again, and
+// only the process as a whole can see that.
 var shares sync.Map //nolint:gochecknoglobals // see above
 
-// claim has a share be one worker's, until it is released.
+// claim gives a share to one worker, until it is released.
 func claim(s share) (release func(), err error) {
 	if _, taken := shares.LoadOrStore(s, true); taken {
 		return nil, fmt.Errorf("a worker of this process runs already on the queue %s as the pod %s: "+

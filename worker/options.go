@@ -33,7 +33,7 @@ type options struct {
 	log         *slog.Logger
 	observer    Observer
 	lockout     time.Duration
-	// wrong is what cannot be seen in the others.
+	// wrong is the error of an option that the other fields do not show.
 	wrong error
 }
 
@@ -44,7 +44,7 @@ func defaults() options {
 		backoff:     Exponential(DefaultMinBackoff, DefaultMaxBackoff),
 		log:         slog.Default(),
 		observer:    noObserver{},
-		lockout:     lockoutPatience,
+		lockout:     lockoutLimit,
 	}
 }
 
@@ -74,9 +74,9 @@ func (o options) check() error {
 // counts messages, not workers' slots: with a concurrency of n, set messagesPerWorker to about n.
 func WithConcurrency(n int) Option { return func(o *options) { o.concurrency = n } }
 
-// WithTimeout bounds each attempt: the task's context has a deadline, and ErrTimeout as its cause. The attempt
-// ends when the handler returns, which it should do then; what it returns counts as ever, and ErrTimeout is added
-// to an error. The default is 0: a task takes as long as it takes.
+// WithTimeout bounds each attempt: the task's context has a deadline, and ErrTimeout as its cause. The attempt ends
+// when the handler returns, which it should do then. What it returns counts as usual, and ErrTimeout is added to an
+// error. The default is 0: a task takes as long as it takes.
 func WithTimeout(d time.Duration) Option { return func(o *options) { o.timeout = d } }
 
 // WithRetries sets how often a task is tried again before it becomes a dead letter, 0 or more; the default is
@@ -95,15 +95,15 @@ func WithMiddleware(m ...Middleware) Option {
 	return func(o *options) { o.middleware = append(o.middleware, m...) }
 }
 
-// WithLogger sets where the worker writes what happens to it: errors of the broker, dead letters, its
-// departure. The default is slog.Default. For a line for each task, see Log.
+// WithLogger sets where the worker logs errors of the broker, dead letters, and when and why it leaves. The default
+// is slog.Default. For a line for each task, see Log.
 func WithLogger(log *slog.Logger) Option { return func(o *options) { o.log = log } }
 
-// WithObserver has an observer told of each task; see the package workermetrics for one.
+// WithObserver sets an observer that is called for each attempt; see the package workermetrics for one.
 func WithObserver(observer Observer) Option { return func(o *options) { o.observer = observer } }
 
-// Exponential is a back-off that doubles from least to most, each shortened by a random fifth at most, so that
-// what failed together does not come back together.
+// Exponential is a backoff that doubles from least to most. Each pause is shortened by a random fifth at most, so
+// that tasks that failed together do not come back together.
 func Exponential(least, most time.Duration) func(failures int) time.Duration {
 	return func(failures int) time.Duration {
 		full := float64(most)

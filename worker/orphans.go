@@ -10,16 +10,16 @@ import (
 // sweepEvery is how often the worker's own list is compared with what is in hand.
 const sweepEvery = 5 * time.Second
 
-// sweep compares the worker's own list with what is in hand. What nobody has in hand is an orphan; what is in
-// hand and not in the list any more is lost.
+// sweep compares the worker's own list with what is in hand. A task of the list that nobody has in hand is an orphan.
+// A task in hand that is no longer in the list is lost.
 func (r *run) sweep() error {
 	if r.coming != nil {
-		// What has been asked for and not been answered would look like nobody's.
+		// A task that was asked for and not answered yet would look like an orphan.
 		if err := r.receive(); err != nil {
 			return err
 		}
 	}
-	if !r.nextSweep.IsZero() { // no answer was lost: the broker need not read all payloads in the list
+	if !r.nextSweep.IsZero() { // no answer was lost: the broker need not read all payloads of the list
 		if same, err := r.unchanged(); err != nil || same {
 			r.nextSweep = time.Now().Add(sweepEvery)
 			return err
@@ -51,8 +51,8 @@ func (r *run) sweep() error {
 	return nil
 }
 
-// unchanged reports whether the list is as long as it should be, in a moment in which nothing is settled. It has what is
-// in hand, then: the list is lost as a whole, and nobody's tasks come to it without an error.
+// unchanged reports whether the list is as long as it should be, in a moment in which nothing is settled. Then it has
+// what is in hand: a list is only lost as a whole, and tasks of others come to it only with an error.
 func (r *run) unchanged() (bool, error) {
 	before, still := r.hands.still()
 	if !still {
@@ -71,7 +71,7 @@ func (r *run) held(before store.Page) (store.Page, error) {
 	return r.store.Held(ctx, before)
 }
 
-// adopt takes up an orphan.
+// adopt takes an orphan in hand.
 func (r *run) adopt() error {
 	ctx, cancel := context.WithTimeout(r.tasks, operationTimeout)
 	defer cancel()
@@ -86,7 +86,7 @@ func (r *run) adopt() error {
 	return nil
 }
 
-// release gives the youngest orphans back, all but so many: somebody else may be idle.
+// release hands back the youngest orphans, all but so many: another worker may be idle.
 func (r *run) release(keep int) error {
 	const most = 100 // at once: the broker has to look for each
 	ctx, cancel := context.WithTimeout(r.tasks, operationTimeout)

@@ -6,19 +6,20 @@ import (
 )
 
 const (
-	// worthwhile is how much work is reserved ahead: tasks that take longer are taken one by one, because one
-	// that waits behind them could be done elsewhere.
+	// worthwhile is how much work is reserved ahead: longer tasks are taken one by one, because a task that waits
+	// behind them could be done by another worker.
 	worthwhile = 2 * time.Millisecond
 	// mostAhead bounds how many tasks are reserved ahead.
 	mostAhead = 1024
-	// patience is how long a task that was reserved ahead waits for a free hand before it is given back.
-	patience = 20 * time.Millisecond
+	// handBackAfter is how long a task that was reserved ahead waits for a free hand before it is handed back.
+	handBackAfter = 20 * time.Millisecond
 )
 
-// pace is how long tasks took lately: an exponentially weighted mean, in which the last task counts an eighth.
+// pace is how long tasks took lately: an exponentially weighted mean in which the last task has a weight of an
+// eighth.
 type pace struct{ mean atomic.Int64 }
 
-// newPace begins with tasks that are long: nothing is reserved ahead until some were seen to be short.
+// newPace begins as if tasks were long: nothing is reserved ahead until some tasks were short.
 func newPace() *pace {
 	p := &pace{}
 	p.mean.Store(int64(time.Second))

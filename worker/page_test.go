@@ -223,7 +223,7 @@ func TestThePageOnTheLayout(t *testing.T) {
 	if len(lines) != 7 {
 		t.Fatalf("the page has %d blocks of lines, want those to push, for the rights of two kinds of workers, to look, and three to repair", len(lines))
 	}
-	push, rights, look, giveBack, takeOut, setAside := lines[0], lines[1], lines[3], lines[4], lines[5], lines[6]
+	push, rights, look, handBack, takeOut, setAside := lines[0], lines[1], lines[3], lines[4], lines[5], lines[6]
 	b := newBench(t)
 	held := redislist.Processing(queue, pod)
 
@@ -253,8 +253,8 @@ func TestThePageOnTheLayout(t *testing.T) {
 	if got, want := b.shell(look), "1\nthird\n"+held+"\nsecond\nfirst\n"; got != want {
 		t.Errorf("looking says\n%s, want\n%s", got, want)
 	}
-	if got := b.shell(giveBack); got != "2\n" {
-		t.Errorf("giving back says %q", got)
+	if got := b.shell(handBack); got != "2\n" {
+		t.Errorf("handing back says %q", got)
 	}
 	if waiting, err := b.do("LRANGE", queue, "0", "-1").AsStrSlice(); err != nil || !slices.Equal(waiting, []string{"third", "second", "first"}) {
 		t.Errorf("then there wait %q (%v)", waiting, err)
@@ -263,8 +263,8 @@ func TestThePageOnTheLayout(t *testing.T) {
 	if got := b.shell(takeOut); got != "1\n1\n" || b.waiting() != 0 {
 		t.Errorf("taking one out and all of them says %q, and %d wait", got, b.waiting())
 	}
-	b.do("LPUSH", held, "poison")
-	if got := b.shell(setAside); got != "poison\n" || b.inHand() != 0 {
+	b.do("LPUSH", held, "innocent", "poison", "innocent")
+	if got := b.shell("ELEMENT=poison\n" + setAside); got != "1\n" || b.inHand() != 2 {
 		t.Errorf("setting aside says %q, and %d are in hand", got, b.inHand())
 	}
 }

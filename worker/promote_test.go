@@ -2,6 +2,8 @@ package worker_test
 
 import (
 	"context"
+	"fmt"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -40,4 +42,49 @@ func TestDueTasksKeepNoOthersWaiting(t *testing.T) {
 			r.left()
 		})
 	}
+}
+
+// looking is a store that counts how often due tasks are looked for.
+type looking struct {
+	store.Store
+	looks atomic.Int32
+}
+
+func (l *looking) Promote(ctx context.Context) (time.Duration, error) {
+	l.looks.Add(1)
+	return l.Store.Promote(ctx)
+}
+
+// A worker whose hands are all busy has due tasks come to the queue, again and again: others may be idle.
+func TestABusyWorkerLooksForDueTasks(t *testing.T) {
+	b := newBench(t)
+	begun, finish := make(chan struct{}, 10), make(chan struct{})
+	l := &looking{}
+	r := b.startOn(func(s store.Store) store.Store { l.Store = s; return l }, func(context.Context, *worker.Task) error {
+		begun <- struct{}{}
+		<-finish
+		return nil
+	})
+	b.do("LPUSH", queue, "long")
+	receive(b, begun, "task")
+	before := l.looks.Load()
+	for _, task := range []string{"due first", "due later"} {
+		waiting := b.waiting()
+		if _, err := worker.NewClient(b.redis).Enqueue(t.Context(), queue, []byte(task), worker.WithDelay(time.Millisecond)); err != nil {
+			t.Fatal(err)
+		}
+		b.eventually(task, func() string {
+			if n := b.waiting(); n <= waiting {
+				return fmt.Sprintf("%d tasks wait after %d looks", n, l.looks.Load()-before)
+			}
+			return ""
+		})
+	}
+	if n := l.looks.Load() - before; n > 10 {
+		t.Errorf("it looked %d times", n)
+	}
+	close(finish)
+	b.awaitEmpty()
+	r.cancel()
+	r.left()
 }

@@ -15,17 +15,17 @@ import (
 type putter struct {
 	store.Store
 	asked atomic.Int32
-	first func(ctx context.Context, item store.Item, wait time.Duration) (bool, error)
+	first func(ctx context.Context, waits ...store.Waiting) ([]bool, error)
 }
 
-func (p *putter) PutOff(ctx context.Context, item store.Item, wait time.Duration) (bool, error) {
+func (p *putter) PutOff(ctx context.Context, waits ...store.Waiting) ([]bool, error) {
 	if p.asked.Add(1) == 1 {
-		return p.first(ctx, item, wait)
+		return p.first(ctx, waits...)
 	}
-	return p.Store.PutOff(ctx, item, wait)
+	return p.Store.PutOff(ctx, waits...)
 }
 
-// startPutter runs a worker that puts a suspect off, since it has another task in hand until finish is closed.
+// startPutter runs a worker that puts a suspect off, since it has another one in hand until finish is closed.
 func (b *bench) startPutter(p *putter, log *lines) (r *running, suspects <-chan int, finish chan struct{}) {
 	b.Helper()
 	slow, attempts, finish := make(chan struct{}, 1), make(chan int, 10), make(chan struct{})
@@ -38,17 +38,17 @@ func (b *bench) startPutter(p *putter, log *lines) (r *running, suspects <-chan 
 		attempts <- k.Attempt
 		return nil
 	}, worker.WithConcurrency(2), logTo(log))
-	b.do("LPUSH", queue, "slow")
+	b.do("LPUSH", queue, suspectElement("slow"))
 	receive(b, slow, "slow task")
 	b.do("LPUSH", queue, suspectElement("suspect"))
 	return r, attempts, finish
 }
 
-// doneAlone expects the suspect to be done once, when there is nothing else in hand.
-func (r *running) doneAlone(suspects <-chan int, finish chan struct{}, log *lines) {
+// doneOnce expects the suspect to be done once, when there is no other in hand.
+func (r *running) doneOnce(suspects <-chan int, finish chan struct{}, log *lines) {
 	r.Helper()
 	if n := len(suspects); n > 0 {
-		r.Errorf("it was begun beside another task")
+		r.Errorf("it was begun beside another suspect")
 	}
 	close(finish)
 	const attempt = 3 // two have ended with their workers
@@ -67,11 +67,11 @@ func (r *running) doneAlone(suspects <-chan int, finish chan struct{}, log *line
 func TestALostAnswerToPuttingOff(t *testing.T) {
 	b := newBench(t)
 	log, p := &lines{}, &putter{}
-	p.first = func(ctx context.Context, item store.Item, wait time.Duration) (bool, error) {
-		if was, err := p.Store.PutOff(ctx, item, wait); !was || err != nil {
-			t.Errorf("putting it off says %t, %v", was, err)
+	p.first = func(ctx context.Context, waits ...store.Waiting) ([]bool, error) {
+		if was, err := p.Store.PutOff(ctx, waits...); err != nil || !was[0] {
+			t.Errorf("putting it off says %v, %v", was, err)
 		}
-		return false, errNoAnswer
+		return nil, errNoAnswer
 	}
 	r, suspects, finish := b.startPutter(p, log)
 	b.eventually("it is put off again", func() string {
@@ -80,7 +80,7 @@ func TestALostAnswerToPuttingOff(t *testing.T) {
 		}
 		return ""
 	})
-	r.doneAlone(suspects, finish, log)
+	r.doneOnce(suspects, finish, log)
 }
 
 // A command that puts a task off, and comes when everybody has given it up, finds nothing.
@@ -88,9 +88,9 @@ func TestPuttingOffThatComesLate(t *testing.T) {
 	b := newBench(t)
 	log, p := &lines{}, &putter{}
 	late := make(chan store.Item, 1)
-	p.first = func(_ context.Context, item store.Item, _ time.Duration) (bool, error) {
-		late <- item
-		return false, errNoAnswer
+	p.first = func(_ context.Context, waits ...store.Waiting) ([]bool, error) {
+		late <- waits[0].Item
+		return nil, errNoAnswer
 	}
 	r, suspects, finish := b.startPutter(p, log)
 	item := receive(b, late, "putting off")
@@ -100,8 +100,8 @@ func TestPuttingOffThatComesLate(t *testing.T) {
 		}
 		return ""
 	})
-	if was, err := b.store().PutOff(t.Context(), item, time.Hour); was || err != nil {
-		t.Errorf("the late command says %t, %v", was, err)
+	if was, err := b.store().PutOff(t.Context(), store.Waiting{Item: item, For: time.Hour}); err != nil || was[0] {
+		t.Errorf("the late command says %v, %v", was, err)
 	}
-	r.doneAlone(suspects, finish, log)
+	r.doneOnce(suspects, finish, log)
 }

@@ -8,18 +8,18 @@ import (
 	"github.com/quickube/qscaler/worker/internal/store"
 )
 
-// beginReady begins the oldest task that is reserved. Tasks that have waited for a hand too long are given
-// back: somebody else may be idle.
+// beginReady begins the oldest reserved task. Tasks that have waited for a hand too long are handed back: another
+// worker may be idle.
 func (r *run) beginReady() error {
-	if t := r.ready[0]; r.suspect(t.Failed, t.Lost) && !r.givenUp(t) {
-		return r.beginAlone(t)
-	}
 	t := r.ready[0]
-	free := r.awaitHand(patience - time.Since(t.since))
-	if time.Since(t.since) >= patience {
-		// Those for which there are hands are begun, however late: others would get no further with them.
+	if r.suspect(t.Failed, t.Lost) && !r.givenUp(t) && !r.hasPlace(t) {
+		return r.putOff(t)
+	}
+	free := r.awaitHand(handBackAfter - time.Since(t.since))
+	if time.Since(t.since) >= handBackAfter {
+		// Tasks for which there are hands are begun, however late: another worker would not be quicker.
 		if late := r.late(cap(r.slots) - len(r.slots)); len(late) > 0 {
-			return r.giveBack(late...)
+			return r.handBack(late...)
 		}
 	}
 	if !free {
@@ -38,16 +38,16 @@ func (r *run) beginReady() error {
 	return nil
 }
 
-// late has the tasks that have no hand, where the first of them has waited too long.
+// late has the tasks without a hand, if the first of them has waited too long.
 func (r *run) late(free int) []*held {
-	if free >= len(r.ready) || time.Since(r.ready[free].since) < patience {
+	if free >= len(r.ready) || time.Since(r.ready[free].since) < handBackAfter {
 		return nil
 	}
 	return r.ready[free:]
 }
 
-// hand has a hand do a task: one that is free, or another. A hand stays for the next task, because a new
-// goroutine would have to grow its stack anew.
+// hand gives a task to a hand: a free one, or a new one. A hand stays for the next task, because a new goroutine
+// would have to grow its stack again.
 func (r *run) hand(t *held) {
 	select {
 	case r.begun <- t:
@@ -56,17 +56,17 @@ func (r *run) hand(t *held) {
 	}
 }
 
-// attempts does a task and those that come after it, until there are no more to come.
+// attempts does a task and those that come after it, until no more come.
 func (r *run) attempts(t *held) {
 	for ; t != nil; t = <-r.begun {
 		r.attempt(t)
 	}
 }
 
-// giveBack returns the youngest of those that are reserved and not begun. They are in hand no more, also where no answer
-// came: what is still in the list then is found by the next sweep, and gets another reservation before it is begun, so
-// that a return which comes late finds nothing. It is as many of them as go in one step.
-func (r *run) giveBack(tasks ...*held) error {
+// handBack hands back the youngest of those that are reserved and not begun, as many as fit into one step. They are
+// no longer in hand, also when no answer came: the next sweep finds what is still in the list, and reserves it anew
+// before it is begun, so that a late return finds nothing.
+func (r *run) handBack(tasks ...*held) error {
 	tasks = youngest(tasks)
 	items := make([]store.Item, len(tasks))
 	for i, t := range slices.Backward(tasks) { // the youngest first: the oldest is the head of the queue again

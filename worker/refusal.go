@@ -6,8 +6,8 @@ import (
 	"github.com/redis/rueidis"
 )
 
-// refusal is what Redis has said, where an error is its answer, and not that there was none. The client library takes
-// "ERR " off.
+// refusal is the text of an error that is an answer of Redis, and not the lack of one. The client library removes
+// "ERR ".
 func refusal(err error) (text string, ok bool) {
 	answer, ok := rueidis.IsRedisErr(err)
 	if !ok {
@@ -16,14 +16,14 @@ func refusal(err error) (text string, ok bool) {
 	return answer.Error(), true
 }
 
-// isReplica reports whether an answer is that of a server which is a replica, or has just become one. Redis 6 has words
-// of its own before the error of a command in a script.
+// isReplica reports whether an answer comes from a server which is a replica, or has just become one. For a script,
+// Redis 6 puts words of its own before the command's error.
 func isReplica(err error) bool {
 	text, ok := refusal(err)
 	return ok && (begins(text, "READONLY", "UNBLOCKED", "MASTERDOWN") || strings.Contains(text, "-READONLY "))
 }
 
-// isWrongPassword reports whether an answer is that Redis does not know the user, or the password.
+// isWrongPassword reports whether Redis does not know the user or the password.
 func isWrongPassword(err error) bool {
 	text, ok := refusal(err)
 	return ok && begins(text, "WRONGPASS", "NOAUTH")
@@ -38,8 +38,8 @@ func begins(text string, words ...string) bool {
 	return false
 }
 
-// lasts reports whether a refusal may be one for good, for the user's rights or for the type of a key. Others pass: those
-// of a server that is a replica, cannot write to its disk, is full, or is busy.
+// lasts reports whether a refusal may stay, for the user's rights or for the type of a key. Other refusals pass: the
+// server is a replica, cannot write to its disk, is full, or is busy.
 func lasts(err error) bool {
 	text, ok := refusal(err)
 	if !ok {
@@ -48,7 +48,7 @@ func lasts(err error) bool {
 	for _, word := range []string{
 		"READONLY", "MISCONF", "NOREPLICAS", "OOM ", "BUSY", "LOADING", "MASTERDOWN", "CLUSTERDOWN", "UNBLOCKED", "WRONGPASS", "NOAUTH",
 	} {
-		if strings.Contains(text, word) { // Redis 6 has words of its own before them, where they are of a script
+		if strings.Contains(text, word) { // Redis 6 puts words of its own before them, for a script
 			return false
 		}
 	}

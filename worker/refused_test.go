@@ -137,7 +137,7 @@ func TestASuspectAndWhatRedisRefuses(t *testing.T) {
 	r.left()
 }
 
-// A worker that is to leave does not stay for ever for what Redis refuses: it gives back what it may, and leaves the rest
+// A worker that is to leave does not stay for ever for what Redis refuses: it hands back what it may, and leaves the rest
 // in its list.
 func TestLeavingThoughRedisRefuses(t *testing.T) {
 	denied := func(b *bench, what ...string) {
@@ -187,7 +187,7 @@ func TestLeavingThoughRedisRefuses(t *testing.T) {
 					defer func() { <-finish }()
 				}
 				return badOrGood(good)(ctx, k)
-			}, logTo(log), worker.WithConcurrency(100), worker.WithLockoutPatience(time.Second))
+			}, logTo(log), worker.WithConcurrency(100), worker.WithLockoutLimit(time.Second))
 			c.prepare(b, log)
 			b.grant("ScaleDown")
 			if c.granted != nil {
@@ -206,19 +206,19 @@ func TestLeavingThoughRedisRefuses(t *testing.T) {
 func TestAnotherDepartureThoughRedisRefuses(t *testing.T) {
 	b := newBench(t)
 	log, good := &lines{}, make(chan string, 1)
-	const patience = 3 * time.Second
-	r := b.start(badOrGood(good), logTo(log), worker.WithLockoutPatience(patience))
+	const limit = 3 * time.Second
+	r := b.start(badOrGood(good), logTo(log), worker.WithLockoutLimit(limit))
 	b.refuse(log)
 	b.grant("ScaleDown")
-	<-time.After(patience / 6) // it has seen it
-	b.grant("")                // it is to stay after all
+	<-time.After(limit / 6) // it has seen it
+	b.grant("")             // it is to stay after all
 	b.do("LPUSH", queue, "good")
 	receive(b, good, "task")
-	<-time.After(patience)
+	<-time.After(limit)
 	again := time.Now()
 	b.grant("ScaleDown")
 	r.left()
-	if d := time.Since(again); d < patience {
+	if d := time.Since(again); d < limit {
 		t.Errorf("it left after %s", d)
 	}
 }

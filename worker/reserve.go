@@ -9,10 +9,12 @@ import (
 )
 
 const (
-	// takeWait is how long an empty queue is waited on before the worker looks up.
+	// takeWait is how long one wait on an empty queue lasts.
 	takeWait = time.Second
-	// promoteEvery is how often tasks that are due are looked for, while none is known to be due earlier.
+	// promoteEvery is how often the worker looks for due tasks, while it knows of none that is due earlier.
 	promoteEvery = time.Second
+	// leastPause is the pause between two looks of a worker that can take nothing.
+	leastPause = 10 * time.Millisecond
 )
 
 // reserved is what came of a reservation.
@@ -35,7 +37,7 @@ func (r *run) takeAhead(n int) {
 	}()
 }
 
-// receive takes up what was asked for ahead.
+// receive takes what was asked for ahead.
 func (r *run) receive() error {
 	came := <-r.coming // it has a time-out of its own
 	r.coming = nil
@@ -84,7 +86,8 @@ func (r *run) takeUp(since time.Time, items ...store.Item) {
 	}
 }
 
-// promote has tasks that are due wait in the queue. An error is no reason to take nothing: it may concern them alone.
+// promote puts due tasks into the queue. After an error the worker takes tasks all the same: the error may concern
+// due tasks alone.
 func (r *run) promote() {
 	ctx, cancel := context.WithTimeout(r.tasks, operationTimeout)
 	defer cancel()

@@ -21,8 +21,10 @@ type settlement struct {
 }
 
 const (
-	// settleBatch bounds how many acknowledgements go out together.
+	// settleBatch bounds how many acknowledgements go out together, and settlePart how many of the other ends, which take
+	// Redis longer.
 	settleBatch = 1024
+	settlePart  = 256
 	// operationTimeout bounds one operation of the broker.
 	operationTimeout = 5 * time.Second
 	// retryPause is the pause after a failed operation. It is longer than takeWait: a BLMOVE whose connection
@@ -39,7 +41,7 @@ func (r *run) settle() {
 	var again <-chan time.Time
 	for {
 		next := r.settlements
-		if _, leaving := r.leave.why(); len(refused) >= settleBatch && !leaving {
+		if _, leaving := r.leave.Told(); len(refused) >= settleBatch && !leaving {
 			next = nil
 		}
 		select {
@@ -76,39 +78,55 @@ func (r *run) batch(first settlement) []settlement {
 	return batch
 }
 
+// end is how a task ends in Redis: those that end alike go out together.
+type end int
+
+// The ends, in the order in which they go out: a task that is done and not acknowledged is done again.
+const (
+	acknowledged end = iota
+	returned
+	putOff
+	retried
+	buried
+)
+
+func (s settlement) end() end {
+	switch {
+	case s.outcome == Done:
+		return acknowledged
+	case s.outcome == HandedBack && s.wait == 0:
+		return returned
+	case s.outcome == HandedBack:
+		return putOff
+	case s.outcome == Retried:
+		return retried
+	}
+	return buried
+}
+
 // bring brings a batch, acknowledgements first, and has those that Redis refuses.
 func (r *run) bring(batch []settlement) (refused []settlement) {
-	var done, others []settlement
-	for _, s := range batch {
-		if s.outcome == Done {
-			done = append(done, s)
-		} else {
-			others = append(others, s)
-		}
-	}
 	// Redis looks for each from the oldest in the list on: of a thousand in hand, the oldest first are found at once.
-	slices.SortFunc(done, func(a, b settlement) int { return cmp.Compare(a.task.number, b.task.number) })
+	slices.SortFunc(batch, func(a, b settlement) int {
+		return cmp.Or(cmp.Compare(a.end(), b.end()), cmp.Compare(a.task.number, b.task.number))
+	})
 	var why error
 	note := func(s settlement, err error) {
 		if err != nil {
 			refused, why = append(refused, s), err
 		}
 	}
-	for len(done) > 0 {
-		n := portion(done)
-		err := r.bringDone(done[:n])
-		for i := range done[:n] {
+	for len(batch) > 0 {
+		n := portion(batch)
+		err := r.bringTogether(batch[:n])
+		for i := range batch[:n] {
 			if n > 1 && err != nil { // the others are not to suffer for one
-				note(done[i], r.bringDone(done[i:i+1]))
+				note(batch[i], r.bringTogether(batch[i:i+1]))
 			} else {
-				note(done[i], err)
+				note(batch[i], err)
 			}
 		}
-		done = done[n:]
-	}
-	for i := range others {
-		err := r.bringOther(&others[i])
-		note(others[i], err)
+		batch = batch[n:]
 	}
 	if why != nil {
 		r.hands.refuse(lasts(why), refused)
@@ -118,13 +136,17 @@ func (r *run) bring(batch []settlement) (refused []settlement) {
 	return refused
 }
 
-// portion is how many of the first settlements go out together; at least one. An acknowledgement carries the whole
-// task, unless that is long, and what has not come through within a time-out would be sent anew from the beginning, for
-// ever.
-func portion(done []settlement) (n int) {
-	bytes := 0
-	for _, s := range done {
-		if bytes += len(s.task.Name()); n > 0 && bytes > store.StepBytes {
+// portion is how many of the first settlements go out together, all with one end; at least one. They carry whole
+// tasks, unless those are long, and dead letters, and what has not come through within a time-out would be sent anew from
+// the beginning, for ever.
+func portion(batch []settlement) (n int) {
+	bytes, most := 0, settleBatch
+	if batch[0].end() != acknowledged {
+		most = settlePart
+	}
+	for _, s := range batch[:min(len(batch), most)] {
+		bytes += len(s.task.Name()) + len(s.letter.Line)
+		if n > 0 && (bytes > store.StepBytes || s.end() != batch[0].end()) {
 			break
 		}
 		n++
@@ -132,68 +154,54 @@ func portion(done []settlement) (n int) {
 	return n
 }
 
-// bringDone acknowledges tasks in one step. An error is Redis' refusal.
-func (r *run) bringDone(done []settlement) error {
-	items, tasks := make([]store.Item, len(done)), make([]*held, len(done))
-	for i, s := range done {
-		items[i], tasks[i] = r.hands.item(s.task), s.task
-	}
+// bringTogether brings settlements with one end in one step. An error is Redis' refusal.
+func (r *run) bringTogether(together []settlement) error {
 	err := r.untilAnswered(func(ctx context.Context) error {
-		for i := range done {
-			done[i].asked++
+		for i := range together {
+			together[i].asked++
 		}
-		was, err := r.store.Done(ctx, items...)
+		was, err := r.ask(ctx, together)
 		if err != nil {
 			return err
 		}
 		for i, ours := range was {
 			if !ours {
-				r.vain(done[i])
+				r.vain(together[i])
 			}
 		}
 		return nil
 	})
 	if err == nil {
+		tasks := make([]*held, len(together))
+		for i, s := range together {
+			tasks[i] = s.task
+		}
 		r.hands.drop(tasks...)
 	}
 	return err
 }
 
-// bringOther brings what is no acknowledgement. An error is Redis' refusal.
-func (r *run) bringOther(s *settlement) error {
-	err := r.untilAnswered(func(ctx context.Context) error {
-		s.asked++
-		was, err := r.bringOne(ctx, *s)
-		if err == nil && !was {
-			r.vain(*s)
+// ask has the broker take one step for settlements with one end, and tells of each whether the task was still ours.
+func (r *run) ask(ctx context.Context, together []settlement) (was []bool, err error) {
+	items := make([]store.Item, len(together))
+	waits, burials := make([]store.Waiting, len(together)), make([]store.Burial, len(together))
+	for i, s := range together {
+		if items[i] = r.hands.item(s.task); s.letter.Field != "" {
+			items[i] = r.hands.placed(s.task)
 		}
-		return err
-	})
-	if err == nil {
-		r.hands.drop(s.task)
+		waits[i], burials[i] = store.Waiting{Item: items[i], For: s.wait}, store.Burial{Item: items[i], Letter: s.letter}
 	}
-	return err
-}
-
-func (r *run) bringOne(ctx context.Context, s settlement) (was bool, err error) {
-	item := r.hands.item(s.task)
-	if s.letter.Field != "" {
-		item = r.hands.placed(s.task)
+	switch together[0].end() {
+	case acknowledged:
+		return r.store.Done(ctx, items...)
+	case returned:
+		return r.store.Return(ctx, items...)
+	case putOff:
+		return r.store.PutOff(ctx, waits...)
+	case retried:
+		return r.store.Retry(ctx, waits...)
 	}
-	switch s.outcome {
-	case Retried:
-		return r.store.Retry(ctx, item, s.wait)
-	case Dead:
-		return r.store.Bury(ctx, item, s.letter)
-	case HandedBack:
-		if s.wait > 0 {
-			return r.store.PutOff(ctx, item, s.wait)
-		}
-		each, err := r.store.Return(ctx, item)
-		return err == nil && each[0], err
-	case Done, Lost: // acknowledged with others, and never
-	}
-	return true, nil
+	return r.store.Bury(ctx, burials...)
 }
 
 // vain says that nothing has come of an outcome, because the list did not hold the task any more. Asked again,

@@ -3,7 +3,9 @@ package worker_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -76,7 +78,7 @@ func TestAnEndThatCountsForNothingIsSaid(t *testing.T) {
 			b.do("LPUSH", queue, "task")
 			told, log := make(witness, 10), &lines{}
 			r := b.start(func(context.Context, *worker.Task) error {
-				b.do("DEL", redislist.Processing(queue, pod)) // Redis has lost it, or the operator has given it back
+				b.do("DEL", redislist.Processing(queue, pod)) // Redis has no longer got it, or the operator has reclaimed it
 				return c.end
 			}, worker.WithObserver(told), logTo(log))
 			for _, want := range []string{string(c.want), "in vain: " + string(c.want)} {
@@ -110,5 +112,68 @@ func TestALossIsAnOutcome(t *testing.T) {
 	r.left()
 	if b.dead() > 0 || len(told) > 0 {
 		t.Errorf("%d dead letters, and %d words more", b.dead(), len(told))
+	}
+}
+
+// gate is a store whose first step for ends that are no acknowledgements waits for open. It counts those steps.
+type gate struct {
+	store.Store
+	open  chan struct{}
+	steps atomic.Int32
+}
+
+func (g *gate) pass() {
+	g.steps.Add(1)
+	<-g.open
+}
+
+func (g *gate) Retry(ctx context.Context, waits ...store.Waiting) ([]bool, error) {
+	g.pass()
+	return g.Store.Retry(ctx, waits...)
+}
+
+func (g *gate) PutOff(ctx context.Context, waits ...store.Waiting) ([]bool, error) {
+	g.pass()
+	return g.Store.PutOff(ctx, waits...)
+}
+
+func (g *gate) Bury(ctx context.Context, burials ...store.Burial) ([]bool, error) {
+	g.pass()
+	return g.Store.Bury(ctx, burials...)
+}
+
+// Tasks that fail cost a step for many of them, and no step each: over a slow line a worker would do no more than one in
+// each round trip, and acknowledgements would wait behind them.
+func TestEndsGoOutTogether(t *testing.T) {
+	const tasks, mostSteps = 600, 1 + 3 // the first alone, and then 256 at a time
+	for name, end := range map[string]error{
+		"retries":       errors.New("503"),
+		"dead letters":  worker.Permanent(errors.New("no")),
+		"tasks put off": worker.ErrHandBack,
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := newBench(t)
+			payloads := make([]string, tasks)
+			for i := range payloads {
+				payloads[i] = fmt.Sprint("task ", i)
+			}
+			b.do(append([]string{"LPUSH", queue}, payloads...)...)
+			g, ended := &gate{open: make(chan struct{})}, make(witness, tasks)
+			r := b.startOn(func(s store.Store) store.Store { g.Store = s; return g }, func(context.Context, *worker.Task) error { return end },
+				worker.WithConcurrency(tasks), worker.WithObserver(ended), worker.WithBackoff(func(int) time.Duration { return time.Hour }))
+			for range tasks {
+				receive(b, ended, "end")
+			}
+			close(g.open)
+			b.awaitEmpty()
+			if n := g.steps.Load(); n > mostSteps {
+				t.Errorf("%d tasks took %d steps, want %d at most", tasks, n, mostSteps)
+			}
+			if n := b.delayed() + b.dead(); n != tasks {
+				t.Errorf("%d are delayed or dead, want %d", n, tasks)
+			}
+			r.cancel()
+			r.left()
+		})
 	}
 }

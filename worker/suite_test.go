@@ -20,8 +20,8 @@ import (
 const (
 	queue = "task-queue"
 	pod   = "mail-0"
-	// patience bounds every wait; only a failing test uses it up.
-	patience = time.Minute
+	// longestWait bounds every wait; only a failing test uses it up.
+	longestWait = time.Minute
 )
 
 // bench is a Redis, and a pod's environment.
@@ -113,7 +113,7 @@ func (r *running) left() {
 		if err != nil {
 			r.Errorf("the worker ended with: %v", err)
 		}
-	case <-time.After(patience):
+	case <-time.After(longestWait):
 		r.Fatal("the worker does not leave")
 	}
 }
@@ -121,7 +121,7 @@ func (r *running) left() {
 // eventually waits until check has nothing to complain of.
 func (b *bench) eventually(what string, check func() (complaint string)) {
 	b.Helper()
-	deadline := time.Now().Add(patience)
+	deadline := time.Now().Add(longestWait)
 	for {
 		complaint := check()
 		if complaint == "" {
@@ -140,8 +140,8 @@ func receive[T any](b *bench, from <-chan T, what string) T {
 	select {
 	case v := <-from:
 		return v
-	case <-time.After(patience):
-		b.Fatalf("no %s within %s", what, patience)
+	case <-time.After(longestWait):
+		b.Fatalf("no %s within %s", what, longestWait)
 		panic("unreachable")
 	}
 }

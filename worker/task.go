@@ -9,8 +9,7 @@ import (
 
 // Task is one message, and what is known of it.
 type Task struct {
-	// ID tells the task from every other. It stays the same over all attempts: use it to make what a handler
-	// does idempotent.
+	// ID identifies the task. It is the same in all attempts: use it to make a handler idempotent.
 	ID string
 	// Payload is what the producer pushed. Handlers may keep it and must not change it.
 	Payload []byte
@@ -24,8 +23,8 @@ type Task struct {
 
 type taskKey struct{}
 
-// TaskFrom returns the task that a handler was called for, by the handler's context: for one that is made by JSON,
-// and for what a handler calls. Outside of a task it is nil.
+// TaskFrom returns the task that a handler was called for, by the handler's context. It is for handlers made by JSON,
+// and for functions that a handler calls. Outside of a task it is nil.
 func TaskFrom(ctx context.Context) *Task {
 	t, _ := ctx.Value(taskKey{}).(*Task)
 	return t
@@ -38,7 +37,7 @@ func withTask(ctx context.Context, t *Task) context.Context {
 	return context.WithValue(ctx, taskKey{}, t)
 }
 
-// taskOf is an item as a handler sees it. The payload of one that is not whole is yet to come.
+// taskOf is an item as a handler sees it. If the item is not complete, its payload comes later.
 func taskOf(item store.Item) *Task {
 	t := &Task{ID: item.ID, Headers: headersOf(item), Attempt: item.Attempt(), First: item.First}
 	if item.Whole() {

@@ -8,20 +8,21 @@ import (
 	"sync"
 	"time"
 
+	"github.com/quickube/qscaler/worker/drain"
 	"github.com/quickube/qscaler/worker/internal/inject"
 	"github.com/quickube/qscaler/worker/internal/redisstore"
 	"github.com/quickube/qscaler/worker/internal/store"
 )
 
-// Worker takes tasks from a queue and has a handler do them.
+// Worker takes tasks from a queue and calls a handler for each.
 type Worker struct {
 	handler Handler
 	options options
-	// wrong is what Run has to say of them.
+	// wrong is the error of the handler or the options, which Run returns.
 	wrong error
 }
 
-// New returns a worker. Run says what is wrong with the handler and the options.
+// New returns a worker. Run returns an error if the handler or an option is wrong.
 func New(handler Handler, opts ...Option) *Worker {
 	w := &Worker{options: defaults()}
 	for _, option := range opts {
@@ -52,18 +53,19 @@ func Run(ctx context.Context, handler Handler, opts ...Option) error {
 	return New(handler, opts...).Run(ctx)
 }
 
-// Run does tasks until the worker is to leave: the drain file is not empty, a SIGTERM or SIGINT came, or ctx is
-// done. It takes no other task then, finishes those in hand, and returns nil: exit with 0. Nothing of this
-// cancels the context of a task; a second signal does, and Run returns ErrKilled at once, without waiting for the
-// tasks or the broker. Where Redis refuses to record what came of a task, for the user's rights or for the type of a key,
-// Run returns nil a minute after the last task has ended, and the task is done again.
+// Run does tasks until the worker is to leave: the drain file is not empty, a SIGTERM or SIGINT came, or ctx is done.
+// Then it takes no other task, finishes those in hand, and returns nil: exit with 0. None of this cancels the context
+// of a task. A second SIGINT does, as when Ctrl-C is pressed twice: Run then returns ErrKilled at once, without waiting for the tasks or the broker.
+// Redis may refuse to record what came of a task, for the user's rights or for the type of a key. Then Run returns
+// nil a minute after the last task has ended, and the task is done again.
 //
-// The queue, the pod's name and the broker come from the environment that QScaler sets in every worker pod; see
-// the package contract. Each process needs a pod's name of its own: the tasks in hand are listed under it, and a
-// second Run for the same queue and name in one process is an error. An environment or an option that is wrong is an
-// error at once; a broker that does not answer is waited for. One that has refused the password with each answer for a
-// minute is an error, once no handler is at work any more: exit with another code than 0, and the restart of the
-// container has the present password.
+// The queue, the pod's name and the broker come from the environment that QScaler sets in every worker pod; see the
+// package contract. Each process needs a pod name of its own: its tasks are listed under that name. A second Run for
+// the same queue and name in one process is an error.
+//
+// A wrong environment or option is an error at once. While the broker does not answer, Run waits. When the broker has
+// refused the password with each answer for a minute, Run returns that error once no handler is at work. Then exit
+// with a code other than 0: the restarted container has the present password.
 func (w *Worker) Run(ctx context.Context) error {
 	if w.wrong != nil {
 		return w.wrong
@@ -80,8 +82,8 @@ func (w *Worker) Run(ctx context.Context) error {
 		}
 		broker.Queue, broker.DrainFile = env.queue, env.drainFile
 		r := w.newRun(ctx, broker)
-		return r.do(ctx, func() error {
-			defer release() // not before: what a second signal leaves behind may still take a task
+		return r.do(func() error {
+			defer release() // not before: what a second SIGINT interrupts may still take a task
 			return r.work(func() (store.Store, error) {
 				client, err := connect(env.redis)
 				if err != nil {
@@ -92,7 +94,12 @@ func (w *Worker) Run(ctx context.Context) error {
 		})
 	}
 	r := w.newRun(ctx, broker)
-	return r.do(ctx, func() error {
+	var beside sync.WaitGroup
+	defer beside.Wait()
+	looking, stop := context.WithCancel(context.Background())
+	defer stop()
+	beside.Go(func() { r.lookWhenAsked(looking, broker.Looks) })
+	return r.do(func() error {
 		return r.work(func() (store.Store, error) { return broker.Store, nil })
 	})
 }
@@ -103,7 +110,7 @@ type run struct {
 	options options
 	queue   string
 	store   store.Store
-	leave   *leave
+	leave   *drain.Watcher
 	hands   *hands
 	pace    *pace
 	// slots has an entry for each attempt under way.
@@ -115,10 +122,10 @@ type run struct {
 	fetching chan struct{}
 	// base is what the contexts of tasks are made from; it is never cancelled.
 	base context.Context
-	// tasks is the context of everything that goes on for as long as tasks do. Only a second signal ends it.
+	// tasks is the context of everything that goes on for as long as tasks do. Only a second SIGINT ends it.
 	tasks context.Context
 	kill  context.CancelCauseFunc
-	// killed is closed by a second signal, or by a test.
+	// killed is closed by a second SIGINT, or by a test.
 	killed <-chan struct{}
 	// now is time.Now, or a test's clock.
 	now func() time.Time
@@ -131,11 +138,11 @@ type run struct {
 func (w *Worker) newRun(ctx context.Context, broker inject.Broker) *run {
 	r := &run{
 		handler: w.handler, options: w.options, queue: broker.Queue,
-		leave: newLeave(broker.DrainFile, broker.Looks), hands: newHands(), pace: newPace(),
+		leave: drain.Watch(ctx, drain.WithFile(broker.DrainFile)), hands: newHands(), pace: newPace(),
 		slots:       make(chan struct{}, w.options.concurrency),
 		begun:       make(chan *held),
 		fetching:    make(chan struct{}, 1),
-		settlements: make(chan settlement, 4*settleBatch), // so that a slow disk of the broker's holds up no hand
+		settlements: make(chan settlement, 4*settleBatch), // so that a slow disk of the broker delays no hand
 	}
 	if r.withTimeout = broker.WithTimeout; r.withTimeout == nil {
 		r.withTimeout = context.WithTimeoutCause
@@ -143,7 +150,7 @@ func (w *Worker) newRun(ctx context.Context, broker inject.Broker) *run {
 	if r.now = broker.Now; r.now == nil {
 		r.now = time.Now
 	}
-	r.killed = r.leave.killed
+	r.killed = r.leave.Cut()
 	if broker.Killed != nil {
 		r.killed = broker.Killed
 	}
@@ -152,19 +159,11 @@ func (w *Worker) newRun(ctx context.Context, broker inject.Broker) *run {
 	return r
 }
 
-// do works until the worker has left or a second signal comes, and then waits for nothing: not for the broker, which
-// may hold work up, and not for the tasks.
-func (r *run) do(ctx context.Context, work func() error) error {
+// do works until the worker has left or a second SIGINT comes. After a second SIGINT it waits neither for the broker
+// nor for the tasks.
+func (r *run) do(work func() error) error {
 	defer r.kill(nil)
-	watching, stop := context.WithCancel(context.Background())
-	var beside sync.WaitGroup
-	defer beside.Wait()
-	defer stop()
-	beside.Go(func() { r.leave.watch(watching, ctx) })
-	r.leave.look() // one that has leave from the start takes nothing
-	if ctx.Err() != nil {
-		r.leave.forGood(contextDone)
-	}
+	defer r.leave.Stop()
 
 	ended := make(chan error, 1)
 	go func() { ended <- work() }()
@@ -190,7 +189,7 @@ func (r *run) work(connect func() (store.Store, error)) error {
 			r.store = s
 			break
 		}
-		if reason, leaving := r.leave.why(); leaving {
+		if reason, leaving := r.leave.Told(); leaving {
 			r.options.log.Info("leaving, without ever having reached the broker", "queue", r.queue, "reason", reason)
 			return nil
 		}
@@ -200,7 +199,7 @@ func (r *run) work(connect func() (store.Store, error)) error {
 		r.complain(err)
 		select {
 		case <-time.After(retryPause):
-		case <-r.leave.signal():
+		case <-r.leave.Done():
 		case <-r.killed:
 			return ErrKilled
 		}
@@ -217,7 +216,7 @@ func (r *run) work(connect func() (store.Store, error)) error {
 	if err != nil {
 		return err
 	}
-	close(r.settlements) // no task goes any more
+	close(r.settlements) // no task is under way
 	<-settled
 	return nil
 }

@@ -230,7 +230,7 @@ func TestAPanicEndsTheTaskAndNotTheWorker(t *testing.T) {
 	}
 }
 
-// A handler gives its task back at a checkpoint; another worker takes it next, and no attempt is counted.
+// A handler hands its task back at a checkpoint; another worker takes it next, and no attempt is counted.
 func TestHandingBack(t *testing.T) {
 	b := newBench(t)
 	b.do("LPUSH", queue, "long", "next")
@@ -362,6 +362,9 @@ func TestWhatIsWrongIsSaidAtOnce(t *testing.T) {
 		"TLS, perhaps":        {fine, worker.WithRetries(1), [2]string{"QSCALER_BROKER_TLS", "1"}, "true, false or empty"},
 		"insecure, perhaps":   {fine, worker.WithRetries(1), [2]string{"QSCALER_BROKER_TLS_INSECURE_SKIP_VERIFY", "True"}, "true, false or empty"},
 		"a CA that is no PEM": {fine, worker.WithRetries(1), [2]string{"QSCALER_BROKER_TLS_CA", "x"}, "PEM"},
+		"a CA in no file":     {fine, worker.WithRetries(1), [2]string{"QSCALER_BROKER_TLS_CA_FILE", "/none"}, "reading the file that QSCALER_BROKER_TLS_CA_FILE names"},
+		"a CA file of no PEM": {fine, worker.WithRetries(1), [2]string{"QSCALER_BROKER_TLS_CA_FILE", "worker_test.go"}, "worker_test.go has no PEM certificate"},
+		"half a certificate":  {fine, worker.WithRetries(1), [2]string{"QSCALER_BROKER_TLS_KEY_FILE", "/none"}, "set both, or neither"},
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {

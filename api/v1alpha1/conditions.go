@@ -8,12 +8,19 @@ const (
 	ConditionBrokerReachable = "BrokerReachable"
 	// ConditionProgressing is True while a new revision takes over and when it has; False when it is stuck.
 	ConditionProgressing = "Progressing"
-	// ConditionDraining is True while pods hold a grant to leave.
+	// ConditionDraining is True while pods have a grant.
 	ConditionDraining = "Draining"
+	// ConditionTasksSeen is present while workers may be at tasks that QScaler cannot see. It is False while workers stay
+	// that are not needed, for that reason, and Unknown otherwise.
+	ConditionTasksSeen = "TasksSeen"
 	// ConditionScalingLimited is True when minReplicas or maxReplicas overrides what the queue asks for.
 	ConditionScalingLimited = "ScalingLimited"
 	// ConditionRightSizing is present when activateVPA is true.
 	ConditionRightSizing = "RightSizing"
+	// ConditionContested is present and True while several operators act on the QWorker.
+	ConditionContested = "Contested"
+	// ConditionUnknownHolders is present and True while workers that no QWorker has made hold tasks of the queue.
+	ConditionUnknownHolders = "UnknownHolders"
 	// ConditionReconciling is present and True while the operator works towards the spec (kstatus).
 	ConditionReconciling = "Reconciling"
 	// ConditionStalled is present and True while the operator cannot go on without a person (kstatus).
@@ -24,6 +31,10 @@ const (
 const (
 	// ConditionHealthy is True when the broker answers.
 	ConditionHealthy = "Healthy"
-	// ConditionPushes is True when the broker tells of changes by itself, False when it is polled.
+	// ConditionPushes is True when the broker tells the operator of changes, False when it is polled.
 	ConditionPushes = "Pushes"
+	// ConditionReclaims is False while the tasks of dead workers are not returned at this broker, and absent else.
+	ConditionReclaims = "Reclaims"
+	// ConditionSuitable is False while the broker's version or settings endanger tasks, and absent else.
+	ConditionSuitable = "Suitable"
 )

@@ -16,10 +16,11 @@ const (
 
 // DrainSpec says how workers leave.
 type DrainSpec struct {
-	// How a worker is told that it may leave. Grant writes /etc/qscaler/drain; the worker finishes its task
-	// however long that takes, and a grant can be withdrawn. Signal deletes the pod, for workers that know
-	// nothing of the file and finish their task on SIGTERM: it cannot be taken back, and the grace period
-	// is all the time there is. Signal needs maxTaskDuration or podSpec.terminationGracePeriodSeconds.
+	// How a worker is told that it may leave. Grant writes /etc/qscaler/drain: the worker finishes its task
+	// however long that takes, and the grant can be withdrawn. Signal deletes the pod, for workers that do
+	// not know the file and finish their task on SIGTERM: it cannot be withdrawn, and the task must end
+	// within the grace period. Signal needs maxTaskDuration, or podSpec.terminationGracePeriodSeconds above 0
+	// and not 30, Kubernetes' default. With maxTaskDuration it may be 30.
 	// Default: Grant.
 	// +optional
 	// +kubebuilder:default=Grant
@@ -27,9 +28,25 @@ type DrainSpec struct {
 
 	// The longest that one task may take, 1s to 720h (30 days). It becomes the pod's
 	// terminationGracePeriodSeconds unless podSpec has its own, and a worker that has held a grant for
-	// longer is deleted with a grace of 30 s. Absent: a grant is never enforced, and the grace period is
+	// longer is deleted with a grace period of 30 s. Absent: a grant has no end, and the grace period is
 	// 10 minutes unless podSpec has its own.
 	// +optional
 	// +kubebuilder:validation:XValidation:rule="self.size() > 0 && self.matches('^([0-9]{1,6}([.][0-9]+)?h)?([0-9]{1,8}([.][0-9]+)?m)?([0-9]{1,10}([.][0-9]+)?s)?([0-9]{1,10}([.][0-9]+)?ms)?$') && duration(self) >= duration('1s') && duration(self) <= duration('720h')",message="drain.maxTaskDuration must be a duration from 1s to 720h, such as 45m"
 	MaxTaskDuration *metav1.Duration `json:"maxTaskDuration,omitempty"`
+
+	// Whether Signal may end workers that may be at a task that QScaler cannot see. Such are the workers of a revision
+	// of which none was ever seen with a task in its processing list: QScaler does not know who of them is idle, and
+	// does not count what they do. With false they stay when they are too many, in a rollout, and on a node that is to
+	// go; the condition TasksSeen says so. With true they get SIGTERM and their grace period, and a task that takes
+	// longer is interrupted. Deleting the QWorker ends them in any case. It has no effect on grants, and a change makes
+	// no new revision. Default: false.
+	// +optional
+	MayEndUnseenTasks bool `json:"mayEndUnseenTasks,omitempty"`
+
+	// Whether a worker ends by itself, with exit code 0, after its task or after a few, as the Jobs of a ScaledJob do.
+	// With true such an end is no failure, however soon it comes, as long as tasks are done; and a worker that has ended
+	// is replaced only if the queue asks for one now, also within scaleDownDelay. It needs podSpec.restartPolicy
+	// OnFailure, the default, or Never. A change makes no new revision. Default: false.
+	// +optional
+	EndsAfterTask bool `json:"endsAfterTask,omitempty"`
 }

@@ -6,16 +6,16 @@ import "k8s.io/apimachinery/pkg/util/intstr"
 // +kubebuilder:validation:XValidation:rule="!(has(self.maxSurge) && (type(self.maxSurge) == int ? self.maxSurge == 0 : string(self.maxSurge).matches('^0+%$')) && (!has(self.maxUnavailable) || (type(self.maxUnavailable) == int ? self.maxUnavailable == 0 : string(self.maxUnavailable).matches('^0+%$'))))",message="rollout.maxSurge and rollout.maxUnavailable must not both be 0: no worker could ever be replaced"
 // +kubebuilder:validation:XValidation:rule="(has(self.progressDeadlineSeconds) ? self.progressDeadlineSeconds : 600) > (has(self.minReadySeconds) ? self.minReadySeconds : 10)",message="rollout.progressDeadlineSeconds (default 600) must be greater than rollout.minReadySeconds (default 10)"
 type RolloutSpec struct {
-	// How many pods there may be beyond desired while workers are replaced, those with a grant apart: a
-	// number from 0, or a percentage of desired, rounded up. It also goes beyond maxReplicas. The new
-	// revision is tried in this room. Default: 25%.
+	// How many pods there may be beyond desired while workers are replaced, not counting those with a grant:
+	// a number from 0, or a percentage of desired, rounded up. It also goes beyond maxReplicas. Canaries of
+	// the new revision are part of it. Default: 25%.
 	// +optional
 	// +kubebuilder:default="25%"
 	// +kubebuilder:validation:XValidation:rule="type(self) == int ? self >= 0 : string(self).matches('^[0-9]{1,6}%$')",message="rollout.maxSurge must be a number from 0, or a percentage such as \"25%\""
 	MaxSurge *intstr.IntOrString `json:"maxSurge,omitempty"`
 
-	// How many workers there may be fewer than desired while workers are replaced: a number from 0, or a
-	// percentage of desired from 0% to 100%, rounded down. Not 0 when maxSurge is. Default: 0.
+	// How many of the desired workers may be missing while workers are replaced: a number from 0, or a
+	// percentage of desired from 0% to 100%, rounded down. It must not be 0 when maxSurge is 0. Default: 0.
 	// +optional
 	// +kubebuilder:default=0
 	// +kubebuilder:validation:XValidation:rule="type(self) == int ? self >= 0 : string(self).matches('^0*(100|[0-9]{1,2})%$')",message="rollout.maxUnavailable must be a number from 0, or a percentage from \"0%\" to \"100%\""
@@ -39,12 +39,12 @@ type RolloutSpec struct {
 	// +kubebuilder:validation:Maximum=2592000
 	ProgressDeadlineSeconds *int32 `json:"progressDeadlineSeconds,omitempty"`
 
-	// Hold the rollout where it stands: no pod of a revision that is not published yet is created, nothing
-	// is published, and no worker is replaced. Scaling goes on. Default: false.
+	// Stop the rollout where it is: no pod of an unpublished revision is created, nothing is published, and
+	// no worker is replaced. Scaling goes on. Default: false.
 	// +optional
 	Paused bool `json:"paused,omitempty"`
 
-	// How many revisions that no pod is made of are kept to go back to, 0 to 1000. Default: 10.
+	// How many revisions without pods are kept for a rollback, 0 to 1000. Default: 10.
 	// +optional
 	// +kubebuilder:default=10
 	// +kubebuilder:validation:Minimum=0

@@ -7,12 +7,18 @@ import (
 )
 
 // QWorkerSpec is a fleet of workers: what one worker is, which queue it serves, and how many there may be.
-// +kubebuilder:validation:XValidation:rule="!has(self.drain) || !has(self.drain.mode) || self.drain.mode != 'Signal' || has(self.drain.maxTaskDuration) || has(self.podSpec.terminationGracePeriodSeconds)",message="drain.mode Signal needs drain.maxTaskDuration or podSpec.terminationGracePeriodSeconds: a worker that is told by SIGTERM has only its grace period to finish"
+// +kubebuilder:validation:XValidation:rule="!has(self.drain) || !has(self.drain.mode) || self.drain.mode != 'Signal' || has(self.drain.maxTaskDuration) || (has(self.podSpec.terminationGracePeriodSeconds) && self.podSpec.terminationGracePeriodSeconds != 30)",message="drain.mode Signal needs drain.maxTaskDuration, or a podSpec.terminationGracePeriodSeconds other than 30, which is Kubernetes' default and says nothing of your tasks: a worker that is told by SIGTERM has only its grace period to finish; set drain.maxTaskDuration to the longest that a task takes"
+// +kubebuilder:validation:XValidation:rule="!has(self.drain) || !has(self.drain.endsAfterTask) || !self.drain.endsAfterTask || !has(self.podSpec.restartPolicy) || self.podSpec.restartPolicy != 'Always'",message="drain.endsAfterTask needs podSpec.restartPolicy OnFailure or Never: with Always the kubelet starts a worker again that has ended after its task, and waits longer each time; remove podSpec.restartPolicy, or set it to OnFailure"
 type QWorkerSpec struct {
 	// The pod of one worker, a full Kubernetes PodSpec. The operator adds the drain file's volume and the
 	// environment that a worker needs; where restartPolicy is absent it is OnFailure, and where
-	// terminationGracePeriodSeconds is absent it is drain.maxTaskDuration, else 10 minutes.
+	// terminationGracePeriodSeconds is absent it is drain.maxTaskDuration, else 10 minutes. What ends a worker in the
+	// middle of a task is refused. kubectl apply refuses a field that QScaler does not know; a client that does not ask
+	// for that (fieldValidation: Strict) has it dropped.
 	// +kubebuilder:validation:XValidation:rule="self.containers.size() > 0",message="podSpec.containers must have at least one container"
+	// +kubebuilder:validation:XValidation:rule="!has(self.activeDeadlineSeconds)",fieldPath=".activeDeadlineSeconds",message="podSpec.activeDeadlineSeconds ends a worker in the middle of a task, whatever it is doing; remove it: workers leave when the queue does not need them, and drain.maxTaskDuration bounds how long the last task of a worker may take"
+	// +kubebuilder:validation:XValidation:rule="!has(self.terminationGracePeriodSeconds) || self.terminationGracePeriodSeconds > 0",fieldPath=".terminationGracePeriodSeconds",message="podSpec.terminationGracePeriodSeconds must be greater than 0, or whoever deletes a pod, as in a node drain, kills its worker in the middle of a task; set it to the longest that a task takes, or remove it and set drain.maxTaskDuration"
+	// +kubebuilder:validation:XValidation:rule="self.containers.all(c, !has(c.lifecycle) || !has(c.lifecycle.stopSignal) || c.lifecycle.stopSignal != 'SIGKILL')",fieldPath=".containers",message="lifecycle.stopSignal SIGKILL ends a worker in the middle of a task; remove it, or set the signal at which the worker finishes its task and ends"
 	PodSpec corev1.PodSpec `json:"podSpec"`
 
 	// Labels and annotations of the worker pods.
@@ -51,36 +57,44 @@ type PodMetadata struct {
 	Annotations map[string]string `json:"annotations,omitempty"`
 }
 
+// MostReplicas is the most workers that a QWorker may have. The schema refuses more. What is stored under an older schema
+// may have more, and counts as this.
+const MostReplicas = 100_000
+
 // ScaleConfig is the queue and the range of workers.
 // desired = clamp(ceil((waiting + in flight) x scalingFactor), minReplicas, maxReplicas).
 // +kubebuilder:validation:XValidation:rule="!has(self.minReplicas) || self.minReplicas <= self.maxReplicas",message="minReplicas must not be greater than maxReplicas; lower minReplicas or raise maxReplicas"
-// +kubebuilder:validation:XValidation:rule="!(has(self.scalingFactor) && has(self.messagesPerWorker))",message="give at most one of scalingFactor and messagesPerWorker; they are each other's inverse"
 type ScaleConfig struct {
 	// Name of a ScalerConfig in the same namespace.
 	// +kubebuilder:validation:MaxLength=253
 	// +kubebuilder:validation:XValidation:rule="self.matches('^[a-z0-9]([-.a-z0-9]*[a-z0-9])?$')",message="scalerConfigRef must be the name of a ScalerConfig in the same namespace"
 	ScalerConfigRef string `json:"scalerConfigRef"`
 
-	// Name of the queue on that broker; for Redis, the key of a list.
+	// Name of the queue on that broker; for Redis, the key of a list. Names that are like those of QScaler's own
+	// keys are refused: with ":processing:" or ":unique:" in them, with ":delayed", ":dead" or ":dead:payloads"
+	// at their end, or with "qscaler:operator:" at their beginning.
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=1024
+	// +kubebuilder:validation:XValidation:rule="!self.contains(':processing:') && !self.contains(':unique:') && !self.endsWith(':delayed') && !self.endsWith(':dead') && !self.endsWith(':dead:payloads') && !self.startsWith('qscaler:operator:')",message="queue must not be like the name of one of QScaler's own keys: without :processing: and :unique:, not with :delayed, :dead or :dead:payloads at its end, and not with qscaler:operator: at its beginning; give the queue another name"
 	Queue string `json:"queue"`
 
-	// The fewest workers, 0 or more. Default: 0.
+	// The fewest workers, 0 to 100000. Default: 0.
 	// +optional
 	// +kubebuilder:default=0
 	// +kubebuilder:validation:Minimum=0
+	// +kubebuilder:validation:Maximum=100000
 	MinReplicas int32 `json:"minReplicas"`
 
-	// The most workers, 1 or more and not below minReplicas. Workers that hold a grant come on top until they have left.
+	// The most workers, 1 to 100000 and not below minReplicas. Workers with a grant come on top until they have left.
 	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=100000
 	MaxReplicas int32 `json:"maxReplicas"`
 
-	// Workers per message, above 0: 2, "0.1" or "100m". A fraction needs quotes; an unquoted 0.1 is
-	// refused, because it is neither an integer nor a string. Default: 1. At most one of scalingFactor
+	// Workers per message, above 0, with or without quotes: 2, 0.1 or 100m. Default: 1. At most one of scalingFactor
 	// and messagesPerWorker.
 	// +optional
-	// +kubebuilder:validation:XValidation:rule="type(self) == int ? self > 0 : (isQuantity(self) && quantity(self).isGreaterThan(quantity('0')))",message="scalingFactor is workers per message and must be greater than 0, such as 2, \"0.1\" or \"100m\""
+	// +kubebuilder:validation:XIntOrString
+	// +kubebuilder:validation:Pattern="above 0"
 	ScalingFactor *resource.Quantity `json:"scalingFactor,omitempty"`
 
 	// Messages per worker, 1 or more: the inverse of scalingFactor. At most one of the two.
@@ -88,8 +102,8 @@ type ScaleConfig struct {
 	// +kubebuilder:validation:Minimum=1
 	MessagesPerWorker *int32 `json:"messagesPerWorker,omitempty"`
 
-	// How long a lower demand must have lasted before workers are granted leave: going down uses the
-	// highest desired of this window, going up is immediate. 0s to 24h. Default: 30s.
+	// How long a lower demand must last before workers get a grant: going down uses the highest number of
+	// this window, going up is immediate. 0s to 24h. Default: 30s.
 	// +optional
 	// +kubebuilder:default="30s"
 	// +kubebuilder:validation:XValidation:rule="self.size() > 0 && self.matches('^([0-9]{1,6}([.][0-9]+)?h)?([0-9]{1,8}([.][0-9]+)?m)?([0-9]{1,10}([.][0-9]+)?s)?([0-9]{1,10}([.][0-9]+)?ms)?$') && duration(self) >= duration('0s') && duration(self) <= duration('24h')",message="scaleDownDelay must be a duration from 0s to 24h, such as 30s"
@@ -107,7 +121,7 @@ type QWorkerStatus struct {
 	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
 
 	// How many workers the queue asks for, within minReplicas and maxReplicas. Going down it is the
-	// highest of the last scaleDownDelay.
+	// highest number of the last scaleDownDelay.
 	// +optional
 	DesiredReplicas int32 `json:"desiredReplicas"`
 
@@ -115,7 +129,7 @@ type QWorkerStatus struct {
 	// +optional
 	CurrentReplicas int32 `json:"currentReplicas"`
 
-	// All live pods, of every revision, those with a grant included; without those that are terminating.
+	// All live pods of every revision, those with a grant included, terminating ones not.
 	// +optional
 	Replicas int32 `json:"replicas"`
 
@@ -127,7 +141,7 @@ type QWorkerStatus struct {
 	// +optional
 	ReadyReplicas int32 `json:"readyReplicas"`
 
-	// Live pods that hold a grant to leave.
+	// Live pods with a grant.
 	// +optional
 	DrainingReplicas int32 `json:"drainingReplicas"`
 
@@ -135,7 +149,7 @@ type QWorkerStatus struct {
 	// +optional
 	TerminatingReplicas int32 `json:"terminatingReplicas"`
 
-	// Hash of the proven revision: it moves to a new revision once a pod of it is ready.
+	// Hash of the published revision. It moves to a new revision once a pod of that is ready for minReadySeconds.
 	// +optional
 	CurrentPodSpecHash string `json:"currentPodSpecHash,omitempty"`
 
@@ -147,7 +161,12 @@ type QWorkerStatus struct {
 	// +optional
 	Queue *QueueStatus `json:"queue,omitempty"`
 
-	// The most that a container of each name was seen to use, of all pods so far.
+	// Tasks that are held by workers which no QWorker of this cluster has made. Absent where there are none. The operator
+	// does not touch them.
+	// +optional
+	UnknownHolders *UnknownHolders `json:"unknownHolders,omitempty"`
+
+	// The highest usage that was measured of each container name, over all pods so far.
 	// +optional
 	// +listType=map
 	// +listMapKey=name
@@ -160,7 +179,8 @@ type QWorkerStatus struct {
 	Recommendations []ContainerRecommendation `json:"recommendations,omitempty"`
 
 	// Ready, BrokerReachable, Progressing, Draining, ScalingLimited, RightSizing while activateVPA is
-	// true, and, while they are true, Reconciling and Stalled.
+	// true, TasksSeen while workers may be at tasks that nobody sees, and, while they are true, Contested,
+	// UnknownHolders, Reconciling and Stalled.
 	// +optional
 	// +listType=map
 	// +listMapKey=type
@@ -171,10 +191,20 @@ type QWorkerStatus struct {
 type QueueStatus struct {
 	// Messages that no worker has taken.
 	Waiting int64 `json:"waiting"`
-	// Messages that workers have taken and not acknowledged.
-	InFlight int64 `json:"inFlight"`
+	// Messages that workers have taken and not acknowledged. Absent where the broker cannot say.
+	// +optional
+	InFlight *int64 `json:"inFlight,omitempty"`
 	// When these figures were read.
 	ReadTime metav1.Time `json:"readTime"`
+}
+
+// UnknownHolders are workers that hold tasks of the queue and that no QWorker of this cluster has made, such as those of a
+// QWorker that was deleted and created again, or of another cluster.
+type UnknownHolders struct {
+	// How many of them have a list with tasks.
+	Workers int64 `json:"workers"`
+	// How many tasks the first 1000 of them, by name, hold.
+	Tasks int64 `json:"tasks"`
 }
 
 // QWorker is a fleet of workers of one message queue.

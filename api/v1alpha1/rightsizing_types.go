@@ -35,17 +35,17 @@ const AnyContainer = "*"
 type AllowedResources struct {
 	// CPU in cores, above 0, such as 100m or 2. Absent: no bound.
 	// +optional
-	// +kubebuilder:validation:XValidation:rule="type(self) == int ? self > 0 : (isQuantity(self) && quantity(self).isGreaterThan(quantity('0')))",message="cpu must be greater than 0, such as 100m or 2; remove it for no bound"
+	// +kubebuilder:validation:XIntOrString
+	// +kubebuilder:validation:Pattern="above 0"
 	CPU *resource.Quantity `json:"cpu,omitempty"`
 	// Memory in bytes, above 0, such as 128Mi or 4Gi. Absent: no bound.
 	// +optional
-	// +kubebuilder:validation:XValidation:rule="type(self) == int ? self > 0 : (isQuantity(self) && quantity(self).isGreaterThan(quantity('0')))",message="memory must be greater than 0, such as 128Mi or 4Gi; remove it for no bound"
+	// +kubebuilder:validation:XIntOrString
+	// +kubebuilder:validation:Pattern="above 0"
 	Memory *resource.Quantity `json:"memory,omitempty"`
 }
 
 // RightSizingSpec says how the workers are right-sized. It has an effect while scaleConfig.activateVPA is true.
-// +kubebuilder:validation:XValidation:rule="!has(self.minAllowed) || !has(self.maxAllowed) || self.minAllowed.all(c, !(c in self.maxAllowed) || !has(self.minAllowed[c].cpu) || !has(self.maxAllowed[c].cpu) || quantity(string(self.minAllowed[c].cpu)).compareTo(quantity(string(self.maxAllowed[c].cpu))) <= 0)",message="rightSizing.minAllowed must not have more cpu than rightSizing.maxAllowed of the same container; lower minAllowed or raise maxAllowed"
-// +kubebuilder:validation:XValidation:rule="!has(self.minAllowed) || !has(self.maxAllowed) || self.minAllowed.all(c, !(c in self.maxAllowed) || !has(self.minAllowed[c].memory) || !has(self.maxAllowed[c].memory) || quantity(string(self.minAllowed[c].memory)).compareTo(quantity(string(self.maxAllowed[c].memory))) <= 0)",message="rightSizing.minAllowed must not have more memory than rightSizing.maxAllowed of the same container; lower minAllowed or raise maxAllowed"
 type RightSizingSpec struct {
 	// Off recommends only, in status.recommendations. Initial gives new pods the recommendation in place of
 	// the podSpec's requests. InPlace also raises running pods, without a restart, and never lowers them.
@@ -56,15 +56,15 @@ type RightSizingSpec struct {
 
 	// The least that is requested for a container, by its name or "*" for every other one, such as
 	// {"worker": {"memory": "128Mi"}}. An init container is right-sized only if it is named here or in
-	// maxAllowed. At most 7 entries: the API server bounds the cost of comparing them.
+	// maxAllowed. At most 64 entries.
 	// +optional
-	// +kubebuilder:validation:MaxProperties=7
+	// +kubebuilder:validation:MaxProperties=64
 	MinAllowed map[string]AllowedResources `json:"minAllowed,omitempty"`
 
 	// The most that is requested for a container, by its name or "*" for every other one. It bounds what
-	// out-of-memory kills lead to as well. Absent: no bound.
+	// out-of-memory kills lead to as well. Where minAllowed is more, this counts. Absent: no bound. At most 64 entries.
 	// +optional
-	// +kubebuilder:validation:MaxProperties=7
+	// +kubebuilder:validation:MaxProperties=64
 	MaxAllowed map[string]AllowedResources `json:"maxAllowed,omitempty"`
 
 	// Which resources are right-sized: cpu, memory or both. Default: both.
@@ -75,9 +75,9 @@ type RightSizingSpec struct {
 	// +kubebuilder:validation:items:Enum=cpu;memory
 	ControlledResources []corev1.ResourceName `json:"controlledResources,omitempty"`
 
-	// RequestsAndLimits keeps the ratio of limits to requests: a raise under a fixed limit would cure no
-	// out-of-memory kill. RequestsOnly leaves limits alone; a request never rises above one. Default:
-	// RequestsAndLimits.
+	// RequestsAndLimits keeps the ratio of limits to requests: a raise under a fixed limit would not prevent
+	// an out-of-memory kill. RequestsOnly does not change limits; a request never rises above its limit.
+	// Default: RequestsAndLimits.
 	// +optional
 	// +kubebuilder:validation:Enum=RequestsAndLimits;RequestsOnly
 	ControlledValues ControlledValues `json:"controlledValues,omitempty"`
@@ -89,7 +89,7 @@ type RightSizingSpec struct {
 	HeadroomPercent *int32 `json:"headroomPercent,omitempty"`
 }
 
-// ContainerResourcesUsage is what a container was seen to use.
+// ContainerResourcesUsage is the measured usage of a container.
 type ContainerResourcesUsage struct {
 	// The container's name.
 	Name string `json:"name"`

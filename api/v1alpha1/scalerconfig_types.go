@@ -6,19 +6,25 @@ import (
 )
 
 // BrokerType names the kind of broker that a ScalerConfig reaches.
-// +kubebuilder:validation:Enum=redis
+// +kubebuilder:validation:Enum=beanstalkd;redis
 type BrokerType string
 
-// BrokerRedis is a Redis (or Valkey) server whose queues are lists.
-const BrokerRedis BrokerType = "redis"
+// The types of brokers.
+const (
+	// BrokerBeanstalkd is a Beanstalkd server, whose queues are tubes.
+	BrokerBeanstalkd BrokerType = "beanstalkd"
+	// BrokerRedis is a Redis (or Valkey) server whose queues are lists.
+	BrokerRedis BrokerType = "redis"
+)
 
 // ScalerConfigSpec says how to reach a broker.
+// +kubebuilder:validation:XValidation:rule="self.type != 'beanstalkd' || !(has(self.config.username) || has(self.config.password) || has(self.config.worker) || has(self.config.database))",fieldPath=".config",message="beanstalkd has no users, no passwords and no databases; with this type, config takes host, port and tls"
 type ScalerConfigSpec struct {
 	// The broker's type. Immutable: make another ScalerConfig for another type.
 	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="type is immutable; create another ScalerConfig for another type of broker"
 	Type BrokerType `json:"type"`
 
-	// How to reach the broker. A change to host, port, username, database, TLS, or the password's
+	// How to reach the broker. A change to host, port, username, database, worker, TLS, or the password's
 	// reference is a new revision of every QWorker that uses this ScalerConfig, and rolls its workers.
 	Config BrokerConfig `json:"config"`
 }
@@ -31,22 +37,27 @@ type BrokerConfig struct {
 	// +kubebuilder:validation:XValidation:rule="self.matches('^[^:/@[:space:]]+$') || self.matches('^[0-9a-fA-F.]*:[0-9a-fA-F.]*:[0-9a-fA-F:.]*$')",message="host must be a host name or an IP address, without scheme, user and port; those have fields of their own"
 	Host string `json:"host"`
 
-	// Port of the broker, 1 to 65535, as a number or a string. Default: 6379.
+	// Port of the broker, 1 to 65535, as a number or a string. Default: the usual one of its type: 6379 for
+	// redis, 11300 for beanstalkd.
 	// +optional
-	// +kubebuilder:default=6379
 	// +kubebuilder:validation:XValidation:rule="type(self) == int ? (self >= 1 && self <= 65535) : (self.matches('^[0-9]{1,5}$') && int(self) >= 1 && int(self) <= 65535)",message="port must be a number from 1 to 65535, such as 6379 or \"6379\""
 	Port *intstr.IntOrString `json:"port,omitempty"`
 
-	// User name (a Redis ACL user). Absent: the default user.
+	// User name (a Redis ACL user). Absent: the default user. Not for beanstalkd.
 	// +optional
 	// +kubebuilder:validation:MaxLength=253
 	Username string `json:"username,omitempty"`
 
-	// Password, given in place or by reference. Absent: none is sent.
+	// Password, given in place or by reference. Absent: none is sent. Not for beanstalkd.
 	// +optional
 	Password *PasswordSource `json:"password,omitempty"`
 
-	// Number of the Redis database, 0 or more. Default: 0.
+	// What workers log in with, where that is to be another user than the operator's. Absent: username and
+	// password. Not for beanstalkd.
+	// +optional
+	Worker *WorkerLogin `json:"worker,omitempty"`
+
+	// Number of the Redis database, 0 or more. Default: 0. Not for beanstalkd.
 	// +optional
 	// +kubebuilder:validation:Minimum=0
 	Database int32 `json:"database,omitempty"`
@@ -56,8 +67,8 @@ type BrokerConfig struct {
 	// +optional
 	TLS *TLSConfig `json:"tls,omitempty"`
 
-	// Whether the operator gives the tasks of workers whose pods no longer exist back to their queue.
-	// It needs EVAL, LMOVE and SCAN on the broker. Default: true.
+	// Whether the operator returns the tasks of dead workers to their queue. On Redis it needs the
+	// rights that docs/redis-layout.md lists. Beanstalkd returns them by itself, whatever this says. Default: true.
 	// +optional
 	// +kubebuilder:default=true
 	Reclaim *bool `json:"reclaim,omitempty"`
@@ -75,6 +86,26 @@ type PasswordSource struct {
 	// broker refuses the password.
 	// +optional
 	Secret *SecretKeyReference `json:"secret,omitempty"`
+}
+
+// WorkerLogin is the user of the workers, with rights of its own.
+type WorkerLogin struct {
+	// User name (a Redis ACL user). Absent: the default user.
+	// +optional
+	// +kubebuilder:validation:MaxLength=253
+	Username string `json:"username,omitempty"`
+
+	// Password, given in place or by reference. Absent: none is sent.
+	// +optional
+	Password *PasswordSource `json:"password,omitempty"`
+}
+
+// SecretReference names a Secret in the same namespace.
+type SecretReference struct {
+	// Name of the Secret.
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	Name string `json:"name"`
 }
 
 // SecretKeyReference names one key of a Secret in the same namespace.
@@ -101,6 +132,11 @@ type TLSConfig struct {
 	// +optional
 	CASecret *SecretKeyReference `json:"caSecret,omitempty"`
 
+	// A Secret of the type kubernetes.io/tls with a client certificate (tls.crt) and its key (tls.key), for a
+	// broker that wants one. The operator and the workers show it. Default: none.
+	// +optional
+	ClientCertSecret *SecretReference `json:"clientCertSecret,omitempty"`
+
 	// Accept any certificate. For tests only. Default: false.
 	// +optional
 	InsecureSkipVerify bool `json:"insecureSkipVerify,omitempty"`
@@ -116,8 +152,10 @@ type ScalerConfigStatus struct {
 	// +optional
 	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
 
-	// Healthy says whether the broker answers and, if not, why not. Pushes says whether the broker tells
-	// of changes by itself (True) or is polled (False), and why.
+	// Healthy says whether the broker answers and, if not, why. Pushes says whether the broker tells the
+	// operator of changes (True) or is polled (False), and why. Reclaims is False while the operator does not return
+	// the tasks of dead workers, and says why; else it is absent. Suitable is False while the broker's version or its
+	// settings endanger tasks, and says how; else it is absent.
 	// +optional
 	// +listType=map
 	// +listMapKey=type

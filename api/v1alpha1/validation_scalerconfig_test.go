@@ -31,8 +31,23 @@ var scalerConfigCases = map[string]validationCase{
 	"password with empty name":            {path: "spec.config.password", value: `{secret: {name: "", key: k}}`, want: `spec.config.password.secret.name: Invalid value: "": spec.config.password.secret.name in body should be at least 1 chars long`},
 	"database negative":                   {path: "spec.config.database", value: `-1`, want: `spec.config.database: Invalid value: -1: spec.config.database in body should be greater than or equal to 0`},
 	"TLS with defaults":                   {path: "spec.config.tls", value: `{}`},
-	"type unknown":                        {path: "spec.type", value: `kafka`, want: `spec.type: Unsupported value: "kafka": supported values: "redis"`},
-	"type empty":                          {path: "spec.type", value: `""`, want: `spec.type: Unsupported value: "": supported values: "redis"`},
+	"type unknown":                        {path: "spec.type", value: `kafka`, want: `spec.type: Unsupported value: "kafka": supported values: "beanstalkd", "redis"`},
+	"type empty":                          {path: "spec.type", value: `""`, want: `spec.type: Unsupported value: "": supported values: "beanstalkd", "redis"`},
 	"type absent":                         {path: "spec.type", want: `spec.type: Required value`},
 	"config absent":                       {path: "spec.config", want: `spec.config: Required value`},
 }
+
+// What Beanstalkd has not, its ScalerConfig does not take.
+var beanstalkdConfigCases = map[string]validationCase{
+	"the least":           {path: "spec.config.host", value: `beanstalkd`},
+	"a port":              {path: "spec.config.port", value: `11300`},
+	"TLS, by a proxy":     {path: "spec.config.tls", value: `{}`},
+	"a username":          {path: "spec.config.username", value: `u`, want: notOfBeanstalkd},
+	"an empty username":   {path: "spec.config.username", value: `""`, want: notOfBeanstalkd},
+	"a password":          {path: "spec.config.password", value: `{secret: {name: s, key: k}}`, want: notOfBeanstalkd},
+	"a password in place": {path: "spec.config.password", value: `{value: hush}`, want: notOfBeanstalkd},
+	"a database":          {path: "spec.config.database", value: `1`, want: notOfBeanstalkd},
+	"the first database":  {path: "spec.config.database", value: `0`, want: notOfBeanstalkd},
+}
+
+const notOfBeanstalkd = `spec.config: Invalid value: beanstalkd has no users, no passwords and no databases; with this type, config takes host, port and tls`

@@ -75,6 +75,16 @@ spec:
   config:
     host: redis
 `
+	smallBeanstalkdConfig = `
+apiVersion: quickube.com/v1alpha1
+kind: ScalerConfig
+metadata:
+  name: small
+spec:
+  type: beanstalkd
+  config:
+    host: beanstalkd
+`
 )
 
 // validationCase is one edit of a small manifest: the field at path is set to the YAML in value, or
@@ -97,6 +107,8 @@ func TestValidation(t *testing.T) {
 	t.Run("QWorker", func(t *testing.T) { checkCases(t, api, smallQWorker, qworkerCases) })
 	t.Run("right-sizing", func(t *testing.T) { checkCases(t, api, smallQWorker, rightSizingCases) })
 	t.Run("ScalerConfig", func(t *testing.T) { checkCases(t, api, smallScalerConfig, scalerConfigCases) })
+	t.Run("ScalerConfig of Beanstalkd", func(t *testing.T) { checkCases(t, api, smallBeanstalkdConfig, beanstalkdConfigCases) })
+	t.Run("what a Deployment takes", func(t *testing.T) { checkLikeDeployment(t, api) })
 	t.Run("a ScalerConfig's type is immutable", func(t *testing.T) { checkTypeIsImmutable(t, api) })
 	t.Run("defaults", func(t *testing.T) { checkDefaults(t, api) })
 }
@@ -132,15 +144,14 @@ func checkReadable(t *testing.T, accepted *unstructured.Unstructured) {
 }
 
 func checkTypeIsImmutable(t *testing.T, api client.Client) {
-	// The schema knows one type, so that any other is refused before the rule is asked.
 	scalerConfig := object(t, smallScalerConfig)
 	scalerConfig.SetName("immutable")
 	if err := api.Create(t.Context(), scalerConfig); err != nil {
 		t.Fatal(err)
 	}
-	set(t, scalerConfig.Object, []string{"spec", "type"}, "kafka")
+	set(t, scalerConfig.Object, []string{"spec", "type"}, "beanstalkd")
 	err := api.Update(t.Context(), scalerConfig)
-	if diff := cmp.Diff(`spec.type: Unsupported value: "kafka": supported values: "redis"`, refusal(scalerConfig, err)); diff != "" {
+	if diff := cmp.Diff(`spec.type: Invalid value: "beanstalkd": type is immutable; create another ScalerConfig for another type of broker`, refusal(scalerConfig, err)); diff != "" {
 		t.Errorf("refusal, -want +got:\n%s", diff)
 	}
 }
@@ -179,7 +190,7 @@ func checkDefaults(t *testing.T, api client.Client) {
 	if diff := cmp.Diff(map[string]any{"mode": "Grant"}, got); diff != "" {
 		t.Errorf("spec.drain, -want +got:\n%s", diff)
 	}
-	want = map[string]any{"host": "redis", "port": int64(6379), "reclaim": true}
+	want = map[string]any{"host": "redis", "reclaim": true}
 	got, _, _ = unstructured.NestedMap(scalerConfig.Object, "spec", "config")
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("spec.config, -want +got:\n%s", diff)

@@ -5,8 +5,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/quickube/qscaler/internal/local/demo"
-	"github.com/quickube/qscaler/internal/local/stack"
+	"github.com/quickube/qscaler/local/demo"
+	"github.com/quickube/qscaler/local/stack"
 )
 
 // newDemo makes the command that shows QScaler at work.

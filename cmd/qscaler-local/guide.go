@@ -11,14 +11,14 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/quickube/qscaler/api/v1alpha1"
-	"github.com/quickube/qscaler/internal/local/stack"
 	"github.com/quickube/qscaler/internal/operator"
+	"github.com/quickube/qscaler/local/stack"
 )
 
 // exampleConfig is the ScalerConfig that the manifests of examples/ refer to.
 const exampleConfig = "example-scaler-config"
 
-// applyScalerConfig creates the one that reaches the local Redis, so that a QWorker is all that is missing.
+// applyScalerConfig creates the ScalerConfig of the local Redis, so that only a QWorker is missing.
 func applyScalerConfig(ctx context.Context, local *stack.Stack) error {
 	c, err := client.New(local.Config(), client.Options{Scheme: operator.NewScheme()})
 	if err != nil {
@@ -32,7 +32,7 @@ func applyScalerConfig(ctx context.Context, local *stack.Stack) error {
 	})
 }
 
-// printGuide says how to reach what runs, and what to try.
+// printGuide says how to reach what runs, and what to try next.
 func printGuide(out io.Writer, local *stack.Stack) {
 	fmt.Fprintf(out, `
 ready:

@@ -3,7 +3,7 @@ package main
 import (
 	"github.com/spf13/cobra"
 
-	"github.com/quickube/qscaler/internal/local/stack"
+	"github.com/quickube/qscaler/local/stack"
 )
 
 // newOperator makes the hidden command that this program starts as a process of its own.

@@ -6,7 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/quickube/qscaler/internal/local/controlplane"
+	"github.com/quickube/qscaler/local/controlplane"
 )
 
 // newSetup makes the command that brings etcd and kube-apiserver to this machine.

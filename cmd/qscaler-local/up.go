@@ -11,8 +11,8 @@ import (
 	"k8s.io/klog/v2"
 	ctrl "sigs.k8s.io/controller-runtime"
 
-	"github.com/quickube/qscaler/internal/local/exampleworkers"
-	"github.com/quickube/qscaler/internal/local/stack"
+	"github.com/quickube/qscaler/local/exampleworkers"
+	"github.com/quickube/qscaler/local/stack"
 )
 
 // upFlags are the command line of `up`.
@@ -31,7 +31,8 @@ func newUp() *cobra.Command {
 		Short: "A local QScaler to work with, by kubectl, until Ctrl-C",
 		Long: "up starts an API server, Redis, the operator and a node on this machine, and prints how to reach them.\n" +
 			"Ctrl-C stops it all and removes it. With --kubeconfig it uses the cluster that you have: it installs\n" +
-			"QScaler's kinds there, which stay, and runs the operator here until Ctrl-C.",
+			"QScaler's kinds there, which stay, and runs the operator here until Ctrl-C. It makes the namespace of the\n" +
+			"operator's lease where there is none, and removes it unless somebody has put something else there.",
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) (err error) {
 			ctrl.SetLogger(logr.Discard())
@@ -47,7 +48,7 @@ func newUp() *cobra.Command {
 			return up(cmd.Context(), f, cmd.OutOrStdout())
 		},
 	}
-	cmd.Flags().StringVar(&f.dir, "dir", "", "directory of the state, which is removed; empty: qscaler/local/up in the user's cache directory")
+	cmd.Flags().StringVar(&f.dir, "dir", "", "directory of the state: an empty one, or one to be made; what up writes there is removed at the end; without --dir: qscaler/local/up in the user's cache directory")
 	cmd.Flags().IntVar(&f.port, "port", 0, "port of the API server; 0: any that is free")
 	cmd.Flags().StringToStringVar(&f.images, "image", nil, "IMAGE=COMMAND: what to run for pods with that image and no command of their own; COMMAND is for sh; may be repeated")
 	cmd.Flags().StringVar(&f.kubeconfig, "kubeconfig", "", "path of a kubeconfig: use that cluster, and start none")
@@ -56,7 +57,7 @@ func newUp() *cobra.Command {
 	return cmd
 }
 
-// programs are the images, each as a command line that passes the container's arguments on.
+// programs are the images, each as a command line to which the container's arguments are added.
 func (f *upFlags) programs() map[string][]string {
 	programs := map[string][]string{}
 	for image, command := range f.images {
@@ -89,7 +90,8 @@ func up(ctx context.Context, f upFlags, out io.Writer) (err error) {
 		return err
 	}
 	printGuide(out, local)
-	return await(ctx, local.Operator())
+	<-ctx.Done()
+	return nil
 }
 
 func upOnCluster(ctx context.Context, f upFlags, out io.Writer) (err error) {
@@ -103,15 +105,6 @@ func upOnCluster(ctx context.Context, f upFlags, out io.Writer) (err error) {
 		err = errors.Join(err, cluster.Stop())
 	}()
 	say("ready; the operator's log is %s; Ctrl-C ends it", cluster.Operator().Log())
-	return await(ctx, cluster.Operator())
-}
-
-// await returns when the context ends, or with an error when the operator does.
-func await(ctx context.Context, operator *stack.Operator) error {
-	select {
-	case <-ctx.Done():
-		return nil
-	case <-operator.Done():
-		return fmt.Errorf("the operator has ended; its log ends with:\n%s", operator.LogTail())
-	}
+	<-ctx.Done()
+	return nil
 }

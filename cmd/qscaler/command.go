@@ -14,6 +14,7 @@ import (
 	"k8s.io/klog/v2"
 	ctrl "sigs.k8s.io/controller-runtime"
 
+	"github.com/quickube/qscaler/internal/connection"
 	"github.com/quickube/qscaler/internal/operator"
 	"github.com/quickube/qscaler/internal/podmetrics"
 )
@@ -36,7 +37,7 @@ func newCommand() *cobra.Command {
 		SilenceUsage:  true,
 		SilenceErrors: true,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if err := f.complete(); err != nil {
+			if err := f.complete(cmd.Flags().Changed); err != nil {
 				return err
 			}
 			return operator.Run(cmd.Context(), f.Options)
@@ -50,13 +51,17 @@ func (f *flags) register(cmd *cobra.Command) {
 	set := cmd.Flags()
 	set.StringVar(&f.kubeconfig, "kubeconfig", "", "path of a kubeconfig; empty: $KUBECONFIG, then the service account of the pod")
 	set.StringSliceVar(&f.Namespaces, "watch-namespaces", nil, "namespaces to watch, separated by commas; empty: all")
-	set.StringVar(&f.MetricsAddress, "metrics-bind-address", ":8080", "host:port of the Prometheus metrics, over plain HTTP; 0 serves none")
+	set.StringVar(&f.MetricsAddress, "metrics-bind-address", ":8443", "host:port of the Prometheus metrics; 0 serves none")
+	set.BoolVar(&f.OpenMetrics, "open-metrics", false, "serve the metrics over plain HTTP to everybody, and not over TLS to those whom the API server lets get /metrics")
+	set.StringVar(&f.MetricsCertDir, "metrics-cert-dir", "", "directory of tls.crt and tls.key for the metrics, which are read anew when they change; empty: a certificate that nobody has signed")
+	set.StringSliceVar((*[]string)(&f.Limits.Hosts), "allowed-broker-hosts", nil, "hosts that ScalerConfigs may name, separated by commas: redis.example.com, *.example.com, 10.0.0.7 or 10.0.0.0/8; empty: any")
+	set.BoolVar(&f.Limits.LabelledSecrets, "require-secret-label", false, "use no Secret of a ScalerConfig but those with the label "+connection.SecretLabel+"=true")
 	set.StringVar(&f.ProbeAddress, "health-probe-bind-address", ":8081", "host:port of /healthz and /readyz; 0 serves none")
-	set.StringVar(&f.PprofAddress, "pprof-bind-address", "0", "host:port of Go's profiles, over plain HTTP and for everybody who can reach it; 0 serves none")
-	set.BoolVar(&f.LeaderElection, "leader-elect", true, "let one of several replicas act at a time")
+	set.StringVar(&f.PprofAddress, "pprof-bind-address", "0", "host:port of Go's profiles, over plain HTTP, readable by everybody who can reach it; 0 serves none")
+	set.BoolVar(&f.LeaderElection, "leader-elect", true, "let only one of several replicas act at a time")
 	set.StringVar(&f.LeaderElectionNamespace, "leader-election-namespace", "", "namespace of the lease; empty: the pod's own; needed outside of a cluster")
-	set.DurationVar(&f.PollInterval, "poll-interval", time.Second, "how often a broker that does not push is read, 100ms or more")
-	set.DurationVar(&f.SafetyInterval, "safety-interval", 5*time.Second, "how often a broker that pushes is read all the same, 100ms or more")
+	set.DurationVar(&f.PollInterval, "poll-interval", 0, "how often a broker that does not tell of changes is read, 100ms or more; not set: what suits the broker, mostly 1s")
+	set.DurationVar(&f.SafetyInterval, "safety-interval", 0, "how often a broker that tells of changes is read too, because it can miss one; 100ms or more; not set: what suits the broker, 5s for Redis")
 	set.DurationVar(&f.UsageInterval, "usage-interval", podmetrics.DefaultInterval, "how often the usage of pods is read from the metrics API, for QWorkers with activateVPA; 100ms or more")
 	set.StringVar(&f.logLevel, "log-level", "info", "debug, info, warn or error")
 	set.StringVar(&f.logFormat, "log-format", "json", "json or text")
@@ -64,9 +69,10 @@ func (f *flags) register(cmd *cobra.Command) {
 
 const shortestInterval = 100 * time.Millisecond
 
-func (f *flags) complete() error {
+// complete checks the flags and makes the rest of the options of them. given tells which were given.
+func (f *flags) complete(given func(name string) bool) error {
 	for name, interval := range map[string]time.Duration{"poll-interval": f.PollInterval, "safety-interval": f.SafetyInterval, "usage-interval": f.UsageInterval} {
-		if interval < shortestInterval {
+		if given(name) && interval < shortestInterval {
 			return fmt.Errorf("--%s is %s; it must be %s or more", name, interval, shortestInterval)
 		}
 	}
@@ -75,6 +81,9 @@ func (f *flags) complete() error {
 		if f.Namespaces[i] == "" {
 			return fmt.Errorf("--watch-namespaces has an empty name: %q", strings.Join(f.Namespaces, ","))
 		}
+	}
+	if err := f.Limits.Hosts.Check(); err != nil {
+		return fmt.Errorf("--allowed-broker-hosts, %w", err)
 	}
 	log, err := newLogger(f.logLevel, f.logFormat)
 	if err != nil {
@@ -102,7 +111,7 @@ func newLogger(level, format string) (logr.Logger, error) {
 	return logr.Logger{}, fmt.Errorf("--log-format is %q; it must be json or text", format)
 }
 
-// restConfig reads the kubeconfig that is named, else the one of $KUBECONFIG, else the pod's service account.
+// restConfig reads the named kubeconfig, else that of $KUBECONFIG, else the pod's service account.
 func restConfig(path string) (*rest.Config, error) {
 	rules := clientcmd.NewDefaultClientConfigLoadingRules()
 	rules.ExplicitPath = path
@@ -113,7 +122,7 @@ func restConfig(path string) (*rest.Config, error) {
 	}
 	config, err := clientcmd.NewNonInteractiveDeferredLoadingClientConfig(rules, nil).ClientConfig()
 	if err != nil {
-		return nil, fmt.Errorf("finding the cluster: %w; give --kubeconfig, or run in a pod with a service account", err)
+		return nil, fmt.Errorf("finding the cluster, %w; give --kubeconfig, or run in a pod with a service account", err)
 	}
 	return config, nil
 }

@@ -8,8 +8,7 @@ import (
 	"testing"
 )
 
-// What is wrong with the command line is said before anything is started, with the flag, the value and what
-// it must be.
+// An error of the command line comes before anything is started, and names the flag, the value and what it must be.
 func TestRefusedFlags(t *testing.T) {
 	nowhere := filepath.Join(t.TempDir(), "none")
 	cases := map[string]struct {
@@ -24,6 +23,9 @@ func TestRefusedFlags(t *testing.T) {
 		},
 		"a namespace without a name": {
 			[]string{"--watch-namespaces=a,,b"}, []string{"--watch-namespaces", "a,,b"},
+		},
+		"a host with its port": {
+			[]string{"--allowed-broker-hosts=a,b:6379"}, []string{"--allowed-broker-hosts", `"b:6379"`, "*.example.com"},
 		},
 		"a log level that is none": {
 			[]string{"--log-level=loud"}, []string{"--log-level", "loud", "debug, info, warn or error"},
@@ -57,7 +59,7 @@ func TestRefusedFlags(t *testing.T) {
 	}
 }
 
-// The kubeconfig that is named is taken, else the one of the environment.
+// The named kubeconfig is used, else that of the environment.
 func TestWhichKubeconfigIsTaken(t *testing.T) {
 	write := func(server string) string {
 		path := filepath.Join(t.TempDir(), "kubeconfig")

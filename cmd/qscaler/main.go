@@ -9,8 +9,8 @@ import (
 	ctrl "sigs.k8s.io/controller-runtime"
 )
 
-// gcPercent is half of Go's own: an operator of many QWorkers mostly sleeps, and the memory that it holds
-// meanwhile is dearer than the processor time. GOGC overrides it.
+// gcPercent is half of Go's own: the operator mostly waits, and its memory costs more than its processor time. GOGC
+// overrides it.
 const gcPercent = 50
 
 func main() {

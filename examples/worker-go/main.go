@@ -10,13 +10,13 @@ import (
 	"context"
 	"log"
 	"os"
-	"os/signal"
 	"strconv"
 	"syscall"
 	"time"
 
 	"github.com/redis/rueidis"
 
+	"github.com/quickube/qscaler/worker/drain"
 	"github.com/quickube/qscaler/worker/redislist"
 )
 
@@ -24,20 +24,18 @@ type worker struct {
 	redis      rueidis.Client // nil until Redis has answered once
 	queue      string
 	processing string // the list of what this pod has in flight
-	drainFile  string
-	terminated context.Context // done after SIGTERM
-	done       *string         // the task that is finished and not acknowledged yet
+	leave      *drain.Watcher
+	done       *string // the task that is finished and not acknowledged yet
 }
 
 func main() {
-	terminated, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
-	defer stop()
+	leave := drain.Watch(context.Background(), drain.WithSignals(syscall.SIGTERM)) // Ctrl-C ends it at once
+	defer leave.Stop()
 	queue := required("QSCALER_QUEUE")
 	w := worker{
 		queue:      queue,
 		processing: redislist.Processing(queue, required("POD_NAME")),
-		drainFile:  cmp.Or(os.Getenv("QSCALER_DRAIN_FILE"), "/etc/qscaler/drain"),
-		terminated: terminated,
+		leave:      leave,
 	}
 	w.run()
 }
@@ -57,8 +55,10 @@ func (w *worker) run() {
 		log.Print(err)
 		// One failure may be a lost reply, with a task in our list: look again first. If Redis stays away,
 		// nothing is gained by waiting; only a finished task must be acknowledged, or it is done twice.
-		if failures > 1 && w.done == nil && w.mayLeave() {
-			return
+		if failures > 1 && w.done == nil {
+			if _, told := w.leave.Look(); told {
+				return
+			}
 		}
 		// Longer than the 1 s for which a BLMOVE whose connection broke may still be blocked in Redis.
 		time.Sleep(min(time.Duration(failures)*1500*time.Millisecond, 5*time.Second))
@@ -86,7 +86,7 @@ func (w *worker) turn() (leave bool, err error) {
 	}
 	task, err := w.redis.Do(ctx, w.redis.B().Lindex().Key(w.processing).Index(-1).Build()).ToString()
 	if rueidis.IsRedisNil(err) {
-		if w.mayLeave() {
+		if _, told := w.leave.Look(); told {
 			return true, nil
 		}
 		task, err = w.redis.Do(ctx, w.redis.B().Blmove().Source(w.queue).Destination(w.processing).Right().Left().Timeout(1).Build()).ToString()
@@ -102,19 +102,17 @@ func (w *worker) turn() (leave bool, err error) {
 	return false, nil
 }
 
-// mayLeave reports whether the operator, or a SIGTERM, told the worker to leave. The file is opened by path
-// each time, because the kubelet replaces it. A file that cannot be read is no grant.
-func (w *worker) mayLeave() bool {
-	reason, err := os.ReadFile(w.drainFile)
-	return w.terminated.Err() != nil || err == nil && len(reason) > 0
-}
-
 func connect() (rueidis.Client, error) {
 	database, err := strconv.Atoi(cmp.Or(os.Getenv("QSCALER_BROKER_DATABASE"), "0"))
 	if err != nil {
 		log.Fatalf("QSCALER_BROKER_DATABASE is no number, %v", err)
 	}
+	secure, err := tlsConfig()
+	if err != nil {
+		log.Fatal(err)
+	}
 	return rueidis.NewClient(rueidis.ClientOption{
+		TLSConfig:   secure,
 		InitAddress: []string{required("QSCALER_BROKER_ADDRESS")},
 		Username:    os.Getenv("QSCALER_BROKER_USERNAME"),
 		Password:    os.Getenv("QSCALER_BROKER_PASSWORD"),

@@ -11,6 +11,7 @@ import os
 import re
 import signal
 import socket
+import ssl
 import sys
 import time
 
@@ -102,7 +103,8 @@ class Redis:
     def connect(self):
         host, port = os.environ["QSCALER_BROKER_ADDRESS"].rsplit(":", 1)
         # Redis answers within the second of BLMOVE. A connection that hangs is given up, and Redis is asked anew.
-        with socket.create_connection((host.strip("[]"), int(port)), timeout=5) as connection:
+        host = host.strip("[]")
+        with secured(socket.create_connection((host, int(port)), timeout=5), host) as connection:
             self.stream = connection.makefile("rwb")  # keeps the connection open
         username = os.environ.get("QSCALER_BROKER_USERNAME")
         password = os.environ.get("QSCALER_BROKER_PASSWORD")
@@ -130,6 +132,29 @@ class Redis:
         if len(body) < int(value) + 2:
             raise RedisError("Redis closed the connection")
         return body[:-2]
+
+
+def secured(connection, host: str):
+    """Speaks TLS on the connection where the operator says so, and plain TCP otherwise.
+
+    What it does not understand is an error: nothing must be sent in the clear instead.
+    """
+    setting = os.environ.get("QSCALER_BROKER_TLS", "")
+    if setting in ("", "false"):
+        return connection
+    if setting != "true":
+        raise OSError(f'QSCALER_BROKER_TLS is "{setting}"; it must be true, false or empty')
+    context = ssl.create_default_context(
+        cafile=os.environ.get("QSCALER_BROKER_TLS_CA_FILE") or None,
+        cadata=os.environ.get("QSCALER_BROKER_TLS_CA") or None,
+    )
+    if os.environ.get("QSCALER_BROKER_TLS_INSECURE_SKIP_VERIFY") == "true":
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    if os.environ.get("QSCALER_BROKER_TLS_CERT_FILE"):
+        context.load_cert_chain(os.environ["QSCALER_BROKER_TLS_CERT_FILE"], os.environ["QSCALER_BROKER_TLS_KEY_FILE"])
+    name = os.environ.get("QSCALER_BROKER_TLS_SERVER_NAME") or host
+    return context.wrap_socket(connection, server_hostname=name)
 
 
 def demo_task(payload: bytes):

@@ -44,9 +44,23 @@ tell() { printf '%s %s %s\n' "$(date +%s%3N)" "$1" "$2"; }
 # worker's process group and dies with it.
 redis() {
   timeout --foreground 5 redis-cli -e -D '' -h "$host" -p "${QSCALER_BROKER_ADDRESS##*:}" -n "${QSCALER_BROKER_DATABASE:-0}" \
-    ${QSCALER_BROKER_USERNAME:+--user "$QSCALER_BROKER_USERNAME"} "$@"
+    ${QSCALER_BROKER_USERNAME:+--user "$QSCALER_BROKER_USERNAME"} ${secure:+--tls --sni "$name"} ${authorities:+--cacert "$authorities"} \
+    ${insecure:+--insecure} ${QSCALER_BROKER_TLS_CERT_FILE:+--cert "$QSCALER_BROKER_TLS_CERT_FILE" --key "$QSCALER_BROKER_TLS_KEY_FILE"} "$@"
 }
 host=${QSCALER_BROKER_ADDRESS%:*} host=${host#[} host=${host%]}
+# What it does not understand is an error: the password must not be sent in the clear instead. redis-cli compares no
+# name with the certificate's: it accepts each certificate of the authorities.
+secure= insecure= authorities=
+case ${QSCALER_BROKER_TLS:-} in
+  true) secure=yes name=${QSCALER_BROKER_TLS_SERVER_NAME:-$host} authorities=${QSCALER_BROKER_TLS_CA_FILE:-} ;;
+  '' | false) ;;
+  *) echo "QSCALER_BROKER_TLS is \"$QSCALER_BROKER_TLS\"; it must be true, false or empty" >&2; exit 1 ;;
+esac
+if [ -n "$secure" ] && [ "${QSCALER_BROKER_TLS_INSECURE_SKIP_VERIFY:-}" = true ]; then insecure=yes; fi
+if [ -n "$secure" ] && [ -z "$authorities" ] && [ -n "${QSCALER_BROKER_TLS_CA:-}" ]; then
+  authorities=$(mktemp) || exit 1
+  printf '%s\n' "$QSCALER_BROKER_TLS_CA" >"$authorities"
+fi
 if [ -n "${QSCALER_BROKER_PASSWORD:-}" ]; then
   export REDISCLI_AUTH="$QSCALER_BROKER_PASSWORD" # not an argument, which other processes could read
 fi

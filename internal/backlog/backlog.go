@@ -2,11 +2,18 @@
 // broker, however many queues, and doorbells instead of polling where a broker has one.
 //
 //	backlog.go   what others call
+//	key.go       the name of a watch
 //	watch.go     one queue that is watched, and its readings
 //	source.go    one broker: who watches it, what may have changed
+//	cadence.go   how often and how much at a time
 //	session.go   one connection: connect, read on, start over after a failure
+//	credentials.go how a broker is reached, looked up now and then
+//	contain.go   what a driver makes of a broker's words stays with that broker
 //	batch.go     one read: what is asked, and who gets the answers
-//	stray.go     workers that hold messages and that nobody watches
+//	risks.go     what of the broker's settings endangers tasks
+//	claim.go     whether this operator may return tasks
+//	server.go    which sources see the same keys
+//	reclaim.go   what dead workers hold: who does, and its return
 //
 // A failed read is not zero: the last good depth holds, and the reading says that it is old. A broker that
 // comes back without its data is another matter: it was read, it is empty, and 0 is the truth. Nothing is
@@ -18,6 +25,7 @@ package backlog
 import (
 	"context"
 	"fmt"
+	"strconv"
 	"sync"
 	"time"
 
@@ -33,26 +41,29 @@ type Source struct {
 	ID string
 	// Name is the broker's in the metrics; "" shows it in none.
 	Name string
-	// Resolve finds the address and the credentials. It is called before each connection, and every
-	// Options.CredentialsInterval.
-	Resolve func(context.Context) (broker.Endpoint, error)
+	// Kind is the broker's.
+	Kind broker.Kind
+	// Resolve finds the address and the credentials. It is called before the first connection, every
+	// Options.CredentialsInterval, and when a broker refuses what it has returned, at most every 5 s. What it returns is
+	// of the Kind.
+	Resolve func(context.Context) (broker.Config, error)
+	// Claim says under which claim tasks are returned there. It is called before each renewal.
+	Claim func(context.Context) (broker.Claim, error)
 }
 
 // Options is how a Backlog works.
 type Options struct {
-	// Open connects to a broker.
-	Open func(context.Context, broker.Endpoint, broker.Doorbell) (broker.Driver, error)
 	// Notify is called with the key of a watch whose reading matters. It must not block.
-	Notify func(key string)
+	Notify func(Key)
 	// Clock is the real one where it is nil.
 	Clock clock.WithTicker
-	// PollInterval is how often a broker that does not push is read. Default: 1 s.
+	// PollInterval is how often a broker that does not push is read. Default: as suits its kind, else 1 s.
 	PollInterval time.Duration
-	// SafetyInterval is how often a broker that pushes is read all the same, because a push can be lost.
-	// Default: 5 s.
+	// SafetyInterval is how often a broker that pushes is read all the same, because a push can be missed.
+	// Default: as suits its kind, else 5 s.
 	SafetyInterval time.Duration
 	// BatchWindow is the least time between the starts of two reads of one broker; it is longer, up to
-	// 125 ms, where a read takes more than 2 ms. Default: 10 ms.
+	// 125 ms, where a read takes more than 2 ms. Default: as suits the kind, else 10 ms.
 	BatchWindow time.Duration
 	// ReadTimeout bounds one read, and one look-up of the credentials. Default: 5 s.
 	ReadTimeout time.Duration
@@ -70,9 +81,6 @@ func (o *Options) setDefaults() {
 		field *time.Duration
 		value time.Duration
 	}{
-		{&o.PollInterval, time.Second},
-		{&o.SafetyInterval, 5 * time.Second},
-		{&o.BatchWindow, 10 * time.Millisecond},
 		{&o.ReadTimeout, 5 * time.Second},
 		{&o.CredentialsInterval, time.Minute},
 	} {
@@ -96,8 +104,10 @@ type Backlog struct {
 	mu      sync.Mutex
 	ctx     context.Context // of Start; nil before and after
 	sources map[string]*source
-	watches map[string]*watch
+	watches map[Key]*watch
 	running sync.WaitGroup
+	// marks counts the sources that there have been.
+	marks int
 }
 
 // New returns a Backlog that connects to nothing before Start.
@@ -106,7 +116,7 @@ func New(o Options) *Backlog {
 	b := &Backlog{
 		options: o,
 		sources: map[string]*source{},
-		watches: map[string]*watch{},
+		watches: map[Key]*watch{},
 	}
 	b.metrics = newMetrics(o.Registerer, b)
 	return b
@@ -138,7 +148,7 @@ func (b *Backlog) launch(s *source) {
 
 // Watch keeps a queue current under a key, or changes what is watched under it. The last reading stays while
 // the queue and the source do.
-func (b *Backlog) Watch(key string, spec Watch) {
+func (b *Backlog) Watch(key Key, spec Watch) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	w := b.watches[key]
@@ -155,13 +165,16 @@ func (b *Backlog) Watch(key string, spec Watch) {
 	w.source.add(w, spec)
 }
 
-// Keep keeps a connection and its health current under a key, without a queue.
-func (b *Backlog) Keep(key string, s Source) { b.Watch(key, Watch{Source: s, healthOnly: true}) }
+// Keep keeps a connection and its health current under a key, without a queue; reclaims is Watch.Reclaims.
+func (b *Backlog) Keep(key Key, s Source, reclaims bool) {
+	b.Watch(key, Watch{Source: s, Reclaims: reclaims, healthOnly: true})
+}
 
 func (b *Backlog) sourceOf(spec Source) *source {
 	s := b.sources[spec.ID]
 	if s == nil {
-		s = newSource(spec, b.options, b.metrics)
+		b.marks++
+		s = newSource(spec, strconv.Itoa(b.marks), b.options, b.metrics)
 		b.sources[spec.ID] = s
 		if b.ctx != nil {
 			b.launch(s)
@@ -174,13 +187,13 @@ func (b *Backlog) sourceOf(spec Source) *source {
 }
 
 // Forget ends a watch. The last one of a source closes its connection.
-func (b *Backlog) Forget(key string) {
+func (b *Backlog) Forget(key Key) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.remove(key)
 }
 
-func (b *Backlog) remove(key string) {
+func (b *Backlog) remove(key Key) {
 	w := b.watches[key]
 	if w == nil {
 		return
@@ -195,14 +208,14 @@ func (b *Backlog) remove(key string) {
 	}
 }
 
-func (b *Backlog) watch(key string) *watch {
+func (b *Backlog) watch(key Key) *watch {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.watches[key]
 }
 
 // Last returns the newest reading, which may be none.
-func (b *Backlog) Last(key string) Reading {
+func (b *Backlog) Last(key Key) Reading {
 	if w := b.watch(key); w != nil {
 		return w.source.last(w)
 	}
@@ -211,7 +224,7 @@ func (b *Backlog) Last(key string) Reading {
 
 // Read returns a reading that began after the call, or one with an error: at once while the broker is known
 // to fail, and else when the time-outs of the connection and of the read are up.
-func (b *Backlog) Read(ctx context.Context, key string) Reading {
+func (b *Backlog) Read(ctx context.Context, key Key) Reading {
 	w := b.watch(key)
 	if w == nil {
 		return Reading{}
@@ -234,14 +247,4 @@ func (b *Backlog) Health(id string) Health {
 		return Health{}
 	}
 	return s.healthNow()
-}
-
-// Reclaim gives the messages that a worker which no longer exists holds of the watched queue back to its
-// head. The error is errors.ErrUnsupported where the broker keeps no such messages.
-func (b *Backlog) Reclaim(ctx context.Context, key, worker string) (int64, error) {
-	w := b.watch(key)
-	if w == nil {
-		return 0, fmt.Errorf("reclaiming from %s, which is not watched", key)
-	}
-	return w.source.reclaim(ctx, w, worker)
 }

@@ -4,26 +4,47 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
 	"github.com/redis/rueidis"
 	"go.uber.org/goleak"
 
 	"github.com/quickube/qscaler/internal/backlog"
 	"github.com/quickube/qscaler/internal/broker"
 	"github.com/quickube/qscaler/internal/broker/redis"
-	"github.com/quickube/qscaler/internal/local/redisserver"
-	"github.com/quickube/qscaler/internal/local/redisserver/redisservertest"
+	"github.com/quickube/qscaler/local/redisserver"
+	"github.com/quickube/qscaler/local/redisserver/redisservertest"
 	"github.com/quickube/qscaler/worker/redislist"
 )
 
 // desk is a Backlog that runs, and the keys that it woke.
 type desk struct {
 	*testing.T
-	*backlog.Backlog
+	byName
 	woken chan string
+}
+
+// byName is a Backlog whose watches are known by a name.
+type byName struct{ *backlog.Backlog }
+
+func keyOf(name string) backlog.Key { return backlog.Key{Watcher: backlog.QWorker, Name: name} }
+
+func (b byName) Watch(name string, w backlog.Watch) { b.Backlog.Watch(keyOf(name), w) }
+func (b byName) Keep(name string, s backlog.Source, reclaims bool) {
+	b.Backlog.Keep(keyOf(name), s, reclaims)
+}
+func (b byName) Forget(name string)               { b.Backlog.Forget(keyOf(name)) }
+func (b byName) Last(name string) backlog.Reading { return b.Backlog.Last(keyOf(name)) }
+func (b byName) Read(ctx context.Context, name string) backlog.Reading {
+	return b.Backlog.Read(ctx, keyOf(name))
+}
+
+func (b byName) Reclaim(ctx context.Context, name, worker string) (int64, error) {
+	return b.Backlog.Reclaim(ctx, keyOf(name), worker)
 }
 
 // slow keeps polls out of the way where a test is about the doorbell.
@@ -32,9 +53,8 @@ const slow = time.Hour
 func newDesk(t *testing.T, o backlog.Options) *desk {
 	t.Helper()
 	d := &desk{T: t, woken: make(chan string, 10000)}
-	o.Open = redis.Open
-	o.Notify = func(key string) { d.woken <- key }
-	d.Backlog = backlog.New(o)
+	o.Notify = func(key backlog.Key) { d.woken <- key.Name }
+	d.byName = byName{backlog.New(o)}
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan struct{})
 	go func() {
@@ -48,23 +68,36 @@ func newDesk(t *testing.T, o backlog.Options) *desk {
 	return d
 }
 
+// startRedis starts a real server. The bubbles cover what the package does with it; these tests are slow.
+func startRedis(t *testing.T, args ...string) *redisserver.Server {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("it runs a real Redis")
+	}
+	return redisservertest.Start(t, args...)
+}
+
 func sourceAt(address string) backlog.Source {
-	return backlog.Source{ID: address, Resolve: func(context.Context) (broker.Endpoint, error) {
-		return broker.Endpoint{Type: "redis", Address: address}, nil
+	return backlog.Source{ID: address, Kind: redis.Kind(), Claim: claimed, Resolve: func(context.Context) (broker.Config, error) {
+		return redis.Config{Address: address}, nil
 	}}
+}
+
+func claimed(context.Context) (broker.Claim, error) {
+	return broker.Claim{Cluster: "c", Process: "this-one"}, nil
 }
 
 // onChange wakes on every other depth.
 func onChange(prev, next backlog.Reading) bool {
-	return prev.Depth.Waiting != next.Depth.Waiting || prev.Depth.InFlight != next.Depth.InFlight
+	return prev.Depth.Waiting.N != next.Depth.Waiting.N || prev.Depth.InFlight.N != next.Depth.InFlight.N
 }
 
-const patience = 20 * time.Second
+const longestWait = 20 * time.Second
 
 // await waits until the reading of a key, looked at whenever it is woken, is as wanted.
 func (d *desk) await(key, what string, is func(backlog.Reading) bool) backlog.Reading {
 	d.Helper()
-	deadline := time.After(patience)
+	deadline := time.After(longestWait)
 	for {
 		if r := d.Last(key); is(r) {
 			return r
@@ -72,13 +105,13 @@ func (d *desk) await(key, what string, is func(backlog.Reading) bool) backlog.Re
 		select {
 		case <-d.woken:
 		case <-deadline:
-			d.Fatalf("%s: not so after %s, the reading of %s is %+v", what, patience, key, d.Last(key))
+			d.Fatalf("%s: not so after %s, the reading of %s is %+v", what, longestWait, key, d.Last(key))
 		}
 	}
 }
 
 func waiting(n int64) func(backlog.Reading) bool {
-	return func(r backlog.Reading) bool { return r.Known && r.Err == nil && r.Depth.Waiting == n }
+	return func(r backlog.Reading) bool { return r.Known && r.Err == nil && r.Depth.Waiting.N == n }
 }
 
 func failing(reason broker.Reason) func(backlog.Reading) bool {
@@ -100,9 +133,9 @@ func do(t *testing.T, s *redisserver.Server, args ...string) rueidis.RedisResult
 }
 
 func TestTheDoorbellWakes(t *testing.T) {
-	s := redisservertest.Start(t)
+	s := startRedis(t)
 	d := newDesk(t, backlog.Options{SafetyInterval: slow, PollInterval: slow})
-	d.Watch("a", backlog.Watch{Source: sourceAt(s.Addr()), Query: broker.Query{Queue: "q", Workers: []string{"p"}}, Significant: onChange})
+	d.Watch("a", backlog.Watch{Source: sourceAt(s.Addr()), Query: broker.Query{Queue: "q", Workers: workersOf("p")}, Significant: onChange})
 	d.await("a", "the first reading", waiting(0))
 	for i := range int64(20) {
 		do(t, s, "LPUSH", "q", "x")
@@ -110,13 +143,13 @@ func TestTheDoorbellWakes(t *testing.T) {
 	}
 	do(t, s, "LMOVE", "q", redislist.Processing("q", "p"), "RIGHT", "LEFT")
 	r := d.await("a", "a worker has taken one", waiting(19))
-	if r.Depth.InFlight != 1 || r.Depth.Held["p"] != 1 {
+	if r.Depth.InFlight.N != 1 || r.Depth.Held["p"] != 1 {
 		t.Errorf("depth %+v, want 1 in flight, held by p", r.Depth)
 	}
 }
 
 func TestAFailedReadIsNotZero(t *testing.T) {
-	s := redisservertest.Start(t)
+	s := startRedis(t)
 	d := newDesk(t, backlog.Options{SafetyInterval: 50 * time.Millisecond, ReadTimeout: time.Second})
 	do(t, s, "RPUSH", "q", "1", "2", "3")
 	d.Watch("a", backlog.Watch{Source: sourceAt(s.Addr()), Query: broker.Query{Queue: "q"}, Significant: onChange})
@@ -136,7 +169,7 @@ func TestAFailedReadIsNotZero(t *testing.T) {
 			t.Fatal(err)
 		}
 		r := d.await("a", step.name, failing(step.reason))
-		if !r.Known || r.Depth.Waiting != 3 || r.ErrSince.IsZero() {
+		if !r.Known || r.Depth.Waiting.N != 3 || r.ErrSince.IsZero() {
 			t.Errorf("%s: the reading is %+v, want the last good depth and since when it is old", step.name, r)
 		}
 		if fresh := d.Read(t.Context(), "a"); fresh.Err == nil {
@@ -150,7 +183,7 @@ func TestAFailedReadIsNotZero(t *testing.T) {
 }
 
 func TestOneQueueThatIsNoListHarmsNoOther(t *testing.T) {
-	s := redisservertest.Start(t)
+	s := startRedis(t)
 	do(t, s, "SET", "text", "x")
 	do(t, s, "RPUSH", "q", "1")
 	d := newDesk(t, backlog.Options{})
@@ -161,25 +194,25 @@ func TestOneQueueThatIsNoListHarmsNoOther(t *testing.T) {
 }
 
 func TestReadIsFresh(t *testing.T) {
-	s := redisservertest.Start(t)
+	s := startRedis(t)
 	d := newDesk(t, backlog.Options{SafetyInterval: slow})
 	d.Watch("a", backlog.Watch{Source: sourceAt(s.Addr()), Query: broker.Query{Queue: "q"}})
 	for i := range int64(50) {
 		do(t, s, "LPUSH", "q", "x")
-		if r := d.Read(t.Context(), "a"); r.Depth.Waiting != i+1 {
-			t.Fatalf("push %d: a fresh reading has %d", i+1, r.Depth.Waiting)
+		if r := d.Read(t.Context(), "a"); r.Depth.Waiting.N != i+1 {
+			t.Fatalf("push %d: a fresh reading has %d", i+1, r.Depth.Waiting.N)
 		}
 	}
 }
 
 func TestThePasswordChanges(t *testing.T) {
-	s := redisservertest.Start(t, "--requirepass", "one")
+	s := startRedis(t, "--requirepass", "one")
 	password := make(chan string, 1)
 	password <- "wrong"
-	source := backlog.Source{ID: "x", Resolve: func(context.Context) (broker.Endpoint, error) {
+	source := backlog.Source{ID: "x", Kind: redis.Kind(), Claim: claimed, Resolve: func(context.Context) (broker.Config, error) {
 		p := <-password
 		password <- p
-		return broker.Endpoint{Address: s.Addr(), Password: p}, nil
+		return redis.Config{Address: s.Addr(), Password: broker.NewSecret(p)}, nil
 	}}
 	d := newDesk(t, backlog.Options{})
 	d.Watch("a", backlog.Watch{Source: source, Query: broker.Query{Queue: "q"}})
@@ -193,13 +226,13 @@ func TestThePasswordChanges(t *testing.T) {
 }
 
 func TestOneConnectionAndNothingWhileIdle(t *testing.T) {
-	s := redisservertest.Start(t)
+	s := startRedis(t)
 	d := newDesk(t, backlog.Options{SafetyInterval: slow, PollInterval: slow})
 	const queues = 1500
 	for i := range queues {
 		d.Watch(fmt.Sprint(i), backlog.Watch{Source: sourceAt(s.Addr()), Query: broker.Query{Queue: fmt.Sprintf("q%d", i)}, Significant: onChange})
 	}
-	d.Keep("health", sourceAt(s.Addr()))
+	d.Keep("health", sourceAt(s.Addr()), true)
 	for i := range queues {
 		d.await(fmt.Sprint(i), "every queue is read", waiting(0))
 	}
@@ -219,21 +252,21 @@ func TestOneConnectionAndNothingWhileIdle(t *testing.T) {
 	}
 }
 
-func TestStraysAndReclaim(t *testing.T) {
-	s := redisservertest.Start(t)
+func TestHoldersAndReclaim(t *testing.T) {
+	s := startRedis(t)
 	do(t, s, "RPUSH", redislist.Processing("q", "fleet-a"), "1", "2")
-	do(t, s, "RPUSH", redislist.Processing("q", "other-b"), "3")
 	do(t, s, "RPUSH", redislist.Processing("r", "fleet-c"), "4")
 	d := newDesk(t, backlog.Options{})
 	d.Watch("a", backlog.Watch{Source: sourceAt(s.Addr()), Query: broker.Query{Queue: "q"}, Significant: onChange})
-	var strays []string
-	d.await("a", "the strays are known", func(backlog.Reading) bool {
-		found, known, _ := d.Strays("a", func(worker string) bool { return strings.HasPrefix(worker, "fleet-") }, time.Time{})
-		strays = found
-		return known
-	})
-	if len(strays) != 1 || strays[0] != "fleet-a" {
-		t.Errorf("Strays = %v, want fleet-a: another fleet's and another queue's are not ours", strays)
+	d.await("a", "the queue is read", waiting(0))
+	holders, err := d.Holders(t.Context(), s.Addr())
+	slices.SortFunc(holders, func(a, b broker.Holder) int { return strings.Compare(a.Worker, b.Worker) })
+	want := []broker.Holder{{Queues: []string{"{q}", "q"}, Worker: "fleet-a"}, {Queues: []string{"{r}", "r"}, Worker: "fleet-c"}}
+	if diff := cmp.Diff(want, holders); diff != "" || err != nil {
+		t.Errorf("%v; holders of all queues (-want +got):\n%s", err, diff)
+	}
+	if err := d.Claim(t.Context(), s.Addr()); err != nil {
+		t.Error(err)
 	}
 	moved, err := d.Reclaim(t.Context(), "a", "fleet-a")
 	if err != nil || moved != 2 {
@@ -245,17 +278,17 @@ func TestStraysAndReclaim(t *testing.T) {
 func TestResolveErrorsAreTheReadings(t *testing.T) {
 	missing := errors.New("there is no Secret")
 	d := newDesk(t, backlog.Options{})
-	d.Watch("a", backlog.Watch{Source: backlog.Source{ID: "x", Resolve: func(context.Context) (broker.Endpoint, error) {
-		return broker.Endpoint{}, missing
+	d.Watch("a", backlog.Watch{Source: backlog.Source{ID: "x", Resolve: func(context.Context) (broker.Config, error) {
+		return nil, missing
 	}}})
 	d.await("a", "the error comes through", func(r backlog.Reading) bool { return errors.Is(r.Err, missing) && !r.Known })
 }
 
 func TestNothingIsLeftBehind(t *testing.T) {
-	s := redisservertest.Start(t)
+	s := startRedis(t)
 	before := goleak.IgnoreCurrent()
 	ctx, cancel := context.WithCancel(t.Context())
-	b := backlog.New(backlog.Options{Open: redis.Open, Notify: func(string) {}})
+	b := byName{backlog.New(backlog.Options{Notify: func(backlog.Key) {}})}
 	ended := make(chan struct{})
 	go func() {
 		_ = b.Start(ctx)

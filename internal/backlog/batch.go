@@ -8,10 +8,6 @@ import (
 	"github.com/quickube/qscaler/internal/broker"
 )
 
-// listsPerRead bounds one round trip, so that ten thousand queues, or one with as many workers, do not hold
-// up the broker's other clients.
-const listsPerRead = 2000
-
 // batch is what one read is about: the watches, what was asked for each, and who waits for the answer.
 type batch struct {
 	watches []*watch
@@ -24,6 +20,10 @@ type batch struct {
 func (s *source) take() (b batch, probe bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	select {
+	case <-s.kick: // it is about a mark that is taken here
+	default:
+	}
 	for w := range s.dirty {
 		if w.spec.healthOnly {
 			probe = true
@@ -38,11 +38,11 @@ func (s *source) take() (b batch, probe bool) {
 	return b, probe
 }
 
-// cut takes off what goes into one round trip.
-func (b *batch) cut() batch {
-	n, lists := 0, 0
+// cut takes off what goes into one call of the driver, which is at least one query.
+func (b *batch) cut(c broker.Cadence) batch {
+	n, cost := 0, 0
 	for n < len(b.queries) {
-		if lists += 1 + len(b.queries[n].Workers); n > 0 && lists > listsPerRead {
+		if cost += c.Cost(b.queries[n]); n > 0 && cost > c.Budget {
 			break
 		}
 		n++
@@ -57,7 +57,7 @@ func (s *source) read(ctx context.Context, driver broker.Driver) error {
 	rest, probe := s.take()
 	for probe || len(rest.watches) > 0 {
 		probe = false
-		head := rest.cut()
+		head := rest.cut(s.cadence)
 		began := s.options.Clock.Now()
 		answers, err := s.depths(ctx, driver, head.queries)
 		s.metrics.observe(err, s.options.Clock.Since(began))
@@ -71,13 +71,18 @@ func (s *source) read(ctx context.Context, driver broker.Driver) error {
 	return nil
 }
 
-func (s *source) depths(ctx context.Context, driver broker.Driver, queries []broker.Query) ([]broker.Answer, error) {
+func (s *source) depths(ctx context.Context, driver broker.Driver, queries []broker.Query) (answers []broker.Answer, err error) {
 	ctx, cancel := context.WithTimeout(ctx, s.options.ReadTimeout)
 	defer cancel()
-	return driver.Depths(ctx, queries)
+	defer contain(&err)
+	answers, err = driver.Depths(ctx, queries)
+	for i := range answers {
+		answers[i].Err = broker.Cleaned(answers[i].Err)
+	}
+	return answers, err
 }
 
-// putBack leaves a batch that was not read for the next.
+// putBack leaves who waits for a batch that was not read to fail, or to end.
 func (s *source) putBack(b batch) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -86,15 +91,14 @@ func (s *source) putBack(b batch) {
 	}
 }
 
-// waitOn has those who wait for a reading of w wait for the next read.
+// waitOn has those who wait for a reading of w wait for the next read: what is asked for w has changed, and that has marked
+// it, or the next connection reads everything.
 func (s *source) waitOn(w *watch, waiting []chan Reading) {
-	if _, still := s.watches[w]; !still {
+	if _, still := s.watches[w]; still {
+		w.waiting = append(w.waiting, waiting...)
+	} else {
 		answer(waiting, w.reading.failed(errForgotten, s.options.Clock.Now()))
-		return
 	}
-	w.waiting = append(w.waiting, waiting...)
-	s.dirty[w] = struct{}{}
-	s.wake()
 }
 
 // deliver hands out the answers of a batch and wakes whom they matter to.
@@ -107,26 +111,26 @@ func (s *source) deliver(driver broker.Driver, b batch, answers []broker.Answer,
 			s.waitOn(w, b.waiting[i])
 			continue
 		}
-		next := Reading{Depth: answers[i].Depth, Known: true, ReadAt: began}
-		if err := answers[i].Err; err != nil {
-			next = w.reading.failed(err, began)
-		}
-		if w.turn(next) {
+		next := w.reading.after(answers[i], began)
+		if w.turn(next) || w.changed {
 			wake = append(wake, w.key)
 		}
+		w.changed = false
 		answer(b.waiting[i], next)
 	}
 	s.mu.Unlock()
 	s.notify(wake)
 }
 
-// fail tells every watch that the broker cannot be read.
-func (s *source) fail(err error) {
+// fail tells every watch that the broker cannot be read, and returns for how long it could be.
+func (s *source) fail(err error) (answered time.Duration) {
 	now := s.options.Clock.Now()
 	s.mu.Lock()
+	if s.health.Err == nil {
+		answered = now.Sub(s.health.Since)
+	}
 	wake := s.setHealth(err, nil)
 	for w := range s.watches {
-		s.dirty[w] = struct{}{}
 		if w.spec.healthOnly {
 			continue
 		}
@@ -138,6 +142,7 @@ func (s *source) fail(err error) {
 	}
 	s.mu.Unlock()
 	s.notify(wake)
+	return answered
 }
 
 func answer(waiting []chan Reading, r Reading) {
@@ -146,9 +151,9 @@ func answer(waiting []chan Reading, r Reading) {
 	}
 }
 
-func (s *source) notify(keys []string) {
-	slices.Sort(keys)
-	for _, key := range slices.Compact(keys) {
+func (s *source) notify(keys []Key) {
+	slices.SortFunc(keys, compareKeys)
+	for _, key := range keys {
 		s.options.Notify(key)
 	}
 }

@@ -4,6 +4,8 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+
+	table "github.com/quickube/qscaler/internal/metrics"
 )
 
 type metrics struct {
@@ -12,21 +14,11 @@ type metrics struct {
 }
 
 func newMetrics(r prometheus.Registerer, b *Backlog) *metrics {
-	m := &metrics{
-		reads: prometheus.NewHistogramVec(prometheus.HistogramOpts{
-			Name:    "qscaler_broker_read_duration_seconds",
-			Help:    "Time of one batched read of a broker, by result: ok or error.",
-			Buckets: prometheus.ExponentialBuckets(0.0001, 4, 8),
-		}, []string{"result"}),
-		rings: prometheus.NewCounter(prometheus.CounterOpts{
-			Name: "qscaler_broker_rings_total",
-			Help: "Pushes of brokers that queues have changed.",
-		}),
+	table.BrokerUp().RegisterFunc(r, b.up)
+	return &metrics{
+		reads: table.BrokerReadDuration().Register(r),
+		rings: table.BrokerRings().Register(r).WithLabelValues(),
 	}
-	if r != nil {
-		r.MustRegister(m.reads, m.rings, up{b})
-	}
-	return m
 }
 
 func (m *metrics) observe(err error, took time.Duration) {
@@ -37,28 +29,12 @@ func (m *metrics) observe(err error, took time.Duration) {
 	m.reads.WithLabelValues(result).Observe(took.Seconds())
 }
 
-// up shows which brokers answer, as they are when somebody looks.
-type up struct{ *Backlog }
-
-var upDesc = prometheus.NewDesc("qscaler_broker_up",
-	"Whether a broker answers: 1 or 0; absent until it was tried. The source is the ScalerConfig.", []string{"source"}, nil)
-
-// Describe is prometheus.Collector's.
-func (up) Describe(descs chan<- *prometheus.Desc) { descs <- upDesc }
-
-// Collect is prometheus.Collector's.
-func (u up) Collect(out chan<- prometheus.Metric) {
-	for name, value := range u.values() {
-		out <- prometheus.MustNewConstMetric(upDesc, prometheus.GaugeValue, value, name)
-	}
-}
-
-// values are by name. While a ScalerConfig's connection is changed there are two of one name; the worse counts.
-func (u up) values() map[string]float64 {
-	u.mu.Lock()
-	defer u.mu.Unlock()
+// up shows which brokers answer, by name. While a ScalerConfig's connection is changed there are two of one name; the worse counts.
+func (b *Backlog) up() map[string]float64 {
+	b.mu.Lock()
+	defer b.mu.Unlock()
 	values := map[string]float64{}
-	for _, s := range u.sources {
+	for _, s := range b.sources {
 		health := s.healthNow()
 		if s.name == "" || !health.Known {
 			continue

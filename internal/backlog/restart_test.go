@@ -6,15 +6,14 @@ import (
 
 	"github.com/quickube/qscaler/internal/backlog"
 	"github.com/quickube/qscaler/internal/broker"
-	"github.com/quickube/qscaler/internal/local/redisserver/redisservertest"
 	"github.com/quickube/qscaler/worker/redislist"
 )
 
-// Without a poll to help: the lost connection itself rings, and the next one is pushed to again.
+// Without a poll to help: the broken connection itself rings, and the next one is pushed to again.
 func TestTheDoorbellOutlivesARestart(t *testing.T) {
-	s := redisservertest.Start(t)
+	s := startRedis(t)
 	d := newDesk(t, backlog.Options{SafetyInterval: slow, PollInterval: slow})
-	d.Watch("a", backlog.Watch{Source: sourceAt(s.Addr()), Query: broker.Query{Queue: "q", Workers: []string{"p"}}, Significant: onChange})
+	d.Watch("a", backlog.Watch{Source: sourceAt(s.Addr()), Query: broker.Query{Queue: "q", Workers: workersOf("p")}, Significant: onChange})
 	d.await("a", "the first reading", waiting(0))
 	for i := range int64(3) {
 		if err := s.Kill(); err != nil {
@@ -32,7 +31,7 @@ func TestTheDoorbellOutlivesARestart(t *testing.T) {
 
 // A broker that has lost its data is read as what it is. That it fails while it is away is another matter.
 func TestARestartWithoutTheDataIsZero(t *testing.T) {
-	s := redisservertest.Start(t, "--appendonly", "no")
+	s := startRedis(t, "--appendonly", "no")
 	do(t, s, "RPUSH", "q", "1", "2")
 	d := newDesk(t, backlog.Options{SafetyInterval: slow})
 	d.Watch("a", backlog.Watch{Source: sourceAt(s.Addr()), Query: broker.Query{Queue: "q"}, Significant: onChange})
@@ -40,7 +39,7 @@ func TestARestartWithoutTheDataIsZero(t *testing.T) {
 	if err := s.Kill(); err != nil {
 		t.Fatal(err)
 	}
-	if r := d.await("a", "killed", func(r backlog.Reading) bool { return r.Err != nil }); r.Depth.Waiting != 2 {
+	if r := d.await("a", "killed", func(r backlog.Reading) bool { return r.Err != nil }); r.Depth.Waiting.N != 2 {
 		t.Errorf("while it is away: %+v, want the last good depth", r)
 	}
 	if err := s.Restart(t.Context()); err != nil {
@@ -51,18 +50,21 @@ func TestARestartWithoutTheDataIsZero(t *testing.T) {
 
 // Our own writes are not pushed to us.
 func TestWhatIsReclaimedIsSeen(t *testing.T) {
-	s := redisservertest.Start(t)
+	s := startRedis(t)
 	processing := redislist.Processing("q", "gone")
 	d := newDesk(t, backlog.Options{SafetyInterval: slow})
-	d.Watch("a", backlog.Watch{Source: sourceAt(s.Addr()), Query: broker.Query{Queue: "q", Workers: []string{"gone"}}, Significant: onChange})
+	d.Watch("a", backlog.Watch{Source: sourceAt(s.Addr()), Query: broker.Query{Queue: "q", Workers: workersOf("gone")}, Significant: onChange})
 	for i := range int64(3) {
 		do(t, s, "LPUSH", processing, "x")
-		d.await("a", "in flight", func(r backlog.Reading) bool { return r.Depth.InFlight == 1 })
+		d.await("a", "in flight", func(r backlog.Reading) bool { return r.Depth.InFlight.N == 1 })
+		if err := d.Claim(t.Context(), s.Addr()); err != nil {
+			t.Fatal(err)
+		}
 		if moved, err := d.Reclaim(t.Context(), "a", "gone"); err != nil || moved != 1 {
 			t.Fatalf("Reclaim = %d, %v; want 1", moved, err)
 		}
-		r := d.await("a", "given back", waiting(i+1))
-		if r.Depth.InFlight != 0 {
+		r := d.await("a", "reclaimed", waiting(i+1))
+		if r.Depth.InFlight.N != 0 {
 			t.Errorf("%+v, want none in flight", r.Depth)
 		}
 	}
@@ -70,7 +72,7 @@ func TestWhatIsReclaimedIsSeen(t *testing.T) {
 
 // Whose ScalerConfig reclaims nothing has not to allow SCAN, nor to bear it.
 func TestNobodyIsSoughtUnasked(t *testing.T) {
-	s := redisservertest.Start(t)
+	s := startRedis(t)
 	d := newDesk(t, backlog.Options{})
 	d.Watch("a", backlog.Watch{Source: sourceAt(s.Addr()), Query: broker.Query{Queue: "q"}, Significant: onChange})
 	d.await("a", "the first reading", waiting(0))

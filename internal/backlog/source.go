@@ -19,6 +19,10 @@ type Health struct {
 	// Pushes is true when it rings the doorbell; Why says why not.
 	Pushes bool
 	Why    string
+	// Claim is whether this operator may return the tasks of dead workers there.
+	Claim Claim
+	// Risks are what of its settings endangers tasks, as it last said.
+	Risks []broker.Risk
 }
 
 var (
@@ -26,18 +30,25 @@ var (
 	errNotConnected = errors.New("the broker is not connected")
 	// errForgotten is the answer to who waits for the reading of a queue that is not watched any more.
 	errForgotten = errors.New("the queue is not watched any more")
+	// errNoCount is an answer without its number.
+	errNoCount = errors.New("the broker did not say how many messages wait")
 )
 
-// source is one broker. One goroutine, run, connects and reads; everything else only leaves word.
+// source is one broker. One goroutine, run, connects and reads; all others only mark what they need, and signal it.
 type source struct {
 	id      string
+	number  string // tells it from the other sources of this process
 	name    string // guarded by the Backlog's lock
-	resolve func(context.Context) (broker.Endpoint, error)
+	kind    broker.Kind
+	cadence broker.Cadence
+	resolve func(context.Context) (broker.Config, error)
+	claim   func(context.Context) (broker.Claim, error)
 	options Options
 	metrics *metrics
 	stop    context.CancelFunc // guarded by the Backlog's lock
 	// kick wakes run; what for stands in dirty.
-	kick chan struct{}
+	kick  chan struct{}
+	known credentials // run's
 	// beside has what run starts beside itself: it ends no later than run.
 	beside sync.WaitGroup
 
@@ -47,19 +58,29 @@ type source struct {
 	// dirty has the watches whose queue may have changed since it was read.
 	dirty  map[*watch]struct{}
 	health Health
-	driver broker.Driver // nil while there is no connection
-	ended  bool
-	strays strays
+	tenure tenure
+	risks  []broker.Risk
+	// claimTold is what those know of the claim who keep an eye on it.
+	claimTold Claim
+	// claimAwaited is true once somebody could not go on without it.
+	claimAwaited bool
+	driver       broker.Driver // nil while there is no connection
+	// connected ends with the driver's connection.
+	connected context.Context
+	config    broker.Config // that of the last connection
+	// changed is when the keys of the broker may last have become others, by another connection or all at once. It is
+	// zero for the first connection.
+	changed time.Time
+	ended   bool
 }
 
-func newSource(spec Source, o Options, m *metrics) *source {
+func newSource(spec Source, number string, o Options, m *metrics) *source {
 	return &source{
-		id: spec.ID, resolve: spec.Resolve, options: o, metrics: m,
+		id: spec.ID, number: number, kind: spec.Kind, cadence: cadenceOf(spec.Kind, o), resolve: spec.Resolve, claim: spec.Claim, options: o, metrics: m,
 		kick:    make(chan struct{}, 1),
 		watches: map[*watch]struct{}{},
 		byQueue: map[string]map[*watch]struct{}{},
 		dirty:   map[*watch]struct{}{},
-		strays:  strays{asking: map[*watch]bool{}},
 	}
 }
 
@@ -105,7 +126,6 @@ func (s *source) remove(w *watch) (left int) {
 	defer s.mu.Unlock()
 	delete(s.watches, w)
 	delete(s.dirty, w)
-	delete(s.strays.asking, w)
 	s.unindex(w)
 	s.release(w)
 	return len(s.watches)
@@ -171,17 +191,29 @@ func (s *source) request(w *watch) <-chan Reading {
 // ring is the doorbell.
 func (s *source) ring(queues ...string) {
 	s.metrics.rings.Inc()
-	if len(queues) == 0 {
-		s.ringAll()
-		return
-	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if len(queues) == 0 {
+		s.allChanged()
+	}
 	for _, queue := range queues {
 		for w := range s.byQueue[queue] {
 			s.mark(w)
 		}
 	}
+}
+
+// allChanged is the doorbell for all keys at once: the connection was made again, or the server has emptied or replaced
+// its data. Whoever watches is woken by the next reading, for it may be that nothing of a queue looks different. The lock
+// is held.
+func (s *source) allChanged() {
+	if s.driver != nil {
+		s.changed = s.options.Clock.Now()
+		for w := range s.watches {
+			w.changed = true
+		}
+	}
+	s.markAll()
 }
 
 // ringWatch is for what this process changes itself: the broker does not push that.
@@ -193,35 +225,52 @@ func (s *source) ringWatch(w *watch) {
 	}
 }
 
-func (s *source) ringAll() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
+func (s *source) markAll() {
 	for w := range s.watches {
-		s.dirty[w] = struct{}{}
+		s.mark(w)
 	}
-	s.wake()
 }
 
-func (s *source) setDriver(d broker.Driver) {
+// markAtZero has the queues read that have no worker: a message there waits for one to be started.
+func (s *source) markAtZero() {
+	for w := range s.watches {
+		if len(w.spec.Query.Workers) == 0 && !w.spec.healthOnly {
+			s.mark(w)
+		}
+	}
+}
+
+func (s *source) setDriver(ctx context.Context, config broker.Config, d broker.Driver) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.driver = d
+	if s.config != nil {
+		s.changed = s.options.Clock.Now()
+	}
+	s.driver, s.connected, s.config = d, ctx, config
+}
+
+func (s *source) unsetDriver() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.driver, s.connected = nil, nil
 }
 
 func (s *source) healthNow() Health {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.health
+	health := s.health
+	health.Claim, health.Risks = s.tenure.claim(), s.risks
+	return health
 }
 
 // setHealth records whether the broker answers, and returns the keys of those who keep an eye on that.
-func (s *source) setHealth(err error, driver broker.Driver) (wake []string) {
+func (s *source) setHealth(err error, driver broker.Driver) (wake []Key) {
 	next := Health{Known: true, Err: err, Since: s.health.Since, Pushes: s.health.Pushes, Why: s.health.Why}
 	if driver != nil {
-		next.Pushes, next.Why = driver.Pushes()
+		next.Pushes, next.Why = pushes(driver)
 	}
-	changed := !s.health.Known || (s.health.Err == nil) != (err == nil) || s.health.Pushes != next.Pushes ||
-		(err != nil && differs(s.health.Err, err))
+	changed := !s.health.Known || (s.health.Err == nil) != (err == nil) || (err != nil && differs(s.health.Err, err)) ||
+		s.health.Pushes != next.Pushes || s.health.Why != next.Why
 	if !changed {
 		return nil
 	}

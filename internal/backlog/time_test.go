@@ -10,11 +10,11 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-	"github.com/prometheus/client_golang/prometheus"
 	"k8s.io/utils/clock"
 
 	"github.com/quickube/qscaler/internal/backlog"
 	"github.com/quickube/qscaler/internal/broker"
+	"github.com/quickube/qscaler/internal/broker/redis"
 )
 
 // wait lets fake time pass.
@@ -33,16 +33,16 @@ func TestARingIsReadAtOnceAndABurstInBatches(t *testing.T) {
 		rung := time.Now()
 		x.push("q", 1)
 		settle()
-		if r := b.Last("a"); r.Depth.Waiting != 1 || !r.ReadAt.Equal(rung) {
-			t.Errorf("%d waiting, read %s after the ring; want 1, at once", r.Depth.Waiting, r.ReadAt.Sub(rung))
+		if r := b.Last("a"); r.Depth.Waiting.N != 1 || !r.ReadAt.Equal(rung) {
+			t.Errorf("%d waiting, read %s after the ring; want 1, at once", r.Depth.Waiting.N, r.ReadAt.Sub(rung))
 		}
 		for range 100 { // 100 ms of pushes
 			x.push("q", 1)
 			wait(time.Millisecond)
 		}
 		wait(10 * time.Millisecond)
-		if r := b.Last("a"); r.Depth.Waiting != 101 {
-			t.Errorf("%d waiting, want 101", r.Depth.Waiting)
+		if r := b.Last("a"); r.Depth.Waiting.N != 101 {
+			t.Errorf("%d waiting, want 101", r.Depth.Waiting.N)
 		}
 		if _, _, reads := x.counts(); reads-before > 12 {
 			t.Errorf("%d reads in 110 ms, want at most one in 10 ms", reads-before)
@@ -121,7 +121,7 @@ func TestABrokerThatIsDownIsTriedEverLessOften(t *testing.T) {
 		x := b.brokers["x"]
 		x.push("q", 3)
 		b.Watch("a", watchOf("x", "q"))
-		b.Keep("health", sourceAt("x"))
+		b.Keep("health", sourceAt("x"), true)
 		wait(time.Second)
 		good := b.Last("a")
 
@@ -150,11 +150,11 @@ func TestABrokerThatIsDownIsTriedEverLessOften(t *testing.T) {
 
 		x.set(func() { x.down, x.closes, x.opens = nil, 0, 0 })
 		wait(6 * time.Second)
-		if r := b.Last("a"); r.Err != nil || r.Depth.Waiting != 4 {
+		if r := b.Last("a"); r.Err != nil || r.Depth.Waiting.N != 4 {
 			t.Errorf("when it is back: %+v, want 4 waiting", r)
 		}
-		if n := b.wokenFor("health"); n != 3 {
-			t.Errorf("who looks at its health was woken %d times, want 3", n)
+		if n := b.wokenFor("health"); n != 4 {
+			t.Errorf("who looks at its health was woken %d times, want 4: for each change, and once it is known whose the claim is", n)
 		}
 	})
 }
@@ -170,7 +170,7 @@ func TestABrokerThatHangsHoldsUpNoOther(t *testing.T) {
 		wait(time.Millisecond)
 		y.push("q", 1)
 		settle()
-		if r := b.Last("b"); r.Depth.Waiting != 1 || r.Err != nil {
+		if r := b.Last("b"); r.Depth.Waiting.N != 1 || r.Err != nil {
 			t.Errorf("the other broker: %+v, want 1 waiting", r)
 		}
 		wait(5 * time.Second)
@@ -179,7 +179,7 @@ func TestABrokerThatHangsHoldsUpNoOther(t *testing.T) {
 		}
 		x.set(func() { x.hang = false })
 		wait(6 * time.Second)
-		if r := b.Last("a"); r.Depth.Waiting != 1 || r.Err != nil {
+		if r := b.Last("a"); r.Depth.Waiting.N != 1 || r.Err != nil {
 			t.Errorf("when it goes on: %+v, want 1 waiting", r)
 		}
 	})
@@ -197,18 +197,18 @@ func TestCredentialsAreLookedUpAgain(t *testing.T) {
 	inBubble(t, backlog.Options{}, func(t *testing.T, b *bubble) {
 		x := b.brokers["x"]
 		var mu sync.Mutex
-		endpoint, failure, lookUps := broker.Endpoint{Address: "x", Password: "one"}, error(nil), 0
+		config, failure, lookUps := redis.Config{Address: "x", Password: broker.NewSecret("one")}, error(nil), 0
 		w := watchOf("x", "q")
-		w.Source.Resolve = func(context.Context) (broker.Endpoint, error) {
+		w.Source.Resolve = func(context.Context) (broker.Config, error) {
 			mu.Lock()
 			defer mu.Unlock()
 			lookUps++
-			return endpoint, failure
+			return config, failure
 		}
 		change := func(password string, err error) {
 			mu.Lock()
 			defer mu.Unlock()
-			endpoint.Password, failure, lookUps = password, err, 0
+			config.Password, failure, lookUps = broker.NewSecret(password), err, 0
 		}
 		b.Watch("a", w)
 		for _, step := range []struct {
@@ -300,45 +300,9 @@ func TestWhatKeepsTheReading(t *testing.T) {
 				t.Errorf("%s: the reading is %+v at first; kept = %t, want %t", c.name, r, r.Known, c.keeps)
 			}
 			wait(time.Second)
-			if r := b.Last("a"); !r.Known || r.Depth.Waiting != c.then {
+			if r := b.Last("a"); !r.Known || r.Depth.Waiting.N != c.then {
 				t.Errorf("%s: then %+v, want %d waiting", c.name, r, c.then)
 			}
-		}
-	})
-}
-
-func TestTheUpGauge(t *testing.T) {
-	registry := prometheus.NewRegistry()
-	up := func() (values []float64) {
-		families, err := registry.Gather()
-		if err != nil {
-			t.Error(err)
-		}
-		for _, f := range families {
-			for _, m := range f.GetMetric() {
-				if f.GetName() == "qscaler_broker_up" && m.GetLabel()[0].GetValue() == "ns/config" {
-					values = append(values, m.GetGauge().GetValue())
-				}
-			}
-		}
-		return values
-	}
-	inBubble(t, backlog.Options{Registerer: registry}, func(t *testing.T, b *bubble) {
-		source := sourceAt("x")
-		source.Name = "ns/config"
-		b.Keep("health", source)
-		wait(time.Second)
-		if diff := cmp.Diff([]float64{1}, up()); diff != "" {
-			t.Errorf("while it answers (-want +got):\n%s", diff)
-		}
-		b.brokers["x"].set(func() { b.brokers["x"].down = errDown })
-		wait(10 * time.Second)
-		if diff := cmp.Diff([]float64{0}, up()); diff != "" {
-			t.Errorf("while it is down (-want +got):\n%s", diff)
-		}
-		b.Forget("health")
-		if diff := cmp.Diff([]float64(nil), up()); diff != "" {
-			t.Errorf("when it is forgotten (-want +got):\n%s", diff)
 		}
 	})
 }
@@ -371,7 +335,7 @@ func TestChurn(t *testing.T) {
 		}
 		wait(time.Second)
 		for i := range 20 {
-			if r := b.Last(fmt.Sprint(i)); !r.Known || r.Err != nil || r.Depth.Waiting != b.brokers["x"].depth["q1"] {
+			if r := b.Last(fmt.Sprint(i)); !r.Known || r.Err != nil || r.Depth.Waiting.N != b.brokers["x"].depth["q1"] {
 				t.Errorf("%d: %+v, want %d waiting", i, r, b.brokers["x"].depth["q1"])
 			}
 		}

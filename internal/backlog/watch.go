@@ -14,6 +14,9 @@ type Watch struct {
 	// Significant says whether a new reading is to wake the watcher. It is called with each one, must be
 	// quick, and must not call the Backlog. That a broker fails, fails otherwise, or answers again always wakes.
 	Significant func(prev, next Reading) bool
+	// Reclaims is true where the watcher may have tasks of dead workers returned. While somebody may, no other operator
+	// of the same cluster does.
+	Reclaims bool
 
 	healthOnly bool
 }
@@ -34,10 +37,12 @@ type Reading struct {
 
 // watch is one queue that is watched. Its source's lock guards it.
 type watch struct {
-	key     string
+	key     Key
 	source  *source
 	spec    Watch
 	reading Reading
+	// changed is true where the keys of the broker may have become others since the last reading.
+	changed bool
 	// waiting has those who want a reading that begins after they asked. Each channel has room for it.
 	waiting []chan Reading
 }
@@ -49,13 +54,30 @@ func (w *watch) turn(next Reading) bool {
 	return turned(prev, next) || (w.spec.Significant != nil && w.spec.Significant(prev, next))
 }
 
-// sameQuery reports whether both ask for the same lists, in whatever order.
+// sameQuery reports whether both ask for the same workers of the same queue, in whatever order. A worker that has got
+// its address since is the same: it goes into the next read, whenever that comes.
 func sameQuery(a, b broker.Query) bool {
-	if a.Queue != b.Queue || len(a.Workers) != len(b.Workers) {
-		return false
+	return a.Queue == b.Queue && slices.Equal(podNames(a.Workers), podNames(b.Workers))
+}
+
+func podNames(workers []broker.Worker) []string {
+	names := make([]string, len(workers))
+	for i, w := range workers {
+		names[i] = w.PodName
 	}
-	x, y := slices.Sorted(slices.Values(a.Workers)), slices.Sorted(slices.Values(b.Workers))
-	return slices.Equal(x, y)
+	slices.Sort(names)
+	return names
+}
+
+// after is the reading after an answer. One that does not say how many messages wait has said nothing.
+func (r Reading) after(a broker.Answer, began time.Time) Reading {
+	switch {
+	case a.Err != nil:
+		return r.failed(a.Err, began)
+	case !a.Depth.Waiting.Known:
+		return r.failed(errNoCount, began)
+	}
+	return Reading{Depth: a.Depth, Known: true, ReadAt: began}
 }
 
 // failed is the reading after a failure: the depth stays.

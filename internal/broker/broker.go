@@ -1,55 +1,34 @@
 // Package broker is what QScaler asks of a message broker: how deep its queues are, and who holds what.
 //
-// It has the interface and the words; each sub-package is the driver of one broker. Nothing here, nor in a
-// driver, knows of Kubernetes.
+//	kind.go    one kind of broker as a value: its settings, its driver, its cadence
+//	broker.go  what a driver answers
+//	count.go   numbers that may be unknown
+//	claim.go   who may return the tasks of dead workers
+//	risk.go    which versions and settings of a broker endanger tasks
+//	secret.go  a password that is never printed
+//	errors.go  failures in words for a person; network.go those of the way to it; words.go what a broker says
+//
+// Each sub-package is the driver of one kind, and knows of no other; kinds has the list of them, and brokertest the
+// suite that each of them passes. Nothing here, nor in a driver, knows of Kubernetes.
 package broker
 
-import (
-	"context"
-	"crypto/tls"
-)
+import "context"
 
-// Endpoint is a broker and the credentials for it, all resolved.
-type Endpoint struct {
-	// Type is the broker's type, such as "redis".
-	Type string
-	// Address is host:port.
-	Address  string
-	Username string
-	Password string
-	// Database is the number of the Redis database.
-	Database int
-	// TLS is nil for plain TCP.
-	TLS *tls.Config
-}
-
-// Equal reports whether both are the same broker, reached with the same credentials.
-func (e Endpoint) Equal(o Endpoint) bool {
-	plain := e.Type == o.Type && e.Address == o.Address && e.Username == o.Username &&
-		e.Password == o.Password && e.Database == o.Database
-	if e.TLS == nil || o.TLS == nil {
-		return plain && e.TLS == o.TLS
-	}
-	return plain && e.TLS.ServerName == o.TLS.ServerName &&
-		e.TLS.InsecureSkipVerify == o.TLS.InsecureSkipVerify && e.TLS.RootCAs.Equal(o.TLS.RootCAs)
+// Worker is one worker in the words by which a broker may know it.
+type Worker struct {
+	// PodName is the worker's name, which is never empty.
+	PodName string
+	// HostName is what the worker's host name is: the pod's, cut at 63 characters. Empty where it is not known.
+	HostName string
+	// PodIP is the worker's address, empty until it has one.
+	PodIP string
 }
 
 // Query asks for the depth of one queue.
 type Query struct {
 	Queue string
-	// Workers names the workers whose messages in flight are counted, where the broker keeps them by worker.
-	Workers []string
-}
-
-// Depth is how much work a queue has.
-type Depth struct {
-	// Waiting counts the messages that no worker has taken.
-	Waiting int64
-	// InFlight counts the messages that workers have taken and not acknowledged, Held included.
-	InFlight int64
-	// Held counts the messages in flight by worker, for each worker of the query, zeros included.
-	// It is nil where the broker cannot tell.
-	Held map[string]int64
+	// Workers are those whose messages in flight are counted, where the broker keeps them by worker.
+	Workers []Worker
 }
 
 // Answer is the depth of one queue, or why it could not be read.
@@ -60,22 +39,32 @@ type Answer struct {
 }
 
 // Driver reads the queues of one broker over one connection. Its methods may be called at once from
-// several goroutines.
+// several goroutines. What else it can do is told by the interfaces Pusher, Reclaimer and Inspector.
 type Driver interface {
 	// Depths answers each query, in order, in one round trip. An error means that nothing is known of
 	// any queue; it is never an empty queue. Without queries it only makes sure that the broker answers.
 	Depths(ctx context.Context, queries []Query) ([]Answer, error)
-	// Pushes reports whether the broker rings the doorbell, and if not, why not, in plain words.
-	Pushes() (ok bool, why string)
 	// Close ends the connection and everything that the driver started.
 	Close()
 }
 
-// Reclaimer is a driver whose broker keeps messages in flight by worker, and can give them back.
+// Pusher is a driver whose broker may tell of changes by itself.
+type Pusher interface {
+	// Pushes reports whether the broker rings the doorbell, and if not, why not, in plain words.
+	Pushes() (ok bool, why string)
+}
+
+// Reclaimer is a driver whose broker keeps messages in flight by worker, and can return them to the queue.
 type Reclaimer interface {
+	// Claim renews the claim of a process for ClaimExpiry, under whatever mark. Where nobody has it, it takes it if take
+	// is true. It returns the process that has it then, and its mark; "" for none.
+	Claim(ctx context.Context, c Claim, take bool) (process, mark string, err error)
 	// Reclaim gives what a worker that no longer exists holds back to the head of the queue, and returns
-	// how many messages it moved.
-	Reclaim(ctx context.Context, queue, worker string) (moved int64, err error)
+	// how many messages it moved. It moves none unless the claim is the process' own at that moment: the reason of the
+	// error is then ReasonOtherOperator.
+	Reclaim(ctx context.Context, c Claim, queue, worker string) (moved int64, err error)
+	// Held counts what each of these workers holds of a queue, in their order.
+	Held(ctx context.Context, queue string, workers []string) ([]int64, error)
 	// Holders finds every worker that holds messages of any queue. It reads incrementally and may take long
 	// on a large broker.
 	Holders(ctx context.Context) ([]Holder, error)

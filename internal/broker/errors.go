@@ -22,6 +22,8 @@ const (
 	ReasonLoading              Reason = "Loading"
 	ReasonReadOnly             Reason = "ReadOnly"
 	ReasonWrongType            Reason = "WrongType"
+	ReasonInvalidQueue         Reason = "InvalidQueue"
+	ReasonOtherOperator        Reason = "OtherOperator"
 	ReasonUnknown              Reason = "BrokerError"
 )
 
@@ -60,6 +62,19 @@ func ReasonOf(err error) Reason {
 		return ReasonTimeout
 	default:
 		return ReasonUnknown
+	}
+}
+
+// IsUnanswered reports whether the broker has given no answer, be it a refusal.
+func IsUnanswered(err error) bool {
+	if err == nil {
+		return false
+	}
+	switch ReasonOf(err) {
+	case ReasonTimeout, ReasonConnectionLost, ReasonConnectionRefused, ReasonHostNotFound:
+		return true
+	default:
+		return false
 	}
 }
 

@@ -3,6 +3,7 @@ package connection
 import (
 	"context"
 	"errors"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -16,6 +17,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client/fake"
 
 	"github.com/quickube/qscaler/api/v1alpha1"
+	"github.com/quickube/qscaler/internal/broker"
 )
 
 func config(shape func(*v1alpha1.BrokerConfig)) *v1alpha1.ScalerConfig {
@@ -28,6 +30,29 @@ func config(shape func(*v1alpha1.BrokerConfig)) *v1alpha1.ScalerConfig {
 	}
 	return sc
 }
+
+// parsed is the configuration of a kind that knows nothing but the settings.
+type parsed struct{ broker.Settings }
+
+func (p parsed) Equal(other broker.Config) bool { return p.Password.Equal(other.(parsed).Password) }
+
+var errNoSuchUser = errors.New("the user must not be root")
+
+var kinds = broker.Kinds{{Type: "other"}, {
+	Type: "redis", Port: 6379,
+	Parse: func(s broker.Settings) (broker.Config, error) {
+		if s.Username == "root" {
+			return nil, errNoSuchUser
+		}
+		return parsed{s}, nil
+	},
+	Env: func(s broker.Settings) []broker.Variable {
+		if s.Database == 0 {
+			return nil
+		}
+		return []broker.Variable{{Name: "QSCALER_BROKER_DATABASE", Value: strconv.Itoa(int(s.Database))}}
+	},
+}}
 
 func secretRef(name, key string) *v1alpha1.PasswordSource {
 	return &v1alpha1.PasswordSource{Secret: &v1alpha1.SecretKeyReference{Name: name, Key: key}}
@@ -58,7 +83,7 @@ func TestNormalise(t *testing.T) {
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
-			if got := Normalise(config(c.a)) == Normalise(config(c.b)); got != c.same {
+			if got := Normalise(kinds, config(c.a)) == Normalise(kinds, config(c.b)); got != c.same {
 				t.Errorf("equal = %t, want %t", got, c.same)
 			}
 		})
@@ -66,6 +91,7 @@ func TestNormalise(t *testing.T) {
 }
 
 func TestEnv(t *testing.T) {
+	resolver := NewResolver(kinds, nil, nil)
 	sc := config(func(c *v1alpha1.BrokerConfig) {
 		c.Host, c.Username, c.Database = "::1", "u", 3
 		c.Password = secretRef("s", "k")
@@ -82,22 +108,22 @@ func TestEnv(t *testing.T) {
 		{Name: "QSCALER_BROKER_TLS", Value: "true"},
 		{Name: "QSCALER_BROKER_TLS_SERVER_NAME", Value: "n"},
 	}
-	if diff := cmp.Diff(want, Normalise(sc).Env(sc)); diff != "" {
+	if diff := cmp.Diff(want, resolver.Env(resolver.Normalise(sc), sc)); diff != "" {
 		t.Errorf("Env (-want +got):\n%s", diff)
 	}
 	literal := config(func(c *v1alpha1.BrokerConfig) { c.Password = &v1alpha1.PasswordSource{Value: ptr.To("pw")} })
-	spec := Normalise(literal)
-	if env := spec.Env(literal); env[len(env)-1].Value != "pw" {
+	spec := resolver.Normalise(literal)
+	if env := resolver.Env(spec, literal); env[len(env)-1].Value != "pw" {
 		t.Errorf("a password in place: %v", env)
 	}
-	for _, v := range spec.Env(nil) {
+	for _, v := range resolver.Env(spec, nil) {
 		if v.Name == "QSCALER_BROKER_PASSWORD" {
 			t.Errorf("without the ScalerConfig there is no password, got %v", v)
 		}
 	}
 }
 
-func TestEndpoint(t *testing.T) {
+func TestConfig(t *testing.T) {
 	scheme := runtime.NewScheme()
 	for _, add := range []func(*runtime.Scheme) error{corev1.AddToScheme, v1alpha1.AddToScheme} {
 		if err := add(scheme); err != nil {
@@ -124,6 +150,7 @@ func TestEndpoint(t *testing.T) {
 		"a Secret of the namespace": {password(secretRef("mine", "k")), "of-ns", "", ""},
 		"a Secret that exists in the operator's namespace only": {password(secretRef("theirs", "k")), "", ReasonSecretNotFound, `no Secret "theirs" in namespace ns`},
 		"a key that is not there":                               {password(secretRef("mine", "x")), "", ReasonSecretKeyNotFound, `no key "x"`},
+		"what its kind does not take":                           {config(func(c *v1alpha1.BrokerConfig) { c.Username = "root" }), "", ReasonInvalidConnection, "ScalerConfig ns/sc: the user must not be root"},
 		"authorities that are none": {config(func(c *v1alpha1.BrokerConfig) {
 			c.TLS = &v1alpha1.TLSConfig{CASecret: &v1alpha1.SecretKeyReference{Name: "mine", Key: "k"}}
 		}), "", ReasonInvalidCA, "no PEM certificate"},
@@ -132,16 +159,17 @@ func TestEndpoint(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			store := fake.NewClientBuilder().WithScheme(scheme).
 				WithObjects(secret("ns", "mine"), secret("qscaler-system", "theirs"), c.config).Build()
-			e, err := NewResolver(store, store).Endpoint(context.Background(), "ns", Normalise(c.config))
+			resolver := NewResolver(kinds, store, store)
+			got, err := resolver.Config(context.Background(), "ns", resolver.Normalise(c.config))
 			var refused *Error
 			if c.reason == "" {
-				if err != nil || e.Password != c.password {
-					t.Errorf("Endpoint = %q, %v; want %q", e.Password, err, c.password)
+				if err != nil || !got.(parsed).Password.Equal(broker.NewSecret(c.password)) {
+					t.Errorf("Config = %v, %v; want the password %q", got, err, c.password)
 				}
 				return
 			}
 			if !errors.As(err, &refused) || refused.Reason != c.reason || !strings.Contains(refused.Message, c.says) {
-				t.Errorf("Endpoint = %v, want %s with %q in it", err, c.reason, c.says)
+				t.Errorf("Config = %v, want %s with %q in it", err, c.reason, c.says)
 			}
 		})
 	}

@@ -1,8 +1,6 @@
 package connection
 
 import (
-	"strconv"
-
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/quickube/qscaler/api/v1alpha1"
@@ -11,7 +9,7 @@ import (
 
 // Env is the environment in which a worker finds the broker. A password comes by reference, so that it
 // stands in no pod; in place only where the ScalerConfig has it in place. sc may be nil.
-func (s Spec) Env(sc *v1alpha1.ScalerConfig) []corev1.EnvVar {
+func (r *Resolver) Env(s Spec, sc *v1alpha1.ScalerConfig) []corev1.EnvVar {
 	env := []corev1.EnvVar{
 		{Name: contract.EnvBroker, Value: s.Type},
 		{Name: contract.EnvBrokerAddress, Value: s.Address()},
@@ -21,24 +19,82 @@ func (s Spec) Env(sc *v1alpha1.ScalerConfig) []corev1.EnvVar {
 			env = append(env, v)
 		}
 	}
-	add(s.Username != "", corev1.EnvVar{Name: contract.EnvBrokerUsername, Value: s.Username})
-	literal := s.literalPassword(sc)
+	login := s.login()
+	add(login.Username != "", corev1.EnvVar{Name: contract.EnvBrokerUsername, Value: login.Username})
+	literal := s.literalOfWorker(sc)
 	add(literal != "", corev1.EnvVar{Name: contract.EnvBrokerPassword, Value: literal})
-	add(s.Password.Secret != KeyRef{}, fromSecret(contract.EnvBrokerPassword, s.Password.Secret))
-	add(s.Database != 0, corev1.EnvVar{Name: contract.EnvBrokerDatabase, Value: strconv.Itoa(int(s.Database))})
+	add(login.Password.Secret != KeyRef{}, fromSecret(contract.EnvBrokerPassword, login.Password.Secret))
+	if own := r.Kind(s).Env; own != nil {
+		for _, v := range own(s.settings()) {
+			env = append(env, corev1.EnvVar{Name: v.Name, Value: v.Value})
+		}
+	}
 	add(s.TLS.Enabled, corev1.EnvVar{Name: contract.EnvBrokerTLS, Value: "true"})
 	add(s.TLS.ServerName != "", corev1.EnvVar{Name: contract.EnvBrokerTLSServerName, Value: s.TLS.ServerName})
 	add(s.TLS.InsecureSkipVerify, corev1.EnvVar{Name: contract.EnvBrokerTLSInsecure, Value: "true"})
-	add(s.TLS.CA != KeyRef{}, fromSecret(contract.EnvBrokerTLSCA, s.TLS.CA))
+	file := func(name string) string { return contract.BrokerDirectory + "/" + name }
+	add(s.TLS.CA != KeyRef{}, corev1.EnvVar{Name: contract.EnvBrokerTLSCAFile, Value: file(contract.BrokerCAFile)})
+	add(s.TLS.ClientCert != "", corev1.EnvVar{Name: contract.EnvBrokerTLSCertFile, Value: file(contract.BrokerCertFile)})
+	add(s.TLS.ClientCert != "", corev1.EnvVar{Name: contract.EnvBrokerTLSKeyFile, Value: file(contract.BrokerKeyFile)})
 	return env
 }
 
-// literalPassword is the password that stands in the ScalerConfig, if the connection uses one.
-func (s Spec) literalPassword(sc *v1alpha1.ScalerConfig) string {
-	if !s.Password.Literal || sc == nil || sc.Spec.Config.Password == nil || sc.Spec.Config.Password.Value == nil {
+// Files are what a worker's directory of the broker is made from; none where it needs no file. Authorities come in a
+// file, because a bundle of them can be longer than a variable may be.
+func (s Spec) Files() []corev1.VolumeProjection {
+	var files []corev1.VolumeProjection
+	if (s.TLS.CA != KeyRef{}) {
+		files = append(files, secretFiles(s.TLS.CA.Name, corev1.KeyToPath{Key: s.TLS.CA.Key, Path: contract.BrokerCAFile}))
+	}
+	if s.TLS.ClientCert != "" {
+		files = append(files, secretFiles(s.TLS.ClientCert,
+			corev1.KeyToPath{Key: corev1.TLSCertKey, Path: contract.BrokerCertFile},
+			corev1.KeyToPath{Key: corev1.TLSPrivateKeyKey, Path: contract.BrokerKeyFile}))
+	}
+	return files
+}
+
+func secretFiles(secret string, files ...corev1.KeyToPath) corev1.VolumeProjection {
+	return corev1.VolumeProjection{Secret: &corev1.SecretProjection{
+		LocalObjectReference: corev1.LocalObjectReference{Name: secret}, Items: files,
+	}}
+}
+
+// login is what workers log in with.
+func (s Spec) login() WorkerRef {
+	if s.Worker.Own {
+		return s.Worker
+	}
+	return WorkerRef{Username: s.Username, Password: s.Password}
+}
+
+// NeedsScalerConfig reports whether the workers' password stands in the ScalerConfig: without it no worker can be made.
+func (s Spec) NeedsScalerConfig() bool { return s.login().Password.Literal }
+
+// literalOfWorker is the workers' password that stands in the ScalerConfig, "" where it does not.
+func (s Spec) literalOfWorker(sc *v1alpha1.ScalerConfig) string {
+	switch {
+	case !s.Worker.Own:
+		return s.literalPassword(sc)
+	case !s.Worker.Password.Literal || sc == nil || sc.Spec.Config.Worker == nil:
 		return ""
 	}
-	return *sc.Spec.Config.Password.Value
+	return inPlace(sc.Spec.Config.Worker.Password)
+}
+
+// literalPassword is the operator's password that stands in the ScalerConfig, "" where it does not.
+func (s Spec) literalPassword(sc *v1alpha1.ScalerConfig) string {
+	if !s.Password.Literal || sc == nil {
+		return ""
+	}
+	return inPlace(sc.Spec.Config.Password)
+}
+
+func inPlace(p *v1alpha1.PasswordSource) string {
+	if p == nil || p.Value == nil {
+		return ""
+	}
+	return *p.Value
 }
 
 // fromSecret takes a variable from a Secret. A $ in it is not expanded by Kubernetes, unlike in a value.

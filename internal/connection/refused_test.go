@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -42,9 +43,9 @@ func TestSecretsThatCannotBeRead(t *testing.T) {
 				},
 			}).Build()
 			sc := config(func(b *v1alpha1.BrokerConfig) { b.Password = secretRef("s", "k") })
-			_, err := NewResolver(store, store).Endpoint(t.Context(), "ns", Normalise(sc))
+			_, err := NewResolver(kinds, store, store).Config(t.Context(), "ns", Normalise(kinds, sc))
 			if got := broker.ReasonOf(err); string(got) != c.reason || !strings.Contains(err.Error(), c.says) {
-				t.Errorf("Endpoint: %v (%s), want %s with %q in it", err, got, c.reason, c.says)
+				t.Errorf("Config: %v (%s), want %s with %q in it", err, got, c.reason, c.says)
 			}
 		})
 	}
@@ -68,28 +69,59 @@ func TestThePasswordIsNotInPlaceAnyMore(t *testing.T) {
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
 			store := fake.NewClientBuilder().WithScheme(scheme).WithObjects(c.objects...).Build()
-			_, err := NewResolver(store, store).Endpoint(t.Context(), "ns", Normalise(before))
+			_, err := NewResolver(kinds, store, store).Config(t.Context(), "ns", Normalise(kinds, before))
 			if got := broker.ReasonOf(err); string(got) != c.reason {
-				t.Errorf("Endpoint: %v (%s), want %s", err, got, c.reason)
+				t.Errorf("Config: %v (%s), want %s", err, got, c.reason)
 			}
 		})
 	}
 }
 
-func TestEndpointOverTLS(t *testing.T) {
+func TestConfigOverTLS(t *testing.T) {
 	sc := config(func(b *v1alpha1.BrokerConfig) {
 		b.Username, b.Database = "u", 2
 		b.TLS = &v1alpha1.TLSConfig{InsecureSkipVerify: true}
 	})
-	e, err := NewResolver(nil, nil).Endpoint(t.Context(), "ns", Normalise(sc))
+	config, err := NewResolver(kinds, nil, nil).Config(t.Context(), "ns", Normalise(kinds, sc))
 	if err != nil {
 		t.Fatal(err)
 	}
+	e := config.(parsed)
 	if e.TLS == nil || e.TLS.ServerName != "h" || !e.TLS.InsecureSkipVerify {
 		t.Errorf("TLS = %+v, want the host's name, unverified", e.TLS)
 	}
 	e.TLS = nil
-	if diff := cmp.Diff(broker.Endpoint{Type: "redis", Address: "h:6379", Username: "u", Database: 2}, e); diff != "" {
-		t.Errorf("Endpoint (-want +got):\n%s", diff)
+	if diff := cmp.Diff(parsed{broker.Settings{Host: "h", Port: 6379, Username: "u", Database: 2}}, e, cmpopts.EquateEmpty()); diff != "" {
+		t.Errorf("Config (-want +got):\n%s", diff)
+	}
+}
+
+// A revision may be older or newer than the operator.
+func TestATypeThatNobodyKnows(t *testing.T) {
+	sc := config(nil)
+	sc.Spec.Type = "carrier-pigeon"
+	_, err := NewResolver(kinds, nil, nil).Config(t.Context(), "ns", Normalise(kinds, sc))
+	if got := broker.ReasonOf(err); string(got) != ReasonUnknownType || !strings.Contains(err.Error(), `knows ["other" "redis"]`) {
+		t.Errorf("Config: %v (%s), want %s, and which types there are", err, got, ReasonUnknownType)
+	}
+}
+
+// The block that has the type's name goes to the kind as it is, and to no other.
+func TestTheBlockOfItsOwn(t *testing.T) {
+	type own struct {
+		Stream string `json:"stream"`
+	}
+	config := struct {
+		Host  string `json:"host"`
+		Redis *own   `json:"redis,omitempty"`
+	}{"h", &own{"s"}}
+	for kind, want := range map[string]string{"redis": `{"stream":"s"}`, "kafka": ""} {
+		if got := ownBlock(config, kind); got != want {
+			t.Errorf("%s: %s, want %s", kind, got, want)
+		}
+	}
+	spec := Spec{Own: `{"stream":"s"}`}
+	if got := string(spec.settings().Own); got != spec.Own {
+		t.Errorf("the settings have %s, want %s", got, spec.Own)
 	}
 }

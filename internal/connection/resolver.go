@@ -23,7 +23,12 @@ const (
 	ReasonSecretForbidden      = "SecretForbidden"
 	ReasonSecretUnreadable     = "SecretUnreadable"
 	ReasonPasswordNotFound     = "PasswordNotFound"
+	ReasonSecretNotLabelled    = "SecretNotLabelled"
 	ReasonInvalidCA            = "InvalidCA"
+	ReasonInvalidClientCert    = "InvalidClientCertificate"
+	ReasonHostNotAllowed       = "HostNotAllowed"
+	ReasonUnknownType          = "UnknownBrokerType"
+	ReasonInvalidConnection    = "InvalidConnection"
 )
 
 // Error is why a connection cannot be made.
@@ -42,28 +47,58 @@ func (e *Error) FailureReason() broker.Reason { return broker.Reason(e.Reason) }
 // Lasting is true unless the API server only failed to answer; see broker.Lasting.
 func (e *Error) Lasting() bool { return e.Reason != ReasonSecretUnreadable }
 
-// Resolver finds out what a Spec refers to.
+// Resolver knows the kinds of brokers, and finds out what a Spec refers to.
 type Resolver struct {
+	kinds        broker.Kinds
 	cached, live client.Reader
+	limits       Limits
 }
 
 // NewResolver reads ScalerConfigs from the cache, and Secrets by name from the API server: a cache of them
 // would need the right to list them all.
-func NewResolver(cached, live client.Reader) *Resolver { return &Resolver{cached: cached, live: live} }
+func NewResolver(kinds broker.Kinds, cached, live client.Reader) *Resolver {
+	return &Resolver{kinds: kinds, cached: cached, live: live}
+}
 
-// Endpoint resolves a connection of a namespace. Secrets are read from that namespace and no other.
-func (r *Resolver) Endpoint(ctx context.Context, namespace string, s Spec) (broker.Endpoint, error) {
-	e := broker.Endpoint{Type: s.Type, Address: s.Address(), Username: s.Username, Database: int(s.Database)}
-	var err error
-	if e.Password, err = r.password(ctx, namespace, s); err != nil {
-		return broker.Endpoint{}, err
+// Within is the Resolver that keeps to limits.
+func (r *Resolver) Within(limits Limits) *Resolver {
+	return &Resolver{kinds: r.kinds, cached: r.cached, live: r.live, limits: limits}
+}
+
+// Normalise is the normal form of a ScalerConfig's connection.
+func (r *Resolver) Normalise(sc *v1alpha1.ScalerConfig) Spec { return Normalise(r.kinds, sc) }
+
+// Kind is the kind of broker that a connection reaches; the zero Kind where there is none of its type.
+func (r *Resolver) Kind(s Spec) broker.Kind {
+	kind, _ := r.kinds.Of(s.Type)
+	return kind
+}
+
+// Config resolves a connection of a namespace. Secrets are read from that namespace and no other.
+func (r *Resolver) Config(ctx context.Context, namespace string, s Spec) (broker.Config, error) {
+	kind, err := r.kinds.Of(s.Type)
+	if err != nil {
+		return nil, &Error{ReasonUnknownType, err.Error()}
 	}
+	if !r.limits.Hosts.Allow(s.Host) {
+		return nil, &Error{ReasonHostNotAllowed, fmt.Sprintf("ScalerConfig %s/%s: the operator may not dial config.host %q, which is not among the hosts of its flag --allowed-broker-hosts; ask who runs the operator to add it", namespace, s.Name, s.Host)}
+	}
+	settings := s.settings()
+	password, err := r.password(ctx, namespace, s)
+	if err != nil {
+		return nil, err
+	}
+	settings.Password = broker.NewSecret(password)
 	if s.TLS.Enabled {
-		if e.TLS, err = r.tls(ctx, namespace, s); err != nil {
-			return broker.Endpoint{}, err
+		if settings.TLS, settings.CA, err = r.tls(ctx, namespace, s); err != nil {
+			return nil, err
 		}
 	}
-	return e, nil
+	config, err := kind.Parse(settings)
+	if err != nil {
+		return nil, &Error{ReasonInvalidConnection, fmt.Sprintf("ScalerConfig %s/%s: %v", namespace, s.Name, err)}
+	}
+	return config, nil
 }
 
 func (r *Resolver) password(ctx context.Context, namespace string, s Spec) (string, error) {
@@ -88,8 +123,8 @@ func (r *Resolver) password(ctx context.Context, namespace string, s Spec) (stri
 	return "", nil
 }
 
-func (r *Resolver) tls(ctx context.Context, namespace string, s Spec) (*tls.Config, error) {
-	config := &tls.Config{
+func (r *Resolver) tls(ctx context.Context, namespace string, s Spec) (config *tls.Config, ca string, err error) {
+	config = &tls.Config{
 		MinVersion: tls.VersionTLS12,
 		ServerName: s.TLS.ServerName,
 		// Only where the user asks for it, for tests.
@@ -98,18 +133,39 @@ func (r *Resolver) tls(ctx context.Context, namespace string, s Spec) (*tls.Conf
 	if config.ServerName == "" {
 		config.ServerName = s.Host
 	}
-	if (s.TLS.CA == KeyRef{}) {
-		return config, nil
+	if (s.TLS.CA != KeyRef{}) {
+		if ca, err = r.secret(ctx, namespace, s.TLS.CA, "config.tls.caSecret"); err != nil {
+			return nil, "", err
+		}
+		config.RootCAs = x509.NewCertPool()
+		if !config.RootCAs.AppendCertsFromPEM([]byte(ca)) {
+			return nil, "", &Error{ReasonInvalidCA, fmt.Sprintf("config.tls.caSecret: key %q of Secret %s/%s has no PEM certificate", s.TLS.CA.Key, namespace, s.TLS.CA.Name)}
+		}
 	}
-	pem, err := r.secret(ctx, namespace, s.TLS.CA, "config.tls.caSecret")
+	if s.TLS.ClientCert != "" {
+		certificate, err := r.clientCertificate(ctx, namespace, s.TLS.ClientCert)
+		if err != nil {
+			return nil, "", err
+		}
+		config.Certificates = []tls.Certificate{certificate}
+	}
+	return config, ca, nil
+}
+
+func (r *Resolver) clientCertificate(ctx context.Context, namespace, secret string) (tls.Certificate, error) {
+	const field = "config.tls.clientCertSecret"
+	var pems [2]string
+	for i, key := range []string{corev1.TLSCertKey, corev1.TLSPrivateKeyKey} {
+		var err error
+		if pems[i], err = r.secret(ctx, namespace, KeyRef{Name: secret, Key: key}, field); err != nil {
+			return tls.Certificate{}, err
+		}
+	}
+	certificate, err := tls.X509KeyPair([]byte(pems[0]), []byte(pems[1]))
 	if err != nil {
-		return nil, err
+		return tls.Certificate{}, &Error{ReasonInvalidClientCert, fmt.Sprintf("%s: Secret %s/%s must have a PEM certificate under %s and its key under %s: %v", field, namespace, secret, corev1.TLSCertKey, corev1.TLSPrivateKeyKey, err)}
 	}
-	config.RootCAs = x509.NewCertPool()
-	if !config.RootCAs.AppendCertsFromPEM([]byte(pem)) {
-		return nil, &Error{ReasonInvalidCA, fmt.Sprintf("config.tls.caSecret: key %q of Secret %s/%s has no PEM certificate", s.TLS.CA.Key, namespace, s.TLS.CA.Name)}
-	}
-	return config, nil
+	return certificate, nil
 }
 
 func (r *Resolver) secret(ctx context.Context, namespace string, ref KeyRef, field string) (string, error) {
@@ -122,6 +178,9 @@ func (r *Resolver) secret(ctx context.Context, namespace string, ref KeyRef, fie
 		return "", &Error{ReasonSecretForbidden, fmt.Sprintf("%s: the operator may not read Secret %s/%s; give its service account the verb get on secrets there", field, namespace, ref.Name)}
 	case err != nil:
 		return "", &Error{ReasonSecretUnreadable, fmt.Sprintf("%s: reading Secret %s/%s: %v", field, namespace, ref.Name, err)}
+	}
+	if r.limits.LabelledSecrets && secret.Labels[SecretLabel] != "true" {
+		return "", &Error{ReasonSecretNotLabelled, fmt.Sprintf("%s: Secret %s/%s has no label %s=true, without which this operator uses no Secret; if it is meant for the broker, run kubectl label secret -n %s %s %s=true", field, namespace, ref.Name, SecretLabel, namespace, ref.Name, SecretLabel)}
 	}
 	value, ok := secret.Data[ref.Key]
 	if !ok {

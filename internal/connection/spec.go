@@ -5,11 +5,13 @@
 package connection
 
 import (
+	"encoding/json"
 	"fmt"
 	"net"
 	"strconv"
 
 	"github.com/quickube/qscaler/api/v1alpha1"
+	"github.com/quickube/qscaler/internal/broker"
 )
 
 // Spec is a connection in its normal form: what a revision stores of a ScalerConfig. Two Specs are equal
@@ -23,7 +25,10 @@ type Spec struct {
 	Username string      `json:"username,omitempty"`
 	Database int32       `json:"database,omitempty"`
 	Password PasswordRef `json:"password,omitzero"`
+	Worker   WorkerRef   `json:"worker,omitzero"`
 	TLS      TLSRef      `json:"tls,omitzero"`
+	// Own is the block of the broker's own settings, as JSON.
+	Own string `json:"own,omitempty"`
 }
 
 // PasswordRef says where a password comes from, never what it is. The zero PasswordRef is no password.
@@ -31,6 +36,13 @@ type PasswordRef struct {
 	// Literal is true when the ScalerConfig has the password in place.
 	Literal bool   `json:"literal,omitempty"`
 	Secret  KeyRef `json:"secret,omitzero"`
+}
+
+// WorkerRef is what workers log in with. The zero WorkerRef means that they do as the operator does.
+type WorkerRef struct {
+	Own      bool        `json:"own,omitempty"`
+	Username string      `json:"username,omitempty"`
+	Password PasswordRef `json:"password,omitzero"`
 }
 
 // KeyRef is a key of a Secret.
@@ -41,33 +53,68 @@ type KeyRef struct {
 
 // TLSRef says how the broker's certificate is verified. The zero TLSRef is plain TCP.
 type TLSRef struct {
-	Enabled            bool   `json:"enabled,omitempty"`
-	ServerName         string `json:"serverName,omitempty"`
-	CA                 KeyRef `json:"ca,omitzero"`
+	Enabled    bool   `json:"enabled,omitempty"`
+	ServerName string `json:"serverName,omitempty"`
+	CA         KeyRef `json:"ca,omitzero"`
+	// ClientCert is the name of a Secret of the type kubernetes.io/tls.
+	ClientCert         string `json:"clientCert,omitempty"`
 	InsecureSkipVerify bool   `json:"insecureSkipVerify,omitempty"`
 }
 
-const defaultRedisPort = 6379
-
-// Normalise is the normal form of a ScalerConfig's connection.
-func Normalise(sc *v1alpha1.ScalerConfig) Spec {
+// Normalise is the normal form of a ScalerConfig's connection. Of a type that no kind has, it has no usual port; such
+// a connection cannot be made.
+func Normalise(kinds broker.Kinds, sc *v1alpha1.ScalerConfig) Spec {
 	c := sc.Spec.Config
+	kind, _ := kinds.Of(string(sc.Spec.Type))
 	spec := Spec{
 		Name: sc.Name, Type: string(sc.Spec.Type),
-		Host: c.Host, Port: defaultRedisPort, Username: c.Username, Database: c.Database,
+		Host: c.Host, Port: kind.Port, Username: c.Username, Database: c.Database,
+		Own: ownBlock(c, string(sc.Spec.Type)),
 	}
 	if c.Port != nil {
 		spec.Port = int32(c.Port.IntValue())
 	}
-	if p := c.Password; p != nil {
-		spec.Password = PasswordRef{Literal: p.Value != nil, Secret: keyRef(p.Secret)}
+	spec.Password = passwordRef(c.Password)
+	if w := c.Worker; w != nil {
+		spec.Worker = WorkerRef{Own: true, Username: w.Username, Password: passwordRef(w.Password)}
 	}
 	if t := c.TLS; t != nil {
 		spec.TLS = TLSRef{
 			Enabled: true, ServerName: t.ServerName, CA: keyRef(t.CASecret), InsecureSkipVerify: t.InsecureSkipVerify,
 		}
+		if t.ClientCertSecret != nil {
+			spec.TLS.ClientCert = t.ClientCertSecret.Name
+		}
 	}
 	return spec
+}
+
+// ownBlock is the block of a configuration that has the name of the broker's type, "" where there is none. A new
+// type's block is found without a word of it here.
+func ownBlock(config any, kind string) string {
+	text, err := json.Marshal(config)
+	if err != nil {
+		return "" // the API types can be encoded
+	}
+	var blocks map[string]json.RawMessage
+	if err := json.Unmarshal(text, &blocks); err != nil {
+		return ""
+	}
+	return string(blocks[kind])
+}
+
+// settings is what the connection says to its kind of broker, without what it refers to.
+func (s Spec) settings() broker.Settings {
+	return broker.Settings{
+		Host: s.Host, Port: s.Port, Username: s.Username, Database: s.Database, Own: json.RawMessage(s.Own),
+	}
+}
+
+func passwordRef(p *v1alpha1.PasswordSource) PasswordRef {
+	if p == nil {
+		return PasswordRef{}
+	}
+	return PasswordRef{Literal: p.Value != nil, Secret: keyRef(p.Secret)}
 }
 
 func keyRef(r *v1alpha1.SecretKeyReference) KeyRef {

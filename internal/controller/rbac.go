@@ -6,12 +6,13 @@
 package controller
 
 // Our own kinds. Specs belong to the users: of a QWorker the operator writes the finalizer, which is part
-// of the main object, and the status, which is not. It creates and deletes neither kind.
+// of the main object, and the status, which is not. Both are patches. It creates and deletes neither kind, and reads both
+// from its cache alone.
 //
-// +kubebuilder:rbac:groups=quickube.com,resources=qworkers,verbs=get;list;watch;update;patch
-// +kubebuilder:rbac:groups=quickube.com,resources=qworkers/status,verbs=get;update;patch
-// +kubebuilder:rbac:groups=quickube.com,resources=scalerconfigs,verbs=get;list;watch
-// +kubebuilder:rbac:groups=quickube.com,resources=scalerconfigs/status,verbs=get;update;patch
+// +kubebuilder:rbac:groups=quickube.com,resources=qworkers,verbs=list;watch;patch
+// +kubebuilder:rbac:groups=quickube.com,resources=qworkers/status,verbs=patch
+// +kubebuilder:rbac:groups=quickube.com,resources=scalerconfigs,verbs=list;watch
+// +kubebuilder:rbac:groups=quickube.com,resources=scalerconfigs/status,verbs=patch
 //
 // Owner references that block the owner's deletion, on pods and revisions: the admission plugin
 // OwnerReferencesPermissionEnforcement asks for this subresource.
@@ -26,7 +27,7 @@ package controller
 // Whether a node is to go or does not answer, for the workers on it. In the cluster's role alone: where the operator
 // is bound to namespaces it does without.
 //
-// +kubebuilder:rbac:groups=core,resources=nodes,verbs=get;list;watch
+// +kubebuilder:rbac:groups=core,resources=nodes,verbs=list;watch
 //
 // Right-sizing: running workers are raised in place, and what they use is read in one list a namespace.
 //
@@ -37,14 +38,20 @@ package controller
 //
 // +kubebuilder:rbac:groups=core,resources=secrets,verbs=get
 //
-// The history of revisions that pods are made from.
+// The UID of the namespace kube-system, which names the cluster: no other operator of the same cluster, or of a copy of it,
+// is to return the tasks of the same workers. Where the operator is bound to namespaces, it reads the UID of each of
+// them.
 //
-// +kubebuilder:rbac:groups=apps,resources=controllerrevisions,verbs=get;list;watch;create;update;patch;delete
+// +kubebuilder:rbac:groups=core,resources=namespaces,resourceNames=kube-system,verbs=get
 //
-// Events that say what was done and why. The core group is for recorders of the older API.
+// The history of revisions that pods are made from. What they hold is never changed.
 //
-// +kubebuilder:rbac:groups=core;events.k8s.io,resources=events,verbs=create;patch
+// +kubebuilder:rbac:groups=apps,resources=controllerrevisions,verbs=get;list;watch;create;patch;delete
+//
+// Events that say what was done and why.
+//
+// +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create;patch
 //
 // Leader election, in the operator's own namespace alone.
 //
-// +kubebuilder:rbac:groups=coordination.k8s.io,namespace=qscaler-system,resources=leases,verbs=get;create;update;patch
+// +kubebuilder:rbac:groups=coordination.k8s.io,namespace=qscaler-system,resources=leases,verbs=get;create;update

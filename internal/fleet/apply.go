@@ -37,30 +37,51 @@ type Make func(a planner.Action) *corev1.Pod
 
 // Apply carries out a plan's actions on pods that Observe returned. It returns the actions that succeeded;
 // what failed because the pod has changed since is left to the next plan, every other failure is in err. A change that
-// fails again is tried ever less often.
+// fails again is tried ever less often. Creations that take long are left to the next plan, too: by then the queue may be
+// empty, or the QWorker deleted.
 func (f *Fleets) Apply(ctx context.Context, qw *v1alpha1.QWorker, pods []*corev1.Pod, actions []planner.Action, workerOf func(*corev1.Pod) string, newPod Make) (done []planner.Action, err error) {
 	byName := make(map[string]*corev1.Pod, len(pods))
 	for _, pod := range pods {
 		byName[pod.Name] = pod
 	}
-	var changes, creations []planner.Action
+	var withdrawals, changes, creations []planner.Action
 	for _, a := range actions {
-		if a.Kind == planner.Create {
+		switch a.Kind {
+		case planner.Create:
 			creations = append(creations, a)
-		} else {
+		case planner.WithdrawGrant:
+			withdrawals = append(withdrawals, a)
+		default:
 			changes = append(changes, a)
 		}
 	}
-	changed, changeErr := inParallel(changes, func(a planner.Action) error {
-		return f.patience.attempt(qw.UID, change{pod: a.Pod, kind: a.Kind}, func() error {
+	act := func(a planner.Action) error {
+		return f.podRetries.attempt(qw.UID, change{pod: a.Pod, kind: a.Kind}, func() error {
 			return ignoreStale(f.change(ctx, qw, byName[a.Pod], a, workerOf))
 		})
-	})
+	}
+	withdrawn, withdrawErr := inParallel(withdrawals, act)
+	changes = withoutScaleDowns(changes, len(withdrawals)-len(withdrawn))
+	changed, changeErr := inParallel(changes, act)
+	changed, changeErr = append(withdrawn, changed...), errors.Join(withdrawErr, changeErr)
 	creations = creations[:max(len(creations)-stillThere(changes, changed), 0)]
-	created, createErr := slowStart(creations, func(a planner.Action) error {
+	created, createErr := f.ramps.slowStart(qw.UID, creations, func(a planner.Action) error {
 		return f.create(ctx, qw, a, newPod)
 	})
 	return append(changed, created...), errors.Join(changeErr, createErr)
+}
+
+// withoutScaleDowns leaves out so many of those that are let go because there are too many, the last ones first: a worker
+// that was to stay in their place may leave all the same.
+func withoutScaleDowns(changes []planner.Action, n int) []planner.Action {
+	kept := slices.Clone(changes)
+	for i := len(kept) - 1; i >= 0 && n > 0; i-- {
+		if kept[i].Grant == contract.ReasonScaleDown {
+			kept = slices.Delete(kept, i, i+1)
+			n--
+		}
+	}
+	return kept
 }
 
 // stillThere counts the pods that were to make room and did not, because they have changed since or the write
@@ -73,12 +94,12 @@ func (f *Fleets) create(ctx context.Context, qw *v1alpha1.QWorker, a planner.Act
 	pod := newPod(a)
 	if err := f.client.Create(ctx, pod); err != nil {
 		if outcomeUnknown(err) {
-			pod.CreationTimestamp = metav1.NewTime(f.clock.Now()) // it has no age of two thousand years
-			f.overlay.record(qw.UID, written{pod: pod, created: true, uncertain: true, at: f.clock.Now()})
+			pod.CreationTimestamp = metav1.NewTime(f.clock.Now()) // without it the pod's age would be counted from the year 1
+			f.overlay.Record(qw.UID, podWrite{Object: pod, Created: true, Uncertain: true, At: f.clock.Now()})
 		}
 		return NewCreateError(a.Revision, pod.Name, err)
 	}
-	f.overlay.record(qw.UID, written{pod: slim(pod), created: true, at: f.clock.Now()})
+	f.overlay.Record(qw.UID, podWrite{Object: slim(pod), Created: true, At: f.clock.Now()})
 	return nil
 }
 
@@ -133,7 +154,7 @@ func (f *Fleets) annotate(ctx context.Context, qw *v1alpha1.QWorker, pod *corev1
 		f.doubt(qw, pod, err)
 		return fmt.Errorf("patching pod %s, %w", pod.Name, err)
 	}
-	f.overlay.record(qw.UID, written{pod: slim(patched), at: f.clock.Now()})
+	f.overlay.Record(qw.UID, podWrite{Object: slim(patched), At: f.clock.Now()})
 	return nil
 }
 
@@ -145,15 +166,15 @@ func (f *Fleets) delete(ctx context.Context, qw *v1alpha1.QWorker, pod *corev1.P
 	}
 	deleted := pod.DeepCopy()
 	deleted.DeletionTimestamp = ptr.To(metav1.NewTime(f.clock.Now()))
-	f.overlay.record(qw.UID, written{pod: deleted, deleted: true, at: f.clock.Now()})
+	f.overlay.Record(qw.UID, podWrite{Object: deleted, Deleted: true, At: f.clock.Now()})
 	return nil
 }
 
-// doubt has the API server asked about a pod whose write failed and may have happened all the same. The
-// resource version refuses a second write to this pod; to choose another in its stead would let two leave for one.
+// doubt makes the next Observe ask the API server about a pod whose write failed and may have happened all the same.
+// The resource version refuses a second write to this pod. Choosing another pod instead would let two leave for one.
 func (f *Fleets) doubt(qw *v1alpha1.QWorker, pod *corev1.Pod, err error) {
 	if outcomeUnknown(err) {
-		f.overlay.record(qw.UID, written{pod: pod, uncertain: true, at: f.clock.Now()})
+		f.overlay.Record(qw.UID, podWrite{Object: pod, Uncertain: true, At: f.clock.Now()})
 	}
 }
 
@@ -166,9 +187,6 @@ func slim(pod *corev1.Pod) *corev1.Pod {
 // outcomeUnknown reports whether a write may have happened although it failed: only an answer of the API
 // server that is no time-out of its own says that it did not.
 func outcomeUnknown(err error) bool {
-	if err == nil {
-		return false
-	}
 	if errors.Is(err, syscall.ECONNREFUSED) {
 		return false // nobody has heard of it
 	}
@@ -215,19 +233,6 @@ func inParallel(actions []planner.Action, act func(planner.Action) error) (done 
 		}
 	}
 	return done, joinDistinct(failed)
-}
-
-// slowStart runs act in batches of 1, 2, 4 and so on, and stops after a batch with an error: what refuses
-// one pod, a quota say, mostly refuses the next, and a thousand refusals help nobody.
-func slowStart(actions []planner.Action, act func(planner.Action) error) (done []planner.Action, err error) {
-	for batch := 1; len(actions) > 0 && err == nil; batch *= 2 {
-		n := min(batch, len(actions))
-		var succeeded []planner.Action
-		succeeded, err = inParallel(actions[:n], act)
-		done = append(done, succeeded...)
-		actions = actions[n:]
-	}
-	return done, err
 }
 
 // joinDistinct joins errors, and says only once what many say alike. Their order is that of their words: the order in

@@ -7,7 +7,6 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -22,6 +21,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 
 	"github.com/quickube/qscaler/api/v1alpha1"
+	"github.com/quickube/qscaler/internal/bubbletest"
 	"github.com/quickube/qscaler/internal/planner"
 )
 
@@ -132,7 +132,7 @@ func TestWhatHasChangedIsLeftToTheNextPlan(t *testing.T) {
 
 // What was done is told in the order of the plan, and not in that of the answers.
 func TestDoneInTheOrderOfThePlan(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubbletest.Run(t, func(t *testing.T) {
 		actions := []planner.Action{{Pod: "slow"}, {Pod: "stale"}, {Pod: "quick"}}
 		done, err := inParallel(actions, func(a planner.Action) error {
 			switch a.Pod {

@@ -28,9 +28,10 @@ func (b podBuilder) graceful(seconds int64) podBuilder {
 }
 
 // observed is a pod whose deletion is its second generation, and of which the kubelet has seen the given one.
-func (b podBuilder) observed(generation int64) podBuilder {
-	b.Generation = 2
-	b.Status.ObservedGeneration = generation
+func (b podBuilder) observed(generation int64) podBuilder { return b.generations(2, generation) }
+
+func (b podBuilder) generations(present, observed int64) podBuilder {
+	b.Generation, b.Status.ObservedGeneration = present, observed
 	return b
 }
 
@@ -107,6 +108,15 @@ func TestDepartures(t *testing.T) {
 		"deleted: there is nothing but the worker": {
 			makePod().container("worker", left, none, 0).graceful(3600), want{Phase: planner.Terminating},
 		},
+		"deleted: the sidecar has a second longer than that": {
+			makePod().container("worker", left, none, 0).container("proxy", running(), none, 0).graceful(31), want{Phase: planner.Terminating, Leftover: true},
+		},
+		"deleted: its worker has just crashed, and the cluster counts no generations": {
+			makePod().container("worker", exited(137, 0), none, 0).container("proxy", running(), none, 0).graceful(3600).generations(0, 0), want{Phase: planner.Terminating},
+		},
+		"deleted: its worker was ended by the signal, and the deletion is no new generation": {
+			makePod().container("worker", exited(143, 0), none, 0).container("proxy", running(), none, 0).graceful(3600).generations(1, 1), want{Phase: planner.Terminating, Leftover: true},
+		},
 		"deleted: the sidecar was given its 30 s": {
 			makePod().container("worker", left, none, 0).container("proxy", running(), none, 0).graceful(30), want{Phase: planner.Terminating},
 		},
@@ -130,8 +140,8 @@ func TestReadinessIsDated(t *testing.T) {
 	}
 }
 
-func TestAPodInAnUnknownPhaseIsLost(t *testing.T) {
-	if got := StateOf(makePod().running(0, corev1.ContainerState{}).phase(corev1.PodUnknown).Pod, "worker"); !got.Lost {
-		t.Errorf("StateOf = %+v, want it to be lost", got)
+func TestAPodInAnUnknownPhaseIsUnreachable(t *testing.T) {
+	if got := StateOf(makePod().running(0, corev1.ContainerState{}).phase(corev1.PodUnknown).Pod, "worker"); !got.Unreachable {
+		t.Errorf("StateOf = %+v, want it to be unreachable", got)
 	}
 }

@@ -12,6 +12,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	clocktesting "k8s.io/utils/clock/testing"
 	"k8s.io/utils/ptr"
@@ -19,6 +20,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client/fake"
 	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 
+	"github.com/quickube/qscaler/internal/ownwrites"
 	"github.com/quickube/qscaler/internal/planner"
 	"github.com/quickube/qscaler/worker/contract"
 )
@@ -28,7 +30,8 @@ var errReset = errors.New("connection reset by peer")
 // unanswered is an API server that writes and whose answers are lost, and a cache that stays as it was.
 type unanswered struct {
 	*Fleets
-	clock *clocktesting.FakeClock
+	clock  *clocktesting.FakeClock
+	server client.Client
 }
 
 // newUnanswered begins with pods of these names. Creations are carried out, or never are.
@@ -45,7 +48,7 @@ func newUnanswered(t *testing.T, creates bool, names ...string) *unanswered {
 		builder = builder.WithObjects(pod.DeepCopy())
 	}
 	server := builder.Build()
-	u := &unanswered{clock: clocktesting.NewFakeClock(time.Now())}
+	u := &unanswered{clock: clocktesting.NewFakeClock(time.Now()), server: server}
 	c := interceptor.NewClient(server, interceptor.Funcs{
 		List: func(_ context.Context, _ client.WithWatch, into client.ObjectList, _ ...client.ListOption) error {
 			cached.DeepCopyInto(into.(*corev1.PodList))
@@ -140,6 +143,72 @@ func TestALostAnswerIsAskedFor(t *testing.T) {
 	}
 }
 
+// What the API server says of a pod in doubt is what is known of it.
+func TestWhatBecameOfAPodInDoubt(t *testing.T) {
+	grant := planner.Action{Kind: planner.GrantLeave, Pod: "a", Grant: contract.ReasonScaleDown}
+	cases := map[string]struct {
+		action    planner.Action
+		meanwhile func(server client.Client) error
+		want      map[string]string
+	}{
+		"the pod is gone, and the cache still shows it": {
+			grant, func(server client.Client) error {
+				if err := server.Patch(t.Context(), podAt("a", ""), client.RawPatch(types.MergePatchType, []byte(`{"metadata":{"finalizers":null}}`))); err != nil {
+					return err
+				}
+				return server.Delete(t.Context(), podAt("a", ""))
+			},
+			map[string]string{"a": "terminating", "b": ""},
+		},
+		"the pod has been orphaned, and the cache does not know": {
+			grant, func(server client.Client) error {
+				return server.Patch(t.Context(), podAt("a", ""), client.RawPatch(types.MergePatchType, []byte(`{"metadata":{"ownerReferences":null}}`)))
+			},
+			map[string]string{"a": "", "b": ""},
+		},
+		"the new pod is somebody else's": {
+			planner.Action{Kind: planner.Create, Pod: "c"}, func(server client.Client) error {
+				return server.Patch(t.Context(), podAt("c", ""), client.RawPatch(types.MergePatchType, []byte(`{"metadata":{"ownerReferences":null}}`)))
+			},
+			map[string]string{"a": "", "b": ""},
+		},
+	}
+	for name, c := range cases {
+		t.Run(name, func(t *testing.T) {
+			u := newUnanswered(t, true, "a", "b")
+			u.apply(t, c.action)
+			if err := c.meanwhile(u.server); err != nil {
+				t.Fatal(err)
+			}
+			for range 2 { // asked, and remembered
+				if diff := cmp.Diff(c.want, u.states(t)); diff != "" {
+					t.Errorf("the next plan sees (-want +got):\n%s", diff)
+				}
+			}
+		})
+	}
+}
+
+// A new pod is as old as its creation, with an answer or without, and is the API server's as soon as that has one.
+func TestAPodWithoutAnAnswerHasAnAge(t *testing.T) {
+	for creates, version := range map[bool]string{false: "", true: "1"} {
+		u := newUnanswered(t, creates)
+		u.apply(t, planner.Action{Kind: planner.Create, Pod: "c"})
+		created := u.clock.Now()
+		u.clock.Step(time.Second)
+		pods, err := u.Observe(t.Context(), owner())
+		if err != nil || len(pods) != 1 {
+			t.Fatalf("the pods are %v, %v", pods, err)
+		}
+		if pods[0].ResourceVersion != version || (!creates && !pods[0].CreationTimestamp.Time.Equal(created)) {
+			t.Errorf("the pod is of %s and version %q, want %s and %q", pods[0].CreationTimestamp, pods[0].ResourceVersion, created, version)
+		}
+		if got, want := u.NextDoubt(owner().UID), created.Add(ownwrites.VerifyAfter); !creates && !got.Equal(want) {
+			t.Errorf("it is asked for again at %s, want %s", got, want)
+		}
+	}
+}
+
 // A creation without an answer may be carried out a moment after the API server was asked about it.
 func TestACreationThatIsUnderWayIsNotGivenUp(t *testing.T) {
 	u := newUnanswered(t, false)
@@ -147,7 +216,7 @@ func TestACreationThatIsUnderWayIsNotGivenUp(t *testing.T) {
 	if diff := cmp.Diff(map[string]string{"c": ""}, u.states(t)); diff != "" {
 		t.Errorf("before it is carried out (-want +got):\n%s", diff)
 	}
-	u.clock.Step(verifyAfter)
+	u.clock.Step(ownwrites.VerifyAfter)
 	if diff := cmp.Diff(map[string]string{}, u.states(t)); diff != "" {
 		t.Errorf("when it never was (-want +got):\n%s", diff)
 	}

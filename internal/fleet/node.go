@@ -13,8 +13,8 @@ import (
 type NodeState struct {
 	// Leaving nodes are to go: their workers are replaced elsewhere.
 	Leaving bool
-	// Lost nodes do not answer: whether their workers are at work nobody knows.
-	Lost bool
+	// Unreachable nodes do not answer: whether their workers are at work nobody knows.
+	Unreachable bool
 }
 
 // leavingTaints mark a node for removal. Those that merely keep new pods away for a time, such as
@@ -34,9 +34,9 @@ var leavingTaints = []string{
 	"aws-node-termination-handler/rebalance-recommendation",
 }
 
-// lostTaints are set by the node controller when a node does not report any more. node.kubernetes.io/not-ready is
-// not among them: a kubelet that says so answers, and its containers run on.
-var lostTaints = []string{corev1.TaintNodeUnreachable, corev1.TaintNodeOutOfService}
+// unreachableTaints are set by the node controller when a node does not report any more. node.kubernetes.io/not-ready is not
+// among them: the kubelet answers then, and its containers run on.
+var unreachableTaints = []string{corev1.TaintNodeUnreachable, corev1.TaintNodeOutOfService}
 
 // StateOfNode reads a node's state from its spec, as it is for a pod with those tolerations: where one that tolerates the
 // taint, or that the taint does not keep away for sure, might be put there again, it would be replaced again, for ever.
@@ -49,7 +49,7 @@ func StateOfNode(node *corev1.Node, tolerations []corev1.Toleration) NodeState {
 		Leaving: has(leavingTaints, func(t corev1.Taint) bool {
 			return t.Effect != corev1.TaintEffectPreferNoSchedule && !tolerated(t, tolerations)
 		}),
-		Lost: has(lostTaints, func(corev1.Taint) bool { return true }),
+		Unreachable: has(unreachableTaints, func(corev1.Taint) bool { return true }),
 	}
 }
 
@@ -66,7 +66,7 @@ func taintsOf(node *corev1.Node) []corev1.Taint {
 func NodeMarks(node *corev1.Node) string {
 	var marks []string
 	for _, t := range taintsOf(node) {
-		if slices.Contains(leavingTaints, t.Key) || slices.Contains(lostTaints, t.Key) {
+		if slices.Contains(leavingTaints, t.Key) || slices.Contains(unreachableTaints, t.Key) {
 			marks = append(marks, t.ToString())
 		}
 	}

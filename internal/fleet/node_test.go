@@ -23,8 +23,8 @@ func TestStateOfNode(t *testing.T) {
 		"an older Karpenter disrupts it":       {tainted("karpenter.sh/disruption", "NoSchedule"), NodeState{Leaving: true}},
 		"cluster-autoscaler deletes it":        {tainted("ToBeDeletedByClusterAutoscaler", "NoSchedule"), NodeState{Leaving: true}},
 		"cluster-autoscaler's candidate stays": {tainted("DeletionCandidateOfClusterAutoscaler", "PreferNoSchedule"), NodeState{}},
-		"it is out of service":                 {tainted("node.kubernetes.io/out-of-service", "NoExecute"), NodeState{Leaving: true, Lost: true}},
-		"it does not answer":                   {tainted("node.kubernetes.io/unreachable", "NoExecute"), NodeState{Lost: true}},
+		"it is out of service":                 {tainted("node.kubernetes.io/out-of-service", "NoExecute"), NodeState{Leaving: true, Unreachable: true}},
+		"it does not answer":                   {tainted("node.kubernetes.io/unreachable", "NoExecute"), NodeState{Unreachable: true}},
 		"it is not ready, and answers":         {tainted("node.kubernetes.io/not-ready", "NoExecute"), NodeState{}},
 		"it has little memory":                 {tainted("node.kubernetes.io/memory-pressure", "NoSchedule"), NodeState{}},
 		"it is for some pods alone":            {tainted("example.com/gpu", "NoSchedule"), NodeState{}},
@@ -80,5 +80,24 @@ func TestStripNodeKeepsWhatStateOfNodeReads(t *testing.T) {
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("StripNode (-want +got):\n%s", diff)
+	}
+}
+
+// A pod that tolerates the first of two marks has to learn of the second.
+func TestASecondMarkWakes(t *testing.T) {
+	node := func(keys ...string) *corev1.Node {
+		n := &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: "n1"}}
+		for _, key := range keys {
+			n.Spec.Taints = append(n.Spec.Taints, corev1.Taint{Key: key, Effect: corev1.TaintEffectNoSchedule})
+		}
+		return n
+	}
+	one, two := node(corev1.TaintNodeUnschedulable), node(corev1.TaintNodeUnschedulable, "karpenter.sh/disrupted")
+	if NodeMarks(one) == NodeMarks(two) || NodeMarks(node("other")) != "" {
+		t.Errorf("the marks are %q and %q, and %q of another taint", NodeMarks(one), NodeMarks(two), NodeMarks(node("other")))
+	}
+	turned := node("karpenter.sh/disrupted", corev1.TaintNodeUnschedulable)
+	if NodeMarks(two) != NodeMarks(turned) {
+		t.Errorf("the marks are %q, and %q in another order", NodeMarks(two), NodeMarks(turned))
 	}
 }

@@ -17,25 +17,30 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/quickube/qscaler/api/v1alpha1"
+	"github.com/quickube/qscaler/internal/ownwrites"
 	"github.com/quickube/qscaler/worker/contract"
 )
 
-// verifyAfter is how long the cache may lag behind a creation before the API server is asked about it.
-const verifyAfter = 5 * time.Second
+// podWrite is a pod as this process last wrote it.
+type podWrite = ownwrites.Write[*corev1.Pod]
 
 // Fleets reads and changes the pods of QWorkers.
 type Fleets struct {
-	client   client.Client
-	live     client.Reader
-	clock    clock.Clock
-	overlay  *overlay
-	patience *patience
+	client     client.Client
+	live       client.Reader
+	clock      clock.Clock
+	overlay    *ownwrites.Overlay[types.UID, *corev1.Pod]
+	podRetries *podRetries
+	ramps      *ramps
 }
 
 // New returns Fleets. The client reads from a cache that has the index of OwnerIndex; live reads from the
 // API server.
 func New(c client.Client, live client.Reader, clk clock.Clock) *Fleets {
-	return &Fleets{client: c, live: live, clock: clk, overlay: newOverlay(), patience: newPatience(clk)}
+	return &Fleets{
+		client: c, live: live, clock: clk, overlay: ownwrites.New[types.UID, *corev1.Pod](),
+		podRetries: newPodRetries(clk), ramps: newRamps(clk),
+	}
 }
 
 // OwnerIndex is the name of the cache's index of pods by the UID of the QWorker that controls them. By UID,
@@ -68,45 +73,45 @@ func (f *Fleets) Observe(ctx context.Context, qw *v1alpha1.QWorker) ([]*corev1.P
 	for i := range list.Items {
 		cached[i] = &list.Items[i]
 	}
-	pods := f.overlay.merge(qw.UID, cached)
+	pods := f.overlay.Merge(qw.UID, cached)
 	// The cache has no order, and messages that name pods must not change by themselves.
 	slices.SortFunc(pods, func(a, b *corev1.Pod) int { return strings.Compare(a.Name, b.Name) })
-	f.patience.forget(qw.UID, pods)
+	f.podRetries.forget(qw.UID, pods)
 	return pods, nil
 }
 
 // NextDoubt is when Observe is to be called again though nothing seems to change, zero for never: a pod that
 // was created and that the cache never shows would be counted for ever.
-func (f *Fleets) NextDoubt(uid types.UID) time.Time { return f.overlay.nextDoubt(uid) }
+func (f *Fleets) NextDoubt(uid types.UID) time.Time { return f.overlay.NextDoubt(uid) }
 
 // verify asks the API server about writes whose outcome is in doubt.
 func (f *Fleets) verify(ctx context.Context, qw *v1alpha1.QWorker) error {
 	now := f.clock.Now()
-	for _, w := range f.overlay.doubtful(qw.UID, now) {
+	for _, w := range f.overlay.Doubtful(qw.UID, now) {
 		var pod corev1.Pod
-		err := f.live.Get(ctx, client.ObjectKeyFromObject(w.pod), &pod)
+		err := f.live.Get(ctx, client.ObjectKeyFromObject(w.Object), &pod)
 		switch {
-		case apierrors.IsNotFound(err) && w.created && now.Sub(w.at) < verifyAfter:
+		case apierrors.IsNotFound(err) && w.Created && now.Sub(w.At) < ownwrites.VerifyAfter:
 			// It may be on its way yet: dropped too early, it would be created twice.
-		case apierrors.IsNotFound(err) && !w.created:
-			gone := w.pod.DeepCopy()
+		case apierrors.IsNotFound(err) && !w.Created:
+			gone := w.Object.DeepCopy()
 			gone.DeletionTimestamp = ptr.To(metav1.NewTime(now))
-			f.overlay.record(qw.UID, written{pod: gone, deleted: true, at: now})
+			f.overlay.Record(qw.UID, podWrite{Object: gone, Deleted: true, At: now})
 		case apierrors.IsNotFound(err):
-			f.overlay.drop(qw.UID, w.pod.Name)
+			f.overlay.Drop(qw.UID, w.Object.Name)
 		case err != nil:
-			return fmt.Errorf("asking for the pod %s, %w", w.pod.Name, err)
+			return fmt.Errorf("asking for the pod %s, %w", w.Object.Name, err)
 		case !metav1.IsControlledBy(&pod, qw):
-			f.overlay.drop(qw.UID, w.pod.Name)
+			f.overlay.Drop(qw.UID, w.Object.Name)
 		default:
-			f.overlay.record(qw.UID, written{pod: slim(&pod), created: w.created, at: now})
+			f.overlay.Record(qw.UID, podWrite{Object: slim(&pod), Created: w.Created, At: now})
 		}
 	}
 	return nil
 }
 
-// ErrNotOurs is the answer to who asks for a pod that is there and is no worker of the QWorker any more, as after a
-// deletion that orphans it.
+// ErrNotOurs is the error for a pod that exists and is not a worker of the QWorker any more, as after a deletion that
+// orphans it.
 var ErrNotOurs = errors.New("the pod is not the QWorker's any more")
 
 // Gone reports whether the API server has no pod of this name.
@@ -127,8 +132,9 @@ func (f *Fleets) Gone(ctx context.Context, qw *v1alpha1.QWorker, pod string) (bo
 
 // Forget drops what is remembered of a QWorker that no longer exists.
 func (f *Fleets) Forget(uid types.UID) {
-	f.overlay.forget(uid)
-	f.patience.forget(uid, nil)
+	f.overlay.Forget(uid)
+	f.podRetries.forget(uid, nil)
+	f.ramps.take(uid)
 }
 
 // Selector selects the pods that are cached: those that have an owner's label.

@@ -5,8 +5,6 @@ import (
 	"strings"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-
-	"github.com/quickube/qscaler/internal/setback"
 )
 
 // CreateError says why a pod could not be created, without its name: each try has another, and the same
@@ -71,7 +69,7 @@ func IsQuota(err error) bool {
 // webhook that cannot be reached, says nothing of the pod.
 func CreationRefused(err error) bool {
 	var failed *CreateError
-	return errors.As(err, &failed) && setback.Refused(failed.err)
+	return errors.As(err, &failed) && Refused(failed.err)
 }
 
 // SplitSizeRefusals tells apart what Apply returns: refusals of pods that can be about what they request, a
@@ -96,9 +94,8 @@ func (e *CreateError) aboutSize() bool {
 		return false
 	}
 	words := strings.ToLower(e.Error())
-	if IsQuota(e.err) { // behind the quota's name: what was requested of it, as pods=1
+	if IsQuota(e.err) { // behind the quota's name: what exceeds it, as pods=1, used: pods=10
 		_, words, _ = strings.Cut(words, "requested: ")
-		words, _, _ = strings.Cut(words, ", used: ")
 	}
 	return strings.Contains(words, "cpu") || strings.Contains(words, "memory") || strings.Contains(words, "resources")
 }

@@ -27,6 +27,10 @@ func TestOnlySomeRefusalsAreAboutTheSize(t *testing.T) {
 			t.Errorf("%s: the rest is %v", words, rest)
 		}
 	}
+	busy := &CreateError{pod: "p", err: apierrors.NewTooManyRequests("the cpu of the API server is busy", 1)}
+	if refusals, rest := SplitSizeRefusals(busy); len(refusals) != 0 || !errors.Is(rest, busy) {
+		t.Errorf("%v: is taken for a refusal of the size", busy)
+	}
 	invalid := func(path string) error {
 		return &CreateError{pod: "p", err: apierrors.NewInvalid(schema.GroupKind{Kind: "Pod"}, "p", field.ErrorList{field.Invalid(field.NewPath(path), "x", "no")})}
 	}

@@ -44,7 +44,7 @@ func (f *Fleets) Resize(ctx context.Context, qw *v1alpha1.QWorker, pod *corev1.P
 		return false, err
 	}
 	resized := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: pod.Namespace, Name: pod.Name}}
-	err = f.patience.attempt(qw.UID, change{pod: pod.Name, kind: subresourceResize}, func() error {
+	err = f.podRetries.attempt(qw.UID, change{pod: pod.Name, kind: subresourceResize}, func() error {
 		return ignoreStale(f.client.SubResource(subresourceResize).Patch(ctx, resized, client.RawPatch(types.StrategicMergePatchType, patch)))
 	})
 	if errors.Is(err, errStale) {
@@ -53,7 +53,7 @@ func (f *Fleets) Resize(ctx context.Context, qw *v1alpha1.QWorker, pod *corev1.P
 	if err != nil {
 		return false, fmt.Errorf("resizing pod %s, %w", pod.Name, err)
 	}
-	f.overlay.record(qw.UID, written{pod: slim(resized), at: f.clock.Now()})
+	f.overlay.Record(qw.UID, podWrite{Object: slim(resized), At: f.clock.Now()})
 	return true, nil
 }
 

@@ -22,10 +22,10 @@ const endedAtOnce = 10 * time.Second
 // StateOf tells where a pod stands, seen from the named worker container.
 func StateOf(pod *corev1.Pod, worker string) planner.Pod {
 	state := planner.Pod{
-		Name:     pod.Name,
-		Revision: pod.Labels[contract.LabelPodSpecHash],
-		Created:  pod.CreationTimestamp.Time,
-		Lost:     pod.Status.Phase == corev1.PodUnknown,
+		Name:        pod.Name,
+		Revision:    pod.Labels[contract.LabelPodSpecHash],
+		Created:     pod.CreationTimestamp.Time,
+		Unreachable: pod.Status.Phase == corev1.PodUnknown,
 	}
 	state.Ready, state.ReadyChanged = readiness(pod)
 	grant, hasGrant := grantOf(pod)
@@ -41,6 +41,7 @@ func StateOf(pod *corev1.Pod, worker string) planner.Pod {
 		state.Phase = planner.Left
 		state.Ended = Ended(pod)
 		state.Failure = failureOf(pod, container)
+		state.EndedWell = container.endedWellAt()
 	case container.status.State.Running != nil:
 		state.Phase = planner.Running
 	default:
@@ -57,8 +58,8 @@ func isLeftover(pod *corev1.Pod, worker workerStatus) bool {
 	return grace != nil && *grace > leftoverGrace && worker.endedFinally(pod) && anyRuns(pod)
 }
 
-// Ended reports whether every container of the pod has ended for good. The phase alone does not say so: that
-// of a pod on a lost node is set to Failed while its containers may still run.
+// Ended reports whether every container of the pod has ended for good. The phase alone does not tell: a pod on an
+// unreachable node becomes Failed while its containers may still run.
 func Ended(pod *corev1.Pod) bool {
 	if pod.Status.Phase != corev1.PodSucceeded && pod.Status.Phase != corev1.PodFailed {
 		return false // before its containers are looked at: most pods of a fleet have not
@@ -151,17 +152,7 @@ func statusOf(pod *corev1.Pod, worker string) workerStatus {
 // ended reports whether the container has ended and will not be restarted.
 func (w workerStatus) ended(pod *corev1.Pod) bool {
 	terminated := w.status.State.Terminated
-	if terminated == nil {
-		return false
-	}
-	switch restartPolicyOf(pod, w.status.Name) {
-	case corev1.RestartPolicyNever:
-		return true
-	case corev1.RestartPolicyOnFailure:
-		return terminated.ExitCode == 0
-	default:
-		return false
-	}
+	return terminated != nil && !willRestart(pod, w.status.Name, terminated.ExitCode) && !restartsAll(pod)
 }
 
 // endedFinally reports whether the container of a pod that is being deleted has ended for good. The kubelet restarts none
@@ -182,14 +173,12 @@ func (w workerStatus) endedWellSince(restarts int32) bool {
 	return t != nil && t.ExitCode == 0 && restarts >= 0 && w.status.RestartCount > restarts
 }
 
-// restartPolicyOf is the container's own policy, where it has one, else the pod's.
-func restartPolicyOf(pod *corev1.Pod, container string) corev1.RestartPolicy {
-	for _, c := range pod.Spec.Containers {
-		if c.Name == container && c.RestartPolicy != nil {
-			return corev1.RestartPolicy(*c.RestartPolicy)
-		}
+// endedWellAt is when the container exited with 0, zero where it did not.
+func (w workerStatus) endedWellAt() time.Time {
+	if t := w.status.State.Terminated; t != nil && t.ExitCode == 0 {
+		return t.FinishedAt.Time
 	}
-	return pod.Spec.RestartPolicy
+	return time.Time{}
 }
 
 // failureOf tells how a pod that has left failed, if it did. One that somebody else ended, by an eviction or the

@@ -1,6 +1,7 @@
 package fleet
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -103,6 +104,7 @@ func TestStateOf(t *testing.T) {
 		"an exit with 0 is a departure, grant or no":    {makePod().ended(corev1.PodSucceeded, exited(0, time.Minute)), want{Phase: planner.Left}},
 		"also while a sidecar still runs":               {makePod().ended(corev1.PodRunning, exited(0, time.Minute)), want{Phase: planner.Left}},
 		"an exit with 0 at once is a crash":             {makePod().ended(corev1.PodSucceeded, exited(0, 9*time.Second)), want{planner.Left, failure(1, 9*time.Second)}},
+		"after 10 seconds it is none":                   {makePod().ended(corev1.PodSucceeded, exited(0, 10*time.Second)), want{Phase: planner.Left}},
 		"unless it had leave":                           {makePod().ended(corev1.PodSucceeded, exited(0, time.Second)).granted(since + ",0"), want{Phase: planner.Left}},
 		"or had it until just now":                      {makePod().ended(corev1.PodSucceeded, exited(0, time.Second)).annotated(contract.AnnotationDrainSince, since+",0"), want{Phase: planner.Left}},
 		"a crash without restart has left":              {makePod().policy(corev1.RestartPolicyNever).ended(corev1.PodFailed, exited(3, time.Minute)), want{planner.Left, failure(1, time.Minute)}},
@@ -154,6 +156,109 @@ func TestWhoseFaultAFailureIs(t *testing.T) {
 	}
 }
 
+// The planner counts a grant's age from here; one whose time cannot be read has none.
+func TestStateOfAGrant(t *testing.T) {
+	const since = "2026-01-02T03:04:05.5Z"
+	cases := map[string]planner.Grant{
+		since + ",0": {Reason: contract.ReasonScaleDown, Since: t0.Add(500 * time.Millisecond)},
+		since:        {Reason: contract.ReasonScaleDown, Since: t0.Add(500 * time.Millisecond)},
+		"yesterday":  {Reason: contract.ReasonScaleDown},
+		"":           {Reason: contract.ReasonScaleDown},
+	}
+	for since, want := range cases {
+		got := StateOf(makePod().running(0, corev1.ContainerState{}).granted(since).Pod, "worker")
+		if diff := cmp.Diff(want, got.Grant); diff != "" || got.Phase != planner.Running {
+			t.Errorf("of %q, the worker is %v (-want +got):\n%s", since, got.Phase, diff)
+		}
+	}
+	if got := StateOf(makePod().Pod, "worker"); got.Grant != (planner.Grant{}) {
+		t.Errorf("without an annotation the grant is %+v", got.Grant)
+	}
+}
+
+// The trouble goes with the state: the planner says why a rollout stands still.
+func TestStateOfHasTheTrouble(t *testing.T) {
+	pod := makePod().container("worker", waiting("ImagePullBackOff", "no such image"), corev1.ContainerState{}, 0)
+	if got := StateOf(pod.Pod, "worker"); got.Trouble != "ImagePullBackOff: no such image" || !got.Failing || got.Revision != "r1" {
+		t.Errorf("StateOf = %+v", got)
+	}
+}
+
+// When a pod failed, and how long it ran, is read from what there is: clocks differ, and a kubelet that ran nothing says
+// little.
+func TestWhenAPodFailed(t *testing.T) {
+	at := func(after time.Duration) metav1.Time { return metav1.NewTime(t0.Add(after)) }
+	ended := func(state corev1.ContainerStateTerminated) podBuilder {
+		state.ExitCode = 3
+		return makePod().annotated(revision.AnnotationFailures, "2").policy(corev1.RestartPolicyNever).
+			ended(corev1.PodFailed, corev1.ContainerState{Terminated: &state})
+	}
+	refused := func(start *metav1.Time, conditions ...corev1.PodCondition) podBuilder {
+		pod := makePod().annotated(revision.AnnotationFailures, "2").phase(corev1.PodFailed)
+		pod.Status.StartTime, pod.Status.Conditions = start, conditions
+		return pod
+	}
+	cases := map[string]struct {
+		pod  podBuilder
+		want planner.Failure
+	}{
+		"a container that never started, in 1970": {
+			ended(corev1.ContainerStateTerminated{StartedAt: metav1.NewTime(time.Unix(0, 0)), FinishedAt: at(time.Minute)}),
+			planner.Failure{Level: 3, At: t0.Add(time.Minute)},
+		},
+		"a container that never started, without a time": {
+			ended(corev1.ContainerStateTerminated{FinishedAt: at(time.Minute)}), planner.Failure{Level: 3, At: t0.Add(time.Minute)},
+		},
+		"a node whose clock is behind": {
+			ended(corev1.ContainerStateTerminated{StartedAt: at(-2 * time.Minute), FinishedAt: at(-time.Minute)}), planner.Failure{Level: 3, At: t0},
+		},
+		"a pod without conditions failed when it was created": {refused(nil), planner.Failure{Level: 3, At: t0}},
+		"else at its latest condition": {
+			refused(nil, corev1.PodCondition{LastTransitionTime: at(time.Hour)}, corev1.PodCondition{LastTransitionTime: at(time.Minute)}),
+			planner.Failure{Level: 1, At: t0.Add(time.Hour)},
+		},
+		"and ran since the kubelet had it": {
+			refused(ptr.To(at(time.Hour-time.Minute)), corev1.PodCondition{LastTransitionTime: at(time.Hour)}),
+			planner.Failure{Level: 3, At: t0.Add(time.Hour)},
+		},
+	}
+	for name, c := range cases {
+		t.Run(name, func(t *testing.T) {
+			if diff := cmp.Diff(c.want, StateOf(c.pod.Pod, "worker").Failure); diff != "" {
+				t.Errorf("the failure (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+// A disruption that did not come to pass is none.
+func TestADisruptionThatIsOverIsNoExcuse(t *testing.T) {
+	pod := makePod().phase(corev1.PodFailed)
+	pod.Status.Conditions = []corev1.PodCondition{
+		{Type: corev1.DisruptionTarget, Status: corev1.ConditionFalse}, {Type: corev1.PodScheduled, Status: corev1.ConditionTrue},
+	}
+	if got := StateOf(pod.Pod, "worker").Failure.Level; got != 1 {
+		t.Errorf("the failure is of level %d, want 1", got)
+	}
+}
+
+func TestDeletedAtIsWhenItWasAskedFor(t *testing.T) {
+	pod := makePod().deleted()
+	if got := DeletedAt(pod.Pod); !got.Equal(t0) {
+		t.Errorf("without a grace period it is %s, want %s", got, t0)
+	}
+	if got, want := DeletedAt(makePod().graceful(60).Pod), t0.Add(-time.Minute); !got.Equal(want) {
+		t.Errorf("with a minute's it is %s, want %s", got, want)
+	}
+}
+
+func TestRunsAndRevisionOf(t *testing.T) {
+	pod := makePod().running(0, corev1.ContainerState{})
+	if !Runs(pod.Pod, "worker") || Runs(pod.Pod, "proxy") || RevisionOf(pod.Pod) != "r1" {
+		t.Errorf("the worker runs: %t, the proxy: %t; the revision is %q", Runs(pod.Pod, "worker"), Runs(pod.Pod, "proxy"), RevisionOf(pod.Pod))
+	}
+}
+
 func TestStateOfContainerRestartPolicy(t *testing.T) {
 	pod := makePod().policy(corev1.RestartPolicyAlways).ended(corev1.PodRunning, exited(0, time.Minute))
 	pod.Spec.Containers[1].RestartPolicy = ptr.To(corev1.ContainerRestartPolicyNever)
@@ -167,21 +272,88 @@ func TestTrouble(t *testing.T) {
 	unschedulable.Status.Conditions = []corev1.PodCondition{{
 		Type: corev1.PodScheduled, Status: corev1.ConditionFalse, Reason: "Unschedulable", Message: "0/3 nodes are available",
 	}}
-	unready := makePod().container("worker", running(), exited(3, 0), 2)
+	scheduled := makePod()
+	scheduled.Status.Conditions = []corev1.PodCondition{
+		{Type: corev1.PodScheduled, Status: corev1.ConditionTrue, Reason: "Fine"}, {Type: corev1.PodReady, Status: corev1.ConditionFalse, Reason: "NotYet"},
+	}
+	refused := makePod().phase(corev1.PodFailed)
+	refused.Status.Reason, refused.Status.Message = "OutOfcpu", "node has no room"
+	waits := waiting("CrashLoopBackOff", "back-off 5m0s restarting failed container=worker pod=a_ns(1-2-3)")
+	ended := func(reason, message string, code int32, ran time.Duration) corev1.ContainerState {
+		state := exited(code, ran)
+		state.Terminated.Reason, state.Terminated.Message = reason, message
+		return state
+	}
+	noStart := ended("StartError", "failed to create task: exec: \"/no/such/file\": no such file or directory", 128, time.Minute)
+	noStart.Terminated.StartedAt = metav1.NewTime(time.Unix(0, 0))
+	signalled := ended("Error", "", 137, 3*time.Second)
+	signalled.Terminated.Signal = 9
+	backwards := ended("Error", "", 1, -time.Second)
 	cases := map[string]struct {
 		pod     podBuilder
 		want    string
 		failing bool
 	}{
-		"starting is no trouble":            {makePod().container("worker", waiting("ContainerCreating", ""), corev1.ContainerState{}, 0), "", false},
-		"a crash, and it runs again":        {unready, "restarted 2 times; the last time: exit code 3", true},
-		"a crash of the past is no trouble": {makePod().running(2, exited(3, 0)), "", false},
+		"starting is no trouble": {makePod().container("worker", waiting("ContainerCreating", ""), corev1.ContainerState{}, 0), "", false},
+		"a crash, and it runs again": {
+			makePod().container("worker", running(), exited(3, 2*time.Second), 2), "exit code 3 after 2s; restarted 2 times", true,
+		},
+		"a crash, and it is ready again": {makePod().running(2, exited(3, 2*time.Second)), "exit code 3 after 2s; restarted 2 times", true},
+		"a crash, and the pause before the next start": {
+			makePod().container("worker", waits, exited(3, 2*time.Second), 2), "exit code 3 after 2s; restarted 2 times", true,
+		},
+		"a crash loop of which nothing else is known": {
+			makePod().container("worker", waiting("CrashLoopBackOff", "back-off"), corev1.ContainerState{}, 2), "CrashLoopBackOff: back-off", true,
+		},
+		"a crash loop of exits with 0": {
+			makePod().container("worker", waits, ended("Completed", "", 0, 2*time.Second), 1), "exit code 0 after 2s; restarted once", true,
+		},
+		"a command that is not there": {
+			makePod().container("worker", waits, noStart, 5),
+			"StartError: exit code 128: failed to create task: exec: \"/no/such/file\": no such file or directory; restarted 5 times", true,
+		},
+		"a start that fails, in a runtime that knows no 1970": {
+			makePod().container("worker", waits, ended("StartError", "no", 128, time.Minute), 1), "StartError: exit code 128: no; restarted once", true,
+		},
+		"out of memory": {
+			makePod().container("worker", waits, ended("OOMKilled", "", 137, 90*time.Minute), 1),
+			"OOMKilled: exit code 137 after 1h30m; restarted once", true,
+		},
+		"a signal":                    {makePod().container("worker", signalled, corev1.ContainerState{}, 0), "signal 9 after 3s", true},
+		"an end before the beginning": {makePod().container("worker", backwards, corev1.ContainerState{}, 0), "exit code 1 after less than a second", true},
+		"several lines of last words": {
+			makePod().container("worker", ended("Error", "Traceback:\n  File \"app.py\"\nKeyError: 'x'\n", 1, 500*time.Millisecond), corev1.ContainerState{}, 0),
+			"exit code 1 after less than a second: Traceback: File \"app.py\" KeyError: 'x'", true,
+		},
+		"many last words, of which the end counts": {
+			makePod().container("worker", ended("Error", strings.Repeat("x", 300)+strings.Repeat("y", 300), 1, 0), corev1.ContainerState{}, 0),
+			"exit code 1 after less than a second: ..." + strings.Repeat("x", 100) + strings.Repeat("y", 300), true,
+		},
 		"an image that is not there": {
 			makePod().container("worker", waiting("ImagePullBackOff", "no such image"), corev1.ContainerState{}, 0),
 			"ImagePullBackOff: no such image", true,
 		},
-		"no node":          {unschedulable, "Unschedulable: 0/3 nodes are available", false},
-		"a crash just now": {makePod().container("worker", exited(2, 0), corev1.ContainerState{}, 0), "exit code 2", true},
+		"an image of another container": {
+			makePod().container("proxy", waiting("ErrImagePull", "no such image"), corev1.ContainerState{}, 0),
+			"container proxy: ErrImagePull: no such image", true,
+		},
+		"an init container that crashes": {
+			makePod().policy(corev1.RestartPolicyNever).initContainer("migrate", exited(1, time.Minute)).phase(corev1.PodFailed),
+			"container migrate: exit code 1 after 1m0s", true,
+		},
+		"a sidecar that has crashed beside a worker that runs": {
+			makePod().container("proxy", exited(1, 0), corev1.ContainerState{}, 0).running(0, corev1.ContainerState{}), "", false,
+		},
+		"an exit with 1 just now":           {makePod().container("worker", exited(1, time.Second), corev1.ContainerState{}, 0), "exit code 1 after 1s", true},
+		"an exit with 0, and it runs again": {makePod().container("worker", running(), exited(0, 0), 1), "", false},
+		"an exit with 0, and it will run again": {
+			makePod().policy(corev1.RestartPolicyAlways).container("worker", exited(0, time.Second), corev1.ContainerState{}, 0), "", false,
+		},
+		"an exit with 0 for good":    {makePod().container("worker", exited(0, time.Second), corev1.ContainerState{}, 0), "exit code 0 after 1s", false},
+		"it has a node":              {scheduled, "", false},
+		"the kubelet refuses it":     {refused, "OutOfcpu: node has no room", true},
+		"it failed without a reason": {makePod().phase(corev1.PodFailed), "", false},
+		"no node":                    {unschedulable, "Unschedulable: 0/3 nodes are available", false},
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {

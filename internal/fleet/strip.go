@@ -1,6 +1,12 @@
 package fleet
 
-import corev1 "k8s.io/api/core/v1"
+import (
+	"unique"
+
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/quickube/qscaler/internal/revision"
+)
 
 // Strip is a cache transform: it keeps of a pod what QScaler looks at, which is a small part of it.
 func Strip(object any) (any, error) {
@@ -9,8 +15,12 @@ func Strip(object any) (any, error) {
 		return object, nil
 	}
 	pod.ManagedFields = nil
+	if text := pod.Annotations[revision.AnnotationRevision]; text != "" {
+		pod.Annotations[revision.AnnotationRevision] = unique.Make(text).Value() // all pods of a revision have the same
+	}
 	pod.Spec = corev1.PodSpec{
 		NodeName:       pod.Spec.NodeName,
+		Hostname:       pod.Spec.Hostname,
 		RestartPolicy:  pod.Spec.RestartPolicy,
 		Containers:     stripContainers(pod.Spec.Containers),
 		InitContainers: stripContainers(pod.Spec.InitContainers),
@@ -29,7 +39,8 @@ func stripContainers(containers []corev1.Container) []corev1.Container {
 	stripped := make([]corev1.Container, len(containers))
 	for i, c := range containers {
 		stripped[i] = corev1.Container{
-			Name: c.Name, RestartPolicy: c.RestartPolicy, Resources: c.Resources, ResizePolicy: c.ResizePolicy,
+			Name: c.Name, RestartPolicy: c.RestartPolicy, RestartPolicyRules: c.RestartPolicyRules,
+			Resources: c.Resources, ResizePolicy: c.ResizePolicy,
 		}
 	}
 	return stripped

@@ -1,15 +1,13 @@
 package fleet
 
 import (
-	"fmt"
-	"strings"
-
 	corev1 "k8s.io/api/core/v1"
 )
 
-// Trouble says in a few words why a pod's worker does not run or is not ready, "" where nothing is known to be
-// wrong. Failing tells whether that is the pod's own doing, as a crash or an image that is not there is, and
-// not merely a wait, as one for a node is.
+// Trouble says in a few words why a pod's worker does not run, is not ready, or was not a moment ago, "" where nothing is
+// known to be wrong. Failing tells whether that is the pod's own doing, as a crash or an image that is not there is, and
+// not merely a wait, as one for a node is. What a worker has crashed of is told also while it runs again: whether it now
+// stays up is for others to say, who have a clock.
 func Trouble(pod *corev1.Pod, worker string) (words string, failing bool) {
 	for _, c := range pod.Status.Conditions {
 		if c.Type == corev1.PodScheduled && c.Status == corev1.ConditionFalse {
@@ -17,35 +15,55 @@ func Trouble(pod *corev1.Pod, worker string) (words string, failing bool) {
 		}
 	}
 	if pod.Status.Phase == corev1.PodFailed && pod.Status.Reason != "" {
-		return joinWords(pod.Status.Reason, pod.Status.Message), true
+		return joinWords(pod.Status.Reason, oneLine(pod.Status.Message)), true
 	}
-	container := statusOf(pod, worker).status
 	for s := range statuses(pod) {
 		if waiting := s.State.Waiting; waiting != nil && !ordinaryWait[waiting.Reason] {
-			return joinWords(waiting.Reason, waiting.Message), true
+			return ofContainer(s, worker, waitingWords(s)), true
 		}
 	}
-	if t := container.State.Terminated; t != nil && t.ExitCode != 0 {
-		return exitWords(t), true
-	}
-	if ready, _ := readiness(pod); ready {
-		return "", false
-	}
-	if t := container.LastTerminationState.Terminated; t != nil && t.ExitCode != 0 {
-		return fmt.Sprintf("restarted %d times; the last time: %s", container.RestartCount, exitWords(t)), true
+	container := statusOf(pod, worker)
+	status := container.status
+	switch now, before := status.State.Terminated, status.LastTerminationState.Terminated; {
+	case now != nil && (now.ExitCode != 0 || container.ended(pod)):
+		return crashWords(now, status.RestartCount), now.ExitCode != 0
+	case now == nil && before != nil && before.ExitCode != 0:
+		return crashWords(before, status.RestartCount), true
+	case status.State.Running == nil:
+		return besideWords(pod, worker)
 	}
 	return "", false
+}
+
+// besideWords say what another container has ended of, for which the worker does not start.
+func besideWords(pod *corev1.Pod, worker string) (words string, failing bool) {
+	for s := range statuses(pod) {
+		if t := s.State.Terminated; t != nil && t.ExitCode != 0 {
+			return ofContainer(s, worker, crashWords(t, s.RestartCount)), true
+		}
+	}
+	return "", false
+}
+
+// ofContainer adds which container the words are about, where that is not the worker.
+func ofContainer(s *corev1.ContainerStatus, worker, words string) string {
+	if s.Name == worker {
+		return words
+	}
+	return "container " + s.Name + ": " + words
 }
 
 // ordinaryWait has the waiting reasons of a pod that is merely starting.
 var ordinaryWait = map[string]bool{"": true, "ContainerCreating": true, "PodInitializing": true}
 
-// exitWords are what a container left behind when it ended.
-func exitWords(t *corev1.ContainerStateTerminated) string {
-	words := joinWords(t.Reason, fmt.Sprintf("exit code %d", t.ExitCode))
-	return joinWords(words, strings.TrimSpace(t.Message))
-}
+// crashLoop is the waiting reason of a container that is restarted after a pause. Its message is about the pause, and the
+// cause stands in the last state.
+const crashLoop = "CrashLoopBackOff"
 
-func joinWords(reason, message string) string {
-	return strings.Trim(reason+": "+message, ": ")
+// waitingWords say why a container waits.
+func waitingWords(s *corev1.ContainerStatus) string {
+	if t := s.LastTerminationState.Terminated; s.State.Waiting.Reason == crashLoop && t != nil {
+		return crashWords(t, s.RestartCount)
+	}
+	return joinWords(s.State.Waiting.Reason, oneLine(s.State.Waiting.Message))
 }

@@ -2,40 +2,64 @@ package operator
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"slices"
 	"time"
 
-	"github.com/go-logr/logr"
-	"k8s.io/apimachinery/pkg/util/wait"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/discovery"
 	"k8s.io/client-go/rest"
+	"k8s.io/utils/clock"
+
+	"github.com/quickube/qscaler/api/v1alpha1"
+	"github.com/quickube/qscaler/internal/backoff"
 )
 
-const (
-	// answerPatience is for how long an API server is waited for at the start: one that was restarted, too, needs a
-	// moment. Whoever runs the operator starts it again after that.
-	answerPatience = 30 * time.Second
-	answerRetry    = 200 * time.Millisecond
-)
+// again is the pause before what the start needs is asked for again.
+var again = backoff.Policy{First: 200 * time.Millisecond, Longest: 10 * time.Second}
 
-// awaitAPIServer waits until the API server says what it serves. Also a refusal may be for the moment: before it has
-// read the roles, an API server that has just started lets nobody do anything.
-func awaitAPIServer(ctx context.Context, config *rest.Config, log logr.Logger) error {
+// until asks until there is an answer, after a growing pause each time. Whatever the API server answers may pass: one that
+// has just started refuses everything before it has read the roles.
+func (s *standing) until(ctx context.Context, clk clock.Clock, what string, ask func() error) error {
+	s.waitFor(what, nil)
+	for pause := again.Next(0); ; pause = again.Next(pause) {
+		err := ask()
+		if err == nil || ctx.Err() != nil {
+			return ctx.Err()
+		}
+		s.waitFor(what, err)
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-clk.After(pause):
+		}
+	}
+}
+
+var errNoKinds = errors.New("the API server does not serve them; install the CustomResourceDefinitions of QScaler")
+
+// askForKinds asks whether the API server serves QScaler's two kinds.
+func askForKinds(config *rest.Config) error {
 	server, err := discovery.NewDiscoveryClientForConfig(config)
 	if err != nil {
 		return err
 	}
-	var last error
-	err = wait.PollUntilContextTimeout(ctx, answerRetry, answerPatience, true, func(context.Context) (bool, error) {
-		_, err := server.ServerGroups()
-		if err != nil && (last == nil || last.Error() != err.Error()) {
-			log.Info("Waiting for the API server", "address", config.Host, "error", err.Error())
-		}
-		last = err
-		return err == nil, nil
-	})
-	if err != nil && ctx.Err() == nil {
-		return fmt.Errorf("the API server at %s has not said within %s what it serves, %w", config.Host, answerPatience, last)
+	served, err := server.ServerResourcesForGroupVersion(v1alpha1.GroupVersion.String())
+	if err != nil {
+		return fmt.Errorf("asking the API server at %s for the kinds of %s, %w", config.Host, v1alpha1.GroupVersion, err)
 	}
-	return err
+	for _, plural := range []string{"qworkers", "scalerconfigs"} {
+		if !slices.ContainsFunc(served.APIResources, func(r metav1.APIResource) bool { return r.Name == plural }) {
+			return errNoKinds
+		}
+	}
+	return nil
+}
+
+// patiently is a configuration whose calls end: what hangs is asked again.
+func patiently(config *rest.Config) *rest.Config {
+	patient := rest.CopyConfig(config)
+	patient.Timeout = 10 * time.Second
+	return patient
 }

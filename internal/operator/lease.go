@@ -16,17 +16,19 @@ import (
 	"k8s.io/utils/clock"
 )
 
+// LeaseName is the lease of the operator that acts.
+const LeaseName = "qscaler.quickube.com"
+
 // How the lease is held. A replica that waits takes it over once it has not been renewed for leaseDuration.
 const (
-	leaseName     = "qscaler.quickube.com"
 	leaseDuration = 15 * time.Second
 	renewDeadline = 10 * time.Second
 	retryPeriod   = 2 * time.Second
 )
 
-// fence lets the leader write for as long as nobody else can have taken over, and no longer. A process that was
-// stopped, or whose machine slept, wakes in the middle of what it was doing and takes itself for the leader until
-// the election notices; what it would write then was decided in another time.
+// fence lets the leader write while no other process can have taken over, and no longer. A process that was paused,
+// or whose machine slept, goes on in the middle of its work and believes that it is the leader until the election
+// notices. What it would write then was decided long ago.
 type fence struct {
 	clock clock.PassiveClock
 
@@ -41,8 +43,8 @@ func (f *fence) renew(begun time.Time) {
 	f.renewed = begun
 }
 
-// open reports whether nobody else can hold the lease. It trusts neither clock alone: the monotonic one stands
-// still while the machine sleeps, and the other one is set.
+// open reports whether no other process can hold the lease. It trusts neither clock alone: the monotonic one stops
+// while the machine sleeps, and the other one can be set.
 func (f *fence) open() bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -68,7 +70,7 @@ func (l *fencedLock) Update(ctx context.Context, record resourcelock.LeaderElect
 func (l *fencedLock) write(ctx context.Context, record resourcelock.LeaderElectionRecord, write func(context.Context, resourcelock.LeaderElectionRecord) error) error {
 	begun := l.fence.clock.Now()
 	if record.HolderIdentity != l.Identity() {
-		l.fence.renew(time.Time{}) // it is given back
+		l.fence.renew(time.Time{}) // it is released
 	}
 	if err := write(ctx, record); err != nil {
 		return err
@@ -99,18 +101,27 @@ type roundTripper func(*http.Request) (*http.Response, error)
 
 func (rt roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { return rt(r) }
 
+// processName is a name that no other process has or had.
+func processName() (string, error) {
+	host, err := os.Hostname()
+	if err != nil {
+		return "", fmt.Errorf("naming this process, %w", err)
+	}
+	return host + "_" + string(uuid.NewUUID()), nil
+}
+
 // newLock returns the lease of the options, which opens the fence.
 func newLock(config *rest.Config, o Options, f *fence) (resourcelock.Interface, error) {
 	namespace, err := leaseNamespace(o)
 	if err != nil {
 		return nil, err
 	}
-	host, err := os.Hostname()
+	process, err := processName()
 	if err != nil {
-		return nil, fmt.Errorf("naming this replica for the lease, %w", err)
+		return nil, mistake{err}
 	}
-	identity := resourcelock.ResourceLockConfig{Identity: host + "_" + string(uuid.NewUUID())}
-	lock, err := resourcelock.NewFromKubeconfig(resourcelock.LeasesResourceLock, namespace, leaseName, identity, config, renewDeadline)
+	identity := resourcelock.ResourceLockConfig{Identity: process}
+	lock, err := resourcelock.NewFromKubeconfig(resourcelock.LeasesResourceLock, namespace, LeaseName, identity, config, renewDeadline)
 	if err != nil {
 		return nil, fmt.Errorf("setting up the lease, %w", err)
 	}
@@ -126,7 +137,7 @@ func leaseNamespace(o Options) (string, error) {
 	}
 	namespace, err := os.ReadFile(serviceAccountNamespace)
 	if err != nil {
-		return "", fmt.Errorf("finding the namespace for the lease: %w; outside of a cluster give --leader-election-namespace", err)
+		return "", mistake{fmt.Errorf("finding the namespace for the lease, %w; outside of a cluster give --leader-election-namespace", err)}
 	}
 	return strings.TrimSpace(string(namespace)), nil
 }

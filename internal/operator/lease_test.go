@@ -52,7 +52,7 @@ func TestTheFenceIsOpenWhileNobodyElseCanHoldTheLease(t *testing.T) {
 		"renewed again":                           {[]func(*testing.T, *fencedLock){renew(mine, 0, nil), sleep(10 * time.Second), renew(mine, 0, nil), sleep(10 * time.Second)}, true},
 		"a renewal that failed counts not":        {[]func(*testing.T, *fencedLock){renew(mine, 0, nil), sleep(10 * time.Second), renew(mine, 0, refused), sleep(10 * time.Second)}, false},
 		"the lease runs from the request's start": {[]func(*testing.T, *fencedLock){renew(mine, 10*time.Second, nil), sleep(6 * time.Second)}, false},
-		"given back":                              {[]func(*testing.T, *fencedLock){renew(mine, 0, nil), renew(nobody, 0, nil)}, false},
+		"released":                                {[]func(*testing.T, *fencedLock){renew(mine, 0, nil), renew(nobody, 0, nil)}, false},
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {

@@ -9,9 +9,9 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
-// mayWatchNodes asks whether the operator may read nodes. It may in a whole cluster, and not where its role is bound
-// in a few namespaces; a watch that is refused would keep the cache from ever being filled. Everyone who is
-// authenticated may ask this of themselves.
+// mayWatchNodes asks whether the operator may read nodes. It may where its role is bound in the whole cluster, and
+// not where it is bound in a few namespaces. A refused watch would keep the cache from ever being filled. Every
+// authenticated user may ask this about himself.
 func mayWatchNodes(ctx context.Context, config *rest.Config) (bool, error) {
 	c, err := client.New(config, client.Options{Scheme: NewScheme()}) // not the manager's, which writes as the leader alone
 	if err != nil {

@@ -14,12 +14,14 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	eventsv1 "k8s.io/api/events/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/selection"
 	"k8s.io/client-go/discovery"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/rest"
+	toolscache "k8s.io/client-go/tools/cache"
 	"k8s.io/client-go/tools/leaderelection/resourcelock"
 	"k8s.io/utils/clock"
 	"k8s.io/utils/ptr"
@@ -27,18 +29,18 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	ctrlconfig "sigs.k8s.io/controller-runtime/pkg/config"
-	"sigs.k8s.io/controller-runtime/pkg/healthz"
-	"sigs.k8s.io/controller-runtime/pkg/metrics"
-	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
 	"github.com/quickube/qscaler/api/v1alpha1"
+	"github.com/quickube/qscaler/internal/apicalls"
 	"github.com/quickube/qscaler/internal/backlog"
-	"github.com/quickube/qscaler/internal/broker/redis"
+	"github.com/quickube/qscaler/internal/broker/kinds"
 	"github.com/quickube/qscaler/internal/connection"
 	"github.com/quickube/qscaler/internal/controller/qworker"
 	"github.com/quickube/qscaler/internal/controller/scalerconfig"
 	"github.com/quickube/qscaler/internal/fleet"
 	"github.com/quickube/qscaler/internal/podmetrics"
+	"github.com/quickube/qscaler/internal/revision"
+	"github.com/quickube/qscaler/internal/rights"
 )
 
 // Options is how the operator runs.
@@ -50,6 +52,13 @@ type Options struct {
 	// MetricsAddress and ProbeAddress are host:port; "0" serves nothing.
 	MetricsAddress string
 	ProbeAddress   string
+	// OpenMetrics serves the metrics over plain HTTP to everybody. Otherwise they are served over TLS to those whom the API
+	// server knows and lets get the path /metrics.
+	OpenMetrics bool
+	// MetricsCertDir has tls.crt and tls.key of the metrics; "" makes a certificate that nobody has signed.
+	MetricsCertDir string
+	// Limits is what ScalerConfigs may have the operator do.
+	Limits connection.Limits
 	// PprofAddress is host:port of Go's profiles; "" or "0" serves none.
 	PprofAddress string
 	// LeaderElection makes all but one of several replicas wait.
@@ -60,9 +69,9 @@ type Options struct {
 	SkipNameValidation bool
 	// Registerer gets the metrics; nil is controller-runtime's registry.
 	Registerer prometheus.Registerer
-	// PollInterval is how often a broker that does not push is read.
+	// PollInterval is how often a broker that does not tell of changes is read; 0 is what suits its kind.
 	PollInterval time.Duration
-	// SafetyInterval is how often a broker that pushes is read all the same.
+	// SafetyInterval is how often a broker that tells of changes is read too; 0 is what suits its kind.
 	SafetyInterval time.Duration
 	// UsageInterval is how often the usage of pods is read, where a QWorker asks for it; 0 is a minute.
 	UsageInterval time.Duration
@@ -70,32 +79,13 @@ type Options struct {
 	QueueStatusInterval time.Duration
 }
 
-// Run runs the operator until ctx is done.
-func Run(ctx context.Context, o Options) error {
-	if err := awaitAPIServer(ctx, o.Config, o.Log); err != nil {
-		return err
-	}
-	mgr, err := newManager(o)
-	if err != nil {
-		return fmt.Errorf("setting up the manager, %w", err)
-	}
-	watchNodes, err := mayWatchNodes(ctx, o.Config)
-	if err != nil {
-		return err
-	}
-	if !watchNodes {
-		o.Log.Info("The operator may not read nodes: workers on a node that is to go are not replaced beforehand, SIGTERM tells them")
-	}
-	if err := addControllers(mgr, o, watchNodes); err != nil {
-		return err
-	}
-	if err := mgr.AddHealthzCheck("ping", healthz.Ping); err != nil {
-		return err
-	}
-	if err := mgr.AddReadyzCheck("cache", cacheSynced(mgr)); err != nil {
-		return err
-	}
-	return mgr.Start(ctx)
+// callTimeout is how long a call may take. An admission webhook may take 30 s.
+const callTimeout = 45 * time.Second
+
+// slowWrites bounds the writes of namespaces whose writes are slow. The API server serves about 250 requests of all
+// service accounts at once, unless it is configured otherwise.
+func slowWrites() apicalls.Limits {
+	return apicalls.Limits{Namespace: 16, All: 64, After: time.Second, For: time.Minute, Wait: callTimeout}
 }
 
 // NewScheme has the kinds that the operator reads and writes.
@@ -109,16 +99,22 @@ func NewScheme() *runtime.Scheme {
 	return scheme
 }
 
-func newManager(o Options) (ctrl.Manager, error) {
+func newManager(o Options, namespaces *rights.Namespaces) (ctrl.Manager, error) {
 	config := rest.CopyConfig(o.Config)
 	// The API server's priority and fairness decides how fast a client may be; a limit of the client's own
 	// would only delay a burst.
 	config.QPS = -1
-	config.UserAgent = "qscaler"
+	name, err := nameOf(o)
+	if err != nil {
+		return nil, err
+	}
+	config.UserAgent = name // of which the API server makes the manager of the fields that are written
 	lock, err := lockOf(config, o)
 	if err != nil {
 		return nil, err
 	}
+	config.Wrap(apicalls.WithDeadline(callTimeout))
+	config.Wrap(apicalls.NewLanes(slowWrites(), clock.RealClock{}).Around) // outside: who waits has not begun
 
 	ours, err := labels.NewRequirement(fleet.Selector, selection.Exists, nil)
 	if err != nil {
@@ -126,11 +122,19 @@ func newManager(o Options) (ctrl.Manager, error) {
 	}
 	selector := labels.NewSelector().Add(*ours)
 	options := cache.Options{
+		NewInformer: rights.NewInformer(clock.RealClock{}),
+		DefaultWatchErrorHandler: func(ctx context.Context, r *toolscache.Reflector, err error) {
+			toolscache.DefaultWatchErrorHandler(ctx, r, err)
+			if apierrors.IsForbidden(err) {
+				namespaces.Doubt()
+			}
+		},
 		DefaultTransform: cache.TransformStripManagedFields(),
 		ByObject: map[client.Object]cache.ByObject{
 			&corev1.Pod{}:                {Label: selector, Transform: fleet.Strip},
-			&appsv1.ControllerRevision{}: {Label: selector},
+			&appsv1.ControllerRevision{}: {Label: selector, Transform: revision.Strip},
 			&corev1.Node{}:               {Transform: fleet.StripNode},
+			&v1alpha1.QWorker{}:          {Transform: qworker.Strip},
 		},
 	}
 	for _, namespace := range o.Namespaces {
@@ -144,8 +148,7 @@ func newManager(o Options) (ctrl.Manager, error) {
 		Logger:                        o.Log,
 		Cache:                         options,
 		Client:                        client.Options{Cache: &client.CacheOptions{DisableFor: []client.Object{&corev1.Secret{}, &eventsv1.Event{}}}},
-		Metrics:                       metricsserver.Options{BindAddress: o.MetricsAddress},
-		HealthProbeBindAddress:        o.ProbeAddress,
+		Metrics:                       metricsOptions(o),
 		PprofBindAddress:              o.PprofAddress,
 		LeaderElection:                o.LeaderElection,
 		LeaderElectionReleaseOnCancel: true,
@@ -155,7 +158,10 @@ func newManager(o Options) (ctrl.Manager, error) {
 		LeaseDuration: ptr.To(leaseDuration),
 		RenewDeadline: ptr.To(renewDeadline),
 		RetryPeriod:   ptr.To(retryPeriod),
-		Controller:    ctrlconfig.Controller{SkipNameValidation: &o.SkipNameValidation},
+		Controller: ctrlconfig.Controller{
+			SkipNameValidation: &o.SkipNameValidation,
+			CacheSyncTimeout:   cacheSyncTimeout, // the cache is waited for as long as it takes
+		},
 	})
 }
 
@@ -174,11 +180,20 @@ func lockOf(config *rest.Config, o Options) (resourcelock.Interface, error) {
 	return lock, nil
 }
 
+// cacheSyncTimeout is longer than any process lives.
+const cacheSyncTimeout = 10 * 365 * 24 * time.Hour
+
 func addControllers(mgr ctrl.Manager, o Options, watchNodes bool) error {
-	if o.Registerer == nil {
-		o.Registerer = metrics.Registry
+	resolver := connection.NewResolver(kinds.All(), mgr.GetClient(), mgr.GetAPIReader()).Within(o.Limits)
+	name, err := nameOf(o)
+	if err != nil {
+		return err
 	}
-	resolver := connection.NewResolver(mgr.GetClient(), mgr.GetAPIReader())
+	process, err := processName()
+	if err != nil {
+		return err
+	}
+	claims := &connection.Claims{Live: mgr.GetAPIReader(), Process: process, Namespaced: len(o.Namespaces) > 0}
 	api, err := discovery.NewDiscoveryClientForConfigAndClient(mgr.GetConfig(), mgr.GetHTTPClient())
 	if err != nil {
 		return fmt.Errorf("making a client of the API server's discovery, %w", err)
@@ -188,9 +203,11 @@ func addControllers(mgr ctrl.Manager, o Options, watchNodes bool) error {
 		configs *scalerconfig.Reconciler
 	)
 	queues := backlog.New(backlog.Options{
-		Open: redis.Open,
-		Notify: func(key string) {
-			if !workers.Notify(key) {
+		Notify: func(key backlog.Key) {
+			switch key.Watcher {
+			case backlog.QWorker:
+				workers.Notify(key)
+			case backlog.ScalerConfig:
 				configs.Notify(key)
 			}
 		},
@@ -202,6 +219,7 @@ func addControllers(mgr ctrl.Manager, o Options, watchNodes bool) error {
 		Client:   mgr.GetClient(),
 		Live:     mgr.GetAPIReader(),
 		Resolver: resolver,
+		Claim:    claims.Of,
 		Backlog:  queues,
 		Recorder: mgr.GetEventRecorder("qscaler"),
 		Clock:    clock.RealClock{},
@@ -211,12 +229,14 @@ func addControllers(mgr ctrl.Manager, o Options, watchNodes bool) error {
 
 		QueueStatusInterval: o.QueueStatusInterval,
 
+		Operator:   name,
 		Namespaces: o.Namespaces,
 		WatchNodes: watchNodes,
 	})
 	configs = scalerconfig.New(scalerconfig.Options{
 		Client:   mgr.GetClient(),
 		Resolver: resolver,
+		Claim:    claims.Of,
 		Backlog:  queues,
 		Recorder: mgr.GetEventRecorder("qscaler"),
 		Clock:    clock.RealClock{},

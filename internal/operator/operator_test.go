@@ -23,11 +23,11 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/quickube/qscaler/api/v1alpha1"
-	"github.com/quickube/qscaler/internal/local/controlplane"
-	"github.com/quickube/qscaler/internal/local/controlplane/controlplanetest"
-	"github.com/quickube/qscaler/internal/local/redisserver"
-	"github.com/quickube/qscaler/internal/local/redisserver/redisservertest"
 	"github.com/quickube/qscaler/internal/operator"
+	"github.com/quickube/qscaler/local/controlplane"
+	"github.com/quickube/qscaler/local/controlplane/controlplanetest"
+	"github.com/quickube/qscaler/local/redisserver"
+	"github.com/quickube/qscaler/local/redisserver/redisservertest"
 )
 
 var shared *controlplane.ControlPlane
@@ -37,13 +37,13 @@ func TestMain(m *testing.M) {
 	os.Exit(controlplanetest.Run(m, func(c *controlplane.ControlPlane) { shared = c }))
 }
 
-// patience bounds every wait; only a failing test uses it up.
-const patience = 60 * time.Second
+// waitLimit bounds every wait; only a failing test uses it up.
+const waitLimit = 60 * time.Second
 
 func await(t *testing.T, what string, check func() (complaint string)) {
 	t.Helper()
 	complaint := ""
-	err := wait.PollUntilContextTimeout(t.Context(), 20*time.Millisecond, patience, true, func(context.Context) (bool, error) {
+	err := wait.PollUntilContextTimeout(t.Context(), 20*time.Millisecond, waitLimit, true, func(context.Context) (bool, error) {
 		complaint = check()
 		return complaint == "", nil
 	})
@@ -57,7 +57,13 @@ func run(t *testing.T, o operator.Options) (stop func()) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
-	o.Config, o.Log, o.SkipNameValidation, o.Registerer = shared.Config(), logr.Discard(), true, prometheus.NewRegistry()
+	o.Log, o.SkipNameValidation = logr.Discard(), true
+	if o.Config == nil {
+		o.Config = shared.Config()
+	}
+	if o.Registerer == nil {
+		o.Registerer = prometheus.NewRegistry()
+	}
 	go func() { ended <- operator.Run(ctx, o) }()
 	stopped := false
 	stop = func() {

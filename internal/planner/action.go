@@ -2,6 +2,7 @@ package planner
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/quickube/qscaler/worker/contract"
@@ -76,7 +77,8 @@ func (a Action) String() string {
 // Decision is what to do now, and when to look again.
 type Decision struct {
 	Actions []Action
-	// Publish is the hash that status.currentPodSpecHash moves to, "" when it stays.
+	// Publish is the hash that status.currentPodSpecHash moves to, "" when it stays. Whoever carries the actions out
+	// asks PublishedAfter whether it does.
 	Publish string
 	// ExcessSince is to be handed to the next call of Plan.
 	ExcessSince time.Time
@@ -88,33 +90,67 @@ type Decision struct {
 	Obstacle Obstacle
 	// BackOff is set while failures hold back the creation of pods.
 	BackOff BackOff
+	// Missing has the pods that would be created, were it possible.
+	Missing []Missing
+	// Staying is how many workers would be told to end, were they not to stay; see Pod.Stays.
+	Staying int
+	// More is true where more pods are to be created than one plan creates. The next plan, once this one is carried out,
+	// creates them.
+	More bool
 	// Refused has the revisions of which pods would be created, had the API server not refused them.
 	Refused []string
 	// leaving counts the available pods that are let go.
 	leaving int
 	// created counts the pods that are created.
 	created int
-	// Wake is when time alone may change the decision; zero for never.
-	Wake time.Time
+	// RecheckAt is when time alone may change the decision; zero for never.
+	RecheckAt time.Time
+}
+
+// Missing are pods that would be created, were it possible.
+type Missing struct {
+	Revision string
+	Pods     int
+	// Why is why it is not.
+	Why string
+}
+
+// PublishedAfter is the hash that status.currentPodSpecHash moves to once so much of the decision is done, "" when it
+// stays. A revision may be published because those who worked are let go. While some of them are still there it is
+// not, and the next plan sees them. It is all the same where pods are created, because they have been told of the hash.
+func (d Decision) PublishedAfter(done []Action) string {
+	creates := slices.ContainsFunc(d.Actions, func(a Action) bool { return a.Kind == Create })
+	if !creates && CountLetGo(done) < CountLetGo(d.Actions) {
+		return ""
+	}
+	return d.Publish
 }
 
 func (d *Decision) add(actions ...Action) { d.Actions = append(d.Actions, actions...) }
 
-// wakeAt brings the next look forward to t.
-func (d *Decision) wakeAt(t time.Time) {
-	if d.Wake.IsZero() || t.Before(d.Wake) {
-		d.Wake = t
+// recheckAt brings the next look forward to t.
+func (d *Decision) recheckAt(t time.Time) {
+	if d.RecheckAt.IsZero() || t.Before(d.RecheckAt) {
+		d.RecheckAt = t
 	}
 }
 
 // join adds a later step to the decision.
 func (d *Decision) join(next Decision) {
 	d.add(next.Actions...)
-	if !next.Wake.IsZero() {
-		d.wakeAt(next.Wake)
+	d.More = d.More || next.More
+	d.Staying = max(d.Staying, next.Staying)
+	if !next.RecheckAt.IsZero() {
+		d.recheckAt(next.RecheckAt)
 	}
 	if next.BackOff.Level > 0 {
 		d.BackOff = next.BackOff
+	}
+	if len(next.Missing) > 0 {
+		d.Missing = next.Missing
+	}
+	if len(next.Refused) > 0 {
+		d.Refused = next.Refused
 	}
 }
 
@@ -132,7 +168,7 @@ func (f Fleet) after(d Decision) Fleet {
 	for _, p := range f.Pods {
 		switch byPod[p.Name].Kind {
 		case GrantLeave:
-			p.Grant = Grant{Reason: byPod[p.Name].Grant, Since: f.Now, fresh: true}
+			p.Grant = Grant{Reason: byPod[p.Name].Grant, Since: f.Now}
 		case WithdrawGrant:
 			p.Grant = Grant{}
 		case DeleteNotRunning, DeleteOverdue, SignalLeave:

@@ -3,17 +3,18 @@ package planner
 import (
 	"slices"
 	"time"
+
+	"github.com/quickube/qscaler/internal/backoff"
 )
 
-const (
-	backOffBase = 10 * time.Second
-	backOffMax  = 10 * time.Minute
-	// steadyAfter is how long a pod must have run for its failure to be counted as the first, as the
-	// kubelet does for containers.
-	steadyAfter = 10 * time.Minute
-)
+// crashPause is the pause after a pod that failed: 10 s, doubling to 10 min.
+var crashPause = backoff.Policy{First: 10 * time.Second, Longest: 10 * time.Minute}
 
-// BackOff holds back the creation of a revision whose pods fail: 10 s, doubling to 10 min.
+// steadyAfter is how long a pod must have run for its failure to be counted as the first, as the kubelet does for
+// containers.
+const steadyAfter = 10 * time.Minute
+
+// BackOff holds back the creation of a revision whose pods fail.
 type BackOff struct {
 	Revision string
 	// Level is the number of failures in a row.
@@ -31,8 +32,8 @@ func FailureLevel(createdAt int, ran time.Duration) int {
 }
 
 // backOffFor reads the back-off of a revision from its pods, so that a restart of the operator does not
-// forget it. It ends with a pod that was created since and has run for long enough, and by itself some time
-// after it has run out.
+// forget it. It ends with a pod that was created since and has run for long enough, with a worker that has done a task
+// since and ended by itself, and by itself some time after it has run out.
 func backOffFor(revision string, f Fleet) BackOff {
 	b := BackOff{Revision: revision}
 	var last time.Time
@@ -46,22 +47,12 @@ func backOffFor(revision string, f Fleet) BackOff {
 	recovered := func(p Pod) bool {
 		return p.Phase == Running && p.Created.After(last) && f.Now.Sub(p.Created) >= steadyAfter
 	}
-	if b.Level == 0 || slices.ContainsFunc(pods, recovered) {
+	if b.Level == 0 || f.Done[revision].After(last) || slices.ContainsFunc(pods, recovered) {
 		return BackOff{Revision: revision}
 	}
-	b.Until = last.Add(backOffDelay(b.Level))
+	b.Until = last.Add(crashPause.After(b.Level))
 	if f.Now.Sub(b.Until) >= steadyAfter {
 		return BackOff{Revision: revision} // an old story
 	}
 	return b
-}
-
-func backOffDelay(level int) time.Duration {
-	delay := backOffBase
-	for range level - 1 {
-		if delay *= 2; delay >= backOffMax {
-			return backOffMax
-		}
-	}
-	return delay
 }

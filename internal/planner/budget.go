@@ -28,16 +28,19 @@ func Pods(n int) Amount { return Amount{N: n} }
 // Percent is an Amount of n percent of the desired pods.
 func Percent(n int) Amount { return Amount{N: n, Percent: true} }
 
+// mostPods bounds an amount: no QWorker may ask for more workers.
+const mostPods = 100_000
+
 // of is the amount for so many desired pods; a percentage is rounded up or down.
 func (a Amount) of(desired int, up bool) int {
 	if !a.Percent {
-		return a.N
+		return min(a.N, mostPods)
 	}
 	rounding := 0
 	if up {
 		rounding = 99
 	}
-	return (desired*a.N + rounding) / 100
+	return min((desired*a.N+rounding)/100, mostPods)
 }
 
 // budget is the surge and the unavailability in pods, rounded as a Deployment's are: the first up, the second

@@ -21,7 +21,7 @@ func (w worker) age(d time.Duration) worker { w.Created = t0.Add(-d); return w }
 func (w worker) of(revision string) worker  { w.Revision = revision; return w }
 func (w worker) signalled() worker          { w.Signalled = true; return w }
 func (w worker) nodeLeaving() worker        { w.NodeLeaving = true; return w }
-func (w worker) lost() worker               { w.Lost = true; return w }
+func (w worker) unreachable() worker        { w.Unreachable = true; return w }
 func (w worker) idle() worker               { w.Work = Idle; return w }
 func (w worker) busy() worker               { w.Work = Busy; return w }
 func (w worker) phase(p Phase) worker       { w.Phase = p; w.Ready = w.Ready && p == Running; return w }
@@ -38,11 +38,13 @@ func (w worker) limited(d time.Duration) worker {
 
 func (w worker) failed(level int, ago time.Duration) worker {
 	w = w.phase(Left)
-	w.Failure, w.Ended, w.Settled = Failure{Level: level, At: t0.Add(-ago)}, true, true
+	w.Failure, w.Ended, w.Reclaimed = Failure{Level: level, At: t0.Add(-ago)}, true, true
 	return w
 }
 
-func (w worker) settled() worker { w.Settled = true; return w }
+func (w worker) unfit() worker { w = w.phase(Pending); w.Unfit = noRoom; return w }
+
+func (w worker) settled() worker { w.Reclaimed = true; return w }
 
 func workers(ws ...worker) []Pod {
 	pods := make([]Pod, len(ws))
@@ -113,11 +115,11 @@ func short(actions []Action) []string {
 // picture is a fleet as a person reads it.
 func picture(f Fleet) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s, desired %d (known: %t), published %q (proven: %t, tried: %t), newest %q, rollout %+v", stageOf(f), f.Desired, f.DepthKnown, f.Published, f.Proven, f.Tried, f.Newest, f.Rollout)
+	fmt.Fprintf(&b, "%s, desired %d and %d (known: %t), published %q (proven: %t, tried: %t), newest %q, rollout %+v", stageOf(f), f.Desired, f.NewestDesired, f.DepthKnown, f.Published, f.Proven, f.Tried, f.Newest, f.Rollout)
 	for _, p := range f.Pods {
 		fmt.Fprintf(&b, "\n  %s of %s: %v, ready %t since %s, work %v, grant %q", p.Name, p.Revision,
 			[]string{"pending", "running", "terminating", "left"}[p.Phase], p.Ready, f.Now.Sub(p.ReadyChanged), []string{"unknown", "idle", "busy"}[p.Work], p.Grant.Reason)
-		for flag, set := range map[string]bool{"signalled": p.Signalled, "node leaving": p.NodeLeaving, "lost": p.Lost} {
+		for flag, set := range map[string]bool{"signalled": p.Signalled, "node leaving": p.NodeLeaving, "unreachable": p.Unreachable, "unfit": p.Unfit != "", "elsewhere": p.Elsewhere, "stays": p.Stays} {
 			if set {
 				fmt.Fprintf(&b, ", %s", flag)
 			}
@@ -125,6 +127,8 @@ func picture(f Fleet) string {
 	}
 	return b.String()
 }
+
+func (w worker) crashing() worker { w.Failing = true; return w }
 
 func (w worker) troubled(words string) worker { w.Trouble = words; return w }
 

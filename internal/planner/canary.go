@@ -9,48 +9,57 @@ import (
 )
 
 // tryCanary scales the old fleet as if nothing had changed, and runs a few pods of the newest revision
-// beside it. The newest is published once one of them is available: a broken image must not empty a fleet.
+// beside it. The newest is published once one of them is available, or has done a task and ended by itself: a broken
+// image must not empty a fleet.
 func (d *Decision) tryCanary(f Fleet) {
 	capacity := where(f.Pods, Pod.capacity)
-	fleet := where(capacity, notOfRevision(f.Newest))
+	fleet := where(capacity, func(p Pod) bool { return p.Revision != f.Newest && !f.abandonedElsewhere(p) })
 	canaries := where(capacity, ofRevision(f.Newest))
-	if !f.Rollout.Paused && slices.ContainsFunc(canaries, f.available) {
+	if !f.stopped() && (f.did(f.Newest) || slices.ContainsFunc(canaries, f.available)) {
 		d.Publish = f.Newest
 		d.ExcessSince = f.ExcessSince
 		return
 	}
 	places, beyond := d.canaryPlaces(f, fleet, canaries)
-	tried := len(canaries) - d.recall(f, canaries, len(canaries)-places)
+	d.shrinkCanaries(f, canaries, len(canaries)-places)
+	tried := len(canaries) // the next step sees those that go
 	leaving, want := count(fleet, nodeLeaving), f.Desired
 	surge, _ := f.budget()
 	if surge == 0 && places > beyond {
 		fleet, want, places = d.makeRoom(f, fleet, tried)
 	}
 	staying := d.turnOver(f, turnover{
-		pods: fleet, givesWay: nodeLeaving, revision: f.Published, want: want, beside: max(tried-beyond, 0),
+		pods: fleet, givesWay: nodeLeaving, revision: f.Published, want: want, beside: max(tried-beyond-f.slack(), 0),
 	})
 	// The replacements of pods whose node is to go are in the surge, and those pods were charged for it already.
-	room := places - tried - max(staying-want-min(leaving, surge), 0)
+	room := places - tried - max(staying-want-f.slack()-min(leaving, surge), 0)
+	if room <= 0 && tried == 0 && places > 0 && f.DepthKnown && slices.ContainsFunc(fleet, stays) {
+		room = 1 // those that are too many and stay may never leave, unless the canary's revision ends that
+	}
 	room -= d.withdraw(f, f.Newest, room, fmt.Sprintf("revision %s is wanted", f.Newest))
 	d.create(f, f.Newest, room, fmt.Sprintf("revision %s is tried beside revision %s", f.Newest, f.Published))
 }
 
 // canaryPlaces is how many canaries there may be: they are within the surge, and where there is none one worker
-// makes room. Pods whose node is to go need the surge more urgently. Where no worker is wanted, none is tried.
+// makes room. Pods whose node is to go need the surge more urgently. Where no worker is wanted, on either queue, none is
+// tried.
 //
 // While replacements of those pods do not come up, one canary has a place beyond the surge: the old revision may be
 // tied to the very nodes that go, and the newest is then the only way out. The place is beyond, and not theirs,
 // because they are tried on: a node may turn up for them as well.
 func (d *Decision) canaryPlaces(f Fleet, fleet, canaries []Pod) (places, beyond int) {
-	if f.Desired == 0 {
+	if max(f.Desired, f.NewestDesired) == 0 {
 		return 0, 0
 	}
 	surge, _ := f.budget()
+	if surge == 0 && f.NewestDesired > 0 && !f.DepthKnown && !f.stopped() {
+		return 1, 1 // nobody may leave for it while the other queue cannot be read, which may be for good
+	}
 	places = max(max(surge, 1)-count(fleet, nodeLeaving), 0)
 	if places == 0 && d.replacementsFail(f, fleet) {
 		places, beyond = 1, 1
 	}
-	if f.Rollout.Paused {
+	if f.stopped() {
 		places = min(places, len(canaries))
 	}
 	return places, beyond
@@ -63,7 +72,7 @@ const comesUpWithin = 2 * time.Minute
 // replacementsFail reports whether pods of the published revision that are to replace others do not come up, or
 // are refused.
 func (d *Decision) replacementsFail(f Fleet, fleet []Pod) bool {
-	if f.Setbacks[f.Published].Refused || backOffFor(f.Published, f).Level > 0 {
+	if f.FailedCreations[f.Published].Refused || backOffFor(f.Published, f).Level > 0 {
 		return true
 	}
 	for _, p := range fleet {
@@ -75,7 +84,7 @@ func (d *Decision) replacementsFail(f Fleet, fleet []Pod) bool {
 		if !f.Now.Before(at) {
 			return true
 		}
-		d.wakeAt(at)
+		d.recheckAt(at)
 	}
 	return false
 }
@@ -84,6 +93,9 @@ func (d *Decision) replacementsFail(f Fleet, fleet []Pod) bool {
 // that leaves for it, idle ones first. It returns who stays, how many there shall be, and how many places there
 // are.
 func (d *Decision) makeRoom(f Fleet, fleet []Pod, tried int) (staying []Pod, want, places int) {
+	if f.slack() > 0 {
+		return fleet, f.Desired, 1
+	}
 	if tried > 0 || len(fleet) < f.Desired {
 		return fleet, f.Desired - 1, 1
 	}
@@ -93,6 +105,10 @@ func (d *Decision) makeRoom(f Fleet, fleet []Pod, tried int) (staying []Pod, wan
 	_, unavailable := f.budget()
 	available := count(f.Pods, f.available)
 	for _, p := range leaveOrder(fleet, notOfRevision(f.Published)) {
+		if p.Stays {
+			d.Staying++
+			continue
+		}
 		if f.available(p) && d.spare(available, f.Desired-unavailable) == 0 {
 			continue
 		}
@@ -104,42 +120,54 @@ func (d *Decision) makeRoom(f Fleet, fleet []Pod, tried int) (staying []Pod, wan
 
 // clearTheWay lets those pods go that must not stand in a canary's way: of neither the published nor the newest
 // revision and of no use, because a change that was corrected before it ever worked must not take the places of
-// workers; and those whose node is to go, canaries too, as far as others are available. It reports whether there
+// workers, or one of another queue, which nobody asks for any more; and those whose node is to go, canaries too, as far as others are available. It reports whether there
 // were any.
 func (d *Decision) clearTheWay(f Fleet) bool {
 	if !f.DepthKnown {
 		return false
 	}
-	useless := where(f.Pods, func(p Pod) bool {
+	before := len(d.Actions)
+	useless := func(p Pod) bool {
 		abandoned := p.capacity() && p.Revision != f.Published && p.Revision != f.Newest
-		return abandoned && (p.Phase == Pending || p.idleUnready())
-	})
-	for _, p := range useless {
+		return abandoned && !p.Stays && (p.Phase == Pending || p.idleUnready() || (p.Elsewhere && !f.stopped()))
+	}
+	for _, p := range where(f.Pods, useless) {
 		d.retire(f, p, contract.ReasonRollout, fmt.Sprintf("revision %s was never proven and is no longer wanted", p.Revision))
 	}
 	displaced := where(f.Pods, func(p Pod) bool {
-		used := p.Revision == f.Published || (p.Phase == Running && !p.idleUnready())
-		return p.capacity() && p.NodeLeaving && p.Revision != f.Newest && used
+		return p.capacity() && p.NodeLeaving && p.Revision != f.Newest && !useless(p) && !f.abandonedElsewhere(p)
 	})
 	// A canary that is about to prove the revision does so first.
 	canaries := where(f.Pods, func(p Pod) bool {
-		return p.capacity() && p.NodeLeaving && p.Revision == f.Newest && (f.Rollout.Paused || !f.available(p))
+		return p.capacity() && p.NodeLeaving && p.Revision == f.Newest && (f.stopped() || !f.available(p))
 	})
-	return d.replace(f, displaced, f.Published)+d.replace(f, canaries, f.Newest)+len(useless) > 0
+	d.replace(f, displaced, f.Published)
+	d.replace(f, canaries, f.Newest)
+	return len(d.Actions) > before
 }
 
-// recall lets up to n canaries leave because there is no room for them any more, and returns how many. Only while
-// the rollout is paused can one of them be available.
-func (d *Decision) recall(f Fleet, canaries []Pod, n int) int {
+// abandonedElsewhere pods are of neither revision that counts, and work on a queue that the published one does not serve.
+// They are no part of the fleet: they cannot do what waits for it.
+func (f Fleet) abandonedElsewhere(p Pod) bool {
+	return p.Elsewhere && f.Published != f.Newest && p.Revision != f.Published && p.Revision != f.Newest
+}
+
+// shrinkCanaries lets up to n canaries leave because there is no room for them any more. Only while the rollout is
+// paused can one of them be available.
+func (d *Decision) shrinkCanaries(f Fleet, canaries []Pod, n int) {
 	if !f.DepthKnown || n <= 0 {
-		return 0
+		return
 	}
 	_, unavailable := f.budget()
 	why := fmt.Sprintf("%s, which makes %d canaries too many", needs(f.Desired), n)
-	left, available := 0, count(f.Pods, f.available)
+	left, staying, available := 0, 0, count(f.Pods, f.available)
 	for _, p := range leaveOrder(canaries, notOfRevision(f.Newest)) {
 		if left == n {
 			break
+		}
+		if p.Stays {
+			staying++
+			continue
 		}
 		if f.available(p) && d.spare(available, f.Desired-unavailable) == 0 {
 			continue
@@ -147,5 +175,5 @@ func (d *Decision) recall(f Fleet, canaries []Pod, n int) int {
 		d.retire(f, p, contract.ReasonRollout, why)
 		left++
 	}
-	return left
+	d.Staying += min(staying, n-left)
 }

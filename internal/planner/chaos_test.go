@@ -9,8 +9,8 @@ import (
 )
 
 var (
-	chaosSeed  = flag.Uint64("chaos.seed", 0, "seed of TestChaos; 0 draws one")
-	chaosSteps = flag.Int("chaos.steps", 100_000, "seconds that TestChaos simulates")
+	chaosSeed  = flag.Uint64("chaos.seed", 0, "seed of TestChaos; 0 draws one, or with -short takes always the same")
+	chaosSteps = flag.Int("chaos.steps", 100_000, "seconds that TestChaos simulates; with -short at most 2,000")
 )
 
 // chaos is what goes wrong in a world: everything, a little, all the time.
@@ -26,8 +26,11 @@ func (c *chaos) oneIn(n int) bool { return c.IntN(n) == 0 }
 // TestChaos runs a world of accidents for a long time, checks every plan, and then lets calm return: whatever has
 // happened, each task is done, and the fleet is what the spec says.
 func TestChaos(t *testing.T) {
-	seed := *chaosSeed
-	if seed == 0 {
+	seed, steps := *chaosSeed, *chaosSteps
+	switch {
+	case testing.Short():
+		seed, steps = max(seed, 1), min(steps, 2_000)
+	case seed == 0:
 		seed = uint64(time.Now().UnixNano())
 	}
 	t.Logf("run it again with -run TestChaos -chaos.seed %d", seed)
@@ -39,7 +42,7 @@ func TestChaos(t *testing.T) {
 			t.Fatalf("second %d: %s\nactions: %v", c.tick, picture(f), d.Actions)
 		}
 	}
-	for range *chaosSteps {
+	for range steps {
 		writesFail = c.IntN(2) == 0
 		c.accident()
 		c.run(1)
@@ -111,7 +114,10 @@ func (c *chaos) revise() {
 
 // strike does something to a pod, mostly nothing.
 func (c *chaos) strike(p *simPod) {
-	p.Lost = p.Lost != c.oneIn(300) && p.Phase != Left
+	p.Unreachable = p.Unreachable != c.oneIn(300) && p.Phase != Left
+	if p.Phase == Pending && c.oneIn(50) {
+		p.Unfit = noRoom
+	}
 	if p.Phase != Running || !c.oneIn(200) {
 		return
 	}
@@ -119,7 +125,7 @@ func (c *chaos) strike(p *simPod) {
 	case 0: // it crashes, and is restarted in place; it takes its task up again
 		p.Phase, p.Ready, p.starts = Pending, false, 3
 	case 1: // it fails for good; its task goes back
-		p.Phase, p.Ready, p.Ended, p.Settled = Left, false, true, true
+		p.Phase, p.Ready, p.Ended, p.Reclaimed = Left, false, true, true
 		p.Failure = Failure{Level: FailureLevel(0, c.now.Sub(p.Created)), At: c.now}
 		if p.task > 0 {
 			c.queue = append([]int{p.task}, c.queue...)
@@ -142,6 +148,6 @@ func (c *chaos) calm() {
 	c.revisions++
 	c.spec.Newest = fmt.Sprintf("r%d", c.revisions)
 	for _, p := range c.pods {
-		p.Lost = false // those that are not ready leave all the same
+		p.Unreachable = false // those that are not ready leave all the same
 	}
 }

@@ -11,14 +11,17 @@ import (
 type Fleet struct {
 	Now time.Time
 
-	// Desired is how many workers the queue asks for; see Size and Window.
+	// Desired is how many workers the queue asks for.
 	Desired int
-	// Excused is how many of Desired are for messages that workers on their way out are busy with. They need no
+	// NewestDesired is how many workers the queue of the newest revision asks for, where that is another one than that of
+	// the published revision. Else it is 0. Nobody but pods of the newest revision can do what waits there.
+	NewestDesired int
+	// Finishing is how many of Desired are for messages that workers on their way out are busy with. They need no
 	// other worker: none is created for them. Desired still has them for a while, because going down it is the
 	// highest of a window, and that is the pace at which others may follow.
-	Excused int
-	// DepthKnown is false while the queue cannot be read: then nobody is granted leave and no grant is
-	// withdrawn, because a failed read says nothing about the work.
+	Finishing int
+	// DepthKnown is false while the queue cannot be read: then nobody gets a grant and no grant is
+	// withdrawn, because a failed read says nothing about the work. A QWorker that is being deleted does not wait for it.
 	DepthKnown bool
 	// Deleting is true once the QWorker is to go.
 	Deleting bool
@@ -32,14 +35,21 @@ type Fleet struct {
 	// Tried is true once a canary of the newest revision was created. It is then not published without proof,
 	// also when the fleet is scaled to none in between.
 	Tried bool
+	// NewestUnread is true while the newest revision works on a queue or broker that has yet to be read. Such a
+	// revision takes nobody's place: its pods may well start, and would all wait for a broker that is not there.
+	NewestUnread bool
 	// Rollout is how a new revision takes over.
 	Rollout Rollout
 
 	// ExcessSince is when the fleet began to have more workers than desired, zero when it has not. The
 	// previous Decision has it.
 	ExcessSince time.Time
-	// Setbacks has the revisions of which the last pod could not be created.
-	Setbacks map[string]Setback
+	// FailedCreations has the revisions of which the last pod could not be created.
+	FailedCreations map[string]FailedCreation
+	// Done is when a worker of a revision last ended by itself after it had done a task, by revision.
+	Done map[string]time.Time
+	// Uncreatable has the revisions of which no pod can be made at present, and why.
+	Uncreatable map[string]string
 
 	Pods []Pod
 
@@ -47,10 +57,10 @@ type Fleet struct {
 	created int
 }
 
-// Setback is that a pod could not be created.
-type Setback struct {
-	// Until is when the next is tried.
-	Until time.Time
+// FailedCreation says that the last pod of a revision could not be created.
+type FailedCreation struct {
+	// RetryAt is when the next is tried.
+	RetryAt time.Time
 	// Refused is true where the API server does not want the pod as it is: others like it cannot be created either,
 	// until somebody changes something. Else it may only have been out of reach.
 	Refused bool
@@ -61,7 +71,7 @@ type Phase int
 
 // The phases, in the order in which a pod goes through them.
 const (
-	// Pending means that the worker container is not running: unscheduled, pulling its image, in an init
+	// Pending means that the worker container is not reported to run: unscheduled, pulling its image, in an init
 	// container, or backing off after a crash.
 	Pending Phase = iota
 	// Running means that the worker container is running.
@@ -89,8 +99,6 @@ type Grant struct {
 	// Seen is since when this process knows of the grant, zero where it has just given it. Since is from the clock of
 	// whoever gave it, and clocks are set; how long a grant is held for is only sure where both say so.
 	Seen time.Time
-	// fresh grants are given by the plan that is being made, which does not take them back.
-	fresh bool
 }
 
 // Pod is one worker.
@@ -104,29 +112,42 @@ type Pod struct {
 	ReadyChanged time.Time
 	Grant        Grant
 	Work         Work
+	// DownSince is since when this process has been told that the worker's process has ended and that the next one does
+	// not run yet; zero where the kubelet has told nothing of the kind.
+	DownSince time.Time
 
 	// MaxTaskDuration bounds how long the pod may hold a grant; 0 means for ever.
 	MaxTaskDuration time.Duration
 	// Signalled workers leave on SIGTERM alone: they are deleted where others are granted leave.
 	Signalled bool
+	// Stays is true for a pod that is not to be told to end: its worker knows SIGTERM alone, and may be at a task that
+	// nobody sees. Only the deletion of the QWorker ends it.
+	Stays bool
+	// Elsewhere is true for a pod that works on another queue or broker than the pods of the published revision.
+	Elsewhere bool
 	// NodeLeaving is true for a pod whose node is to go.
 	NodeLeaving bool
-	// Lost is true for a pod whose node does not answer. It may still be at work, and it may come back.
-	Lost bool
+	// Unreachable is true for a pod whose node does not answer. It may still be at work, and it may come back.
+	Unreachable bool
 
 	// Trouble says in the cluster's words why the worker does not run or is not ready, "" where nothing is
 	// known to be wrong.
 	Trouble string
 	// Failing is true when Trouble is the revision's doing, such as a crash, and false when it may be a wait.
 	Failing bool
+	// Unfit says why a pod that is Pending and holds no grant cannot run as it is sized, "" where it can.
+	Unfit string
 
 	// Failure is set for a pod that has left as a crash, or ended at once without a grant.
 	Failure Failure
+	// EndedWell is when the worker of a pod that has left ended with code 0, zero where it did not. Where Failure is set
+	// beside it, it ended at once.
+	EndedWell time.Time
 	// Ended is true for a pod that has left with every container: nothing of it runs any more.
 	Ended bool
-	// Settled is true for a pod that has left and that nothing needs any more: its messages in flight have been
-	// given back, or that is tried without it.
-	Settled bool
+	// Reclaimed is true for a pod that has left and that nothing needs any more: its messages in flight have
+	// returned, or that is tried without it.
+	Reclaimed bool
 	// Leftover is true for a terminating pod whose worker has ended and whose other containers have not.
 	Leftover bool
 }
@@ -140,12 +161,45 @@ type Failure struct {
 
 func (p Pod) granted() bool { return p.Grant.Reason != "" }
 
+// Live reports whether a pod exists and is not on its way out by deletion.
+func (p Pod) Live() bool { return p.live() }
+
 // live pods exist and are not on their way out by deletion.
 func (p Pod) live() bool { return p.Phase == Pending || p.Phase == Running }
 
-// capacity is what counts against desired: live pods that hold no grant and are not lost. A granted,
+// believedFor is how long a worker is taken to be at the task that the broker shows in its hands, once the kubelet has
+// said that its process has ended. The next process goes on with that task, and the kubelet may be late to tell of it.
+// After that time the process is taken to be down, as in a long crash back-off, and the task to be a dead worker's.
+const believedFor = time.Minute
+
+// AsKnown is the pod by all that is known of its worker: what the broker knows wins over what the kubelet has not said.
+// A worker that holds a task runs, or did a moment ago, and the kubelet may have yet to report that: within 2 s mostly,
+// and 10 s and more after the API server was away. The deletion of its QWorker does not wait for a process that has
+// ended: should the next one be at the task after all, it is told by SIGTERM and has its grace period.
+func (p Pod) AsKnown(now time.Time, deleting bool) Pod {
+	believed := p.DownSince.IsZero() || (!deleting && now.Before(p.DownSince.Add(believedFor)))
+	if p.Phase == Pending && p.Work == Busy && believed {
+		p.Phase, p.Ready = Running, false
+	}
+	return p
+}
+
+// asKnown is the fleet with each pod as it is known.
+func (f Fleet) asKnown() Fleet {
+	known := func(p Pod) bool { return p.AsKnown(f.Now, f.Deleting).Phase == p.Phase }
+	if !slices.ContainsFunc(f.Pods, func(p Pod) bool { return !known(p) }) {
+		return f
+	}
+	f.Pods = slices.Clone(f.Pods)
+	for i := range f.Pods {
+		f.Pods[i] = f.Pods[i].AsKnown(f.Now, f.Deleting)
+	}
+	return f
+}
+
+// capacity is what counts against desired: live pods that hold no grant, are reachable and can run. A granted,
 // terminating or failed pod counted here would get no replacement.
-func (p Pod) capacity() bool { return p.live() && !p.granted() && !p.Lost }
+func (p Pod) capacity() bool { return p.live() && !p.granted() && !p.Unreachable && !p.unfit() }
 
 // idleUnready pods are not ready and known to be at no task: nobody misses them. A worker can fail its
 // readiness probe because it is busy, and where that is not known it may be so.
@@ -156,6 +210,16 @@ func (f Fleet) steady(p Pod) bool {
 	return p.Phase == Running && p.Ready && (p.Revision != f.Newest || !f.Now.Before(f.steadyAt(p)))
 }
 
+// EndedAtOnce reports whether the pod has left with code 0 and counts as failed, because it ended so soon.
+func (p Pod) EndedAtOnce() bool { return !p.EndedWell.IsZero() && !p.Failure.At.IsZero() }
+
+// Capacity reports whether a pod counts against the desired workers.
+func (p Pod) Capacity() bool { return p.capacity() }
+
+// did reports whether a worker of a revision has done a task and ended by itself. That shows as much as one that stays
+// ready: workers that end after their task may never be ready for long.
+func (f Fleet) did(revision string) bool { return !f.Done[revision].IsZero() }
+
 // proves reports whether a pod shows that the published revision works.
 func (f Fleet) proves(p Pod) bool {
 	return p.Revision == f.Published && p.Phase == Running && p.Ready && !f.Now.Before(f.steadyAt(p))
@@ -163,8 +227,14 @@ func (f Fleet) proves(p Pod) bool {
 
 func (f Fleet) steadyAt(p Pod) time.Time { return p.ReadyChanged.Add(f.Rollout.MinReady) }
 
+// slack is how many workers there may be beyond Desired because the queue of the newest revision asks for more than that
+// of the published one: the larger demand counts.
+func (f Fleet) slack() int { return max(f.NewestDesired-f.Desired, 0) }
+
 // available pods are at work, or could be: the rollout keeps enough of them.
-func (f Fleet) available(p Pod) bool { return p.capacity() && f.steady(p) }
+func (f Fleet) available(p Pod) bool {
+	return p.capacity() && f.steady(p) && !f.abandonedElsewhere(p)
+}
 
 func where(pods []Pod, keep func(Pod) bool) []Pod {
 	kept := slices.Grow([]Pod(nil), count(pods, keep)) // of ten thousand pods, growing would copy several times as many
@@ -191,6 +261,8 @@ func not(match func(Pod) bool) func(Pod) bool {
 }
 
 func nodeLeaving(p Pod) bool { return p.NodeLeaving }
+
+func stays(p Pod) bool { return p.Stays }
 
 func ofRevision(hash string) func(Pod) bool {
 	return func(p Pod) bool { return p.Revision == hash }

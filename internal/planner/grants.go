@@ -9,13 +9,13 @@ import (
 	"github.com/quickube/qscaler/worker/contract"
 )
 
-// withdraw takes back up to n grants of pods of a revision that is wanted again, busy holders first, and
-// returns how many.
+// withdraw withdraws up to n grants of pods of a revision that is wanted again, busy ones first, and returns how
+// many.
 func (d *Decision) withdraw(f Fleet, revision string, n int, why string) int {
 	if !f.DepthKnown || n <= 0 {
 		return 0
 	}
-	holders := f.forgiven(revision)
+	holders := f.withdrawable(revision)
 	holders = holders[:min(n, len(holders))]
 	for _, p := range holders {
 		d.add(Action{Kind: WithdrawGrant, Pod: p.Name, Why: why + " again"})
@@ -23,24 +23,24 @@ func (d *Decision) withdraw(f Fleet, revision string, n int, why string) int {
 	return len(holders)
 }
 
-// Void reports whether what a pod was granted leave for is no more: its revision has been rolled back to, or its node
-// stays after all. Its work is then demand like any other's, and it is the first to be taken back.
-func (f Fleet) Void(p Pod) bool {
+// Obsolete reports whether the cause of a pod's grant is over: its revision is wanted again, or its node stays. Its
+// work is then demand like any other's, and its grant is withdrawn first.
+func (f Fleet) Obsolete(p Pod) bool {
 	switch p.Grant.Reason {
 	case contract.ReasonRollout:
 		return p.Revision == f.Newest
 	case contract.ReasonNodeDrain:
-		return !p.NodeLeaving && !p.Lost
+		return !p.NodeLeaving && !p.Unreachable
 	default:
 		return false
 	}
 }
 
-// forgiven are the pods of a revision whose grant can be taken back, busy ones first: for scale-down, for the
+// withdrawable are the pods of a revision whose grant can be withdrawn, busy ones first: for scale-down, for the
 // rollout of a revision that has been rolled back since, and for a node that stays after all.
-func (f Fleet) forgiven(revision string) []Pod {
+func (f Fleet) withdrawable(revision string) []Pod {
 	holders := where(f.Pods, func(p Pod) bool {
-		usable := p.Revision == revision && p.Phase == Running && !p.Lost && !p.Signalled && !p.Grant.fresh && !overdue(f, p)
+		usable := p.Revision == revision && p.Phase == Running && !p.Unreachable && !p.Signalled && !overdue(f, p)
 		switch p.Grant.Reason {
 		case contract.ReasonScaleDown, contract.ReasonRollout, contract.ReasonNodeDrain:
 			return usable && !p.NodeLeaving
@@ -59,24 +59,30 @@ func (f Fleet) forgiven(revision string) []Pod {
 }
 
 // endGrants deletes pods whose grant can no longer be used: those whose worker container is not running,
-// and those that have held it for longer than a task may take.
+// and those that have held it for longer than a task may take. While the queue cannot be read, a worker that is not
+// reported to run may be at a task: it keeps its grant, unless the QWorker is being deleted and waits for it.
 func (d *Decision) endGrants(f Fleet) {
 	for _, p := range where(f.Pods, func(p Pod) bool { return p.live() && p.granted() }) {
+		if p.Phase == Running && !p.DownSince.IsZero() {
+			d.recheckAt(p.DownSince.Add(believedFor)) // should it still be down then, its grant is of no use
+		}
 		switch {
+		case p.Phase == Pending && !f.DepthKnown && !f.Deleting:
+		case p.Stays && !f.Deleting:
 		case p.Phase == Pending:
-			d.add(Action{Kind: DeleteNotRunning, Pod: p.Name, Why: fmt.Sprintf("it has leave (%s) and is not running", p.Grant.Reason)})
+			d.add(Action{Kind: DeleteNotRunning, Pod: p.Name, Why: fmt.Sprintf("it has a grant (%s) and is not running", p.Grant.Reason)})
 		case p.Signalled:
-			d.grant(f, p, p.Grant.Reason, fmt.Sprintf("it has leave (%s), and its worker knows SIGTERM alone", p.Grant.Reason))
+			d.grant(f, p, p.Grant.Reason, fmt.Sprintf("it has a grant (%s), and its worker knows SIGTERM alone", p.Grant.Reason))
 		case overdue(f, p):
-			d.add(Action{Kind: DeleteOverdue, Pod: p.Name, Why: fmt.Sprintf("it has had leave (%s) for longer than maxTaskDuration (%s)", p.Grant.Reason, p.MaxTaskDuration)})
+			d.add(Action{Kind: DeleteOverdue, Pod: p.Name, Why: fmt.Sprintf("it has had a grant (%s) for longer than maxTaskDuration (%s)", p.Grant.Reason, p.MaxTaskDuration)})
 		case p.MaxTaskDuration > 0 && !p.Grant.Since.IsZero():
-			d.wakeAt(dueAt(p))
+			d.recheckAt(dueAt(p))
 		}
 	}
 }
 
-// overdue grants have been held for longer than a task may take. One of which nobody knows since when, such as
-// one that a person has given by hand, is not.
+// overdue grants have been held for longer than a task may take. A grant without a known time, such as one that a
+// person has given by hand, is not overdue.
 func overdue(f Fleet, p Pod) bool {
 	return p.MaxTaskDuration > 0 && !p.Grant.Since.IsZero() && !f.Now.Before(dueAt(p))
 }
@@ -84,9 +90,5 @@ func overdue(f Fleet, p Pod) bool {
 // dueAt is when a pod will have held its grant for as long as it may, by the clock of whoever gave it and by the time
 // that has passed in this process: a clock that was set forward must not end a task.
 func dueAt(p Pod) time.Time {
-	due := p.Grant.Since.Add(p.MaxTaskDuration)
-	if seen := p.Grant.Seen.Add(p.MaxTaskDuration); !p.Grant.Seen.IsZero() && seen.After(due) {
-		return seen
-	}
-	return due
+	return latest(p.Grant.Since, p.Grant.Seen).Add(p.MaxTaskDuration)
 }

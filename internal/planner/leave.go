@@ -17,25 +17,27 @@ const (
 
 // shrink lets n of the pods leave. Pods that are not running are deleted outright; then leave is granted to pods
 // that are neither ready nor busy, to pods of an outdated revision, to idle ones, and to the rest, newest first.
-// It returns how many of the n leave now.
-func (d *Decision) shrink(f Fleet, s sizing, n int) int {
-	if !f.DepthKnown || n <= 0 {
-		return 0
+func (d *Decision) shrink(f Fleet, s sizing, n int) {
+	if !f.DepthKnown {
+		return
 	}
 	if d.ExcessSince = f.ExcessSince; d.ExcessSince.IsZero() {
 		d.ExcessSince = f.Now
 	}
 	sparesUntil := d.ExcessSince.Add(sparesBusyFor)
 	why := fmt.Sprintf("%s, %d too many", needs(f.Desired), n)
-	left, available := 0, count(f.Pods, f.available)
+	left, staying, available := 0, 0, count(f.Pods, f.available)
 	for _, p := range leaveOrder(s.pods, notOfRevision(s.revision)) {
 		switch {
 		case left == n:
-			return left
+			return
+		case p.Stays:
+			staying++
+			continue
 		case p.Phase == Pending:
 			d.add(Action{Kind: DeleteNotRunning, Pod: p.Name, Why: why})
 		case p.Work == Busy && f.Now.Before(sparesUntil):
-			d.wakeAt(sparesUntil)
+			d.recheckAt(sparesUntil)
 			continue
 		case f.available(p) && d.spare(available, s.want) == 0:
 			continue
@@ -44,7 +46,7 @@ func (d *Decision) shrink(f Fleet, s sizing, n int) int {
 		}
 		left++
 	}
-	return left
+	d.Staying += min(staying, n-left)
 }
 
 // grant lets a pod leave.

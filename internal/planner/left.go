@@ -10,7 +10,7 @@ const keptFailures = 3
 
 // removeLeft deletes the pods that have left and that nothing needs any more. The last few failed ones stay
 // for diagnosis while the QWorker does, but for those of which a sidecar still runs: what their worker had in
-// hand can only be given back once it is sure that nothing of the pod works on it.
+// hand can only be reclaimed once it is sure that nothing of the pod works on it.
 func (d *Decision) removeLeft(f Fleet) {
 	failed := where(f.Pods, func(p Pod) bool { return p.Phase == Left && p.Ended && !p.Failure.At.IsZero() })
 	slices.SortFunc(failed, func(a, b Pod) int {
@@ -25,7 +25,7 @@ func (d *Decision) removeLeft(f Fleet) {
 	}
 	for _, p := range f.Pods {
 		switch {
-		case p.Phase == Left && p.Settled && !kept[p.Name]:
+		case p.Phase == Left && p.Reclaimed && !kept[p.Name]:
 			d.add(Action{Kind: Remove, Pod: p.Name, Why: "it has left"})
 		case p.Leftover:
 			d.add(Action{Kind: Remove, Pod: p.Name, Why: "its worker has left, and a sidecar has not"})

@@ -51,13 +51,39 @@ func TestNodes(t *testing.T) {
 		},
 		"so do replacements that are refused": {
 			fleet: steady(4, many("a", 4, worker.nodeLeaving)...).to("r2").with(func(f *Fleet) {
-				f.Setbacks = map[string]Setback{"r1": {Until: t0.Add(time.Second), Refused: true}}
+				f.FailedCreations = map[string]FailedCreation{"r1": {RetryAt: t0.Add(time.Second), Refused: true}}
 			}),
 			want: []string{"create r2"},
 		},
+		"so do replacements that crash": {
+			fleet: steady(4, append(many("a", 4, worker.nodeLeaving), makeWorker("f").failed(1, time.Second))...).to("r2"),
+			want:  []string{"create r2"},
+		},
+		"so do replacements that fail beside those that wait": {
+			fleet: steady(4, append(many("a", 4, worker.nodeLeaving), makeWorker("b").unready().crashing())...).to("r2"),
+			want:  []string{"create r2"},
+		},
+		"but not one that was ready until a moment ago": {
+			fleet: steady(4, append(many("a", 4, worker.nodeLeaving), makeWorker("b").unready().crashing().readyFor(time.Minute))...).to("r2"),
+		},
+		"nor one that is merely not ready": {
+			fleet: steady(4, append(many("a", 4, worker.nodeLeaving), makeWorker("b").unready())...).to("r2"),
+		},
+		"what was never proven and waits on a node that is to go is deleted once": {
+			fleet: steady(1, makeWorker("a").busy(), makeWorker("x").of("r0").phase(Pending).nodeLeaving()).to("r2"),
+			want:  []string{"delete x", "create r2"},
+		},
+		"a worker of the fleet that waits on such a node is deleted, though a canary is tried": {
+			fleet: steady(2, makeWorker("a").busy(), makeWorker("b").phase(Pending).nodeLeaving()).to("r2").surge(Pods(1)),
+			want:  []string{"delete b", "create r1", "create r2"},
+		},
+		"so is one of a revision that was never proven replaced while it works": {
+			fleet: steady(1, makeWorker("a").busy(), makeWorker("x").of("r0").busy().nodeLeaving()).to("r2"),
+			want:  []string{"grant x Rollout", "create r2"},
+		},
 		"but not ones for which the API server was only out of reach": {
 			fleet: steady(4, many("a", 4, worker.nodeLeaving)...).to("r2").with(func(f *Fleet) {
-				f.Setbacks = map[string]Setback{"r1": {Until: t0.Add(time.Second)}}
+				f.FailedCreations = map[string]FailedCreation{"r1": {RetryAt: t0.Add(time.Second)}}
 			}),
 		},
 		"a surge for more than those who leave has a canary beside their replacements": {
@@ -87,20 +113,44 @@ func TestNodes(t *testing.T) {
 		"the node stays: who is idle leaves when its replacement is busy": {
 			fleet: steady(1, makeWorker("a").idle().granted(nodeDrain, time.Minute), makeWorker("b").busy()),
 		},
+		"the node stays: two come back, and two others leave": {
+			fleet: steady(2, makeWorker("a").busy().granted(nodeDrain, time.Minute), makeWorker("b").busy().granted(nodeDrain, time.Minute), makeWorker("c").idle(), makeWorker("d").idle()),
+			want:  []string{"withdraw a", "withdraw b", "grant c ScaleDown", "grant d ScaleDown"},
+		},
+		"the node stays: the replacement that starts is deleted": {
+			fleet: steady(1, makeWorker("a").busy().granted(nodeDrain, time.Minute), makeWorker("b").phase(Pending)),
+			want:  []string{"withdraw a", "delete b"},
+		},
+		"the node stays: who is ready comes back for one that is not": {
+			fleet: steady(1, makeWorker("a").idle().granted(nodeDrain, time.Minute), makeWorker("b").unready()),
+			want:  []string{"withdraw a", "grant b ScaleDown"},
+		},
+		"the node stays: who is not ready does not come back": {
+			fleet: steady(1, makeWorker("a").unready().busy().granted(nodeDrain, time.Minute), makeWorker("b").idle()),
+		},
+		"the node stays: nobody comes back where all are busy": {
+			fleet: steady(1, makeWorker("a").busy().granted(nodeDrain, time.Minute), makeWorker("b").busy()),
+		},
+		"who leaves a smaller fleet does not come back for another": {
+			fleet: steady(1, makeWorker("a").busy().granted(contract.ReasonScaleDown, time.Minute), makeWorker("b").idle()),
+		},
+		"while the queue cannot be read nobody is replaced": {
+			fleet: steady(2, makeWorker("a").nodeLeaving(), makeWorker("b").nodeLeaving().phase(Pending)).with(func(f *Fleet) { f.DepthKnown = false }),
+		},
 		"the node is still to go: the grant stays": {
 			fleet: steady(1, makeWorker("a").busy().nodeLeaving().granted(nodeDrain, time.Minute)),
 			want:  []string{"create r1"},
 		},
-		"a lost worker is replaced": {
-			fleet: steady(2, makeWorker("a").busy().lost(), makeWorker("b").busy()),
+		"an unreachable worker is replaced": {
+			fleet: steady(2, makeWorker("a").busy().unreachable(), makeWorker("b").busy()),
 			want:  []string{"create r1"},
 		},
 		"and counts again when it is back": {
 			fleet: steady(2, makeWorker("a").busy(), makeWorker("b").busy(), makeWorker("replacement").idle()),
 			want:  []string{"grant replacement ScaleDown"},
 		},
-		"a QWorker that is deleted grants lost workers leave too": {
-			fleet: steady(1, makeWorker("a").lost()).with(func(f *Fleet) { f.Deleting = true }),
+		"a QWorker that is deleted grants unreachable workers too": {
+			fleet: steady(1, makeWorker("a").unreachable()).with(func(f *Fleet) { f.Deleting = true }),
 			want:  []string{"grant a Delete"},
 		},
 	}

@@ -10,9 +10,14 @@ import (
 // maxSteps bounds the steps of a plan. A handful is enough for any fleet; an endless plan would be a defect.
 const maxSteps = 100
 
+// Portion is the most pods that one plan creates. What has changed meanwhile, as a queue that was purged or a QWorker
+// that was deleted, is seen before more are created.
+const Portion = 1000
+
 // Plan decides what becomes of the fleet now. It is complete: once its actions are carried out, a second
-// plan of the same moment is empty.
+// plan of the same moment is empty, unless Decision.More says that it creates the next portion.
 func Plan(f Fleet) Decision {
+	f = f.asKnown()
 	d := step(f)
 	last := d
 	for range maxSteps {
@@ -20,6 +25,7 @@ func Plan(f Fleet) Decision {
 			break
 		}
 		f = f.after(last)
+		f.Proven = last.Proven // also where the pod that gave the proof has just gone
 		last = step(f)
 		d.join(last)
 	}
@@ -27,20 +33,21 @@ func Plan(f Fleet) Decision {
 	return d
 }
 
-// withoutUndone leaves out what a plan does in one step and undoes in a later one.
+// withoutUndone leaves out what a plan does in one step and undoes in a later one. A pod that is created, or whose grant
+// is withdrawn, can be let go, and a grant that the plan has given can be withdrawn: each undoes the one before.
 func withoutUndone(actions []Action) []Action {
-	done, undone := map[string]Kind{}, map[string]bool{}
-	for _, a := range actions {
-		switch {
-		case a.Kind == Create || a.Kind == WithdrawGrant:
-			done[a.Pod] = a.Kind
-		case done[a.Pod] != "":
-			undone[a.Pod] = true
+	last, undone := map[string]int{}, make([]bool, len(actions))
+	for i, a := range actions {
+		if before, ok := last[a.Pod]; ok {
+			undone[before], undone[i] = true, true
+			delete(last, a.Pod)
+		} else {
+			last[a.Pod] = i
 		}
 	}
 	var kept []Action
-	for _, a := range actions {
-		if undone[a.Pod] {
+	for i, a := range actions {
+		if undone[i] {
 			continue
 		}
 		if a.Kind == Create {
@@ -54,10 +61,11 @@ func withoutUndone(actions []Action) []Action {
 // step decides as much as can be seen at once. One action may make room for another: a grant that is
 // withdrawn for a ready worker lets an older one leave.
 func step(f Fleet) Decision {
-	f.Proven = f.Proven || slices.ContainsFunc(f.Pods, f.proves)
+	f.Proven = f.Proven || f.did(f.Published) || slices.ContainsFunc(f.Pods, f.proves)
 	d := Decision{Proven: f.Proven}
 	d.removeLeft(f)
 	d.endGrants(f)
+	d.deleteUnfit(f)
 	if !f.Deleting && stageOf(f) == Canary && d.clearTheWay(f) {
 		since := f.ExcessSince
 		f, d.leaving = f.after(d), 0
@@ -91,17 +99,16 @@ func (d *Decision) letAllGo(f Fleet) {
 }
 
 // resize brings pods, all of them capacity, to the wanted number: it withdraws grants or creates pods of
-// the revision when there are too few, and lets the excess leave when there are too many. It returns how
-// many of the pods leave now.
-func (d *Decision) resize(f Fleet, s sizing) int {
+// the revision when there are too few, and lets the excess leave when there are too many.
+func (d *Decision) resize(f Fleet, s sizing) {
 	missing := s.want - len(s.pods)
 	if missing < 0 {
-		return d.shrink(f, s, -missing)
+		d.shrink(f, s, -missing)
+		return
 	}
 	missing = min(missing, max(s.room, 0))
 	back := d.withdraw(f, s.revision, missing, s.why)
-	d.create(f, s.revision, min(missing, s.want-f.Excused-len(s.pods))-back, s.why)
-	return 0
+	d.create(f, s.revision, min(missing, s.want-f.Finishing-len(s.pods))-back, s.why)
 }
 
 // sizing is what resize works on.
@@ -116,13 +123,18 @@ type sizing struct {
 	why      string
 }
 
-// create makes n pods of a revision, unless its failures or a refusal hold it back.
+// create makes n pods of a revision, unless none can be made or its failures or a refusal hold it back, and no more than
+// the rest of the portion.
 func (d *Decision) create(f Fleet, revision string, n int, why string) {
 	if n <= 0 {
 		return
 	}
-	if until := f.Setbacks[revision].Until; f.Now.Before(until) {
-		d.wakeAt(until)
+	if why, uncreatable := f.Uncreatable[revision]; uncreatable {
+		d.Missing = append(d.Missing, Missing{Revision: revision, Pods: n, Why: why})
+		return
+	}
+	if retryAt := f.FailedCreations[revision].RetryAt; f.Now.Before(retryAt) {
+		d.recheckAt(retryAt)
 		d.Refused = append(d.Refused, revision)
 		return
 	}
@@ -131,10 +143,12 @@ func (d *Decision) create(f Fleet, revision string, n int, why string) {
 		if revision != f.Newest || stageOf(f) != Canary {
 			d.BackOff = b // a canary's is told as the rollout's obstacle
 		}
-		d.wakeAt(b.Until)
+		d.recheckAt(b.Until)
 		return
 	}
-	for range n {
+	rest := max(Portion-f.created-d.created, 0)
+	d.More = d.More || n > rest
+	for range min(n, rest) {
 		d.created++
 		d.add(Action{Kind: Create, Pod: fmt.Sprintf("new-%d", f.created+d.created), Revision: revision, Level: b.Level, Why: why})
 	}

@@ -43,6 +43,10 @@ func TestPlan(t *testing.T) {
 				makeWorker("busy").busy(), makeWorker("idle").idle(), makeWorker("pending").phase(Pending)),
 			want: []string{"delete pending", "grant idle ScaleDown"},
 		},
+		"of three that are not running one is too many": {
+			fleet: steady(2, makeWorker("a").phase(Pending).age(3*time.Hour), makeWorker("b").phase(Pending).age(time.Hour), makeWorker("c").phase(Pending).age(2*time.Hour)),
+			want:  []string{"delete b"},
+		},
 		"of equals the newest leaves first": {
 			fleet: steady(1, makeWorker("old").age(2*time.Hour), makeWorker("new").age(time.Hour)),
 			want:  []string{"grant new ScaleDown"},
@@ -96,7 +100,9 @@ func TestPlan(t *testing.T) {
 			fleet: func() Fleet {
 				stepped := makeWorker("clock set forward").granted(scaleDown, 2*time.Hour).limited(time.Hour)
 				stepped.Grant.Seen = t0.Add(-time.Minute)
-				return steady(0,
+				back := makeWorker("clock set back").granted(scaleDown, time.Minute).limited(time.Hour)
+				back.Grant.Seen = t0.Add(-time.Hour)
+				return steady(0, back,
 					makeWorker("over").granted(scaleDown, time.Hour).limited(time.Hour),
 					makeWorker("within").granted(scaleDown, time.Minute).limited(time.Hour),
 					makeWorker("longer").granted(scaleDown, time.Hour).limited(2*time.Hour), stepped)
@@ -117,7 +123,19 @@ func TestPlan(t *testing.T) {
 				makeWorker("e3").failed(0, 30*time.Second), makeWorker("e4").failed(0, time.Second)),
 			want: []string{"remove e1"},
 		},
-		"a failed pod whose sidecar still runs is not kept: its tasks could not be given back": {
+		"of two failures as bad the later one stays": {
+			fleet: steady(0,
+				makeWorker("later").failed(5, 2*time.Minute), makeWorker("earlier").failed(5, 3*time.Minute),
+				makeWorker("e1").failed(0, time.Minute), makeWorker("e2").failed(0, 30*time.Second), makeWorker("e3").failed(0, time.Second)),
+			want: []string{"remove earlier"},
+		},
+		"a failure whose back-off is forgotten goes like the others": {
+			fleet: steady(0,
+				makeWorker("old").failed(1, time.Hour),
+				makeWorker("e1").failed(0, time.Minute), makeWorker("e2").failed(0, 30*time.Second), makeWorker("e3").failed(0, time.Second)),
+			want: []string{"remove old"},
+		},
+		"a failed pod whose sidecar still runs is not kept: its tasks could not be reclaimed": {
 			fleet: steady(0, func() worker { w := makeWorker("f").failed(1, time.Hour); w.Ended = false; return w }()),
 			want:  []string{"remove f"},
 		},
@@ -263,16 +281,28 @@ func TestPublish(t *testing.T) {
 	unproven := steady(1, makeWorker("a").phase(Pending))
 	unproven.Newest, unproven.Proven = "r2", false
 
+	// young is a fleet that nobody has proven yet, and in which a worker must be ready for 10 s.
+	young := func(w worker) Fleet {
+		return steady(1, w.readyFor(time.Second)).to("r2").minReady(10 * time.Second).with(func(f *Fleet) { f.Proven = false })
+	}
+	pendingAndReady := makeWorker("a")
+	pendingAndReady.Phase = Pending
+
 	cases := map[string]struct {
 		fleet Fleet
 		want  string
 	}{
-		"the first revision is published at once":                 {first, "r1"},
-		"a ready canary is published":                             {canaryReady, "r2"},
-		"a canary that is not ready is not":                       {canaryPending, ""},
-		"with no pods that stay, there is nothing to prove it to": {empty, "r2"},
-		"an unproven revision gives way at once":                  {unproven, "r2"},
-		"what is published stays":                                 {steady(1, makeWorker("a")), ""},
+		"a worker that has just become ready is about to prove its revision":    {young(makeWorker("a")), ""},
+		"one that is not ready is not":                                          {young(makeWorker("a").unready()), "r2"},
+		"nor is one whose worker container does not run, whatever the pod says": {young(pendingAndReady), "r2"},
+		"nor is one that leaves":                                                {young(makeWorker("a").granted(contract.ReasonScaleDown, 0)), "r2"},
+		"nor is one of another revision than the published":                     {young(makeWorker("a").of("r0")), "r2"},
+		"the first revision is published at once":                               {first, "r1"},
+		"a ready canary is published":                                           {canaryReady, "r2"},
+		"a canary that is not ready is not":                                     {canaryPending, ""},
+		"with no pods that stay, there is nothing to prove it to":               {empty, "r2"},
+		"an unproven revision gives way at once":                                {unproven, "r2"},
+		"what is published stays":                                               {steady(1, makeWorker("a")), ""},
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
@@ -288,8 +318,8 @@ func TestAReplacementIsAwaitedWhateverTheStage(t *testing.T) {
 	drained := steady(2, makeWorker("a").busy().nodeLeaving(), makeWorker("b").busy(), makeWorker("c").readyFor(4*time.Second)).minReady(10 * time.Second)
 	want := t0.Add(6 * time.Second)
 	for name, f := range map[string]Fleet{"settled": drained, "paused": drained.paused()} {
-		if d := Plan(f); !d.Wake.Equal(want) || len(d.Actions) > 0 {
-			t.Errorf("%s: looks again at %v, and does %v; want %v, and nothing before", name, d.Wake, d.Actions, want)
+		if d := Plan(f); !d.RecheckAt.Equal(want) || len(d.Actions) > 0 {
+			t.Errorf("%s: looks again at %v, and does %v; want %v, and nothing before", name, d.RecheckAt, d.Actions, want)
 		}
 	}
 	drained.Now = want
@@ -313,8 +343,8 @@ func TestWake(t *testing.T) {
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
-			if got := Plan(c.fleet).Wake; !got.Equal(c.want) {
-				t.Errorf("Wake = %v, want %v", got, c.want)
+			if got := Plan(c.fleet).RecheckAt; !got.Equal(c.want) {
+				t.Errorf("RecheckAt = %v, want %v", got, c.want)
 			}
 		})
 	}

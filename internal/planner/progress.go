@@ -34,7 +34,7 @@ func (d *Decision) watchProgress(f Fleet) {
 	if slices.ContainsFunc(f.Pods, nodeLeaving) && !f.Deleting {
 		d.awaitReplacements(f)
 	}
-	if (d.Stage == Settled && d.Proven) || f.Rollout.Paused || f.Deleting {
+	if (d.Stage == Settled && d.Proven) || f.stopped() || f.Deleting {
 		return
 	}
 	newer := where(f.Pods, func(p Pod) bool { return p.capacity() && p.Revision == f.Newest })
@@ -48,7 +48,7 @@ func (d *Decision) watchProgress(f Fleet) {
 		}
 		ready := p.Ready && p.Phase == Running
 		if ready {
-			d.wakeAt(f.steadyAt(p))
+			d.recheckAt(f.steadyAt(p))
 		}
 		if f.Rollout.Deadline == 0 || (worked && (ready || p.Work == Busy)) {
 			continue
@@ -60,7 +60,7 @@ func (d *Decision) watchProgress(f Fleet) {
 		}
 		at := since.Add(f.Rollout.Deadline)
 		if at.After(f.Now) {
-			d.wakeAt(at)
+			d.recheckAt(at)
 			continue
 		}
 		d.Obstacle = Obstacle{Reason: DeadlineExceeded, Pod: p.Name, Message: orElse(p.Trouble, unreadyWords(ready))}
@@ -72,8 +72,8 @@ func (d *Decision) watchProgress(f Fleet) {
 // is to go may leave then, also where no rollout is under way.
 func (d *Decision) awaitReplacements(f Fleet) {
 	for _, p := range f.Pods {
-		if p.capacity() && p.Phase == Running && p.Ready && !f.available(p) {
-			d.wakeAt(f.steadyAt(p))
+		if p.capacity() && p.Phase == Running && p.Ready && !f.steady(p) {
+			d.recheckAt(f.steadyAt(p))
 		}
 	}
 }
@@ -97,7 +97,7 @@ func failing(f Fleet, stage Stage) Obstacle {
 		return Obstacle{}
 	}
 	for _, p := range f.Pods {
-		if p.Revision == f.Newest && p.capacity() && p.Failing {
+		if p.Revision == f.Newest && p.capacity() && p.Failing && !f.available(p) {
 			return Obstacle{Reason: reason, Pod: p.Name, Message: p.Trouble}
 		}
 	}

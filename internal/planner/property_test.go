@@ -3,11 +3,13 @@ package planner
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
 	"pgregory.net/rapid"
 
+	"github.com/quickube/qscaler/internal/propertytest"
 	"github.com/quickube/qscaler/worker/contract"
 )
 
@@ -17,7 +19,7 @@ func anyFleet(t *rapid.T) Fleet {
 	f := Fleet{
 		Now:        t0,
 		Desired:    rapid.IntRange(0, 12).Draw(t, "desired"),
-		Excused:    rapid.IntRange(0, 2).Draw(t, "excused"),
+		Finishing:  rapid.IntRange(0, 2).Draw(t, "finishing"),
 		DepthKnown: rapid.Bool().Draw(t, "depthKnown"),
 		Deleting:   rapid.IntRange(0, 9).Draw(t, "deleting") == 0,
 		Published:  rapid.SampledFrom([]string{"", "r1", "r2"}).Draw(t, "published"),
@@ -25,19 +27,34 @@ func anyFleet(t *rapid.T) Fleet {
 		Newest:     revisions.Draw(t, "newest"),
 		Tried:      rapid.Bool().Draw(t, "tried"),
 		Rollout:    anyRollout(t),
+
+		NewestUnread: rapid.IntRange(0, 9).Draw(t, "newestUnread") == 0,
 	}
-	f.Excused = min(f.Excused, f.Desired)
+	if rapid.IntRange(0, 9).Draw(t, "uncreatable") == 0 {
+		f.Uncreatable = map[string]string{revisions.Draw(t, "uncreatable revision"): "there is no ScalerConfig"}
+	}
+	if rapid.IntRange(0, 4).Draw(t, "creation failed") == 0 {
+		until := t0.Add(time.Duration(rapid.IntRange(-2, 2).Draw(t, "until")) * time.Second)
+		f.FailedCreations = map[string]FailedCreation{revisions.Draw(t, "revision that failed"): {RetryAt: until, Refused: rapid.Bool().Draw(t, "refused")}}
+	}
+	f.Finishing = min(f.Finishing, f.Desired)
+	apart := f.Published != "" && f.Newest != f.Published && rapid.IntRange(0, 2).Draw(t, "apart") == 0
+	if apart {
+		f.NewestDesired = rapid.IntRange(0, 12).Draw(t, "newestDesired")
+	}
+	others := rapid.IntRange(0, 2).Draw(t, "others are elsewhere") == 0
 	if rapid.Bool().Draw(t, "excess") {
 		f.ExcessSince = t0.Add(-time.Duration(rapid.IntRange(0, 60).Draw(t, "excessFor")) * time.Second)
 	}
 	for i := range rapid.IntRange(0, 16).Draw(t, "pods") {
 		w := makeWorker(fmt.Sprintf("p%d", i)).of(revisions.Draw(t, "revision")).
 			age(time.Duration(rapid.IntRange(0, 3600).Draw(t, "age")) * time.Second)
+		w.Elsewhere = (apart && w.Revision == f.Newest) || (others && w.Revision != f.Newest && w.Revision != f.Published)
 		w.Work = rapid.SampledFrom([]Work{Unknown, Idle, Busy}).Draw(t, "work")
 		w.Ready = rapid.Bool().Draw(t, "ready")
 		w = w.readyFor(time.Duration(rapid.IntRange(0, 20).Draw(t, "readyFor")) * time.Second)
 		w.NodeLeaving = rapid.IntRange(0, 4).Draw(t, "nodeLeaving") == 0
-		w.Lost = rapid.IntRange(0, 9).Draw(t, "lost") == 0
+		w.Unreachable = rapid.IntRange(0, 9).Draw(t, "unreachable") == 0
 		if rapid.Bool().Draw(t, "bounded") {
 			w.MaxTaskDuration = time.Hour
 		}
@@ -50,8 +67,15 @@ func anyFleet(t *rapid.T) Fleet {
 		if w.Phase == Pending && rapid.Bool().Draw(t, "stuck") {
 			w.Trouble = "Unschedulable"
 		}
+		if w.Phase == Pending && rapid.Bool().Draw(t, "down") {
+			w = w.down(time.Duration(rapid.IntRange(0, 120).Draw(t, "downFor")) * time.Second)
+		}
+		if rapid.IntRange(0, 3).Draw(t, "unfit") == 0 { // of whatever phase: only who is not running can be unfit
+			w.Unfit = noRoom
+		}
+		w.Stays = w.Signalled && w.live() && w.Work == Unknown && w.Unfit == "" && rapid.Bool().Draw(t, "stays")
 		if w.Phase == Left {
-			w.Ended, w.Settled = rapid.Bool().Draw(t, "ended"), rapid.Bool().Draw(t, "settled")
+			w.Ended, w.Reclaimed = rapid.Bool().Draw(t, "ended"), rapid.Bool().Draw(t, "settled")
 			if rapid.Bool().Draw(t, "failed") {
 				w.Failure = Failure{Level: rapid.IntRange(0, 5).Draw(t, "level"), At: t0.Add(-time.Duration(rapid.IntRange(0, 900).Draw(t, "failedAgo")) * time.Second)}
 			}
@@ -87,10 +111,10 @@ func letGo(f Fleet, d Decision, reason contract.Reason, match func(Pod) bool) in
 // carriedOut is the fleet as it is observed once the plan was carried out.
 func carriedOut(f Fleet, d Decision) Fleet {
 	after := f.after(d)
+	after.created, after.Proven = 0, d.Proven // what is proven is stored
 	for i := range after.Pods {
-		after.Pods[i].Grant.fresh = false
-		if after.Pods[i].Name == "" {
-			after.Pods[i].Name = fmt.Sprintf("created-%d", i)
+		if strings.HasPrefix(after.Pods[i].Name, "new-") {
+			after.Pods[i].Name = fmt.Sprintf("created-%d", len(f.Pods)+i)
 		}
 	}
 	return after
@@ -100,12 +124,26 @@ func anyPod(Pod) bool { return true }
 
 // TestPlanProperties is what holds at any moment, for any fleet.
 func TestPlanProperties(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
+	propertytest.Check(t, func(t *rapid.T) {
 		f := anyFleet(t)
 		d := Plan(f)
 		t.Logf("%s\nactions: %v", picture(f), d.Actions)
 		checkInvariants(t, f, d)
+		checkLooks(t, f, d)
 	})
+}
+
+// checkLooks checks that a look that the plan asks for is not followed by another at once: what it was for has then been
+// dealt with, or waits for something else.
+func checkLooks(t reporter, f Fleet, d Decision) {
+	if d.RecheckAt.IsZero() {
+		return
+	}
+	f = carriedOut(f, d)
+	f.Now = d.RecheckAt
+	if next := Plan(f); !next.RecheckAt.IsZero() && !next.RecheckAt.After(f.Now) {
+		t.Errorf("at %v it asks for the next look at %v", f.Now, next.RecheckAt)
+	}
 }
 
 // reporter is what a rapid.T and a testing.T have in common.
@@ -115,6 +153,7 @@ type reporter interface {
 
 // checkInvariants checks what holds of every plan.
 func checkInvariants(t reporter, f Fleet, d Decision) {
+	f = f.asKnown()
 	after := carriedOut(f, d)
 	surge, unavailable := f.budget()
 	before, present := count(f.Pods, Pod.capacity), count(f.Pods, f.available)
@@ -123,13 +162,17 @@ func checkInvariants(t reporter, f Fleet, d Decision) {
 		t.Errorf("%d ScaleDown grants, the excess is %d and %d came back", n, before-f.Desired, returned)
 	}
 	back := count(f.Pods, func(p Pod) bool { return withdrawn(d)[p.Name] && f.steady(p) })
+	// They leave whoever comes, because nobody asks for what they do.
+	began := f
+	began.Proven = d.Proven
+	abandoned := func(p Pod) bool { return (d.Stage == Canary || stageOf(began) == Canary) && f.abandonedElsewhere(p) }
 	replaced := letGo(f, d, contract.ReasonRollout, f.available) + letGo(f, d, contract.ReasonNodeDrain, f.available)
 	if budget := max(present+back-f.Desired+unavailable, 0); replaced > budget {
 		t.Errorf("%d available workers are let go to be replaced, the budget is %d", replaced, budget)
 	}
 	// Whoever is not ready and not known to be idle may be at a task, and is replaced at the pace of the others.
 	hidden := func(p Pod) bool {
-		return p.capacity() && p.Phase == Running && !f.available(p) && (p.Ready || p.Work != Idle)
+		return p.capacity() && p.Phase == Running && !f.available(p) && (p.Ready || p.Work != Idle) && !abandoned(p)
 	}
 	atWork := letGo(f, d, contract.ReasonNodeDrain, hidden) + letGo(f, d, contract.ReasonRollout, func(p Pod) bool { return hidden(p) && (d.Stage == Rolling || p.Revision != f.Newest) })
 	if budget := max(present+back+count(f.Pods, hidden)-f.Desired+unavailable, 0); !f.Deleting && atWork > budget {
@@ -138,7 +181,7 @@ func checkInvariants(t reporter, f Fleet, d Decision) {
 	if left := count(after.Pods, f.available); !f.Deleting && left < min(present, f.Desired-unavailable) {
 		t.Errorf("%d available of %d desired, there were %d, and %d may be missing", left, f.Desired, present, unavailable)
 	}
-	if n := count(after.Pods, Pod.capacity); n > max(before, f.Desired+surge)+beyond(f, d) {
+	if n := count(after.Pods, Pod.capacity); n > max(before, f.Desired+f.slack()+surge)+beyond(f, d) {
 		t.Errorf("capacity went from %d to %d, desired %d and surge %d", before, n, f.Desired, surge)
 	}
 	if !f.DepthKnown && !f.Deleting {
@@ -148,13 +191,21 @@ func checkInvariants(t reporter, f Fleet, d Decision) {
 			}
 		}
 	}
-	if f.Rollout.Paused && !f.Deleting && f.Published != "" && letGo(f, d, contract.ReasonRollout, func(p Pod) bool { return p.Revision != f.Newest && f.available(p) }) > 0 {
-		t.Errorf("the rollout is paused, and yet: %v", d.Actions)
+	if f.stopped() && !f.Deleting && f.Published != "" && letGo(f, d, contract.ReasonRollout, func(p Pod) bool { return p.Revision != f.Newest && f.available(p) }) > 0 {
+		t.Errorf("the rollout is stopped, and yet: %v", d.Actions)
+	}
+	if !d.RecheckAt.IsZero() && !d.RecheckAt.After(f.Now) {
+		t.Errorf("at %v it asks for the next look at %v, which hides the one that matters", f.Now, d.RecheckAt)
+	}
+	for _, m := range d.Missing {
+		if m.Pods <= 0 || m.Why == "" || m.Why != f.Uncreatable[m.Revision] {
+			t.Errorf("it misses %+v, and what cannot be created is %v", m, f.Uncreatable)
+		}
 	}
 	checkTargets(t, f, d)
 	checkWithdrawals(t, f, d)
 	checkIdleFirst(t, f, d)
-	if d.Publish == "" {
+	if d.Publish == "" && !d.More {
 		if again := Plan(after); len(again.Actions) > 0 {
 			t.Errorf("a second plan is not empty: %v", again.Actions)
 		}
@@ -165,6 +216,13 @@ func checkInvariants(t reporter, f Fleet, d Decision) {
 // go do not come up.
 func beyond(f Fleet, d Decision) int {
 	leaving := slices.ContainsFunc(f.Pods, func(p Pod) bool { return p.capacity() && p.NodeLeaving })
+	onTop := count(f.Pods, func(p Pod) bool { return p.capacity() && (p.Stays || f.abandonedElsewhere(p)) })
+	if surge, _ := f.budget(); surge == 0 && f.NewestDesired > 0 && !f.DepthKnown {
+		onTop++
+	}
+	if onTop > 0 {
+		return onTop
+	}
 	if d.Stage != Canary || !leaving || !new(Decision).replacementsFail(f, where(f.Pods, Pod.capacity)) {
 		return 0
 	}
@@ -198,11 +256,11 @@ func checkWithdrawals(t reporter, f Fleet, d Decision) {
 		}
 	}
 	surge, _ := f.budget()
-	if ordered > max(f.Desired+surge-f.Excused, 0) {
-		t.Errorf("%d are created, desired %d and surge %d, and %d are excused", ordered, f.Desired, surge, f.Excused)
+	if ordered > max(f.Desired+surge-f.Finishing, 0) {
+		t.Errorf("%d are created, desired %d and surge %d, and %d are finished by others", ordered, f.Desired, surge, f.Finishing)
 	}
 	before := count(f.Pods, Pod.capacity)
-	room := max(f.Desired+surge, before) + beyond(f, d) - (before - gone)
+	room := max(f.Desired+f.slack()+surge, before) + beyond(f, d) - (before - gone)
 	if added := created + len(withdrawn(d)); added > room {
 		t.Errorf("%d are created and %d come back, there is room for %d", created, len(withdrawn(d)), room)
 	}
@@ -250,6 +308,9 @@ func checkTargets(t reporter, f Fleet, d Decision) {
 			t.Errorf("no reason for %v", a)
 		}
 		if a.Kind == Create {
+			if why, uncreatable := f.Uncreatable[a.Revision]; uncreatable || f.Now.Before(f.FailedCreations[a.Revision].RetryAt) {
+				t.Errorf("%v, which is not to be tried: %s", a, why)
+			}
 			continue
 		}
 		if seen[a.Pod] {
@@ -262,7 +323,10 @@ func checkTargets(t reporter, f Fleet, d Decision) {
 			WithdrawGrant:    func(p Pod) bool { return p.Phase == Running && p.granted() && p.Grant.Reason != contract.ReasonDelete },
 			DeleteNotRunning: func(p Pod) bool { return p.Phase == Pending },
 			DeleteOverdue:    func(p Pod) bool { return p.Phase == Running && p.granted() },
-			Remove:           func(p Pod) bool { return p.Phase == Left && p.Settled },
+			Remove:           func(p Pod) bool { return p.Phase == Left && p.Reclaimed },
+		}
+		if pods[a.Pod].Stays && !f.Deleting {
+			t.Errorf("%v, which stays", a)
 		}
 		if !fits[a.Kind](pods[a.Pod]) {
 			t.Errorf("%v does not fit %+v", a, pods[a.Pod])
@@ -271,7 +335,7 @@ func checkTargets(t reporter, f Fleet, d Decision) {
 }
 
 func TestIdleLeaveBeforeBusy(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
+	propertytest.Check(t, func(t *rapid.T) {
 		f := steady(rapid.IntRange(0, 10).Draw(t, "desired"))
 		for i := range rapid.IntRange(0, 15).Draw(t, "pods") {
 			w := makeWorker(fmt.Sprintf("p%d", i)).age(time.Duration(i) * time.Second)

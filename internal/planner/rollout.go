@@ -7,7 +7,7 @@ type Stage string
 
 // The stages.
 //
-//	           spec changes        a canary is available       the last old pod has leave
+//	           spec changes        a canary is available       the last old pod has a grant
 //	Settled ----------------> Canary --------------> Rolling ------------------------> Settled
 //	    \___________________________________________/
 //	      no pods, or no proven revision to protect
@@ -24,7 +24,7 @@ const (
 func stageOf(f Fleet) Stage {
 	older := slices.ContainsFunc(f.Pods, func(p Pod) bool { return p.capacity() && p.Revision != f.Newest })
 	switch {
-	case f.Published != f.Newest && f.Published != "" && (f.Rollout.Paused || f.works() && (older || f.Tried)):
+	case f.Published != f.Newest && f.Published != "" && (f.stopped() || f.works() && (older || f.Tried)):
 		return Canary
 	case older:
 		return Rolling
@@ -32,6 +32,10 @@ func stageOf(f Fleet) Stage {
 		return Settled
 	}
 }
+
+// stopped reports whether the rollout stays where it is: somebody has paused it, or the newest revision's queue is yet
+// to be read.
+func (f Fleet) stopped() bool { return f.Rollout.Paused || f.NewestUnread }
 
 // works reports whether there is something to protect: the published revision is proven, or about to be. A fleet
 // that was created a moment ago, whose first worker is ready, is not given up for a change that may be broken.
@@ -42,22 +46,10 @@ func (f Fleet) works() bool {
 }
 
 // rollOn scales the newest revision to desired, and lets older pods leave as newer ones become available.
-// Without older pods it is plain scaling; paused, older pods stay until scaling takes them.
+// Without older pods it is plain scaling; while the rollout is stopped, older pods stay until scaling takes them.
 func (d *Decision) rollOn(f Fleet) {
-	givesWay := func(p Pod) bool { return p.NodeLeaving || (p.Revision != f.Newest && !f.Rollout.Paused) }
+	givesWay := func(p Pod) bool { return p.NodeLeaving || (p.Revision != f.Newest && !f.stopped()) }
 	d.turnOver(f, turnover{
 		pods: where(f.Pods, Pod.capacity), givesWay: givesWay, revision: f.Newest, want: f.Desired,
 	})
-}
-
-// OlderThan lists the names of live pods of other revisions than the newest, granted ones included.
-func (f Fleet) OlderThan(newest string) []string {
-	var names []string
-	for _, p := range f.Pods {
-		if p.live() && p.Revision != newest {
-			names = append(names, p.Name)
-		}
-	}
-	slices.Sort(names)
-	return names
 }

@@ -47,6 +47,14 @@ func TestRollout(t *testing.T) {
 			fleet: steady(3, many("i", 4, worker.idle)...).to("r2").surge(Pods(0)).unavailable(Pods(1)),
 			want:  []string{"grant i-3 ScaleDown", "grant i-2 Rollout", "create r2"},
 		},
+		"without surge a canary that is there has its place, and one of the fleet is too many": {
+			fleet: steady(3, append(many("i", 3, worker.idle), canary.phase(Pending))...).to("r2").surge(Pods(0)).unavailable(Pods(1)),
+			want:  []string{"grant i-2 ScaleDown"},
+		},
+		"without surge nobody who is needed makes room, but one who is not ready": {
+			fleet: steady(2, makeWorker("a").idle(), makeWorker("b").unready().busy()).to("r2").surge(Pods(0)).unavailable(Pods(1)),
+			want:  []string{"grant b Rollout", "create r2"},
+		},
 		"without surge the canary has one place, and the fleet the others": {
 			fleet: steady(4, append(busy(2), canary.phase(Pending))...).to("r2").surge(Pods(0)).unavailable(Pods(1)),
 			want:  []string{"create r1"},
@@ -147,13 +155,13 @@ func TestRollout(t *testing.T) {
 		},
 		"a refused canary waits, and the fleet does not": {
 			fleet: steady(3, busy(2)...).to("r2").with(func(f *Fleet) {
-				f.Setbacks = map[string]Setback{"r2": {Until: t0.Add(time.Second), Refused: true}}
+				f.FailedCreations = map[string]FailedCreation{"r2": {RetryAt: t0.Add(time.Second), Refused: true}}
 			}),
 			want: []string{"create r1"},
 		},
 		"a refused fleet waits, and the canary does not": {
 			fleet: steady(3, busy(2)...).to("r2").with(func(f *Fleet) {
-				f.Setbacks = map[string]Setback{"r1": {Until: t0.Add(time.Second), Refused: true}}
+				f.FailedCreations = map[string]FailedCreation{"r1": {RetryAt: t0.Add(time.Second), Refused: true}}
 			}),
 			want: []string{"create r2"},
 		},
@@ -179,9 +187,17 @@ func TestObstacle(t *testing.T) {
 		fleet Fleet
 		want  Obstacle
 	}{
-		"a settled fleet has none":             {steady(1, makeWorker("a").failing("x")), Obstacle{}},
-		"a canary that starts is none":         {steady(1, append(busy(1), canary)...).to("r2"), Obstacle{}},
-		"a bad image is told at once":          {steady(1, append(busy(1), canary.failing(image))...).to("r2"), Obstacle{CanaryFailing, "canary", image}},
+		"a settled fleet has none":     {steady(1, makeWorker("a").failing("x")), Obstacle{}},
+		"a canary that starts is none": {steady(1, append(busy(1), canary)...).to("r2"), Obstacle{}},
+		"a bad image is told at once":  {steady(1, append(busy(1), canary.failing(image))...).to("r2"), Obstacle{CanaryFailing, "canary", image}},
+		"one that crashed and is ready again fails on until it has been so for long enough": {
+			steady(1, append(busy(1), makeWorker("canary").of("r2").age(time.Minute).readyFor(9*time.Second).crashing().troubled("exit code 3"))...).to("r2").minReady(10 * time.Second),
+			Obstacle{CanaryFailing, "canary", "exit code 3"},
+		},
+		"one that crashed and stays ready does not fail": {
+			steady(1, append(busy(1), makeWorker("canary").of("r2").age(time.Minute).readyFor(10*time.Second).crashing().troubled("exit code 3"))...).to("r2").minReady(10 * time.Second),
+			Obstacle{},
+		},
 		"one that waits for a node has time":   {steady(1, append(busy(1), canary.troubled("Unschedulable"))...).to("r2"), Obstacle{}},
 		"until the deadline":                   {steady(1, append(busy(1), old.troubled("Unschedulable"))...).to("r2"), Obstacle{DeadlineExceeded, "canary", "Unschedulable"}},
 		"one that is never ready":              {steady(1, append(busy(1), old.unready())...).to("r2"), Obstacle{DeadlineExceeded, "canary", "it is not ready, and does not say why"}},
@@ -208,6 +224,38 @@ func TestObstacle(t *testing.T) {
 		"an old pod with an 8-hour task is none": {
 			steady(1, makeWorker("a").busy().granted(contract.ReasonRollout, 8*time.Hour), makeWorker("n").of("r2"), makeWorker("b").busy()).published("r2"), Obstacle{},
 		},
+		"the time is over at the deadline, and not before": {
+			steady(1, append(busy(1), canary.age(10*time.Minute-1))...).to("r2"), Obstacle{},
+		},
+		"without a deadline there is time": {
+			steady(1, append(busy(1), old)...).to("r2").with(func(f *Fleet) { f.Rollout.Deadline = 0 }), Obstacle{},
+		},
+		"of two that are late the one that waits for longer is told": {
+			steady(1, append(busy(1), makeWorker("younger").of("r2").phase(Pending).age(11*time.Minute), old.age(12*time.Minute))...).to("r2").surge(Pods(2)),
+			Obstacle{DeadlineExceeded, "canary", "it is not ready, and does not say why"},
+		},
+		"the first revision has a deadline too": {
+			steady(1, makeWorker("a").age(time.Hour).unready()).with(func(f *Fleet) { f.Proven = false }),
+			Obstacle{DeadlineExceeded, "a", "it is not ready, and does not say why"},
+		},
+		"one that was once proven has none any more": {steady(1, makeWorker("a").age(time.Hour).unready()), Obstacle{}},
+		"in a fleet that is to go nobody is told":    {steady(1, append(busy(1), old)...).to("r2").with(func(f *Fleet) { f.Deleting = true }), Obstacle{}},
+		"an old pod that fails says nothing of the newest revision": {
+			steady(2, append(busy(1), makeWorker("b").failing("CrashLoopBackOff"), canary)...).to("r2"), Obstacle{},
+		},
+		"nor does a canary that fails and has leave": {
+			steady(1, append(busy(1), canary.failing(image).granted(contract.ReasonRollout, 0))...).to("r2"), Obstacle{},
+		},
+		"an old worker that ended says nothing of it either": {
+			steady(1, append(busy(1), makeWorker("b").failed(1, time.Second).troubled("exit code 3"))...).to("r2"), Obstacle{},
+		},
+		"of canaries that ended the one that failed last in a row is told": {
+			steady(1, append(busy(1), makeWorker("first").of("r2").failed(1, time.Minute), makeWorker("canary").of("r2").failed(2, time.Second))...).to("r2"),
+			Obstacle{CanaryFailing, "canary", "it ended, 2 in a row; the next is created at 2026-01-02T03:04:24Z"},
+		},
+		"a failure that is long over is not told": {
+			steady(1, append(busy(1), makeWorker("canary").of("r2").failed(1, time.Hour))...).to("r2"), Obstacle{},
+		},
 		"paused, time does not count": {steady(1, append(busy(1), old)...).to("r2").paused(), Obstacle{}},
 		"a canary that ended is told with its last words": {
 			steady(1, append(busy(1), makeWorker("canary").of("r2").failed(1, time.Second).troubled("exit code 3"))...).to("r2"),
@@ -227,23 +275,72 @@ func TestObstacle(t *testing.T) {
 func TestRolloutWakes(t *testing.T) {
 	canary := makeWorker("canary").of("r2")
 	ready := steady(1, append(busy(1), canary.readyFor(4*time.Second))...).to("r2").minReady(10 * time.Second)
-	if got, want := Plan(ready).Wake, t0.Add(6*time.Second); !got.Equal(want) {
-		t.Errorf("Wake = %v, want %v, when the canary has been ready for 10 s", got, want)
+	if got, want := Plan(ready).RecheckAt, t0.Add(6*time.Second); !got.Equal(want) {
+		t.Errorf("RecheckAt = %v, want %v, when the canary has been ready for 10 s", got, want)
 	}
 	pending := steady(1, append(busy(1), canary.phase(Pending).age(time.Minute))...).to("r2")
-	if got, want := Plan(pending).Wake, t0.Add(9*time.Minute); !got.Equal(want) {
-		t.Errorf("Wake = %v, want %v, the deadline", got, want)
+	if got, want := Plan(pending).RecheckAt, t0.Add(9*time.Minute); !got.Equal(want) {
+		t.Errorf("RecheckAt = %v, want %v, the deadline", got, want)
+	}
+}
+
+// Once a plan is carried out there is nothing left to do: one action of it makes room for another, or takes it away.
+func TestAPlanIsComplete(t *testing.T) {
+	cases := map[string]struct {
+		fleet Fleet
+		want  []string
+	}{
+		"a canary is too many until the worker on a node that is to go has left": {
+			fleet: steady(1, makeWorker("canary").of("r2").unready(), makeWorker("a").unready().nodeLeaving(), makeWorker("b").granted(contract.ReasonScaleDown, 0)).
+				to("r2").surge(Pods(1)),
+			want: []string{"withdraw b", "grant a NodeDrain"},
+		},
+		"of two canaries one is too many still": {
+			fleet: steady(1, makeWorker("canary").of("r2").unready(), makeWorker("second").of("r2").unready(), makeWorker("a").unready().nodeLeaving(), makeWorker("b").granted(contract.ReasonScaleDown, 0)).
+				to("r2").surge(Pods(1)),
+			want: []string{"grant second Rollout", "withdraw b", "grant a NodeDrain"},
+		},
+		"a worker whose node stays does not come back to the place that is a canary's": {
+			fleet: steady(3, makeWorker("a").busy().unready(), makeWorker("b").granted(contract.ReasonNodeDrain, 0), makeWorker("c").unready()).
+				to("r2").surge(Pods(0)).unavailable(Pods(3)),
+			want: []string{"create r2"},
+		},
+	}
+	for name, c := range cases {
+		t.Run(name, func(t *testing.T) {
+			d := Plan(c.fleet)
+			if diff := cmp.Diff(c.want, short(d.Actions)); diff != "" {
+				t.Errorf("actions (-want +got):\n%s", diff)
+			}
+			checkInvariants(t, c.fleet, d)
+		})
 	}
 }
 
 // What is done and undone within one plan is not done.
 func TestAPlanDoesNotTakeBackWhatItDoes(t *testing.T) {
 	actions := withoutUndone([]Action{
-		{Kind: WithdrawGrant, Pod: "a"}, {Kind: Create, Pod: "new-1"}, {Kind: Create, Pod: "new-2"},
+		{Kind: WithdrawGrant, Pod: "a"}, {Kind: Create, Pod: "new-1"}, {Kind: Create, Pod: "new-2"}, {Kind: GrantLeave, Pod: "c", Grant: "Rollout"},
 		{Kind: GrantLeave, Pod: "a", Grant: "Rollout"}, {Kind: DeleteNotRunning, Pod: "new-1"}, {Kind: GrantLeave, Pod: "b", Grant: "Rollout"},
+		{Kind: WithdrawGrant, Pod: "c"}, {Kind: GrantLeave, Pod: "d", Grant: "Rollout"}, {Kind: WithdrawGrant, Pod: "d"}, {Kind: GrantLeave, Pod: "d", Grant: "ScaleDown"},
 	})
-	want := []Action{{Kind: Create}, {Kind: GrantLeave, Pod: "b", Grant: "Rollout"}}
+	want := []Action{{Kind: Create}, {Kind: GrantLeave, Pod: "b", Grant: "Rollout"}, {Kind: GrantLeave, Pod: "d", Grant: "ScaleDown"}}
 	if diff := cmp.Diff(want, actions); diff != "" {
 		t.Errorf("actions (-want +got):\n%s", diff)
+	}
+}
+
+// The one ready worker proves the published revision and goes in the same plan. What is proven stays so, and the newest
+// revision has yet to prove itself.
+func TestAProofOutlivesThePodThatGaveIt(t *testing.T) {
+	f := steady(4,
+		makeWorker("proves").granted(contract.ReasonScaleDown, 2*time.Hour).limited(time.Hour).readyFor(time.Hour),
+		makeWorker("a").idle().unready(), makeWorker("b").idle().unready(), makeWorker("c").idle().unready(), makeWorker("d").idle().unready(),
+	).to("r2")
+	f.Proven = false
+	known := f
+	known.Proven = true
+	if diff := cmp.Diff(short(Plan(known).Actions), short(Plan(f).Actions)); diff != "" {
+		t.Errorf("with a proof known before (-), and found in this plan (+):\n%s", diff)
 	}
 }

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/quickube/qscaler/internal/scaling"
 )
 
 // world is a cluster, a broker and an operator in which a second is a tick. Pods start after two seconds,
@@ -21,14 +23,10 @@ type world struct {
 	blind    bool            // the broker does not answer
 	mute     bool            // the broker does not say who is busy
 	spec     Fleet
-	scale    Range
-	delay    time.Duration
-	window   Window
+	scale    scaling.Scale
+	memory   scaling.Memory
+	size     scaling.Decision
 	excess   time.Time
-	needs    Window
-	held     int64 // messages that workers on their way out are busy with
-	excused  int
-	desired  int
 	cordoned map[string]bool
 	pool     map[string]string // the one node that a revision's pods may run on, where it is tied to one
 	restless bool              // the operator restarts every second
@@ -48,8 +46,9 @@ type simPod struct {
 
 func newWorld(minimum, maximum int) *world {
 	return &world{
-		now: t0, broken: map[string]bool{}, tried: map[string]bool{}, cordoned: map[string]bool{}, pool: map[string]string{}, delay: 5 * time.Second,
-		spec: Fleet{Newest: "r1", Rollout: Rollout{Surge: Percent(25), Deadline: 20 * time.Second}}, scale: Range{minimum, maximum, big.NewRat(1, 1)},
+		now: t0, broken: map[string]bool{}, tried: map[string]bool{}, cordoned: map[string]bool{}, pool: map[string]string{},
+		spec:  Fleet{Newest: "r1", Rollout: Rollout{Surge: Percent(25), Deadline: 20 * time.Second}},
+		scale: scaling.Scale{Min: minimum, Max: maximum, PerMessage: big.NewRat(1, 1), DownDelay: 5 * time.Second},
 	}
 }
 
@@ -64,16 +63,14 @@ func (w *world) note(format string, args ...any) {
 	fmt.Fprintf(&w.log, "%3ds  -- %s\n", w.tick, fmt.Sprintf(format, args...))
 }
 
-// restartOperator loses all that is not in the cluster; the window is seeded from the status.
+// restartOperator loses all that is not in the cluster; the number of workers is in the status.
 func (w *world) restartOperator() {
 	w.forget()
 	w.note("the operator restarts")
 }
 
 func (w *world) forget() {
-	w.window, w.needs, w.excess, w.held = Window{}, Window{}, time.Time{}, -1
-	w.window.Add(w.now, int64(w.desired), w.delay)
-	w.needs.Add(w.now, int64(w.desired), w.delay)
+	w.memory, w.excess = scaling.Memory{}, time.Time{}
 }
 
 func (w *world) run(seconds int) {
@@ -110,7 +107,7 @@ func (w *world) work() {
 			}
 		}
 		if p.Phase == Terminating && p.task == 0 {
-			p.Phase, p.Ended, p.Settled = Left, true, true
+			p.Phase, p.Ended, p.Reclaimed = Left, true, true
 		}
 		if p.Phase != Running {
 			continue
@@ -118,7 +115,7 @@ func (w *world) work() {
 		switch {
 		case p.task > 0:
 		case p.granted():
-			p.Phase, p.Ready, p.Ended, p.Settled = Left, false, true, true
+			p.Phase, p.Ready, p.Ended, p.Reclaimed = Left, false, true, true
 		case len(w.queue) > 0:
 			p.task, w.queue = w.queue[0], w.queue[1:]
 		}
@@ -141,14 +138,14 @@ func (w *world) reconcile() {
 		}
 		f.Pods = append(f.Pods, p.Pod)
 	}
-	w.size(Decision{})
-	f.Desired, f.Excused = w.desired, w.excused
+	w.sizeUp(Decision{})
+	f.Desired, f.Finishing = w.size.Desired, w.size.Finishing
 	d := Plan(f)
-	for range 10 { // whoever leaves now is excused
-		if w.size(d); w.desired == f.Desired && w.excused == f.Excused {
+	for range 10 { // what those finish who leave now needs no other worker
+		if w.sizeUp(d); w.size.Desired == f.Desired && w.size.Finishing == f.Finishing {
 			break
 		}
-		f.Desired, f.Excused = w.desired, w.excused
+		f.Desired, f.Finishing = w.size.Desired, w.size.Finishing
 		d = Plan(f)
 	}
 	if w.check != nil {
@@ -185,8 +182,8 @@ func (w *world) change(revision, what string) {
 	w.note("%s", what)
 }
 
-// size turns the queue into a number of workers. Messages of workers that leave, now or since earlier, need no other.
-func (w *world) size(d Decision) {
+// sizeUp turns the queue into a number of workers. Messages of workers that leave, now or since earlier, need no other.
+func (w *world) sizeUp(d Decision) {
 	if w.blind {
 		return
 	}
@@ -194,25 +191,21 @@ func (w *world) size(d Decision) {
 	for _, a := range d.Actions {
 		leaves[a.Pod] = a.Kind == GrantLeave || a.Kind == SignalLeave
 	}
-	messages, held := int64(len(w.queue)), int64(0)
+	inFlight, leaving := int64(0), int64(0)
 	for _, p := range w.pods {
-		switch {
-		case p.task == 0:
-		case p.Phase == Running && (!p.granted() || w.spec.Void(p.Pod)) && !leaves[p.Name]:
-			messages++
-		default:
-			held++
+		if p.task == 0 {
+			continue
+		}
+		inFlight++
+		if p.Phase != Running || (p.granted() && !w.spec.Obsolete(p.Pod)) || leaves[p.Name] {
+			leaving++
 		}
 	}
-	highest, _ := w.window.Add(w.now, w.scale.Asked(messages), w.delay)
-	w.desired, _ = w.scale.Clamp(highest)
-	if let := held - w.held; w.held >= 0 && let > 0 {
-		w.needs.Excuse(w.scale.Asked(messages+let) - w.scale.Asked(messages))
-	}
-	w.held = held
-	highest, _ = w.needs.Add(w.now, w.scale.Asked(messages), w.delay)
-	needed, _ := w.scale.Clamp(highest)
-	w.excused = w.desired - needed
+	w.size = scaling.Decide(scaling.Input{
+		Now: w.now, Scale: w.scale, Before: w.size.Desired, Memory: w.memory,
+		Queue: scaling.Queue{Waiting: scaling.Counted(int64(len(w.queue))), InFlight: scaling.Counted(inFlight), Leaving: leaving},
+	})
+	w.memory = w.size.Memory
 }
 
 func (w *world) apply(d Decision) {
@@ -263,7 +256,7 @@ func (w *world) print(d Decision) {
 	}
 	slices.Sort(parts)
 	line := fmt.Sprintf("waiting %d, done %d, desired %d, %s %s: %s",
-		len(w.queue), w.done, w.desired, d.Stage, w.spec.Published, strings.Join(parts, ", "))
+		len(w.queue), w.done, w.size.Desired, d.Stage, w.spec.Published, strings.Join(parts, ", "))
 	actions := summary(d)
 	if o := d.Obstacle; o != (Obstacle{}) {
 		line += fmt.Sprintf("; stopped: %s, pod %s: %s", o.Reason, o.Pod, o.Message)

@@ -22,12 +22,13 @@ type turnover struct {
 }
 
 // turnOver scales the fleet, within the surge, and lets pods that give way leave as others become available.
-// It returns how many of the fleet's pods stay for now.
+// It returns how many of the fleet's pods stay for now; those that are too many are gone in the next step.
 func (d *Decision) turnOver(f Fleet, t turnover) int {
 	leaving, staying := where(t.pods, t.givesWay), where(t.pods, not(t.givesWay))
 	waiting := len(leaving) - d.replace(f, leaving, t.revision)
 
-	room := f.Desired - len(staying) - waiting - t.beside
+	// Those that stay and work elsewhere take nobody's place: they do nothing of what is asked for here.
+	room := f.Desired - len(staying) - max(waiting-count(leaving, func(p Pod) bool { return p.Stays && p.Elsewhere }), 0) - t.beside
 	if surge, _ := f.budget(); (waiting > 0 && f.DepthKnown) || t.beside > 0 {
 		room += surge
 	}
@@ -36,8 +37,8 @@ func (d *Decision) turnOver(f Fleet, t turnover) int {
 		why = giveWay(leaving[0], t.revision)
 	}
 	back := d.comeBack(f, staying, t)
-	gone := d.resize(f, sizing{pods: staying, want: t.want, room: room, revision: t.revision, why: why})
-	return waiting + len(staying) + back - gone
+	d.resize(f, sizing{pods: staying, want: t.want, room: room, revision: t.revision, why: why})
+	return waiting + len(staying) + back
 }
 
 func giveWay(p Pod, revision string) string {
@@ -62,6 +63,9 @@ func (d *Decision) replace(f Fleet, leaving []Pod, revision string) int {
 	presumed := available + count(leaving, hidden)
 	for _, p := range leaveOrder(leaving, ofRevision(f.Published)) {
 		switch {
+		case p.Stays:
+			d.Staying++
+			continue
 		case f.available(p) && d.spare(available, needed)-hiddenLeft <= 0:
 			continue
 		case hidden(p) && d.spare(presumed, needed)-hiddenLeft <= 0:
@@ -69,7 +73,7 @@ func (d *Decision) replace(f Fleet, leaving []Pod, revision string) int {
 		case hidden(p):
 			hiddenLeft++
 		}
-		if p.NodeLeaving && (p.Revision == revision || f.Rollout.Paused) {
+		if p.NodeLeaving && (p.Revision == revision || f.stopped()) {
 			d.retire(f, p, contract.ReasonNodeDrain, "its node is to go")
 		} else {
 			d.retire(f, p, contract.ReasonRollout, fmt.Sprintf("revision %s takes the place of %s", revision, p.Revision))
@@ -92,10 +96,12 @@ func (d *Decision) retire(f Fleet, p Pod, reason contract.Reason, why string) {
 // where others leave in their place: a task that is under way needs no second worker. It returns how many.
 func (d *Decision) comeBack(f Fleet, staying []Pod, t turnover) int {
 	present := len(staying)
-	if !f.DepthKnown || present < t.want || d.Publish != "" {
-		return 0 // whoever is missing is taken back by resize, and a step that publishes is the plan's last
+	// Whoever is missing is taken back by resize, and the place that a worker has left to a canary is the canary's. A step
+	// that publishes is the plan's last.
+	if !f.DepthKnown || present < f.Desired || d.Publish != "" {
+		return 0
 	}
-	for _, p := range f.forgiven(t.revision) {
+	for _, p := range f.withdrawable(t.revision) {
 		if p.Grant.Reason != contract.ReasonNodeDrain || !f.steady(p) {
 			continue
 		}
@@ -104,7 +110,7 @@ func (d *Decision) comeBack(f Fleet, staying []Pod, t turnover) int {
 		pool := append(slices.Clone(staying), back)
 		spare := count(f.Pods, f.available) + 1 - d.leaving - f.Desired
 		leavers := where(leaveOrder(pool, notOfRevision(t.revision)), func(q Pod) bool {
-			return q.Phase == Pending || (q.Work != Busy && (!f.available(q) || spare > 0))
+			return !q.Stays && (q.Phase == Pending || (q.Work != Busy && (!f.available(q) || spare > 0)))
 		})
 		excess := len(pool) - t.want
 		if len(leavers) < excess || slices.ContainsFunc(leavers[:excess], func(q Pod) bool { return q.Name == p.Name }) {

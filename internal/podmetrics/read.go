@@ -27,11 +27,11 @@ type Container struct {
 type Pod struct {
 	// Time is the end of the time in which it was measured.
 	Time time.Time
-	// Containers are few: a map of them would be most of what ten thousand pods take.
+	// Containers are few: with a map for each pod, the maps would be most of what ten thousand pods take.
 	Containers []Container
 }
 
-// Of is what the container of a name used, false where nothing is told of it.
+// Of is what the container of a name used, false where the list does not have it.
 func (p Pod) Of(container string) (Usage, bool) {
 	for _, c := range p.Containers {
 		if c.Name == container {
@@ -47,8 +47,8 @@ type Read func(ctx context.Context, namespace string) (map[string]Pod, error)
 // path is that of the metrics API. v1beta1 is what every metrics-server serves.
 const path = "/apis/metrics.k8s.io/v1beta1/namespaces/%s/pods"
 
-// list is the part of a PodMetricsList that is used. Its own type, because the published one would bring a
-// module for four fields, and decodes ten thousand label maps that nobody looks at.
+// list is the part of a PodMetricsList that is used. It is a type of our own: the published one would bring a module
+// for four fields, and decode ten thousand label maps that nobody reads.
 type list struct {
 	Items []struct {
 		Metadata struct {

@@ -38,16 +38,16 @@ type Options struct {
 	Clock clock.WithTicker
 	// Interval is the time between two lists of a namespace; 0 is DefaultInterval.
 	Interval time.Duration
-	// Notify is called, never twice at once, for each who asked for a namespace, when it was read.
+	// Notify is called for each object that asked for a namespace, when it was read; never twice at once.
 	Notify func(types.NamespacedName)
 }
 
-// Watcher lists the pod metrics of the namespaces that somebody asks for.
+// Watcher lists the pod metrics of the namespaces that are asked for.
 type Watcher struct {
 	Options
 	mu         sync.Mutex
 	namespaces map[string]*namespace
-	// asked wakes the loop when somebody asks for a namespace that was never read.
+	// asked signals the loop that a namespace was asked for that was never read.
 	asked chan struct{}
 }
 
@@ -64,8 +64,8 @@ func New(o Options) *Watcher {
 	return &Watcher{Options: o, namespaces: map[string]*namespace{}, asked: make(chan struct{}, 1)}
 }
 
-// Ask asks for the namespace of an object until Forget, and returns what is known of it. Where nothing is
-// known yet it is read at once, and the object is notified.
+// Ask asks for the namespace of an object until Forget, and returns what is known of it. Where nothing is known yet,
+// the namespace is read at once, and the object is notified.
 func (w *Watcher) Ask(name types.NamespacedName) Snapshot {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -82,7 +82,7 @@ func (w *Watcher) Ask(name types.NamespacedName) Snapshot {
 	return ns.snapshot
 }
 
-// Forget takes the request back. A namespace that nobody asks for is read no more.
+// Forget ends the request. A namespace without requests is not read any more.
 func (w *Watcher) Forget(name types.NamespacedName) {
 	w.mu.Lock()
 	defer w.mu.Unlock()

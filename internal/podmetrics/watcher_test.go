@@ -11,10 +11,12 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/utils/clock"
+
+	"github.com/quickube/qscaler/internal/bubbletest"
 )
 
 func TestNamespacesAreReadWhileSomebodyAsks(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubbletest.Run(t, func(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		var (
 			mu             sync.Mutex

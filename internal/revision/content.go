@@ -31,6 +31,7 @@ func ContentOf(qw *v1alpha1.QWorker, conn connection.Spec) Content {
 	if spec.Drain != nil {
 		c.Drain = *spec.Drain
 	}
+	c.Drain.MayEndUnseenTasks, c.Drain.EndsAfterTask = false, false // they are the operator's to know, and shape no pod
 	if c.Drain.Mode == v1alpha1.DrainGrant {
 		c.Drain.Mode = "" // as in revisions that were stored before there were modes
 	}

@@ -12,9 +12,9 @@ const (
 // (--max-graceful-termination-sec, 600 by default).
 const longestEvictable = 10 * time.Minute
 
-// evictionAnnotations keep node autoscalers from interrupting a task for the sake of a fuller node: a worker may
-// be evicted when its task is sure to end in the time that they give it. They are put on new pods and are no part
-// of the revision, so that another version of the operator rolls no fleet.
+// evictionAnnotations keep node autoscalers from interrupting a task to fill other nodes: they may evict a worker
+// only if its task is sure to end in time. New pods get them, and they are not part of the revision, so that another
+// version of the operator rolls no fleet.
 func (c Content) evictionAnnotations() map[string]string {
 	longest := c.Drain.MaxTaskDuration
 	if longest != nil && longest.Duration <= longestEvictable && time.Duration(c.GracePeriodSeconds())*time.Second >= longest.Duration {

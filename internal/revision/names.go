@@ -15,17 +15,26 @@ import (
 // NewPodName chooses a name for a pod of the QWorker that no pod had before.
 func NewPodName(owner *v1alpha1.QWorker) string { return NamePrefix(owner) + rand.String(suffixLength) }
 
-// suffixLength is the length of what each pod has of its own in its name.
+// suffixLength is the length of the part of a name that is the pod's own.
 const suffixLength = 10
 
-// IsPodName reports whether a name is one that NewPodName chooses for the QWorker. That it begins with NamePrefix is
-// not enough: so do the names of pods of a QWorker that is itself named like one of these pods.
+// IsPodName reports whether a name is one that NewPodName chooses for the QWorker. NamePrefix at its beginning is not
+// enough: a QWorker that is itself named like one of these pods has pods with that prefix, too.
 func IsPodName(owner *v1alpha1.QWorker, name string) bool {
 	suffix, ok := strings.CutPrefix(name, NamePrefix(owner))
 	return ok && len(suffix) == suffixLength && !strings.Contains(suffix, "-")
 }
 
-// maxNameLength is what is left of a name's 253 characters for the QWorker's part of it.
+// PrefixOf is the NamePrefix of the QWorker for which NewPodName chooses a name, "" where it chooses it for none.
+func PrefixOf(name string) string {
+	end := strings.LastIndexByte(name, '-') + 1
+	if len(name)-end != suffixLength {
+		return ""
+	}
+	return name[:end]
+}
+
+// maxNameLength is how many of a name's 253 characters the QWorker's part may have.
 const maxNameLength = 253 - len("-123456-1234567890")
 
 // NamePrefix starts the name of every pod and revision of a QWorker: its name, cut where it is too long, and a hash

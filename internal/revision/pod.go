@@ -27,8 +27,8 @@ const defaultGracePeriodSeconds = 600
 // PodOptions is what a pod depends on beside its revision.
 type PodOptions struct {
 	Owner *v1alpha1.QWorker
-	// ScalerConfig is where a literal password is; nil where it does not exist.
-	ScalerConfig *v1alpha1.ScalerConfig
+	// Broker is the environment in which a worker finds the broker.
+	Broker []corev1.EnvVar
 	// Published is the hash for the worker's environment. A canary carries the published one there, so
 	// that a worker that compares it with status.currentPodSpecHash does not leave at once.
 	Published string
@@ -45,6 +45,7 @@ func (r Revision) NewPod(name string, o PodOptions) *corev1.Pod {
 	maps.Copy(labels, ownLabels(o.Owner, r.Hash))
 	annotations := r.evictionAnnotations()
 	maps.Copy(annotations, r.PodMetadata.Annotations)
+	annotations[AnnotationRevision] = r.annotation()
 	if o.Failures > 0 {
 		annotations[AnnotationFailures] = strconv.Itoa(o.Failures)
 	}
@@ -67,13 +68,14 @@ func (r Revision) podSpec(o PodOptions) corev1.PodSpec {
 		spec.RestartPolicy = corev1.RestartPolicyOnFailure
 	}
 	spec.TerminationGracePeriodSeconds = ptr.To(r.GracePeriodSeconds())
-	spec.Volumes = append(spec.Volumes, drainVolume())
+	volumes := r.volumes()
+	spec.Volumes = append(spec.Volumes, volumes...)
 	env := r.env(o)
 	for i := range spec.InitContainers {
-		inject(&spec.InitContainers[i], env)
+		inject(&spec.InitContainers[i], env, volumes)
 	}
 	for i := range spec.Containers {
-		inject(&spec.Containers[i], env)
+		inject(&spec.Containers[i], env, volumes)
 	}
 	return spec
 }
@@ -99,7 +101,7 @@ func (r Revision) env(o PodOptions) []corev1.EnvVar {
 		{Name: contract.EnvPodSpecHash, Value: o.Published},
 		{Name: contract.EnvPodName, ValueFrom: fieldRef("metadata.name")},
 		{Name: contract.EnvQueue, Value: r.Queue},
-	}, r.Connection.Env(o.ScalerConfig)...)
+	}, o.Broker...)
 	for i := range env {
 		// Kubernetes expands $(VAR) in a value; $$ is a dollar sign that it leaves alone.
 		env[i].Value = strings.ReplaceAll(env[i].Value, "$", "$$")
@@ -109,7 +111,7 @@ func (r Revision) env(o PodOptions) []corev1.EnvVar {
 
 // inject puts the environment first, so that $(VAR) in the user's own values can refer to it, and leaves
 // out what the user has set.
-func inject(c *corev1.Container, env []corev1.EnvVar) {
+func inject(c *corev1.Container, env []corev1.EnvVar, volumes []corev1.Volume) {
 	own := make([]corev1.EnvVar, 0, len(env)+len(c.Env))
 	for _, v := range env {
 		taken := slices.ContainsFunc(c.Env, func(u corev1.EnvVar) bool { return u.Name == v.Name })
@@ -118,9 +120,27 @@ func inject(c *corev1.Container, env []corev1.EnvVar) {
 		}
 	}
 	c.Env = append(own, c.Env...)
-	c.VolumeMounts = append(c.VolumeMounts, corev1.VolumeMount{
-		Name: contract.DrainVolume, MountPath: contract.DrainDirectory, ReadOnly: true,
-	})
+	for _, v := range volumes {
+		c.VolumeMounts = append(c.VolumeMounts, corev1.VolumeMount{Name: v.Name, MountPath: ownVolumes[v.Name], ReadOnly: true})
+	}
+}
+
+// ownVolumes are the operator's, and where each is mounted.
+var ownVolumes = map[string]string{
+	contract.DrainVolume:  contract.DrainDirectory,
+	contract.BrokerVolume: contract.BrokerDirectory,
+}
+
+// volumes are those that a worker gets. The drain file's is apart: the kubelet refreshes none of a volume's files while
+// a Secret of it is missing.
+func (r Revision) volumes() []corev1.Volume {
+	volumes := []corev1.Volume{drainVolume()}
+	if files := r.Connection.Files(); len(files) > 0 {
+		volumes = append(volumes, corev1.Volume{Name: contract.BrokerVolume, VolumeSource: corev1.VolumeSource{
+			Projected: &corev1.ProjectedVolumeSource{Sources: files},
+		}})
+	}
+	return volumes
 }
 
 // drainVolume projects the pod's own annotation to the drain file.

@@ -3,26 +3,46 @@ package revision
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"path"
 	"slices"
+	"strings"
 
-	"github.com/quickube/qscaler/worker/contract"
+	corev1 "k8s.io/api/core/v1"
 )
 
-// Validate reports what in the content no worker pod can be made of, and admission could not tell.
+// Validate reports why no worker pod can be made of the content, where admission could not tell.
 func (c Content) Validate() error {
 	var errs []error
-	for _, v := range c.PodSpec.Volumes {
-		if v.Name == contract.DrainVolume {
-			errs = append(errs, fmt.Errorf("podSpec.volumes has a volume %q, which is the name of the drain file's; rename yours", v.Name))
+	for i, v := range c.PodSpec.Volumes {
+		if where, own := ownVolumes[v.Name]; own {
+			errs = append(errs, fmt.Errorf("podSpec.volumes[%d].name is %q, which is the name of the volume that the operator mounts at %s; rename yours", i, v.Name, where))
 		}
 	}
-	for _, container := range slices.Concat(c.PodSpec.InitContainers, c.PodSpec.Containers) {
-		for _, m := range container.VolumeMounts {
-			if path.Clean(m.MountPath) == contract.DrainDirectory {
-				errs = append(errs, fmt.Errorf("container %q mounts a volume at %s, where the drain file is; mount yours elsewhere", container.Name, m.MountPath))
+	for list, containers := range map[string][]corev1.Container{"initContainers": c.PodSpec.InitContainers, "containers": c.PodSpec.Containers} {
+		for i, container := range containers {
+			errs = append(errs, validateMounts(fmt.Sprintf("podSpec.%s[%d]", list, i), container)...)
+		}
+	}
+	slices.SortFunc(errs, func(a, b error) int { return strings.Compare(a.Error(), b.Error()) })
+	return errors.Join(errs...)
+}
+
+// validateMounts refuses what would hide the operator's files, or be hidden by them.
+func validateMounts(field string, c corev1.Container) []error {
+	var errs []error
+	refuse := func(field, value string) {
+		for _, own := range slices.Sorted(maps.Values(ownVolumes)) {
+			if clean := path.Clean("/" + value); clean == own || strings.HasPrefix(clean, own+"/") {
+				errs = append(errs, fmt.Errorf("%s of container %q is %q: %s and what is below it are the operator's; mount yours elsewhere", field, c.Name, value, own))
 			}
 		}
 	}
-	return errors.Join(errs...)
+	for i, m := range c.VolumeMounts {
+		refuse(fmt.Sprintf("%s.volumeMounts[%d].mountPath", field, i), m.MountPath)
+	}
+	for i, d := range c.VolumeDevices {
+		refuse(fmt.Sprintf("%s.volumeDevices[%d].devicePath", field, i), d.DevicePath)
+	}
+	return errs
 }

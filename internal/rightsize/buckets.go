@@ -42,7 +42,7 @@ func (b Buckets) Find(value float64) int {
 	if !(value >= b.first) { // also what is no number
 		return 0
 	}
-	return min(int(b.position(value)), b.count-1)
+	return int(min(b.position(value), float64(b.count-1))) // the position may be infinite
 }
 
 // Start is where a bucket begins, 0 <= bucket < Count().

@@ -48,9 +48,9 @@ type floorCheckpoint struct {
 }
 
 type troubleCheckpoint struct {
-	Pod     string  `json:"pod"`
-	Verdict Verdict `json:"verdict"`
-	At      int64   `json:"at"`
+	Pod    string     `json:"pod"`
+	Result KillResult `json:"verdict"`
+	At     int64      `json:"at"`
 }
 
 // histogramCheckpoint has a histogram's weights as pairs of a bucket and a whole number.
@@ -78,7 +78,7 @@ func (h *History) Encode() string {
 	}
 	slices.Sort(c.Counted)
 	for _, t := range h.kills.troubles[max(len(h.kills.troubles)-maxTroubles, 0):] {
-		c.Troubles = append(c.Troubles, troubleCheckpoint{Pod: t.Pod, Verdict: t.Verdict, At: unix(t.At)})
+		c.Troubles = append(c.Troubles, troubleCheckpoint{Pod: t.Pod, Result: t.Result, At: unix(t.At)})
 	}
 	text, err := json.Marshal(c)
 	if err != nil {
@@ -112,7 +112,7 @@ func Decode(text string, now time.Time) (*History, error) {
 		h.kills.counted[m] = now
 	}
 	for _, t := range c.Troubles {
-		h.kills.troubles = append(h.kills.troubles, Trouble{Pod: t.Pod, Verdict: t.Verdict, At: fromUnix(t.At)})
+		h.kills.troubles = append(h.kills.troubles, Trouble{Pod: t.Pod, Result: t.Result, At: fromUnix(t.At)})
 	}
 	return h, nil
 }

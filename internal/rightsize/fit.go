@@ -38,19 +38,6 @@ func Fit(have corev1.ResourceRequirements, want corev1.ResourceList, p Policy) c
 	return fitted
 }
 
-// scale is value x numerator / denominator, rounded up.
-func scale(value, numerator, denominator amount) amount {
-	if value == denominator {
-		return numerator
-	}
-	exact := float64(value) * float64(numerator) / float64(denominator)
-	whole := amount(exact)
-	if float64(whole) < exact {
-		whole++
-	}
-	return whole
-}
-
 // FitPod gives the containers of a new pod what is recommended for them, all or none: where the pod would
 // change its class of service, as a guaranteed worker that becomes one that is killed first, it returns why
 // nothing was changed. A pod without any requests may get some, it is not there yet.

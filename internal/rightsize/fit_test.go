@@ -2,6 +2,7 @@ package rightsize
 
 import (
 	"maps"
+	"math"
 	"slices"
 	"testing"
 	"time"
@@ -13,6 +14,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/quickube/qscaler/api/v1alpha1"
+	"github.com/quickube/qscaler/internal/propertytest"
 )
 
 var (
@@ -35,6 +37,12 @@ func TestFit(t *testing.T) {
 		"other resources are left alone":         {needs(list("cpu", "1", "nvidia.com/gpu", "1"), list("nvidia.com/gpu", "1")), list("cpu", "2"), ratioKept, map[string]string{"cpu": "2", "nvidia.com/gpu": "1"}, map[string]string{"nvidia.com/gpu": "1"}},
 		"one resource does not touch the other":  {needs(list("cpu", "1", "memory", "1Gi"), list("cpu", "2", "memory", "2Gi")), list("cpu", "500m"), ratioKept, map[string]string{"cpu": "500m", "memory": "1Gi"}, map[string]string{"cpu": "1", "memory": "2Gi"}},
 		"a limit is rounded up, not below":       {needs(list("cpu", "3m"), list("cpu", "10m")), list("cpu", "4m"), ratioKept, map[string]string{"cpu": "4m"}, map[string]string{"cpu": "14m"}},
+		"a limit of many times the request":      {needs(list("memory", "512m"), list("memory", "8Gi")), list("memory", "1"), ratioKept, map[string]string{"memory": "1"}, map[string]string{"memory": "8Gi"}},
+		"a limit that no number has room for":    {needs(list("memory", "512m"), list("memory", "8Gi")), list("memory", "1100Mi"), ratioKept, map[string]string{"memory": "1100Mi"}, map[string]string{"memory": "9223372036854775807"}},
+		"a limit of the largest number":          {needs(list("memory", "1"), list("memory", "4611686018427387903")), list("memory", "2"), ratioKept, map[string]string{"memory": "2"}, map[string]string{"memory": "9223372036854775806"}},
+		"a limit of one more":                    {needs(list("memory", "1"), list("memory", "4611686018427387904")), list("memory", "2"), ratioKept, map[string]string{"memory": "2"}, map[string]string{"memory": "9223372036854775807"}},
+		"a limit beyond all numbers":             {needs(list("memory", "1Gi"), list("memory", "10E")), list("memory", "1Gi"), ratioKept, map[string]string{"memory": "1Gi"}, map[string]string{"memory": "9223372036854775807"}},
+		"a CPU limit beyond all numbers":         {needs(list("cpu", "1"), list("cpu", "1E")), list("cpu", "1"), ratioKept, map[string]string{"cpu": "1"}, map[string]string{"cpu": "9223372036854775807m"}},
 		"nothing recommended is nothing changed": {needs(list("cpu", "3m"), nil), nil, ratioKept, map[string]string{"cpu": "3m"}, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -216,12 +224,12 @@ func TestFitBounds(t *testing.T) {
 		l := corev1.ResourceList{}
 		for _, name := range resources {
 			if rapid.Bool().Draw(t, label+" has "+string(name)) {
-				l[name] = quantityOf(name, rapid.Int64Range(0, 1<<44).Draw(t, label+" "+string(name)))
+				l[name] = quantityOf(name, rapid.OneOf(rapid.Int64Range(0, 1<<44), rapid.Int64Range(0, math.MaxInt64)).Draw(t, label+" "+string(name)))
 			}
 		}
 		return l
 	}
-	rapid.Check(t, func(t *rapid.T) {
+	propertytest.Check(t, func(t *rapid.T) {
 		have := needs(quantity(t, "request"), quantity(t, "limit"))
 		for name, limit := range have.Limits {
 			if request, ok := have.Requests[name]; ok && request.Cmp(limit) > 0 {

@@ -7,6 +7,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
+
+	"github.com/quickube/qscaler/internal/propertytest"
 )
 
 var start = time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC)
@@ -183,7 +185,7 @@ func TestAClockThatWasWrong(t *testing.T) {
 
 // Whatever was added, a percentile is at least the value it stands for and at most a bucket above.
 func TestPercentileBounds(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
+	propertytest.Check(t, func(t *rapid.T) {
 		h := NewHistogram(CPUBuckets())
 		lowest, highest := math.Inf(1), 0.0
 		for range rapid.IntRange(1, 50).Draw(t, "samples") {

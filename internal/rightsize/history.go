@@ -49,7 +49,7 @@ func (h *History) Observe(s Sample) bool {
 	return true
 }
 
-// Keep forgets the pods that are no more.
+// Keep forgets the pods that are gone.
 func (h *History) Keep(exists func(pod string) bool) {
 	for at := range h.windows {
 		if !exists(at.pod) {
@@ -99,7 +99,7 @@ func (h *History) forgetPeak(at place, killed time.Time) {
 // peak is the most memory that the container of the pod was seen to use in the present interval, in bytes.
 func (h *History) peak(at place) int64 {
 	if w := h.windows[at]; w != nil {
-		return int64(w.peak)
+		return whole(w.peak)
 	}
 	return 0
 }

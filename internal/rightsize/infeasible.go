@@ -13,7 +13,7 @@ type ask map[string]amount
 // a whole; what is known here is not asked again, so that less, or the other resource, can be.
 type TooMuch map[string][]ask
 
-// Keep forgets the pods that are no more.
+// Keep forgets the pods that are gone.
 func (m TooMuch) Keep(exists func(pod string) bool) {
 	for pod := range m {
 		if !exists(pod) {

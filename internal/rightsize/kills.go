@@ -77,24 +77,25 @@ func killed(t *corev1.ContainerStateTerminated) bool { return t != nil && t.Reas
 // for after the kill is not to count as having failed.
 func memoryOf(pod *corev1.Pod, s corev1.ContainerStatus) int64 {
 	if s.Resources != nil {
-		if enacted := requested(*s.Resources, corev1.ResourceMemory); !enacted.IsZero() {
-			return enacted.Value()
+		if enacted := MemoryRequest(*s.Resources); enacted != 0 {
+			return enacted
 		}
 	}
 	if c := containerOf(&pod.Spec, s.Name); c != nil {
-		asked := requested(c.Resources, corev1.ResourceMemory)
-		return asked.Value()
+		return MemoryRequest(c.Resources)
 	}
 	return 0
 }
 
 // limitOf is a container's limit of memory, as the kubelet has enacted it.
 func limitOf(pod *corev1.Pod, s corev1.ContainerStatus) int64 {
-	if s.Resources != nil && !s.Resources.Limits.Memory().IsZero() {
-		return s.Resources.Limits.Memory().Value()
+	if s.Resources != nil {
+		if enacted := memoryIn(s.Resources.Limits); enacted != 0 {
+			return enacted
+		}
 	}
 	if c := containerOf(&pod.Spec, s.Name); c != nil {
-		return c.Resources.Limits.Memory().Value()
+		return memoryIn(c.Resources.Limits)
 	}
 	return 0
 }

@@ -22,9 +22,9 @@ type ledger struct {
 
 // Trouble is the latest kill of a pod that raised nothing because of a bound.
 type Trouble struct {
-	Pod     string
-	Verdict Verdict
-	At      time.Time
+	Pod    string
+	Result KillResult
+	At     time.Time
 }
 
 func newLedger() ledger {
@@ -59,9 +59,9 @@ func (l *ledger) count(k Kill, now time.Time) bool {
 	return true
 }
 
-// recall remembers a kill that an earlier process has counted, so that the next of the same container is known to follow
+// noteEarlier remembers a kill that an earlier process has counted, so that the next of the same container is known to follow
 // it.
-func (l *ledger) recall(at place, k Kill) {
+func (l *ledger) noteEarlier(at place, k Kill) {
 	if l.last[at].IsZero() && !k.FinishedAt.IsZero() {
 		l.last[at] = k.FinishedAt
 	}
@@ -87,9 +87,9 @@ func (l *ledger) capped(now time.Time) bool {
 	return hour >= raisesPerHour || day >= raisesPerDay
 }
 
-func (l *ledger) trouble(k Kill, v Verdict, now time.Time) {
-	l.troubles = slices.DeleteFunc(l.troubles, func(t Trouble) bool { return t.Pod == k.Pod && t.Verdict == v })
-	l.troubles = append(l.troubles, Trouble{Pod: k.Pod, Verdict: v, At: now})
+func (l *ledger) trouble(k Kill, v KillResult, now time.Time) {
+	l.troubles = slices.DeleteFunc(l.troubles, func(t Trouble) bool { return t.Pod == k.Pod && t.Result == v })
+	l.troubles = append(l.troubles, Trouble{Pod: k.Pod, Result: v, At: now})
 }
 
 // KeepKills forgets what is past: marks of kills that no pod tells of any more, and what is older than a day.

@@ -39,24 +39,24 @@ type floor struct {
 	raised, killed time.Time
 }
 
-// Verdict is what became of a kill.
-type Verdict string
+// KillResult is what became of a kill.
+type KillResult string
 
 const (
 	// Counted already, in this process or in one before.
-	Counted Verdict = "Counted"
+	Counted KillResult = "Counted"
 	// Raised the memory.
-	Raised Verdict = "Raised"
+	Raised KillResult = "Raised"
 	// Answered by an earlier raise that the killed container did not have yet.
-	Answered Verdict = "Answered"
+	Answered KillResult = "Answered"
 	// Capped by raisesPerHour or raisesPerDay.
-	Capped Verdict = "Capped"
+	Capped KillResult = "Capped"
 	// AtMaximum is a kill of a container that had all that maxAllowed allows.
-	AtMaximum Verdict = "AtMaximum"
+	AtMaximum KillResult = "AtMaximum"
 	// Outgrown is a kill of a container that had all that kills alone lead to.
-	Outgrown Verdict = "Outgrown"
+	Outgrown KillResult = "Outgrown"
 	// AtLimit is a kill of a container at a limit that RequestsOnly leaves as it is.
-	AtLimit Verdict = "AtLimit"
+	AtLimit KillResult = "AtLimit"
 )
 
 // Bounds is how far kills may raise a container's memory, in bytes.
@@ -73,10 +73,10 @@ type Bounds struct {
 // requested and the peak that was seen, by twice that where the container was killed within the hour before
 // or had been raised within it. It never rises over the result of an earlier kill: kills of ten workers of
 // one size raise it as far as one does.
-func (h *History) Count(k Kill, b Bounds, now time.Time) Verdict {
+func (h *History) Count(k Kill, b Bounds, now time.Time) KillResult {
 	at := place{k.Pod, k.Container}
 	if !h.kills.count(k, now) {
-		h.kills.recall(at, k)
+		h.kills.noteEarlier(at, k)
 		return Counted
 	}
 	u := h.usage(k.Container)
@@ -120,17 +120,17 @@ func (h *History) Count(k Kill, b Bounds, now time.Time) Verdict {
 func (u *Usage) grown(template int64) int64 {
 	sound := max(template, u.floor.from)
 	if e, measured := u.estimate(u.memory); measured {
-		sound = max(sound, int64(e.Target))
+		sound = max(sound, whole(e.Target))
 	}
-	return max(growth*sound, leastGrown)
+	return max(times(sound, growth), leastGrown)
 }
 
 func raiseBy(bytes int64, twice bool) int64 {
-	step := max(int64(float64(bytes)*oomRatio), oomStep)
+	step := max(whole(float64(bytes)*oomRatio), oomStep)
 	if twice {
-		step *= 2
+		step = times(step, 2)
 	}
-	return bytes + step
+	return plus(bytes, step)
 }
 
 // Floor is the least memory, in bytes, that the containers of a name are to have after their kills, 0 for none.

@@ -11,6 +11,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"pgregory.net/rapid"
+
+	"github.com/quickube/qscaler/internal/propertytest"
 )
 
 const mi = int64(1 << 20)
@@ -21,10 +23,10 @@ func killOf(pod string, restarts int32, request int64) Kill {
 
 func TestKillsRaiseTheMemory(t *testing.T) {
 	type step struct {
-		after   time.Duration
-		kill    Kill
-		verdict Verdict
-		floor   int64 // MiB
+		after  time.Duration
+		kill   Kill
+		result KillResult
+		floor  int64 // MiB
 	}
 	for name, tc := range map[string]struct {
 		maximum int64
@@ -77,8 +79,8 @@ func TestKillsRaiseTheMemory(t *testing.T) {
 				now = now.Add(s.after)
 				got := h.Count(s.kill, Bounds{Maximum: tc.maximum}, now)
 				floor := (h.Floor("w", now) + mi - 1) / mi
-				if got != s.verdict || floor != s.floor {
-					t.Errorf("step %d: %s, %d MiB; want %s, %d MiB", i, got, floor, s.verdict, s.floor)
+				if got != s.result || floor != s.floor {
+					t.Errorf("step %d: %s, %d MiB; want %s, %d MiB", i, got, floor, s.result, s.floor)
 				}
 			}
 		})
@@ -141,7 +143,7 @@ func TestAKeptLimitIsNotRaised(t *testing.T) {
 func TestWhoUsedTheMaximumOfAnotherRequestIsRaisedToIt(t *testing.T) {
 	h := NewHistory()
 	h.Observe(Sample{Pod: "a", Container: "w", Time: start, Memory: float64(520 * mi)}) // below its limit
-	for i, want := range []Verdict{Raised, AtMaximum} {
+	for i, want := range []KillResult{Raised, AtMaximum} {
 		k := killOf("a", int32(i), []int64{300, 512}[i]*mi)
 		if got := h.Count(k, Bounds{Maximum: 512 * mi}, start); got != want || h.Floor("w", start) != 512*mi {
 			t.Errorf("kill %d: %s, %d MiB; want %s, 512 MiB", i, got, h.Floor("w", start)/mi, want)
@@ -197,11 +199,11 @@ func TestARepetitionIsKnownAfterARestart(t *testing.T) {
 	h := NewHistory()
 	h.Count(first, Bounds{}, first.FinishedAt)
 	h = restarted(t, h)
-	var got []Verdict
+	var got []KillResult
 	for _, k := range []Kill{first, second} {
 		got = append(got, h.Count(k, Bounds{}, second.FinishedAt))
 	}
-	if diff := cmp.Diff([]Verdict{Counted, Raised}, got); diff != "" {
+	if diff := cmp.Diff([]KillResult{Counted, Raised}, got); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)
 	}
 	if floor := h.Floor("w", second.FinishedAt) / mi; floor != 456 {
@@ -211,7 +213,7 @@ func TestARepetitionIsKnownAfterARestart(t *testing.T) {
 
 // A task that kills whichever worker takes it, a hundred times in a row, within one hour.
 func TestPoisonTaskDoesNotReachTheMaximum(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
+	propertytest.Check(t, func(t *rapid.T) {
 		h := NewHistory()
 		request := rapid.Int64Range(1, 8192).Draw(t, "request") * mi
 		first := request
@@ -231,7 +233,7 @@ func TestAKillNeverLowersTheMemory(t *testing.T) {
 	h := NewHistory()
 	h.Count(killOf("a", 0, 500*mi), Bounds{Maximum: 1000 * mi}, start)
 	if got := h.Count(killOf("b", 0, 600*mi), Bounds{Maximum: 550 * mi}, start.Add(time.Hour)); got != AtMaximum {
-		t.Errorf("the verdict is %s", got)
+		t.Errorf("the result is %s", got)
 	}
 	if floor := h.Floor("w", start.Add(time.Hour)) / mi; floor != 600 {
 		t.Errorf("the floor is %d MiB, want 600", floor)
@@ -268,7 +270,7 @@ func TestLastingPoisonEndsAtFourTimes(t *testing.T) {
 	if request != 4*4096*mi || last != Outgrown {
 		t.Errorf("after a week: %d MiB, the last kill is %s; want %d MiB, %s", request/mi, last, 4*4096, Outgrown)
 	}
-	if troubles := h.Troubles(); len(troubles) == 0 || troubles[0].Verdict != Outgrown {
+	if troubles := h.Troubles(); len(troubles) == 0 || troubles[0].Result != Outgrown {
 		t.Errorf("the troubles are %v, want the pods", troubles)
 	}
 }

@@ -1,6 +1,8 @@
 package rightsize
 
 import (
+	"fmt"
+	"maps"
 	"slices"
 
 	corev1 "k8s.io/api/core/v1"
@@ -64,10 +66,9 @@ func (p Policy) Controls(name corev1.ResourceName) bool {
 
 // MemoryBounds is how far kills may raise the memory of a container that the podSpec gives so much.
 func (p Policy) MemoryBounds(container string, template corev1.ResourceRequirements) Bounds {
-	asked := requested(template, corev1.ResourceMemory)
-	b := Bounds{Template: asked.Value(), LimitsKept: p.keepsLimits()}
+	b := Bounds{Template: MemoryRequest(template), LimitsKept: p.keepsLimits()}
 	if q := p.Max(container, corev1.ResourceMemory); q != nil {
-		b.Maximum = q.Value()
+		b.Maximum = amountOf(corev1.ResourceMemory, *q)
 	}
 	return b
 }
@@ -92,6 +93,21 @@ func (p Policy) Min(container string, name corev1.ResourceName) *resource.Quanti
 // Max is maxAllowed of a container, nil for none.
 func (p Policy) Max(container string, name corev1.ResourceName) *resource.Quantity {
 	return allowed(p.spec.MaxAllowed, container, name)
+}
+
+// Crossing names the first bounds of which the minimum is above the maximum, "" where there are none. The API server
+// cannot compare quantities that may be written without quotes.
+func (p Policy) Crossing() string {
+	names := slices.Sorted(maps.Keys(p.spec.MinAllowed))
+	for _, container := range names {
+		for _, name := range []corev1.ResourceName{corev1.ResourceCPU, corev1.ResourceMemory} {
+			least, most := p.Min(container, name), p.Max(container, name)
+			if least != nil && most != nil && least.Cmp(*most) > 0 {
+				return fmt.Sprintf("rightSizing.minAllowed of container %q has %s of %s, which is more than the %s of rightSizing.maxAllowed", container, least, name, most)
+			}
+		}
+	}
+	return ""
 }
 
 func allowed(bounds map[string]v1alpha1.AllowedResources, container string, name corev1.ResourceName) *resource.Quantity {

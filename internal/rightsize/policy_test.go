@@ -33,3 +33,30 @@ func TestWhichContainersAreRightSized(t *testing.T) {
 		})
 	}
 }
+
+func TestBoundsThatCross(t *testing.T) {
+	for name, tc := range map[string]struct {
+		least, most map[string]v1alpha1.AllowedResources
+		want        string
+	}{
+		"none":                     {},
+		"a minimum alone":          {least: map[string]v1alpha1.AllowedResources{"w": allow("2", "")}},
+		"equal, written otherwise": {least: map[string]v1alpha1.AllowedResources{"w": allow("1000m", "1Gi")}, most: map[string]v1alpha1.AllowedResources{"w": allow("1", "1024Mi")}},
+		"of other containers":      {least: map[string]v1alpha1.AllowedResources{"a": allow("2", "")}, most: map[string]v1alpha1.AllowedResources{"b": allow("1", "")}},
+		"too much memory": {
+			least: map[string]v1alpha1.AllowedResources{"w": allow("1", "2Gi")}, most: map[string]v1alpha1.AllowedResources{"w": allow("1", "1Gi")},
+			want: `rightSizing.minAllowed of container "w" has 2Gi of memory, which is more than the 1Gi of rightSizing.maxAllowed`,
+		},
+		"more than any container may have": {
+			least: map[string]v1alpha1.AllowedResources{"w": allow("2", "")}, most: map[string]v1alpha1.AllowedResources{"*": allow("1", "")},
+			want: `rightSizing.minAllowed of container "w" has 2 of cpu, which is more than the 1 of rightSizing.maxAllowed`,
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got := Policy{spec: v1alpha1.RightSizingSpec{MinAllowed: tc.least, MaxAllowed: tc.most}}.Crossing()
+			if diff := cmp.Diff(tc.want, got); diff != "" {
+				t.Errorf("-want +got:\n%s", diff)
+			}
+		})
+	}
+}

@@ -139,7 +139,7 @@ func endsBeforeWork(spec *corev1.PodSpec, c *corev1.Container) bool {
 // killedBelow reports whether a container was killed with less memory than is recommended.
 func killedBelow(kills []Kill, rec v1alpha1.ContainerRecommendation) bool {
 	return slices.ContainsFunc(kills, func(k Kill) bool {
-		return k.Container == rec.Name && k.Request < rec.Requests.Memory().Value()
+		return k.Container == rec.Name && k.Request < memoryIn(rec.Requests)
 	})
 }
 

@@ -194,7 +194,7 @@ func fromUsage(name corev1.ResourceName, e Estimate, p Policy, template corev1.R
 	if request <= c.amount {
 		return c
 	}
-	if upper := e.Upper * p.factor(); float64(request) <= float64(roundUp(name, upper)) {
+	if upper := e.Upper * p.factor(); request <= roundUp(name, upper) {
 		return choice{amount: request, reason: ShortHistory, why: fmt.Sprintf("%s: as in the podSpec, until the history is long enough to lower it", name)}
 	}
 	if most := roundUp(name, e.Most); name == corev1.ResourceMemory && most > c.amount {

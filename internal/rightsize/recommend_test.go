@@ -11,6 +11,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/quickube/qscaler/api/v1alpha1"
+	"github.com/quickube/qscaler/internal/propertytest"
 )
 
 // list makes a ResourceList from "cpu", "100m", "memory", "1Gi".
@@ -115,7 +116,7 @@ func TestRecommend(t *testing.T) {
 
 // Whatever was used and allowed, a recommendation is within the bounds.
 func TestRecommendationBounds(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
+	propertytest.Check(t, func(t *rapid.T) {
 		h := NewHistory()
 		for i := range rapid.IntRange(1, 20).Draw(t, "samples") {
 			h.Observe(Sample{

@@ -12,18 +12,18 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
-	"github.com/quickube/qscaler/internal/local/books"
-	"github.com/quickube/qscaler/internal/local/exampleworkers"
-	"github.com/quickube/qscaler/internal/local/stack"
 	"github.com/quickube/qscaler/internal/operator"
+	"github.com/quickube/qscaler/local/books"
+	"github.com/quickube/qscaler/local/exampleworkers"
+	"github.com/quickube/qscaler/local/stack"
 	"github.com/quickube/qscaler/worker/contract"
 )
 
 const container = "worker"
 
-// firstTask measures, in local mode, the time from a push to an idle queue until a worker has begun the task,
-// 0 -> 1: the operator, the API server, the node and the start of a process. Its limit is the same worker
-// started by hand for a task that waits already. The two take turns. The time is the worker's own, in whole
+// firstTask measures, in local mode, the time from a push to an idle queue until a worker has begun the task, 0 -> 1.
+// That includes the operator, the API server, the node and the start of a process. The limit is the same worker,
+// started by hand for a task that already waits. The two take turns. The time is the worker's own, in whole
 // milliseconds.
 func firstTask(ctx context.Context, _ *stand, o options) (_ []figure, err error) {
 	const (
@@ -97,7 +97,7 @@ func newLocalStand(ctx context.Context, o options) (_ *localStand, err error) {
 	}
 	fleet := qworker("bench", queue, 1)
 	fleet.Spec.PodSpec.Containers = []corev1.Container{{Name: container, Image: exampleworkers.SDK}}
-	for _, object := range []client.Object{scalerConfig(configName, l.stack.Redis().Port()), fleet} {
+	for _, object := range []client.Object{scalerConfig(l.stack.Redis().Port()), fleet} {
 		if err := l.client.Create(ctx, object); err != nil {
 			return nil, err
 		}
@@ -164,7 +164,7 @@ func (l *localStand) pushTask(ctx context.Context, queue, id string) error {
 
 // awaitStart waits until a worker's log says that it has begun a task, and returns when that was by its clock.
 func awaitStart(ctx context.Context, log string) (time.Time, error) {
-	ctx, cancel := context.WithTimeout(ctx, patience)
+	ctx, cancel := context.WithTimeout(ctx, waitLimit)
 	defer cancel()
 	b := books.New()
 	b.Follow(container, log)
@@ -176,7 +176,7 @@ func awaitStart(ctx context.Context, log string) (time.Time, error) {
 			return at, nil
 		}
 		if err := pause(ctx, 5*time.Millisecond); err != nil {
-			return time.Time{}, fmt.Errorf("waiting for the first line of %s: %w", log, err)
+			return time.Time{}, fmt.Errorf("waiting for the first line of %s, %w", log, err)
 		}
 	}
 }

@@ -22,7 +22,7 @@ type goBenchmarks struct {
 }
 
 // sdk is the SDK with an empty handler beside bare commands of the same protocol, the time from a push to a handler
-// beside a PING, and a worker that has nothing to do.
+// beside a PING, and an idle worker.
 var sdk = goBenchmarks{
 	module: "worker", pkg: ".", pattern: "EmptyHandler|RawCommands|PushToHandler|Idle",
 	limits: map[string]string{
@@ -82,7 +82,7 @@ func (c *collector) readBenchmarks(output io.Reader) error {
 		for i := 2; i+1 < len(fields); i += 2 { // the name and the number of operations come first
 			value, err := strconv.ParseFloat(fields[i], 64)
 			if err != nil {
-				return fmt.Errorf("%q is no benchmark's line: %w", lines.Text(), err)
+				return fmt.Errorf("%q is no benchmark's line, %w", lines.Text(), err)
 			}
 			if unit := fields[i+1]; unit != "ns/op" || !own {
 				c.add(name+", "+unit, unit, value)

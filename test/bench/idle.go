@@ -82,8 +82,8 @@ func (s *stand) createIdle(ctx context.Context, from, to int) error {
 	})
 }
 
-// introduceBare has a bare client write what an operator writes about n QWorkers that it has never seen: a revision and
-// a status of each, copied from one that it knows. They are in a namespace of their own, and the operator is away.
+// introduceBare has a bare client write what an operator writes for n QWorkers that it has never seen: a revision and
+// a status of each, copied from a known one. They are in a namespace of their own, and the operator is stopped.
 func (s *stand) introduceBare(ctx context.Context, n int) (took time.Duration, err error) {
 	if err := s.operator.stop(); err != nil {
 		return 0, err
@@ -137,7 +137,7 @@ func isReady(q *v1alpha1.QWorker) bool {
 
 // awaitKnown waits until the operator has reconciled so many QWorkers with a reading of their queue.
 func (s *stand) awaitKnown(ctx context.Context, size int) error {
-	ctx, cancel := context.WithTimeout(ctx, patience)
+	ctx, cancel := context.WithTimeout(ctx, waitLimit)
 	defer cancel()
 	for {
 		u, err := s.operator.read(ctx)
@@ -146,7 +146,7 @@ func (s *stand) awaitKnown(ctx context.Context, size int) error {
 		}
 		select {
 		case <-ctx.Done():
-			return fmt.Errorf("the operator knows %d of %d QWorkers after %s (%w)", u.qworkersKnown, size, patience, err)
+			return fmt.Errorf("the operator knows %d of %d QWorkers after %s (%w)", u.qworkersKnown, size, waitLimit, err)
 		case <-time.After(time.Second): // the answer has seven lines for each QWorker: to ask often is to measure the asking
 		}
 	}

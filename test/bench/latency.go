@@ -29,7 +29,7 @@ func pushToPodPolled(ctx context.Context, s *stand, o options) ([]figure, error)
 	if err := s.redis.Do(ctx, acl).Error(); err != nil {
 		return nil, err
 	}
-	config := scalerConfig(configName, s.server.Port())
+	config := scalerConfig(s.server.Port())
 	if err := s.client.Get(ctx, client.ObjectKeyFromObject(config), config); err != nil {
 		return nil, err
 	}
@@ -72,7 +72,7 @@ func (s *stand) latency(ctx context.Context, o options, name string) ([]figure, 
 	return c.figures, c.limit(name, limit)
 }
 
-// samplePush pushes, waits for the pod, takes the message away again and waits for the pod's end.
+// samplePush pushes, waits for the pod, removes the message and waits for the pod's end.
 func (s *stand) samplePush(ctx context.Context, pods watch.Interface) (took time.Duration, made *corev1.Pod, err error) {
 	began := time.Now()
 	if err := s.push(ctx, queue, 1); err != nil {
@@ -106,12 +106,12 @@ func (s *stand) sampleCreate(ctx context.Context, pods watch.Interface, like *co
 	return took, err
 }
 
-// bare is a pod like one of the operator's that the operator has no part in.
+// bare is a pod like one of the operator's that the operator does not look after.
 func bare(like *corev1.Pod, name string) *corev1.Pod {
 	pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name}, Spec: *like.Spec.DeepCopy()}
 	for _, v := range pod.Spec.Volumes {
 		if v.Projected != nil {
-			pod.Spec.Volumes = nil // the service account's token, should it be there: admission adds it again
+			pod.Spec.Volumes = nil // the service account's token, if it is there: admission adds it again
 			pod.Spec.Containers[0].VolumeMounts = nil
 		}
 	}
@@ -120,7 +120,7 @@ func bare(like *corev1.Pod, name string) *corev1.Pod {
 
 // await waits for an event of a kind.
 func await(events watch.Interface, kind watch.EventType) (*corev1.Pod, error) {
-	timeout := time.NewTimer(patience)
+	timeout := time.NewTimer(waitLimit)
 	defer timeout.Stop()
 	for {
 		select {
@@ -132,7 +132,7 @@ func await(events watch.Interface, kind watch.EventType) (*corev1.Pod, error) {
 				return event.Object.(*corev1.Pod), nil
 			}
 		case <-timeout.C:
-			return nil, fmt.Errorf("no event %s within %s", kind, patience)
+			return nil, fmt.Errorf("no event %s within %s", kind, waitLimit)
 		}
 	}
 }

@@ -13,8 +13,8 @@ import (
 	"github.com/quickube/qscaler/worker/redislist"
 )
 
-// leave measures a fleet in which half of the workers are too many, and then all. The first half has work in
-// hand: the grants must go to the others, exactly as many. Its limit is a bare client that writes the same
+// leave measures a fleet in which half of the workers are too many, and then all. The first time the other half is
+// busy: the grants must go to the idle ones, exactly as many. The limit is a bare client that writes the same
 // annotation to as many other pods, 64 at once.
 func leave(ctx context.Context, s *stand, o options) ([]figure, error) {
 	var c collector
@@ -43,7 +43,7 @@ const (
 	patchesFormat = "limit: a bare client patches %d pods"
 )
 
-// halfTooMany counts who gets leave in a fleet of which half is busy and the other half too many.
+// halfTooMany counts who gets a grant in a fleet of which half is busy and half is too many.
 func (s *stand) halfTooMany(ctx context.Context, n *node, pods int, c *collector) error {
 	busy, err := s.halfBusy(ctx, n, pods)
 	if err != nil {
@@ -68,13 +68,13 @@ func (s *stand) halfTooMany(ctx context.Context, n *node, pods int, c *collector
 	return err
 }
 
-// allTooMany measures how long a full and idle fleet takes to have leave, and then to leave.
+// allTooMany measures how long a full and idle fleet takes until all have a grant, and until all have left.
 func (s *stand) allTooMany(ctx context.Context, n *node, pods int, c *collector) error {
 	if err := s.fill(ctx, n, pods); err != nil {
 		return err
 	}
 	like := n.snapshot()[0]
-	n.setLeave(false) // for now: the limit has nobody leave either
+	n.setLeave(false) // for now: the pods of the limit do not leave either
 	began := time.Now()
 	if err := s.purge(ctx, queue); err != nil {
 		return err

@@ -12,7 +12,7 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/quickube/qscaler/internal/local/controlplane"
+	"github.com/quickube/qscaler/local/controlplane"
 )
 
 // machineHere says on what is measured: the hardware and the versions of all that takes part.

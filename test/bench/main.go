@@ -11,6 +11,7 @@
 //	rollout.go    1000 workers of a new revision
 //	idle.go       10 to 10,000 QWorkers that have nothing to do
 //	storm.go      1,000 of 10,000 queues at once
+//	neighbours.go a quiet fleet beside slow ones
 //	sizing.go     the usage of 10,000 pods; metricsserver.go tells it
 //	firsttask.go  push to first task begun, in local mode
 //	gobench.go    Go benchmarks: the SDK, a reading, a plan
@@ -64,6 +65,7 @@ func measures() []measure {
 		{name: "rollout", run: rollout},
 		{name: "idle", run: idle},
 		{name: "storm", run: storm},
+		{name: "neighbours", run: neighbours},
 		{name: "sizing", run: sizing},
 		{name: "sdk", run: sdk.run, alone: true},
 		{name: "reading", run: reading.run, alone: true},
@@ -121,7 +123,7 @@ func run(ctx context.Context, chosen []string, o options) error {
 		}
 		figures, err := stage(ctx, m, o)
 		if err != nil {
-			return fmt.Errorf("%s: %w", m.name, err)
+			return fmt.Errorf("%s, %w", m.name, err)
 		}
 		result := measured{Measure: m.name, Machine: machine, Commit: commit, Command: o.command(m.name), Figures: figures}
 		if err := o.publish(result); err != nil {

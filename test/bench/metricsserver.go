@@ -169,7 +169,7 @@ func (m *metricsServer) nextTick(ctx context.Context) (usage, error) {
 		return u, nil
 	case <-ctx.Done():
 		return usage{}, ctx.Err()
-	case <-time.After(patience):
-		return usage{}, fmt.Errorf("the operator has not read the usage of pods within %s", patience)
+	case <-time.After(waitLimit):
+		return usage{}, fmt.Errorf("the operator has not read the usage of pods within %s", waitLimit)
 	}
 }

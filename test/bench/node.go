@@ -15,8 +15,8 @@ import (
 	"github.com/quickube/qscaler/worker/contract"
 )
 
-// node stands in for kubelets: it acknowledges pods and runs nothing, so that the operator and the API server
-// are what takes time. It also counts what it sees.
+// node is in place of kubelets: it acknowledges pods and runs nothing, so that the figures are those of the operator
+// and the API server. It also counts what it sees.
 type node struct {
 	stand *stand
 	mu    sync.Mutex
@@ -119,7 +119,7 @@ func (n *node) serve(ctx context.Context, pod *corev1.Pod) {
 	}
 	reported := pod.DeepCopy()
 	reported.Status = *status
-	// Whoever has deleted it meanwhile needs no status of it.
+	// Somebody who has deleted it needs no status of it.
 	_ = n.stand.client.Status().Patch(ctx, reported, client.MergeFrom(pod))
 }
 
@@ -135,7 +135,7 @@ func (n *node) setLeave(leave bool) {
 
 // await waits until the pods are as wanted, and returns when that was seen.
 func (n *node) await(ctx context.Context, what string, wanted func(pods map[string]*corev1.Pod) bool) (time.Time, error) {
-	timeout := time.NewTimer(patience)
+	timeout := time.NewTimer(waitLimit)
 	defer timeout.Stop()
 	for {
 		n.mu.Lock()
@@ -149,7 +149,7 @@ func (n *node) await(ctx context.Context, what string, wanted func(pods map[stri
 		case <-ctx.Done():
 			return time.Time{}, ctx.Err()
 		case <-timeout.C:
-			return time.Time{}, fmt.Errorf("waiting for %s: not within %s, there are %d pods", what, patience, count)
+			return time.Time{}, fmt.Errorf("waiting for %s: not within %s, there are %d pods", what, waitLimit, count)
 		}
 	}
 }
@@ -166,14 +166,14 @@ func (n *node) awaitReady(ctx context.Context, count int) (time.Time, error) {
 	})
 }
 
-// forget begins a new account of who ever had leave, and of the most pods at once.
+// forget resets who has had a grant, and the most pods at once.
 func (n *node) forget() {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.granted, n.most = map[string]bool{}, len(n.pods)
 }
 
-// account is who ever had leave, and the most pods that there were at once.
+// account is who has had a grant, and the most pods at once.
 func (n *node) account() (granted map[string]bool, most int) {
 	n.mu.Lock()
 	defer n.mu.Unlock()

@@ -16,7 +16,7 @@ import (
 	"github.com/prometheus/common/expfmt"
 	"github.com/prometheus/common/model"
 
-	"github.com/quickube/qscaler/internal/local/process"
+	"github.com/quickube/qscaler/local/process"
 )
 
 // operatorProcess is the program that is shipped, as a process.
@@ -57,7 +57,7 @@ func newOperatorProcess(program, dir, kubeconfig string) (*operatorProcess, erro
 		dir: dir, launcher: launcher, metrics: "http://" + address + "/metrics",
 		argv: []string{
 			program, "--kubeconfig", kubeconfig, "--leader-elect=false", "--log-level=warn", "--log-format=text",
-			"--metrics-bind-address", address, "--health-probe-bind-address=0", "--pprof-bind-address", profiles,
+			"--open-metrics", "--metrics-bind-address", address, "--health-probe-bind-address=0", "--pprof-bind-address", profiles,
 		},
 	}, nil
 }

@@ -38,7 +38,7 @@ func record(folder string, m measured) error {
 		err = json.Unmarshal(data, &all)
 	}
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("reading %s: %w", path, err)
+		return fmt.Errorf("reading %s, %w", path, err)
 	}
 	all = append(slices.DeleteFunc(all, func(old measured) bool { return old.Measure == m.Measure }), m)
 	slices.SortFunc(all, func(a, b measured) int { return strings.Compare(a.Measure, b.Measure) })

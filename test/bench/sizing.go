@@ -20,13 +20,13 @@ import (
 const (
 	// usageInterval is the time between two ticks, shorter than a cluster's minute: a tick costs the same.
 	usageInterval = 30 * time.Second
-	// digested is the time in which the operator is done with a tick.
+	// digested is the time in which the operator has finished with a tick.
 	digested = 10 * time.Second
 )
 
-// sizing measures a tick of right-sizing: the operator reads what 10,000 workers use, learns from it, and looks at each
-// of them. What it uses in as much time without a tick is taken off. The limit is a bare client that reads the same
-// list.
+// sizing measures a tick of right-sizing: the operator reads what 10,000 workers use, learns from it, and looks at
+// each of them. What it uses in the same time without a tick is subtracted. The limit is a bare client that reads the
+// same list.
 func sizing(ctx context.Context, s *stand, o options) ([]figure, error) {
 	count := 10 * o.pods
 	node, err := newNode(ctx, s, true, false)
@@ -71,7 +71,7 @@ func (s *stand) startWithUsage(ctx context.Context) error {
 	return s.operator.start(ctx)
 }
 
-// sizedWorkers are right-sized, and have more than they use: nobody is to be raised.
+// sizedWorkers are right-sized, and have more than they use: none needs a raise.
 func sizedWorkers(count int) *v1alpha1.QWorker {
 	q := qworker("sized", "sized", count)
 	q.Spec.ScaleConfig.MinReplicas, q.Spec.ScaleConfig.ActivateVPA = q.Spec.ScaleConfig.MaxReplicas, true

@@ -19,17 +19,17 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/quickube/qscaler/api/v1alpha1"
-	"github.com/quickube/qscaler/internal/local/controlplane"
-	"github.com/quickube/qscaler/internal/local/crds"
-	"github.com/quickube/qscaler/internal/local/redisserver"
 	"github.com/quickube/qscaler/internal/operator"
+	"github.com/quickube/qscaler/local/controlplane"
+	"github.com/quickube/qscaler/local/crds"
+	"github.com/quickube/qscaler/local/redisserver"
 )
 
 const (
 	namespace  = metav1.NamespaceDefault
 	configName = "redis"
-	// patience bounds every wait.
-	patience = 10 * time.Minute
+	// waitLimit bounds every wait.
+	waitLimit = 10 * time.Minute
 	// parallel is how many requests a bare client has under way at once, as many as the operator.
 	parallel = 64
 )
@@ -80,7 +80,7 @@ func newStand(ctx context.Context, program string) (_ *stand, err error) {
 		return nil, err
 	}
 	s.stops = append(s.stops, s.operator.close)
-	if err := s.client.Create(ctx, scalerConfig(configName, s.server.Port())); err != nil {
+	if err := s.client.Create(ctx, scalerConfig(s.server.Port())); err != nil {
 		return nil, err
 	}
 	return s, s.operator.start(ctx)
@@ -119,9 +119,9 @@ func (s *stand) stop() {
 	}
 }
 
-func scalerConfig(name string, port int) *v1alpha1.ScalerConfig {
+func scalerConfig(port int) *v1alpha1.ScalerConfig {
 	return &v1alpha1.ScalerConfig{
-		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name},
+		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: configName},
 		Spec: v1alpha1.ScalerConfigSpec{Type: v1alpha1.BrokerRedis, Config: v1alpha1.BrokerConfig{
 			Host: "127.0.0.1", Port: ptr.To(intstr.FromInt(port)),
 		}},
@@ -158,7 +158,7 @@ func (s *stand) purge(ctx context.Context, keys ...string) error {
 
 // awaitQWorkers waits until every QWorker has what is wanted.
 func (s *stand) awaitQWorkers(ctx context.Context, n int, has func(*v1alpha1.QWorker) bool) error {
-	ctx, cancel := context.WithTimeout(ctx, patience)
+	ctx, cancel := context.WithTimeout(ctx, waitLimit)
 	defer cancel()
 	var list v1alpha1.QWorkerList
 	if err := s.client.List(ctx, &list, client.InNamespace(namespace)); err != nil {

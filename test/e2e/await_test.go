@@ -15,26 +15,26 @@ import (
 	"github.com/quickube/qscaler/api/v1alpha1"
 )
 
-// patience bounds every wait; only a failing story uses it up.
-const patience = 60 * time.Second
+// waitLimit bounds every wait; only a failing story uses it up.
+const waitLimit = 2 * time.Minute
 
-// await waits until check has nothing to complain of, and fails the story with its last complaint.
+// await waits until check returns nothing, and fails the story with its last complaint.
 func (s *story) await(what string, check func() (complaint string)) {
 	s.Helper()
 	complaint := ""
-	err := wait.PollUntilContextTimeout(s.Context(), 50*time.Millisecond, patience, true, func(context.Context) (bool, error) {
+	err := wait.PollUntilContextTimeout(s.Context(), 50*time.Millisecond, waitLimit, true, func(context.Context) (bool, error) {
 		complaint = check()
 		return complaint == "", nil
 	})
 	if err != nil {
 		if errors.Is(err, context.DeadlineExceeded) {
-			err = fmt.Errorf("not within %s", patience)
+			err = fmt.Errorf("not within %s", waitLimit)
 		}
 		s.Fatalf("waiting for %s: %v: %s", what, err, complaint)
 	}
 }
 
-// awaitWorkers waits until a fleet has that many workers, and none of them has leave.
+// awaitWorkers waits until a fleet has that many workers, and none of them has a grant.
 func (s *story) awaitWorkers(fleet string, want int) {
 	s.Helper()
 	s.await(fmt.Sprintf("%d workers of %s", want, fleet), func() string {
@@ -67,7 +67,7 @@ func (s *story) awaitDone() {
 	})
 }
 
-// awaitBusy waits until that many workers of a fleet are at a task.
+// awaitBusy waits until that many workers of a fleet are busy.
 func (s *story) awaitBusy(fleet string, want int) {
 	s.Helper()
 	s.await(fmt.Sprintf("%d busy workers of %s", want, fleet), func() string {
@@ -78,7 +78,7 @@ func (s *story) awaitBusy(fleet string, want int) {
 	})
 }
 
-// awaitIdle waits until no worker of a fleet is at a task.
+// awaitIdle waits until no worker of a fleet is busy.
 func (s *story) awaitIdle(fleet string) {
 	s.Helper()
 	s.await("no busy worker of "+fleet, func() string {
@@ -89,7 +89,7 @@ func (s *story) awaitIdle(fleet string) {
 	})
 }
 
-// busy has the names of the workers that are at a task, by their own logs.
+// busy has the names of the busy workers, by their own logs.
 func (s *story) busy(fleet string) []string {
 	s.Helper()
 	s.refresh()

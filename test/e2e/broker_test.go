@@ -16,11 +16,11 @@ import (
 const (
 	password   = "right"
 	secretName = "redis-secret"
-	// noHost is no domain name, so that nobody is asked for it.
+	// noHost is not a domain name, so that no server is asked for it.
 	noHost = "no..such..host"
 )
 
-// trouble is one way to keep the operator from its broker, and out of it again.
+// trouble is one way to keep the operator from its broker, and to end that.
 type trouble struct {
 	reason string
 	// words must stand in the message.
@@ -56,8 +56,8 @@ var troubles = map[string]trouble{
 	},
 }
 
-// Whatever keeps the operator from a broker is said in plain words, the fleet stays as it is, another fleet
-// goes on, and when the trouble is over everything is as before.
+// Whatever keeps the operator from a broker, its status says so in plain words. The fleet stays as it is, and another
+// fleet goes on. When the broker can be reached again, everything is as before.
 func TestATroubledBrokerChangesNothing(t *testing.T) {
 	t.Parallel()
 	for name, trouble := range troubles {
@@ -82,7 +82,7 @@ func TestATroubledBrokerChangesNothing(t *testing.T) {
 			}
 			s.awaitEvent("sick", trouble.reason)
 
-			// The other fleet comes and goes; in the time that it takes, the troubled one could shrink.
+			// The other fleet grows and shrinks; in that time the one in trouble could shrink too.
 			s.awaitIdle("sick")
 			well.push(tasks(6, 300*time.Millisecond)...)
 			well.awaitWorkers("well", 3)
@@ -109,7 +109,7 @@ func TestATroubledBrokerChangesNothing(t *testing.T) {
 	}
 }
 
-// A fleet whose Secret comes late starts when it comes.
+// A fleet whose Secret is created late starts when it exists.
 func TestAMissingSecretIsWaitedFor(t *testing.T) {
 	t.Parallel()
 	s := tellLocked(t)

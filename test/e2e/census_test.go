@@ -15,7 +15,7 @@ import (
 	"github.com/quickube/qscaler/worker/contract"
 )
 
-// census follows the story's pods: what was there, and who had leave.
+// census follows the story's pods: which there were, and which had a grant.
 type census struct {
 	mu   sync.Mutex
 	pods map[string]*resident
@@ -26,7 +26,7 @@ type census struct {
 type resident struct {
 	pod     corev1.Pod // as last seen
 	gone    bool
-	granted time.Time // the first time that it had leave
+	granted time.Time // when it first had a grant
 	reason  string
 }
 
@@ -101,7 +101,7 @@ func (c *census) present(fleet string) []corev1.Pod {
 	})
 }
 
-// everGranted has the pods of a QWorker that had leave at some time, gone or not.
+// everGranted has the pods of a QWorker that have had a grant, also those that are gone.
 func (c *census) everGranted(fleet string) []corev1.Pod {
 	return c.where(func(r *resident) bool { return !r.granted.IsZero() && ofFleet(r, fleet) })
 }
@@ -121,7 +121,7 @@ func (c *census) where(keep func(*resident) bool) []corev1.Pod {
 	return pods
 }
 
-// grantedAt is when a pod first had leave, and why.
+// grantedAt is when a pod first had a grant, and why.
 func (c *census) grantedAt(name string) (at time.Time, reason string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -15,7 +15,7 @@ import (
 	"github.com/quickube/qscaler/api/v1alpha1"
 )
 
-// A QWorker that is deleted lets its workers finish, by foreground deletion too; then nothing of it is left.
+// A deleted QWorker lets its workers finish, also with a foreground deletion. Then nothing of it is left.
 func TestDeletionLetsTasksFinish(t *testing.T) {
 	t.Parallel()
 	for name, policy := range map[string]metav1.DeletionPropagation{
@@ -41,8 +41,8 @@ func TestDeletionLetsTasksFinish(t *testing.T) {
 	}
 }
 
-// awaitLetGo waits until the operator has let go of a QWorker. After a foreground deletion the object waits for
-// the garbage collector then, which is no part of local mode.
+// awaitLetGo waits until the operator has removed its finalizer from a QWorker. After a foreground deletion the
+// object then waits for the garbage collector, which local mode does not have.
 func (s *story) awaitLetGo(fleet string) {
 	s.Helper()
 	s.await("the operator to let go of "+fleet, func() string {
@@ -54,8 +54,8 @@ func (s *story) awaitLetGo(fleet string) {
 	})
 }
 
-// nothingLeft waits until the namespace has no pod and no revision, and Redis no worker's list. Nobody removes
-// here what is owned by nobody any more: the operator must have done it.
+// nothingLeft waits until the namespace has no pod and no revision, and Redis no processing list. There is no garbage
+// collector here: the operator must have removed them.
 func (s *story) nothingLeft() {
 	s.Helper()
 	s.await("nothing to be left", func() string {
@@ -73,7 +73,7 @@ func (s *story) nothingLeft() {
 	})
 }
 
-// A deletion while the broker is away waits for nobody but the workers, and says so.
+// A deletion while the broker is down waits only for the workers, and says so.
 func TestDeletionWhileTheBrokerIsAway(t *testing.T) {
 	t.Parallel()
 	s := tell(t)

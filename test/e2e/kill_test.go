@@ -4,8 +4,8 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
-	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -14,33 +14,35 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
-// Workers, the operator, the API server and Redis are killed under load, in an order that changes with each
-// run. In the end every task is done, and only those twice whose worker or whose acknowledgement was killed.
+// Workers, the operator, the API server and Redis are killed under load: each order of two of them, within 3 s of each
+// other, and what was killed comes back in any order. In the end every task is done, and only those twice whose worker or whose acknowledgement was killed.
 func TestNothingIsLostWhateverIsKilled(t *testing.T) { // not in parallel: others need what it kills
 	s := tell(t)
 	s.create(s.scalerConfig(), makeFleet("kills").replicas(1, 6))
 	s.awaitWorkers("kills", 1)
 
-	var victims []victim
-	for _, v := range []struct {
-		times int
-		kill  victim
-	}{
-		{8, victim{"a worker", s.killAnyWorker}},
-		{2, victim{"the operator", s.killOperator}},
-		{1, victim{"the API server", s.killAPIServer}},
-		{2, victim{"Redis", s.killRedis}},
-	} {
-		victims = append(victims, slices.Repeat([]victim{v.kill}, v.times)...)
-	}
-	rand.Shuffle(len(victims), func(i, j int) { victims[i], victims[j] = victims[j], victims[i] })
+	kills := pairs([]victim{
+		{name: "a worker", kill: s.killAnyWorker}, {name: "the operator", kill: s.killOperator},
+		{name: "the API server", kill: s.killAPIServer}, {name: "Redis", kill: s.killRedis, isBroker: true},
+	})
+	rand.Shuffle(len(kills), func(i, j int) { kills[i], kills[j] = kills[j], kills[i] })
 
 	pushing := s.pushUntilStopped(25*time.Millisecond, 100*time.Millisecond, 900*time.Millisecond)
 	defer pushing.stop()
-	for _, v := range victims {
+	for _, pair := range kills {
 		s.awaitProgress(4)
-		t.Logf("%s: killing %s", time.Now().Format("15:04:05.000"), v.name)
-		v.kill(s)
+		apart := rand.N(killedWithin)
+		t.Logf("%s: killing %s, and %s %s later", time.Now().Format("15:04:05.000"), pair[0].name, pair[1].name, apart)
+		revive := []func(){pair[0].kill()}
+		<-time.After(apart)
+		revive = append(revive, pair[1].kill())
+		if !pair[0].isBroker && !pair[1].isBroker {
+			s.awaitProgress(3) // the workers go on without both
+		}
+		rand.Shuffle(len(revive), func(i, j int) { revive[i], revive[j] = revive[j], revive[i] })
+		for _, back := range revive {
+			back()
+		}
 	}
 	pushing.stop()
 	s.awaitDone()
@@ -49,13 +51,30 @@ func TestNothingIsLostWhateverIsKilled(t *testing.T) { // not in parallel: other
 	s.awaitNoLists()
 }
 
-// victim is something to kill. Its kill returns once it is back, where that is not for others to see to.
-type victim struct {
-	name string
-	kill func(*story)
+// killedWithin is the most time between two kills of a pair.
+const killedWithin = 3 * time.Second
+
+// pairs has each order of two of the victims, also one twice in a row where others start it again.
+func pairs(victims []victim) (pairs [][2]victim) {
+	for i, first := range victims {
+		for j, second := range victims {
+			if i != j || first.name == "a worker" {
+				pairs = append(pairs, [2]victim{first, second})
+			}
+		}
+	}
+	return pairs
 }
 
-func (s *story) killAnyWorker(*story) {
+// victim is something to kill. Its kill returns what brings it back.
+type victim struct {
+	name string
+	kill func() (revive func())
+	// isBroker is true where no worker can do anything without it.
+	isBroker bool
+}
+
+func (s *story) killAnyWorker() (revive func()) {
 	s.Helper()
 	s.await("a worker that can be killed", func() string {
 		pods := s.census.present("kills")
@@ -64,6 +83,7 @@ func (s *story) killAnyWorker(*story) {
 		}
 		return s.kill(pods[rand.IntN(len(pods))].Name)
 	})
+	return func() {} // the node starts it again
 }
 
 // kill kills a pod's worker, and says why it could not.
@@ -76,39 +96,45 @@ func (s *story) kill(pod string) (complaint string) {
 	return ""
 }
 
-func (s *story) killOperator(*story) {
+func (s *story) killOperator() (revive func()) {
 	s.Helper()
 	if err := shared.Operator().Kill(); err != nil {
 		s.Fatal(err)
 	}
-	s.awaitProgress(3) // the workers go on without it
-	if err := shared.Operator().Start(); err != nil {
-		s.Fatal(err)
-	}
+	return s.once(func() error { return shared.Operator().Start() })
 }
 
-func (s *story) killAPIServer(*story) {
+func (s *story) killAPIServer() (revive func()) {
 	s.Helper()
 	if err := shared.ControlPlane().KillAPIServer(); err != nil {
 		s.Fatal(err)
 	}
-	s.awaitProgress(3) // the workers go on without it, too
-	if err := shared.ControlPlane().StartAPIServer(s.Context()); err != nil {
-		s.Fatal(err)
-	}
+	return s.once(func() error { return shared.ControlPlane().StartAPIServer(context.Background()) })
 }
 
-func (s *story) killRedis(*story) {
+func (s *story) killRedis() (revive func()) {
 	s.Helper()
 	from := time.Now()
 	if err := s.broker.Kill(); err != nil {
 		s.Fatal(err)
 	}
-	if err := s.broker.Restart(s.Context()); err != nil {
-		s.Fatal(err)
-	}
-	// Workers try again after 1.5 s at first, see examples/README.md, and only then acknowledge.
-	s.books.Outage(from, time.Now().Add(5*time.Second))
+	return s.once(func() error {
+		err := s.broker.Restart(context.Background())
+		// Workers try again after 1.5 s at first, see examples/README.md, and only then acknowledge.
+		s.books.Outage(from, time.Now().Add(5*time.Second))
+		return err
+	})
+}
+
+// once starts again what was killed, at the latest when the story ends, whatever becomes of it: other stories need it.
+func (s *story) once(start func() error) (revive func()) {
+	revive = sync.OnceFunc(func() {
+		if err := start(); err != nil {
+			s.Errorf("starting again what was killed, %v", err)
+		}
+	})
+	s.Cleanup(revive)
+	return revive
 }
 
 // awaitProgress waits until n more tasks are done.
@@ -157,7 +183,7 @@ func (s *story) pushUntilStopped(every, shortest, longest time.Duration) *produc
 			length := shortest + rand.N(longest-shortest)
 			s.books.Pushed(id, time.Now())
 			for s.pushOnce(id, length) != nil {
-				<-ticker.C // once more, even after the end: the books have it
+				<-ticker.C // once more, also after the end: the books have it
 			}
 			for len(s.books.Open()) > enough && ctx.Err() == nil {
 				<-ticker.C
@@ -187,16 +213,14 @@ func (s *story) pushOnce(id string, length time.Duration) error {
 	return err
 }
 
-// The operator dies, and pods vanish by force while it is dead. The next operator has never seen them, finds
-// their lists, and gives their tasks back.
+// The operator is killed, and pods are deleted by force meanwhile. The next operator has never seen them: it finds
+// their lists and reclaims their tasks.
 func TestTheNextOperatorFindsTheTasksOfVanishedPods(t *testing.T) { // not in parallel: others need the operator
 	s := tell(t)
 	s.create(s.scalerConfig(), makeFleet("vanish").replicas(0, 3))
 	s.push(tasks(3, 3*time.Second)...)
 	s.awaitBusy("vanish", 3)
-	if err := shared.Operator().Kill(); err != nil {
-		t.Fatal(err)
-	}
+	revive := s.killOperator()
 	from := time.Now()
 	pods := s.census.present("vanish")
 	if err := s.DeleteAllOf(t.Context(), &corev1.Pod{}, client.InNamespace(s.namespace), client.GracePeriodSeconds(0)); err != nil {
@@ -214,9 +238,7 @@ func TestTheNextOperatorFindsTheTasksOfVanishedPods(t *testing.T) { // not in pa
 	if lists := s.processing(); len(lists) != 3 {
 		t.Fatalf("the vanished pods have left the lists %v, want 3", lists)
 	}
-	if err := shared.Operator().Start(); err != nil {
-		t.Fatal(err)
-	}
+	revive()
 	s.awaitDone()
 	s.awaitWorkers("vanish", 0)
 	if b := s.sound(); len(b.Killed) != 3 {

@@ -6,7 +6,7 @@
 //	await_test.go    waiting for conditions
 //	report_test.go   what a person needs when a story fails
 //
-// Each story counts what became of its tasks from the workers' own logs (internal/local/books), never from
+// Each story counts what became of its tasks from the workers' own logs (local/books), never from
 // what the operator says. Stories that kill what all share do not run in parallel; `go test` runs those
 // first.
 package e2e
@@ -23,8 +23,8 @@ import (
 	"github.com/go-logr/logr"
 	ctrl "sigs.k8s.io/controller-runtime"
 
-	"github.com/quickube/qscaler/internal/local/exampleworkers"
-	"github.com/quickube/qscaler/internal/local/stack"
+	"github.com/quickube/qscaler/local/exampleworkers"
+	"github.com/quickube/qscaler/local/stack"
 )
 
 // shared is the stack that all stories stand on.
@@ -50,8 +50,8 @@ func perform(m *testing.M) (code int, err error) {
 	return run(ctx, m)
 }
 
-// startPatience bounds the start on a slow and busy machine.
-const startPatience = 3 * time.Minute
+// startTimeout bounds the start on a slow and busy machine.
+const startTimeout = 3 * time.Minute
 
 func run(ctx context.Context, m *testing.M) (code int, err error) {
 	dir, err := os.MkdirTemp("", "qscaler-e2e-")
@@ -59,7 +59,7 @@ func run(ctx context.Context, m *testing.M) (code int, err error) {
 		return 1, err
 	}
 	defer func() { _ = os.RemoveAll(dir) }()
-	ctx, cancel := context.WithTimeout(ctx, startPatience)
+	ctx, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()
 	images, err := exampleworkers.Build(ctx, dir)
 	if err != nil {

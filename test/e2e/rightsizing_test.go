@@ -9,11 +9,11 @@ import (
 	"k8s.io/apimachinery/pkg/api/resource"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
-	"github.com/quickube/qscaler/internal/local/exampleworkers"
+	"github.com/quickube/qscaler/local/exampleworkers"
 )
 
-// A worker that leaks is killed at its limit of memory and comes back larger, in the same pod. The task that
-// it was killed in is done again, and no other.
+// A worker that leaks is killed at its memory limit and comes back larger, in the same pod. The task in which it was
+// killed is done again, and no other.
 func TestALeakingWorkerComesBackLarger(t *testing.T) {
 	t.Parallel()
 	s := tell(t)

@@ -37,7 +37,7 @@ func (s *story) awaitRevision(fleet, old string) {
 	})
 }
 
-// A change of the spec rolls a fleet under load, again and again, and no task is cut off.
+// A change of the spec rolls a fleet under load, again and again, and no task is interrupted.
 func TestAChangeOfTheSpecRollsTheFleet(t *testing.T) {
 	t.Parallel()
 	s := tell(t)
@@ -62,8 +62,8 @@ func TestAChangeOfTheSpecRollsTheFleet(t *testing.T) {
 	}
 }
 
-// An image that cannot run does not empty the fleet: it works on, and scales, on the old revision. The fleet
-// goes on when the spec is put right.
+// An image that cannot run does not empty the fleet: it works on, and scales, on the old revision. The rollout goes
+// on when the spec is corrected.
 func TestABrokenImageDoesNotEmptyTheFleet(t *testing.T) {
 	t.Parallel()
 	s := tell(t)

@@ -9,7 +9,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/quickube/qscaler/api/v1alpha1"
-	"github.com/quickube/qscaler/internal/local/exampleworkers"
+	"github.com/quickube/qscaler/local/exampleworkers"
 )
 
 // tasks are n tasks of one length.
@@ -17,8 +17,8 @@ func tasks(n int, length time.Duration) []time.Duration {
 	return slices.Repeat([]time.Duration{length}, n)
 }
 
-// A burst becomes workers. When the short tasks are done, exactly the idle workers leave while the long
-// tasks go on, and in the end the fleet is back at its minimum.
+// A burst becomes workers. When the short tasks are done, exactly the idle workers leave while the long tasks go on.
+// In the end the fleet is back at its minimum.
 func TestABurstBecomesWorkersAndTheyLeaveAgain(t *testing.T) {
 	t.Parallel()
 	s := tell(t)
@@ -51,7 +51,7 @@ func TestABurstBecomesWorkersAndTheyLeaveAgain(t *testing.T) {
 	s.sound()
 }
 
-// The example workers, each on the drain file alone, come and leave in every language.
+// The example workers without the SDK come and leave in every language.
 func TestExampleWorkersInEveryLanguage(t *testing.T) {
 	t.Parallel()
 	for name, image := range map[string]string{
@@ -74,7 +74,7 @@ func TestExampleWorkersInEveryLanguage(t *testing.T) {
 	}
 }
 
-// Load that goes up and down many times: whoever leaves is replaced, and nobody is cut off.
+// Load goes up and down many times: workers that leave are replaced, and no task is interrupted.
 func TestLoadGoesUpAndDownManyTimes(t *testing.T) {
 	t.Parallel()
 	s := tell(t)
@@ -98,8 +98,8 @@ func TestLoadGoesUpAndDownManyTimes(t *testing.T) {
 	}
 }
 
-// Busy workers are spared for 30 s before they get leave just to shrink the fleet, and when demand returns they
-// keep their places: grants are withdrawn before pods are created.
+// Busy workers get no grant for 30 s when the fleet only shrinks. When demand comes back, grants are withdrawn before
+// pods are created.
 func TestDemandThatReturnsWithdrawsGrants(t *testing.T) {
 	t.Parallel()
 	s := tell(t)
@@ -117,7 +117,7 @@ func TestDemandThatReturnsWithdrawsGrants(t *testing.T) {
 	if spared := time.Since(shrunk); spared < 30*time.Second {
 		t.Errorf("busy workers got leave after %s, and an idle one might have turned up within 30 s", spared)
 	}
-	// The tasks of workers on their way out ask for nobody; two new ones do.
+	// The tasks of leaving workers ask for no worker; two new tasks do.
 	s.change("return", setMost(4))
 	s.push(tasks(2, 200*time.Millisecond)...)
 	s.awaitLeave("return", 0)
@@ -129,7 +129,7 @@ func TestDemandThatReturnsWithdrawsGrants(t *testing.T) {
 	s.sound()
 }
 
-// awaitLeave waits until that many workers of a fleet have leave and are still there.
+// awaitLeave waits until that many workers of a fleet have a grant and are still there.
 func (s *story) awaitLeave(fleet string, want int) {
 	s.Helper()
 	s.await(fmt.Sprintf("%d workers of %s with leave", want, fleet), func() string {

@@ -12,8 +12,8 @@ import (
 	"github.com/quickube/qscaler/api/v1alpha1"
 )
 
-// signalWorker knows nothing of the drain file: it finishes its task on SIGTERM, as Celery, RQ and Dramatiq do.
-// It works in steps of a tenth of a second, which a signal cannot cut short.
+// signalWorker does not read the drain file: it finishes its task on SIGTERM, as Celery, RQ and Dramatiq do. It works
+// in steps of a tenth of a second, which a signal cannot interrupt.
 const signalWorker = `
 trap 'stop=yes' TERM
 list="{$QSCALER_QUEUE}:processing:$POD_NAME"
@@ -30,7 +30,7 @@ while [ -z "$stop" ]; do
 done
 `
 
-// A busy fleet that only knows SIGTERM is rolled out and scaled down, and nobody is interrupted.
+// A busy fleet that only knows SIGTERM is rolled out and scaled down, and no task is interrupted.
 func TestSignalModeInterruptsNobody(t *testing.T) {
 	t.Parallel()
 	s := tell(t)
@@ -59,6 +59,6 @@ func TestSignalModeInterruptsNobody(t *testing.T) {
 		seen[e.Reason] = true
 	}
 	if !seen["SignalLeave"] || seen["GrantLeave"] || seen["TasksReturned"] {
-		t.Errorf("events %v, want workers to be signalled, none to be granted leave, and no task to be given back", seen)
+		t.Errorf("events %v, want workers to be signalled, none to be granted leave, and no task to be reclaimed", seen)
 	}
 }

@@ -17,12 +17,12 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/quickube/qscaler/api/v1alpha1"
-	"github.com/quickube/qscaler/internal/local/books"
-	"github.com/quickube/qscaler/internal/local/controlplane/controlplanetest"
-	"github.com/quickube/qscaler/internal/local/exampleworkers"
-	"github.com/quickube/qscaler/internal/local/redisserver"
-	"github.com/quickube/qscaler/internal/local/redisserver/redisservertest"
 	"github.com/quickube/qscaler/internal/operator"
+	"github.com/quickube/qscaler/local/books"
+	"github.com/quickube/qscaler/local/controlplane/controlplanetest"
+	"github.com/quickube/qscaler/local/exampleworkers"
+	"github.com/quickube/qscaler/local/redisserver"
+	"github.com/quickube/qscaler/local/redisserver/redisservertest"
 	"github.com/quickube/qscaler/worker/redislist"
 )
 
@@ -54,13 +54,19 @@ func tell(t *testing.T) *story {
 // tellWith begins a story with a Redis that has further arguments, and asks for the password.
 func tellWith(t *testing.T, password string, redisArgs ...string) *story {
 	t.Helper()
+	return tellOf(t, password, redisservertest.Start(t, redisArgs...))
+}
+
+// tellOf begins a story with a Redis that asks for the password.
+func tellOf(t *testing.T, password string, broker *redisserver.Server) *story {
+	t.Helper()
 	c, err := client.New(shared.Config(), client.Options{Scheme: operator.NewScheme()})
 	if err != nil {
 		t.Fatal(err)
 	}
 	s := &story{
 		T: t, Client: c, namespace: controlplanetest.Namespace(t, shared.ControlPlane()),
-		broker: redisservertest.Start(t, redisArgs...), books: books.New(),
+		broker: broker, books: books.New(),
 	}
 	s.redis = s.connect(password)
 	s.census = s.takeCensus()
@@ -71,7 +77,7 @@ func tellWith(t *testing.T, password string, redisArgs ...string) *story {
 
 func (s *story) connect(password string) rueidis.Client {
 	s.Helper()
-	// Nothing is tried again: what a client pushes twice would be done twice.
+	// No command is sent again: a task that a client pushes twice would be done twice.
 	c, err := rueidis.NewClient(rueidis.ClientOption{
 		InitAddress: []string{s.broker.Addr()}, Password: password,
 		DisableCache: true, ForceSingleClient: true, DisableRetry: true,
@@ -83,7 +89,7 @@ func (s *story) connect(password string) rueidis.Client {
 	return c
 }
 
-// letGo takes the workers down at the story's end, whatever became of it.
+// letGo removes the workers at the story's end, whatever became of it.
 func (s *story) letGo() {
 	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
 	defer cancel()
@@ -207,7 +213,7 @@ func (s *story) processing() []string {
 	return keys
 }
 
-// refresh reads what the workers have written, also those that came and went while the API server was away.
+// refresh reads what the workers have written, also of workers that came and left while the API server was down.
 func (s *story) refresh() {
 	s.Helper()
 	logs, err := filepath.Glob(shared.LogPath(s.namespace, "*", container))

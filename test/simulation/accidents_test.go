@@ -137,7 +137,7 @@ func (w *world) strike(pod *corev1.Pod) {
 		evicted.Status.ContainerStatuses = []corev1.ContainerStatus{{Name: "worker", RestartCount: p.restarts, State: corev1.ContainerState{
 			Terminated: &corev1.ContainerStateTerminated{ExitCode: 137, StartedAt: metav1.NewTime(p.began).Rfc3339Copy(), FinishedAt: metav1.Now().Rfc3339Copy()},
 		}}}
-		p.stage, p.task = ended, nil
+		p.stage, p.task, p.unsaid = ended, nil, nil
 		w.server.replace(evicted)
 	case 2:
 		w.vanish(pod, p)

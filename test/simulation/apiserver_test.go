@@ -39,7 +39,7 @@ const (
 var kinds = []kind{pods, nodes, revisions, qworkers, scalerConfigs}
 
 func kindOf(object any) kind {
-	switch object.(type) {
+	switch object := object.(type) {
 	case *corev1.Pod, *corev1.PodList:
 		return pods
 	case *corev1.Node:
@@ -50,10 +50,20 @@ func kindOf(object any) kind {
 		return qworkers
 	case *v1alpha1.ScalerConfig:
 		return scalerConfigs
-	case *metav1.PartialObjectMetadata, *metav1.PartialObjectMetadataList: // the operator asks for pods in this way
-		return pods
+	case *metav1.PartialObjectMetadata:
+		return kindNamed(object.Kind)
+	case *metav1.PartialObjectMetadataList:
+		return kindNamed(strings.TrimSuffix(object.Kind, "List"))
 	}
 	panic(fmt.Sprintf("%T is not simulated", object))
+}
+
+// kindNamed is one of those of which the operator asks for the metadata alone.
+func kindNamed(name string) kind {
+	if name == "ControllerRevision" {
+		return revisions
+	}
+	return pods
 }
 
 func (k kind) resource() schema.GroupResource { return schema.GroupResource{Resource: string(k)} }

@@ -9,16 +9,16 @@ import (
 	"github.com/quickube/qscaler/worker/contract"
 )
 
-// asked is the most that the queue has asked for lately, in workers: the operator goes down by the highest of a
-// window, and learns of some things late.
+// asked is the most workers that the queue has asked for lately: the operator goes down by the highest number of a
+// window, and sees some things late.
 type asked struct {
-	clear   int // seconds in which the operator heard of everything
+	clear   int // seconds in which the operator saw everything
 	samples []sample
 }
 
 type sample struct{ clear, workers int }
 
-// lately is for how many such seconds the operator may go by what is no more: scaleDownDelay, and what a restart costs.
+// lately is for how many such seconds the operator may use old numbers: scaleDownDelay, and what a restart costs.
 const lately = 20
 
 // everySecond begins another second.
@@ -35,16 +35,16 @@ func (a *asked) everySecond(i *invariants) {
 // note is called whenever the queue may ask for more.
 func (a *asked) note(i *invariants) { a.samples = append(a.samples, sample{a.clear, i.askedNow()}) }
 
-// restarted is called when another operator begins: it goes by what the status says for a while, and that may be old
-// where it could not be written.
+// restarted is called when another operator begins: it uses the status for a while, which may be old where it could
+// not be written.
 func (a *asked) restarted(q *v1alpha1.QWorker) {
 	if q != nil {
 		a.samples = append(a.samples, sample{a.clear, int(q.Status.DesiredReplicas)})
 	}
 }
 
-// interrupted is called when a worker is gone, and the task comes back that it had in hand. It asks for another worker
-// again, beside what the last reading says, which may be older than what has been done since.
+// interrupted is called when a worker is gone and its task returns. The task asks for another worker again, beside
+// the last reading, which may be older than what has been done since.
 func (a *asked) interrupted(p *process) {
 	if p != nil && !p.idle() {
 		a.samples = append(a.samples, sample{a.clear, a.most() + 1})
@@ -59,7 +59,7 @@ func (a *asked) most() int {
 	return most
 }
 
-// askedNow is a worker for each message, but for those of workers that leave, and the least that there shall be.
+// askedNow is a worker for each message, without those of leaving workers, and at least the minimum.
 func (i *invariants) askedNow() int {
 	workers, held := i.w.queues.depth(queue)
 	for worker, n := range held {
@@ -75,8 +75,7 @@ func (i *invariants) askedNow() int {
 	return workers
 }
 
-// leavesForSure reports whether a worker is on its way out as far as anybody can tell: what it is busy with needs no
-// other worker.
+// leavesForSure reports whether everybody can see that a worker is leaving: its task needs no other worker.
 func (i *invariants) leavesForSure(worker string) bool {
 	pod, ok := i.w.server.get(pods, worker).(*corev1.Pod)
 	if !ok {
@@ -101,12 +100,12 @@ func within(workers int, q *v1alpha1.QWorker) int {
 	return min(max(workers, int(q.Spec.ScaleConfig.MinReplicas)), int(q.Spec.ScaleConfig.MaxReplicas))
 }
 
-// budget is how many workers there may be beyond so many, and how many available ones fewer, while some are replaced.
+// budget is how many workers there may be beyond desired, and how many available ones fewer, while some are replaced.
 func budget(q *v1alpha1.QWorker, desired int) (surge, unavailable int) {
 	of := func(amount *intstr.IntOrString, up bool) int {
 		n, err := intstr.GetScaledValueFromIntOrPercent(amount, desired, up)
 		if err != nil {
-			panic(err) // the world sets none that is wrong
+			panic(err) // the world sets only valid ones
 		}
 		return n
 	}

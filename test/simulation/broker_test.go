@@ -19,31 +19,51 @@ type task struct {
 	length int
 }
 
-// queues is a broker with Redis lists: a queue, and a list of each worker with what it has taken.
+// queues are brokers with Redis lists: queues, and a list of each worker with what it has taken.
 type queues struct {
 	mu      sync.Mutex
 	waiting map[string][]task
-	// returned has what was given back, and is taken first. It is sorted: lists are given back in parallel, and the
+	// returned has the returned tasks, which are taken first. It is sorted: lists are reclaimed in parallel, and the
 	// world must not depend on their order.
 	returned map[string][]task
 	held     map[string]map[string][]task // by queue and worker
-	bell     broker.Doorbell
+	bells    map[string]broker.Doorbell   // by the broker's host
 	// rung has the queues that have changed in this second; their rings come at its end, so that what is read does
 	// not depend on who is quicker.
 	rung map[string]bool
 	// down has every command fail, hangs has it never answer.
 	down, hangs bool
-	// deaf swallows the bell's rings.
+	// deaf drops all rings of the doorbell.
 	deaf bool
-	// alive reports whether a worker's process runs, which is then not to be reclaimed from.
+	// alive reports whether a worker's process runs: then its tasks must not be reclaimed.
 	alive func(worker string) bool
-	// reclaimedAlive has the workers that were reclaimed from all the same.
+	// reclaimedAlive has the workers whose tasks were reclaimed although they were alive.
 	reclaimedAlive []string
 	reclaimed      int
 }
 
 func newQueues() *queues {
-	return &queues{waiting: map[string][]task{}, returned: map[string][]task{}, rung: map[string]bool{}, held: map[string]map[string][]task{}}
+	return &queues{bells: map[string]broker.Doorbell{}, waiting: map[string][]task{}, returned: map[string][]task{}, rung: map[string]bool{}, held: map[string]map[string][]task{}}
+}
+
+// on is a queue of the broker of a host. Those of the first broker have their own name.
+func on(host, queue string) string {
+	if host == firstHost {
+		return queue
+	}
+	return host + "/" + queue
+}
+
+// firstHost is the host of the broker that every world has.
+const firstHost = "broker"
+
+// of is the queue's own name, where it is one of the host's.
+func of(host, key string) (queue string, ok bool) {
+	at, name, elsewhere := strings.Cut(key, "/")
+	if !elsewhere {
+		return key, host == firstHost
+	}
+	return name, host == at
 }
 
 // ring notes a change. The lock is held.
@@ -52,14 +72,22 @@ func (q *queues) ring(queue string) { q.rung[queue] = true }
 // deliverRings tells of what has changed.
 func (q *queues) deliverRings() {
 	q.mu.Lock()
-	bell, rung := q.bell, slices.Sorted(maps.Keys(q.rung))
+	bells, rung := maps.Clone(q.bells), slices.Sorted(maps.Keys(q.rung))
 	if q.deaf || q.down || q.hangs {
 		rung = nil
 	}
 	clear(q.rung)
 	q.mu.Unlock()
-	if bell != nil && len(rung) > 0 {
-		bell(rung...)
+	for _, host := range slices.Sorted(maps.Keys(bells)) {
+		var here []string
+		for _, key := range rung {
+			if name, ok := of(host, key); ok {
+				here = append(here, name)
+			}
+		}
+		if len(here) > 0 {
+			bells[host](here...)
+		}
 	}
 }
 
@@ -143,6 +171,19 @@ func (q *queues) depth(queue string) (waiting int, held map[string]int) {
 	return len(q.returned[queue]) + len(q.waiting[queue]), held
 }
 
+// allHeld is how many messages each worker holds, of whatever queue.
+func (q *queues) allHeld() map[string]int {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	all := map[string]int{}
+	for _, held := range q.held {
+		for worker, tasks := range held {
+			all[worker] += len(tasks)
+		}
+	}
+	return all
+}
+
 func (q *queues) setOutage(down, hangs bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -158,6 +199,7 @@ const (
 	depthsTook  = 1013 * time.Microsecond
 	reclaimTook = 1517 * time.Microsecond
 	holdersTook = 2203 * time.Microsecond
+	heldTook    = 1811 * time.Microsecond
 )
 
 // ready takes its time, waits as long as the broker hangs, and fails while it is down.
@@ -179,18 +221,34 @@ func (q *queues) ready(ctx context.Context, took time.Duration) error {
 // dialTimeout bounds a connection, as the real driver does.
 const dialTimeout = 5 * time.Second
 
-// open is backlog.Options.Open.
-func (q *queues) open(ctx context.Context, _ broker.Endpoint, bell broker.Doorbell) (broker.Driver, error) {
+// kind is that of the broker.
+func (q *queues) kind() broker.Kind {
+	return broker.Kind{
+		Type: "redis", Port: 6379, Open: q.open,
+		Parse: func(s broker.Settings) (broker.Config, error) { return config{host: s.Host}, nil },
+	}
+}
+
+// config is how the broker is reached, which nobody does.
+type config struct{ host string }
+
+func (c config) Equal(other broker.Config) bool { return c == other }
+
+func (q *queues) open(ctx context.Context, c broker.Config, bell broker.Doorbell) (broker.Driver, error) {
+	host := c.(config).host
 	ctx, cancel := context.WithTimeout(ctx, dialTimeout)
 	defer cancel()
 	q.mu.Lock()
-	q.bell = bell
+	q.bells[host] = bell
 	q.mu.Unlock()
-	return driver{q}, q.ready(ctx, openTook)
+	return driver{q, host}, q.ready(ctx, openTook)
 }
 
 // driver is one connection.
-type driver struct{ *queues }
+type driver struct {
+	*queues
+	host string
+}
 
 func (d driver) Depths(ctx context.Context, queries []broker.Query) ([]broker.Answer, error) {
 	if err := d.ready(ctx, depthsTook); err != nil {
@@ -200,10 +258,15 @@ func (d driver) Depths(ctx context.Context, queries []broker.Query) ([]broker.An
 	defer d.mu.Unlock()
 	answers := make([]broker.Answer, len(queries))
 	for i, query := range queries {
-		depth := broker.Depth{Waiting: int64(len(d.returned[query.Queue]) + len(d.waiting[query.Queue])), Held: map[string]int64{}}
+		depth := broker.Depth{
+			Waiting:  broker.CountOf(int64(len(d.returned[on(d.host, query.Queue)]) + len(d.waiting[on(d.host, query.Queue)]))),
+			InFlight: broker.CountOf(0),
+			Held:     map[string]int64{},
+		}
 		for _, worker := range query.Workers {
-			depth.Held[worker] = int64(len(d.held[query.Queue][worker]))
-			depth.InFlight += depth.Held[worker]
+			held := int64(len(d.held[on(d.host, query.Queue)][worker.PodName]))
+			depth.Held[worker.PodName] = held
+			depth.InFlight.N += held
 		}
 		answers[i].Depth = depth
 	}
@@ -214,11 +277,17 @@ func (d driver) Pushes() (ok bool, why string) { return true, "" }
 
 func (d driver) Close() {}
 
-func (d driver) Reclaim(ctx context.Context, queue, worker string) (moved int64, err error) {
+// Claim is always had: there is one operator at a time.
+func (d driver) Claim(_ context.Context, c broker.Claim, _ bool) (process, mark string, err error) {
+	return c.Process, c.Mark, nil
+}
+
+func (d driver) Reclaim(ctx context.Context, _ broker.Claim, queue, worker string) (moved int64, err error) {
 	if err := d.ready(ctx, reclaimTook); err != nil {
 		return 0, err
 	}
 	alive := d.alive(worker)
+	queue = on(d.host, queue)
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	held := d.held[queue][worker]
@@ -231,6 +300,19 @@ func (d driver) Reclaim(ctx context.Context, queue, worker string) (moved int64,
 	return int64(len(held)), nil
 }
 
+func (d driver) Held(ctx context.Context, queue string, workers []string) ([]int64, error) {
+	if err := d.ready(ctx, heldTook); err != nil {
+		return nil, err
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	held := make([]int64, len(workers))
+	for i, worker := range workers {
+		held[i] = int64(len(d.held[queue][worker]))
+	}
+	return held, nil
+}
+
 func (d driver) Holders(ctx context.Context) ([]broker.Holder, error) {
 	if err := d.ready(ctx, holdersTook); err != nil {
 		return nil, err
@@ -238,7 +320,11 @@ func (d driver) Holders(ctx context.Context) ([]broker.Holder, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	var holders []broker.Holder
-	for queue, workers := range d.held {
+	for key, workers := range d.held {
+		queue, here := of(d.host, key)
+		if !here {
+			continue
+		}
 		for worker := range workers {
 			holders = append(holders, broker.Holder{Queues: []string{queue}, Worker: worker})
 		}

@@ -111,7 +111,7 @@ func fill(into, object client.Object) {
 func metaOf(object client.Object) *metav1.ObjectMeta {
 	return &metav1.ObjectMeta{
 		Namespace: object.GetNamespace(), Name: object.GetName(), UID: object.GetUID(), ResourceVersion: object.GetResourceVersion(),
-		OwnerReferences: object.GetOwnerReferences(),
+		Labels: object.GetLabels(), OwnerReferences: object.GetOwnerReferences(),
 	}
 }
 

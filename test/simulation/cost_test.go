@@ -3,13 +3,13 @@ package simulation
 import (
 	"context"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/go-logr/logr"
 	ctrl "sigs.k8s.io/controller-runtime"
 
 	"github.com/quickube/qscaler/api/v1alpha1"
+	"github.com/quickube/qscaler/internal/bubbletest"
 )
 
 // TestWhatAReconciliationAllocates has fleets that are as they should be be looked at once more, as for any event of one
@@ -18,11 +18,11 @@ import (
 func TestWhatAReconciliationAllocates(t *testing.T) {
 	ctrl.SetLogger(logr.Discard())
 	const (
-		once   = 500 // the QWorker, its revision, its ScalerConfig, its status and its conditions: about 390
+		once   = 650 // the QWorker, its revision, its ScalerConfig, its status and its conditions: about 510, and 550 with -race
 		perPod = 3   // about 2, of which one is the simulated cache's, which has no index
 	)
 	for _, pods := range []int{10, 100, 1000} {
-		synctest.Test(t, func(t *testing.T) {
+		bubbletest.Run(t, func(t *testing.T) {
 			w := restingFleet(t, pods)
 			defer func() { w.operator.stop() }()
 			writes := w.faults.writes
@@ -50,10 +50,10 @@ func restingFleet(t *testing.T, pods int) *world {
 	w.edit(func(q *v1alpha1.QWorker) {
 		q.Spec.ScaleConfig.MinReplicas, q.Spec.ScaleConfig.MaxReplicas = int32(pods), int32(pods)
 	})
-	const patience = 300
-	if missing := w.settle(patience, w.unsettled); missing != "" {
-		w.fail(t, "%d workers do not come to rest within %s: %s", pods, patience*time.Second, missing)
+	const longest = 300
+	if missing := w.settle(longest, w.unsettled); missing != "" {
+		w.fail(t, "%d workers do not come to rest within %s: %s", pods, longest*time.Second, missing)
 	}
-	w.settle(patience, func() string { return "wait" })
+	w.settle(longest, func() string { return "wait" })
 	return w
 }

@@ -11,6 +11,8 @@
 //	world_test.go       all of it together, and what a user does meanwhile
 //	accidents_test.go   what goes wrong
 //	invariants_test.go  what must hold whatever goes wrong
+//	moves_test.go       a fleet that is moved between queues and brokers
+//	onetask_test.go     workers that end after their task
 //	asked_test.go       the most that the queue may have asked for, as far as the operator can know
 //
 // What is simulated is chosen so that the controller sees the worst that the real thing may show it. Whether the

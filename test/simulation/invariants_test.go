@@ -24,14 +24,16 @@ import (
 type invariants struct {
 	w          *world
 	violations []string
+	// moves is true where the fleet moves from queue to queue: how many workers there may be is then not looked at.
+	moves bool
 
 	isDone    map[int]bool
 	doneCount int
 	names     map[string]bool // of every pod ever
-	steady    map[string]bool // hashes of revisions of which a pod was ever ready for long enough
+	steady    map[string]bool // hashes of revisions that have had a pod that was ready for long enough
 	// asked is what the queue has asked for lately.
 	asked asked
-	// away is since when the broker is away, zero while it is there.
+	// away is since when the broker does not answer, zero while it does.
 	away time.Time
 	// deletedByUs has the pods whose deletion the operator asked for.
 	deletedByUs map[string]bool
@@ -39,14 +41,13 @@ type invariants struct {
 	refused map[string]bool
 	// account is of this reconciliation.
 	account account
-	// counts of what has happened, so that a simulation in which nothing does is seen to be one.
+	// counts of what has happened, to notice a simulation in which nothing happens.
 	granted, withdrawn, published, signalled int
 }
 
 // account is what a reconciliation has done.
 type account struct {
-	// scaleDowns counts who was granted leave to scale down, and letGo has whoever was told to leave, for whatever
-	// reason.
+	// scaleDowns counts the grants for a scale-down, and letGo has every pod that was told to leave, for any reason.
 	scaleDowns int
 	letGo      []string
 	withdrawn  int
@@ -126,6 +127,9 @@ func (i *invariants) created(object client.Object) {
 
 // checkMost checks that there are no more pods without a grant than the queue asks for, and the surge.
 func (i *invariants) checkMost(after string) {
+	if i.moves {
+		return
+	}
 	now, shown := i.w.qworker(), i.w.viewed()
 	most := 0
 	for _, q := range []*v1alpha1.QWorker{now, shown} {
@@ -145,13 +149,16 @@ func (i *invariants) checkMost(after string) {
 // capacity are the pods that count against what is desired.
 func (i *invariants) capacity() []planner.Pod {
 	return slices.DeleteFunc(i.w.states(i.w.server.list(pods)), func(p planner.Pod) bool {
-		return !isLive(p) || p.Grant.Reason != "" || p.Lost
+		return !isLive(p) || p.Grant.Reason != "" || p.Unreachable
 	})
 }
 
-// canaryBeyond reports whether there may be a pod beyond the surge, for a canary: while nodes go and the pods that are
-// to replace those there do not come up. The canary itself may have left a moment ago, or be about to come.
+// canaryBeyond reports whether there may be a canary beyond the surge: while nodes go and the replacements of their
+// pods do not start. The canary itself may have left a moment ago, or may be about to start.
 func (i *invariants) canaryBeyond(capacity []planner.Pod) bool {
+	if i.w.signal {
+		return true // workers that are too many may have to stay
+	}
 	leaving := slices.ContainsFunc(capacity, func(p planner.Pod) bool { return p.NodeLeaving })
 	for _, q := range []*v1alpha1.QWorker{i.w.qworker(), i.w.viewed()} { // the operator may know either
 		published := q.Status.CurrentPodSpecHash
@@ -162,7 +169,7 @@ func (i *invariants) canaryBeyond(capacity []planner.Pod) bool {
 	return false
 }
 
-// replacementsFail reports whether pods of a revision cannot be created, fail, or do not come up.
+// replacementsFail reports whether pods of a revision cannot be created, fail, or do not start.
 func (i *invariants) replacementsFail(hash string, capacity []planner.Pod) bool {
 	const comesUpWithin = 2 * time.Minute
 	down := func(p planner.Pod) bool {
@@ -253,8 +260,8 @@ func (i *invariants) reported(before, after *v1alpha1.QWorker) {
 	}
 }
 
-// checkPublication checks that a revision is published that the spec asks for, and only once a pod of it was ready for
-// as long as the rollout asks, unless there is nothing to protect.
+// checkPublication checks that only a revision is published that the spec asks for, and only once one of its pods was
+// ready for as long as the rollout asks, unless there is nothing to protect.
 func (i *invariants) checkPublication(from, to string) {
 	image := i.imageOfRevision(to)
 	if image != imageOfSpec(i.w.qworker()) && image != imageOfSpec(i.w.viewed()) {
@@ -272,7 +279,7 @@ func (i *invariants) checkPublication(from, to string) {
 	for _, p := range shown {
 		now, there := i.w.server.get(pods, p.Name).(*corev1.Pod) // the operator knows of its own writes before the cache does
 		letGo := i.deletedByUs[p.Name] || (there && now.Annotations[contract.AnnotationDrain] != "")
-		if !isLive(p) || p.Grant.Reason != "" || p.Lost || letGo || p.Revision == to {
+		if !isLive(p) || p.Grant.Reason != "" || p.Unreachable || letGo || p.Revision == to {
 			continue
 		}
 		others = append(others, p.Name)
@@ -294,7 +301,8 @@ func (i *invariants) noteSteady(list []planner.Pod) {
 	}
 }
 
-// deleted checks the deletion of a pod: no worker that runs is deleted, unless it is told by SIGTERM.
+// deleted checks the deletion of a pod: no worker that runs is deleted, unless it is told by SIGTERM, or nobody but its
+// kubelet knows that it runs. The broker knows of one that has a task.
 func (i *invariants) deleted(object client.Object) {
 	pod, ok := object.(*corev1.Pod)
 	if !ok {
@@ -317,6 +325,8 @@ func (i *invariants) deleted(object client.Object) {
 		if !i.away.IsZero() {
 			i.violated("%s is told to leave while the broker is away", pod.Name)
 		}
+	case p.idle() && fleet.StateOf(pod, "worker").Phase == planner.Pending:
+	case i.w.deleting() && (!i.away.IsZero() || p.restarts > 0): // the broker cannot be asked, or its kubelet says it crashed
 	default:
 		i.violated("%s is deleted while its worker runs: %s", pod.Name, p)
 	}
@@ -337,10 +347,10 @@ func (i *invariants) afterReconcile() {
 	if i.account.withdrawn > 0 && !i.account.failed {
 		i.checkMost("grants were withdrawn")
 	}
-	if len(i.account.letGo) == 0 {
+	if len(i.account.letGo) == 0 || i.moves {
 		return
 	}
-	// By all that the operator could know: the queue as it is, and the pods that it saw or should have seen.
+	// As far as the operator could know: the queue as it is, and the pods that it saw or should have seen.
 	waiting, held := i.w.queues.depth(queue)
 	demand, capacity, available, missed := waiting, 0, 0, 0
 	for _, s := range i.sights() {
@@ -372,7 +382,7 @@ func (i *invariants) afterReconcile() {
 	}
 }
 
-// sight is a pod as it is and as the operator's cache has it; what is not there has left.
+// sight is a pod as it is and as the operator's cache has it. A pod that is not there has left.
 type sight struct {
 	name       string
 	now, shown planner.Pod
@@ -399,7 +409,7 @@ func (i *invariants) sights() []*sight {
 // isAvailable reports whether a worker is ready, one of the newest revision for as long as the rollout asks.
 func (i *invariants) isAvailable(p planner.Pod, q *v1alpha1.QWorker) bool {
 	older := i.imageOfRevision(p.Revision) != imageOfSpec(q)
-	return p.Phase == planner.Running && p.Ready && !p.Lost && (older || time.Since(p.ReadyChanged) >= minReady)
+	return p.Phase == planner.Running && p.Ready && !p.Unreachable && (older || time.Since(p.ReadyChanged) >= minReady)
 }
 
 // everySecond checks that no task is lost.
@@ -417,13 +427,13 @@ func (i *invariants) everySecond() {
 		i.violated("%d tasks are pushed, %d are done and %d are there", i.w.pushed, i.doneCount, len(where))
 	}
 	if alive := i.w.queues.reclaimedAlive; len(alive) > 0 {
-		i.violated("the tasks of %s were given back while its worker was alive", strings.Join(alive, ", "))
+		i.violated("the tasks of %s were reclaimed while its worker was alive", strings.Join(alive, ", "))
 	}
 }
 
 // checkGone checks what a QWorker leaves behind: no pod, and no task in the hands of a worker.
 func (i *invariants) checkGone() {
-	_, held := i.w.queues.depth(queue)
+	held := i.w.queues.allHeld()
 	if left := i.w.server.list(pods); len(left) > 0 || len(held) > 0 {
 		i.violated("the QWorker is gone, %d pods are left, and tasks are held: %v", len(left), held)
 	}

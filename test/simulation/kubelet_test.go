@@ -10,6 +10,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 
+	"github.com/quickube/qscaler/internal/fleet"
 	"github.com/quickube/qscaler/worker/contract"
 )
 
@@ -29,18 +30,24 @@ type process struct {
 	restarts int32
 	began    time.Time
 	ready    bool
-	unready  int // seconds until it is ready again
+	unready  int    // seconds until it is ready again
+	at       string // the queue that it works on
 	task     *task
 	left     int // seconds of the task
 	hangs    int // seconds for which it does nothing
+	waited   int // seconds without a task
 	// file is the content of the drain file, and stale the seconds until it is what the annotation says.
 	file  string
 	stale int
 	// last is how the process before this one ended.
 	last *corev1.ContainerStateTerminated
+	// unsaid is the status that the kubelet has yet to write, nil where it has written the newest, and silent are the
+	// seconds until it does.
+	unsaid *corev1.PodStatus
+	silent int
 }
 
-// idle reports whether the worker would be missed by nobody.
+// idle reports whether the worker has no task and starts none.
 func (p *process) idle() bool { return p.task == nil }
 
 const queue = "queue"
@@ -51,8 +58,9 @@ func (w *world) work() {
 		pod := object.(*corev1.Pod)
 		p := w.processes[pod.UID]
 		if p == nil {
-			p = &process{starts: 1 + w.IntN(4)}
+			p = &process{starts: 1 + w.IntN(4), at: worksOn(pod)}
 			w.processes[pod.UID] = p
+			w.made = append(w.made, pod)
 		}
 		if pod.Spec.NodeName == "" {
 			if pod = w.schedule(pod); pod == nil {
@@ -62,6 +70,8 @@ func (w *world) work() {
 		if w.terminate(pod, p) {
 			continue
 		}
+		p.silent = max(p.silent-1, 0)
+		w.say(pod.Name, p)
 		w.project(pod, p)
 		switch p.stage {
 		case starting:
@@ -158,18 +168,32 @@ func (w *world) runSecond(pod *corev1.Pod, p *process) {
 	}
 	if p.task != nil {
 		p.left--
-		if p.left > 0 || !w.queues.acknowledge(queue, pod.Name, p.task.id) {
+		if p.left > 0 || !w.queues.acknowledge(p.at, pod.Name, p.task.id) {
 			return
 		}
 		w.watch.done(p.task.id)
 		p.task = nil
+		if w.oneTask {
+			w.watch.steady[fleet.RevisionOf(pod)] = true // a canary that has done its task shows as much as one that stays ready
+			w.exit(pod, p, 0)
+			return
+		}
+	}
+	if strings.HasPrefix(pod.Spec.Containers[0].Image, "ends") {
+		w.exit(pod, p, 0)
+		return
 	}
 	if p.file != "" || pod.DeletionTimestamp != nil {
 		w.exit(pod, p, 0)
 		return
 	}
-	if t := w.queues.take(queue, pod.Name); t != nil {
+	if t := w.queues.take(p.at, pod.Name); t != nil {
 		p.task, p.left = t, t.length
+		return
+	}
+	const waits = 5 // seconds, as BLMOVE with that time-out
+	if p.waited++; w.oneTask && p.waited == waits {
+		w.exit(pod, p, 0)
 	}
 }
 
@@ -200,23 +224,46 @@ func asRunning(p *process) func(*corev1.ContainerStatus) {
 	}
 }
 
-// report writes a pod's status.
+// report has the kubelet write a pod's status, after a while. What is new before it does goes with it.
 func (w *world) report(pod *corev1.Pod, state func(*corev1.ContainerStatus), p *process) {
-	next := w.server.get(pods, pod.Name).DeepCopyObject().(*corev1.Pod)
+	next := w.server.get(pods, pod.Name).(*corev1.Pod).Status.DeepCopy()
 	status := corev1.ContainerStatus{Name: pod.Spec.Containers[0].Name, RestartCount: p.restarts}
 	status.LastTerminationState.Terminated = p.last
 	state(&status)
-	next.Status.ContainerStatuses = []corev1.ContainerStatus{status}
-	next.Status.Phase = corev1.PodRunning
+	next.ContainerStatuses = []corev1.ContainerStatus{status}
+	next.Phase = corev1.PodRunning
 	switch {
 	case status.State.Terminated != nil && status.State.Terminated.ExitCode == 0:
-		next.Status.Phase = corev1.PodSucceeded
+		next.Phase = corev1.PodSucceeded
 	case status.State.Terminated != nil:
-		next.Status.Phase = corev1.PodFailed
+		next.Phase = corev1.PodFailed
 	case p.stage == starting && p.restarts == 0:
-		next.Status.Phase = corev1.PodPending
+		next.Phase = corev1.PodPending
 	}
-	next.Status.Conditions = withReadiness(next.Status.Conditions, p.ready)
+	next.Conditions = withReadiness(next.Conditions, p.ready)
+	if p.unsaid == nil {
+		p.silent = w.lag()
+	}
+	p.unsaid = next
+	w.say(pod.Name, p)
+}
+
+// lag is how many seconds a kubelet is late with a status: up to 2 mostly, and 10 and more when it has much to write, or
+// could write nothing, because the API server was away.
+func (w *world) lag() int {
+	if w.away > 0 || w.oneIn(30) {
+		return w.away + 10 + w.IntN(10)
+	}
+	return w.IntN(3)
+}
+
+// say writes the status of a pod when its time has come.
+func (w *world) say(pod string, p *process) {
+	if p.unsaid == nil || p.silent > 0 {
+		return
+	}
+	next := w.server.get(pods, pod).DeepCopyObject().(*corev1.Pod)
+	next.Status, p.unsaid = *p.unsaid, nil
 	w.server.replace(next)
 }
 
@@ -231,11 +278,21 @@ func withReadiness(conditions []corev1.PodCondition, ready bool) []corev1.PodCon
 	return []corev1.PodCondition{{Type: corev1.PodReady, Status: status, LastTransitionTime: metav1.Now().Rfc3339Copy()}}
 }
 
+// worksOn is the queue that a pod's environment names.
+func worksOn(pod *corev1.Pod) string {
+	env := map[string]string{}
+	for _, v := range pod.Spec.Containers[0].Env {
+		env[v.Name] = v.Value
+	}
+	host, _, _ := strings.Cut(env["QSCALER_BROKER_ADDRESS"], ":")
+	return on(host, env[contract.EnvQueue])
+}
+
 // isAlive reports whether the worker's process runs in some pod of that name.
 func (w *world) isAlive(name string) bool {
 	for _, object := range w.server.list(pods) {
 		if p := w.processes[object.GetUID()]; object.GetName() == name && p != nil && p.stage != ended {
-			return true // one that is about to start takes up its list, too
+			return true // one that is about to start does the tasks of its list, too
 		}
 	}
 	return false

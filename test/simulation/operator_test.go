@@ -15,6 +15,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/quickube/qscaler/internal/backlog"
+	"github.com/quickube/qscaler/internal/broker"
 	"github.com/quickube/qscaler/internal/connection"
 	"github.com/quickube/qscaler/internal/controller/qworker"
 )
@@ -39,24 +40,27 @@ func (w *world) startOperator(v *view) {
 	cached := &operatorClient{reader: w.view.reader(), faults: w.faults, server: w.server, watch: w.watch}
 	direct := live{reader: reader{get: w.server.get, list: w.server.list}, faults: w.faults}
 	queues := backlog.New(backlog.Options{
-		Open:   w.queues.open,
-		Notify: func(key string) { o.reconciler.Notify(key) },
+		Notify: func(key backlog.Key) { o.reconciler.Notify(key) },
 		// No whole milliseconds, so that a read and a retry never fall on one instant; see openTook.
 		Jitter:      func(d time.Duration) time.Duration { return d + d/997 },
 		BatchWindow: 10_007 * time.Microsecond,
-		Clock:       lateClock{},
+		Clock:       lateClock{late: 503 * time.Nanosecond},
 	})
 	o.reconciler = qworker.New(qworker.Options{
-		Client: cached, Live: direct, Resolver: connection.NewResolver(cached, direct), Backlog: queues,
-		Recorder: &events.FakeRecorder{}, Clock: clock.RealClock{}, Metrics: prometheus.NewRegistry(), WatchNodes: true,
+		Client: cached, Live: direct, Resolver: connection.NewResolver(broker.Kinds{w.queues.kind()}, cached, direct), Backlog: queues,
+		Claim:    func(context.Context, string) (broker.Claim, error) { return broker.Claim{Process: "operator"}, nil },
+		Recorder: &events.FakeRecorder{}, Clock: lateClock{late: 509 * time.Nanosecond}, Metrics: prometheus.NewRegistry(), WatchNodes: true,
 	})
 	ctx, cancel := context.WithCancel(context.Background())
-	ended := make(chan error, 1)
+	ended := make(chan error, 2)
 	go func() { ended <- queues.Start(ctx) }()
+	go func() { ended <- o.reconciler.Recovery().Start(ctx) }()
 	o.stop = sync.OnceFunc(func() {
 		cancel()
-		if err := <-ended; err != nil {
-			panic(err) // it only ends when it is told to
+		for range cap(ended) {
+			if err := <-ended; err != nil {
+				panic(err) // it only ends when it is told to
+			}
 		}
 	})
 	if err := o.reconciler.Source().Start(ctx, wakes{woken: o.woken, waiting: w.others}); err != nil {
@@ -69,11 +73,12 @@ func (w *world) startOperator(v *view) {
 
 // lateClock has what waits for a moment go on after all else that happens at it: what is read then does not depend
 // on which goroutine is quicker.
-type lateClock struct{ clock.RealClock }
-
-func (c lateClock) NewTimer(d time.Duration) clock.Timer {
-	return c.RealClock.NewTimer(d + 503*time.Nanosecond)
+type lateClock struct {
+	clock.RealClock
+	late time.Duration
 }
+
+func (c lateClock) NewTimer(d time.Duration) clock.Timer { return c.RealClock.NewTimer(d + c.late) }
 
 // wakes is the controller's queue of one object.
 type wakes struct {

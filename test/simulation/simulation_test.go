@@ -5,12 +5,13 @@ import (
 	"fmt"
 	"slices"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/go-logr/logr"
 	"github.com/google/go-cmp/cmp"
 	ctrl "sigs.k8s.io/controller-runtime"
+
+	"github.com/quickube/qscaler/internal/bubbletest"
 )
 
 var (
@@ -24,8 +25,8 @@ var (
 // each ends with the question whether everything comes out right.
 const stepsOfWorld = 2000
 
-// TestWholeController lives through worlds of accidents. Whatever has happened in one, in the end each of its tasks
-// is done, its fleet is what the spec says, and nothing is left when the QWorker is deleted.
+// TestWholeController runs worlds of accidents. Whatever happens in one, in the end each of its tasks is done, its
+// fleet is what the spec says, and nothing is left when the QWorker is deleted.
 func TestWholeController(t *testing.T) {
 	ctrl.SetLogger(logr.Discard())
 	seed := *firstSeed
@@ -36,7 +37,7 @@ func TestWholeController(t *testing.T) {
 		seed := seed + uint64(i)
 		passed := t.Run(fmt.Sprint("seed=", seed), func(t *testing.T) {
 			t.Logf("run it again with: -run TestWholeController -simulation.seed %d -simulation.steps %d", seed, min(*steps, stepsOfWorld))
-			synctest.Test(t, func(t *testing.T) { liveThrough(t, seed, min(*steps, stepsOfWorld)) })
+			bubbletest.Run(t, func(t *testing.T) { liveThrough(t, seed, min(*steps, stepsOfWorld)) })
 		})
 		if !passed {
 			return
@@ -44,7 +45,7 @@ func TestWholeController(t *testing.T) {
 	}
 }
 
-// liveThrough is one world from its beginning to its end.
+// liveThrough runs one world from its beginning to its end.
 func liveThrough(t *testing.T, seed uint64, steps int) *world {
 	w := newWorld(seed)
 	defer func() { w.operator.stop() }()
@@ -56,9 +57,9 @@ func liveThrough(t *testing.T, seed uint64, steps int) *world {
 		}
 	}
 	w.calm()
-	const patience = 3000 // back-offs reach ten minutes
-	if missing := w.settle(patience, w.unsettled); missing != "" {
-		w.fail(t, "not settled after %d seconds of calm: %s", patience, missing)
+	const longest = 3000 // back-offs reach ten minutes
+	if missing := w.settle(longest, w.unsettled); missing != "" {
+		w.fail(t, "not settled after %d seconds of calm: %s", longest, missing)
 	}
 	w.checkRest(t)
 	w.checkDeletion(t)
@@ -68,7 +69,7 @@ func liveThrough(t *testing.T, seed uint64, steps int) *world {
 
 // checkRest checks that a fleet that is as it should be costs the API server nothing.
 func (w *world) checkRest(t *testing.T) {
-	const settled, rest = 300, 120 // what is watched for a while after a departure is watched no more
+	const settled, rest = 300, 120 // the lists of workers that have left are no longer watched
 	w.settle(settled, func() string { return "wait" })
 	before := w.faults.writes
 	w.settle(rest, func() string { return "wait" })
@@ -94,8 +95,8 @@ func (w *world) checkDeletion(t *testing.T) {
 	if unwatched {
 		w.restart()
 	}
-	const patience = 600
-	missing := w.settle(patience, func() string {
+	const longest = 600
+	missing := w.settle(longest, func() string {
 		_, held := w.queues.depth(queue)
 		left := len(w.server.list(pods)) + len(w.server.list(qworkers)) + len(w.server.list(revisions))
 		if left > 0 || len(held) > 0 {
@@ -108,7 +109,7 @@ func (w *world) checkDeletion(t *testing.T) {
 	}
 }
 
-// checkHappened checks that the world was one in which things happen.
+// checkHappened checks that things happened in the world.
 func (w *world) checkHappened(t *testing.T) {
 	i := w.watch
 	if w.tick < stepsOfWorld {
@@ -120,8 +121,8 @@ func (w *world) checkHappened(t *testing.T) {
 	}
 }
 
-// TestSameSeedSameWorld lives through some worlds twice, and all happens again at the same nanosecond: a seed that
-// does not bring a failure back is worth nothing.
+// TestSameSeedSameWorld runs some worlds twice, and everything happens again at the same nanosecond: a seed that does
+// not reproduce a failure is useless.
 func TestSameSeedSameWorld(t *testing.T) {
 	ctrl.SetLogger(logr.Discard())
 	for i := range *replays {
@@ -142,6 +143,6 @@ func TestSameSeedSameWorld(t *testing.T) {
 }
 
 func historyOf(t *testing.T, seed uint64) (lines []string) {
-	synctest.Test(t, func(t *testing.T) { lines = liveThrough(t, seed, *replaySteps).history })
+	bubbletest.Run(t, func(t *testing.T) { lines = liveThrough(t, seed, *replaySteps).history })
 	return lines
 }

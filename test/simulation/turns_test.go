@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// turns has writes that come at one moment carried out one after another, in the order of their words. The operator
-// writes in parallel: who is first would be another in each run.
+// turns carries out writes of one moment one after another, in the order of their words. The operator writes in
+// parallel: without turns the first would be another in each run.
 type turns struct {
 	mu      sync.Mutex
 	came    time.Time

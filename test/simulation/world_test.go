@@ -9,6 +9,7 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/intstr"
@@ -34,11 +35,15 @@ type world struct {
 	view      *view
 	operator  *operator
 	processes map[types.UID]*process
+	// made are all pods that were ever made, as they were then.
+	made []*corev1.Pod
 	// signal is true where workers leave on SIGTERM alone.
 	signal bool
+	// oneTask is true where workers end by themselves after their task, or after some seconds without one.
+	oneTask bool
 	// blind is for how many seconds the cache hears of nothing.
 	blind int
-	// away is for how many seconds nobody reaches the API server.
+	// away is for how many seconds the operator cannot reach the API server.
 	away           int
 	pushed, images int
 	restarts       int
@@ -97,6 +102,10 @@ func (w *world) fleet() *v1alpha1.QWorker {
 	}
 	if w.signal {
 		q.Spec.Drain = &v1alpha1.DrainSpec{Mode: v1alpha1.DrainSignal, MaxTaskDuration: &metav1.Duration{Duration: 2 * time.Minute}}
+	}
+	if w.oneTask {
+		q.Spec.Drain = &v1alpha1.DrainSpec{EndsAfterTask: true}
+		q.Spec.ScaleConfig.MaxReplicas, q.Spec.Rollout.MinReadySeconds = 2, ptr.To[int32](10)
 	}
 	if w.isCalm {
 		q.Spec.ScaleConfig.MinReplicas = 2
@@ -217,18 +226,18 @@ func stateOf(pod client.Object, get func(kind, string) client.Object) planner.Po
 	p := fleet.StateOf(pod.(*corev1.Pod), "worker")
 	if node, ok := get(nodes, pod.(*corev1.Pod).Spec.NodeName).(*corev1.Node); ok {
 		state := fleet.StateOfNode(node, nil)
-		p.Lost, p.NodeLeaving = p.Lost || state.Lost, state.Leaving
+		p.Unreachable, p.NodeLeaving = p.Unreachable || state.Unreachable, state.Leaving
 	}
 	return p
 }
 
-// states is where pods stand, on nodes that are lost or leave or of which the cache says so.
+// states is where pods stand, on nodes that are unreachable or leave or of which the cache says so.
 func (w *world) states(list []client.Object) []planner.Pod {
 	states := make([]planner.Pod, len(list))
 	for i, object := range list {
 		shown := stateOf(object, w.view.get)
 		states[i] = stateOf(object, w.server.get)
-		states[i].Lost = states[i].Lost || shown.Lost
+		states[i].Unreachable = states[i].Unreachable || shown.Unreachable
 		states[i].NodeLeaving = states[i].NodeLeaving || shown.NodeLeaving
 	}
 	return states
@@ -312,12 +321,14 @@ func (w *world) unsettled() string {
 			return fmt.Sprintf("there is %+v of %s", p, pod.Spec.Containers[0].Image)
 		}
 	}
-	if at != q.Spec.ScaleConfig.MinReplicas {
+	// Workers that nobody has seen at a task are not told to end by SIGTERM: they may be at one. The QWorker says so.
+	unseen := w.signal && meta.IsStatusConditionFalse(q.Status.Conditions, v1alpha1.ConditionTasksSeen)
+	if least := q.Spec.ScaleConfig.MinReplicas; at < least || at > least && !unseen {
 		return fmt.Sprintf("there are %d workers", at)
 	}
 	st := q.Status
-	shown := []int32{st.DesiredReplicas, st.CurrentReplicas, st.Replicas, st.UpdatedReplicas, st.ReadyReplicas}
-	if slices.ContainsFunc(shown, func(n int32) bool { return n != at }) || st.DrainingReplicas+st.TerminatingReplicas > 0 {
+	shown := []int32{st.CurrentReplicas, st.Replicas, st.UpdatedReplicas, st.ReadyReplicas}
+	if st.DesiredReplicas != q.Spec.ScaleConfig.MinReplicas || slices.ContainsFunc(shown, func(n int32) bool { return n != at }) || st.DrainingReplicas+st.TerminatingReplicas > 0 {
 		return "the status is not true"
 	}
 	return ""

@@ -48,7 +48,7 @@ func write(out io.Writer, directory string) error {
 		}
 		var crd apiextensions.CustomResourceDefinition
 		if err := yaml.Unmarshal(manifest, &crd); err != nil {
-			return fmt.Errorf("%s: %w", file, err)
+			return fmt.Errorf("%s, %w", file, err)
 		}
 		writeKind(out, crd.Spec)
 	}
@@ -98,7 +98,7 @@ func foreign(name string) bool { return name == "podSpec" || name == "conditions
 
 func typeName(field apiextensions.JSONSchemaProps) string {
 	switch {
-	case field.XIntOrString && field.Pattern != "":
+	case !field.XIntOrString && field.Type == "" && field.Pattern != "":
 		return "quantity"
 	case field.XIntOrString:
 		return "integer or string"

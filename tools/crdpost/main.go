@@ -1,6 +1,7 @@
 // Command crdpost finishes the CRDs that controller-gen generates: it takes out the descriptions that make
-// them too big to apply (trim.go), and closes the gaps through which an object could be stored that no
-// typed client can read (tighten.go).
+// them too big to apply (trim.go), closes the gaps through which an object could be stored that no
+// typed client can read (tighten.go), and takes what Kubernetes' own kinds take: quantities without quotes
+// (quantity.go, exclusive.go), and whole pod templates (podspec.go).
 //
 //	crdpost DIRECTORY    rewrites every .yaml file in DIRECTORY
 package main
@@ -36,7 +37,7 @@ func finishAll(directory string) error {
 	var errs []error
 	for _, file := range files {
 		if err := finishFile(file); err != nil {
-			errs = append(errs, fmt.Errorf("%s: %w", file, err))
+			errs = append(errs, fmt.Errorf("%s, %w", file, err))
 		}
 	}
 	return errors.Join(errs...)
@@ -54,7 +55,7 @@ func finishFile(file string) error {
 	return os.WriteFile(file, after, 0o644)
 }
 
-// finish returns the CRD trimmed and tightened.
+// finish returns the finished CRD.
 func finish(manifest []byte) ([]byte, error) {
 	var crd map[string]any
 	if err := yaml.Unmarshal(manifest, &crd); err != nil {
@@ -67,7 +68,10 @@ func finish(manifest []byte) ([]byte, error) {
 	for _, version := range versions {
 		version, _ := version.(map[string]any)
 		schema := at(version, "schema", "openAPIV3Schema")
+		likeDeployment(schema)
+		openQuantities(schema)
 		tighten(schema)
+		exclude(schema)
 		trim(schema)
 	}
 	if err := checkSize(crd); err != nil {

@@ -20,6 +20,23 @@ const (
 	DrainVolume = "qscaler-drain"
 )
 
+// Files of the broker.
+//
+// They are in a volume of their own: the kubelet refreshes no file of a volume while a Secret of it is missing, and the
+// drain file must not depend on one.
+const (
+	// BrokerDirectory is the directory that is mounted into every container where the broker is reached over TLS with
+	// certificates that the ScalerConfig names.
+	BrokerDirectory = "/etc/qscaler-broker"
+	// BrokerVolume is the name of the volume.
+	BrokerVolume = "qscaler-broker"
+	// BrokerCAFile has the PEM certificates of the authorities to trust.
+	BrokerCAFile = "ca.crt"
+	// BrokerCertFile and BrokerKeyFile have the client certificate and its key.
+	BrokerCertFile = "tls.crt"
+	BrokerKeyFile  = "tls.key"
+)
+
 // Reason says why a worker may leave.
 type Reason string
 
@@ -84,6 +101,14 @@ const (
 	EnvBrokerTLSServerName = "QSCALER_BROKER_TLS_SERVER_NAME"
 	// EnvBrokerTLSInsecure is "true" where the broker's certificate is not to be verified, and absent otherwise.
 	EnvBrokerTLSInsecure = "QSCALER_BROKER_TLS_INSECURE_SKIP_VERIFY"
-	// EnvBrokerTLSCA holds the PEM certificates of the authorities to trust, where the ScalerConfig names any.
+	// EnvBrokerTLSCAFile holds the path of the PEM certificates of the authorities to trust, where the ScalerConfig
+	// names any.
+	EnvBrokerTLSCAFile = "QSCALER_BROKER_TLS_CA_FILE"
+	// EnvBrokerTLSCA holds such certificates themselves. The operator does not set it: a variable of 128 KiB and more
+	// keeps a container from starting.
 	EnvBrokerTLSCA = "QSCALER_BROKER_TLS_CA"
+	// EnvBrokerTLSCertFile and EnvBrokerTLSKeyFile hold the paths of the client certificate and its key, where the
+	// ScalerConfig names one.
+	EnvBrokerTLSCertFile = "QSCALER_BROKER_TLS_CERT_FILE"
+	EnvBrokerTLSKeyFile  = "QSCALER_BROKER_TLS_KEY_FILE"
 )

@@ -25,6 +25,7 @@ const (
 	payloadsSuffix  = ":dead:payloads"
 	delayedSuffix   = ":delayed"
 	uniqueInfix     = ":unique:"
+	operatorPrefix  = "qscaler:operator:"
 )
 
 // Processing is the key of the list that holds what the named pod has in flight.
@@ -42,6 +43,9 @@ func Delayed(queue string) string { return tagged(queue) + delayedSuffix }
 
 // Unique is the key that stands for as long as a task with that uniqueness key is neither done nor dead.
 func Unique(queue, key string) string { return tagged(queue) + uniqueInfix + key }
+
+// Operator is the key that says which operator of a cluster may return the tasks of dead workers. It is of no queue.
+func Operator(cluster string) string { return operatorPrefix + cluster }
 
 // PodOf is the inverse of Processing: the name of the pod whose processing list of this queue the key is.
 func PodOf(queue, key string) (pod string, ok bool) {
@@ -79,6 +83,32 @@ func untagged(prefix string) (queues []string) {
 		}
 	}
 	return queues
+}
+
+// IsKey reports whether a name is one that this package gives a key: a queue of this name would be another queue's list of
+// tasks in flight, dead letters or the like.
+func IsKey(name string) bool {
+	if strings.HasPrefix(name, operatorPrefix) {
+		return true
+	}
+	for _, suffix := range []string{deadSuffix, payloadsSuffix, delayedSuffix} {
+		if prefix, ok := strings.CutSuffix(name, suffix); ok && len(untagged(prefix)) > 0 {
+			return true
+		}
+	}
+	for _, infix := range []string{processingInfix, uniqueInfix} {
+		for at := strings.Index(name, infix); at >= 0; {
+			if len(untagged(name[:at])) > 0 {
+				return true
+			}
+			next := strings.Index(name[at+1:], infix)
+			if next < 0 {
+				break
+			}
+			at += 1 + next
+		}
+	}
+	return false
 }
 
 // AnyProcessing is a SCAN MATCH pattern for every processing list of every queue.

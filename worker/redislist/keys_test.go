@@ -10,7 +10,9 @@ func TestKeysAndBack(t *testing.T) {
 		"a plain name":                    {"mail", "{mail}:processing:p-0", "{mail}:delayed"},
 		"a name with a hash tag":          {"jobs:{eu}", "jobs:{eu}:processing:p-0", "jobs:{eu}:delayed"},
 		"a name that is a hash tag":       {"{mail}", "{mail}:processing:p-0", "{mail}:delayed"},
+		"a hash tag of one letter":        {"{m}", "{m}:processing:p-0", "{m}:delayed"},
 		"an empty tag is none":            {"a{}b", "{a{}b}:processing:p-0", "{a{}b}:delayed"},
+		"half a tag is none":              {"a}b", "{a}b}:processing:p-0", "{a}b}:delayed"},
 		"a name with the protocol's word": {"a:processing:b", "{a:processing:b}:processing:p-0", "{a:processing:b}:delayed"},
 	}
 	for name, c := range cases {
@@ -44,6 +46,41 @@ func TestKeysOfNobody(t *testing.T) {
 	for _, key := range []string{"", "mail", "mail:delayed", ":delayed", "{mail}:processing:p-0"} {
 		if queues := QueuesOfDelayed(key); len(queues) > 0 {
 			t.Errorf("%q is the delayed set of %q", key, queues)
+		}
+	}
+}
+
+func TestPodOfAnotherQueue(t *testing.T) {
+	for _, key := range []string{"", "{mail}:processing:", "{mail2}:processing:p-0", "{mail}:dead"} {
+		if pod, ok := PodOf("mail", key); ok {
+			t.Errorf("%q is the list of pod %q of mail", key, pod)
+		}
+	}
+}
+
+func TestKeysBesideTheQueue(t *testing.T) {
+	got := []string{Dead("mail"), DeadPayloads("mail"), Unique("mail", "order-7")}
+	if want := []string{"{mail}:dead", "{mail}:dead:payloads", "{mail}:unique:order-7"}; !slices.Equal(got, want) {
+		t.Errorf("the keys are %q, want %q", got, want)
+	}
+}
+
+func TestIsKey(t *testing.T) {
+	keys := []string{"qscaler:operator:", Operator("c")}
+	for _, queue := range []string{"q", "{q}", "jobs:{eu}", "a b:c", "{q}:x", "a:processing:b", "{a}:processing:b", "{", "}{"} {
+		keys = append(keys, Processing(queue, "p"), Dead(queue), DeadPayloads(queue), Delayed(queue), Unique(queue, "k"), Unique(queue, ""))
+		if queue != "{a}:processing:b" && IsKey(queue) {
+			t.Errorf("the queue %q is taken for a key", queue)
+		}
+	}
+	for _, key := range keys {
+		if !IsKey(key) {
+			t.Errorf("%q is not taken for a key", key)
+		}
+	}
+	for _, queue := range []string{"", "q:dead", "dead", ":dead", "q:delayed", "q:unique:k", "my:qscaler:operator:c", "{}:dead", "{q:dead", "a:processing:b:processing:c"} {
+		if IsKey(queue) {
+			t.Errorf("%q is taken for a key", queue)
 		}
 	}
 }

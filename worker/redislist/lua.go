@@ -10,7 +10,7 @@ import "strconv"
 //	lua.go      what several scripts have in common
 //	reserve.go  a task comes to a worker
 //	settle.go   it comes to its end there, or goes back
-//	queue.go    tasks are enqueued, come to be due, and are given back
+//	queue.go    tasks are enqueued, come to be due, and return
 
 // stampLua is the function stamp(element, reservation, now, ahead, own): the element as it is reserved, and
 // whether an earlier reservation of it has an end that nobody knows. What is no envelope gets one. The grammar is
@@ -30,7 +30,7 @@ const stampLua = `local function stamp(e, reservation, now, ahead, own)
   if left and mark == '' then lost = string.format('%d', math.min(lost + 1, 999999999)) end
   local unbegun = string.sub(mark, 1, 1) == '-'
   local suspect = left or unbegun or tonumber(lost) > 0
-  if suspect then ahead = unbegun and string.sub(mark, 1, 64) or '-' end
+  if suspect then ahead = '-' end
   return 'qscaler:1:' .. id .. ':' .. failed .. ':' .. lost .. ':' .. first .. ':' .. ahead .. reservation .. ':' .. length .. ':' .. rest, suspect
 end
 local t = redis.call('TIME')
@@ -41,6 +41,11 @@ local now = string.format('%d', t[1] * 1000 + math.floor(t[2] / 1000))
 // those of a script until the first that writes; this one writes nothing. What moves a task frees about as much as it
 // needs, and the workers are those who make room.
 const fullLua = `redis.call('RPOP', KEYS[1], 0)
+`
+
+// guardLua ends a script whose user may not remove an element from the list that its task leaves, before the script has
+// put a copy of the task anywhere: an error takes nothing back. There is no list of this name; pods' names have no colon.
+const guardLua = `redis.call('LREM', KEYS[1] .. ':', 1, '')
 `
 
 // HeadSize is how much of an element tells it from every other that has a reservation: the reservation is in it.

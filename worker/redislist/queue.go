@@ -17,7 +17,8 @@ return 1`
 // KEYS[1], but no more once they are ARGV[2] bytes, and answers in how many milliseconds the next is due: 0 when
 // there are more already, -1 when there is none. A member without a bar is an element, all of it: it is not to hold up
 // the others.
-const PromoteScript = fullLua + `local t = redis.call('TIME')
+const PromoteScript = fullLua + `redis.call('ZREM', KEYS[2], '\0') -- as in guardLua
+local t = redis.call('TIME')
 local now = t[1] * 1000 + math.floor(t[2] / 1000)
 local bytes = 0
 for _ = 1, tonumber(ARGV[1]) do
@@ -35,9 +36,14 @@ return math.max(math.ceil(next[2] - now), 0)`
 // from, the oldest first. It moves no more once that was ARGV[1] bytes; each task counts as 100 more, for it takes its
 // time, too. It answers how many tasks it moved, and how many are left.
 //
-// KEYS[1] is the processing list, KEYS[2] the queue. The first command is as in fullLua; who may do all but that is
-// refused by a Redis whose memory is full, and by no other.
-const ReclaimScript = `redis.pcall('RPOP', KEYS[1], 0)
+// KEYS[1] is the processing list, KEYS[2] the queue. KEYS[3] is an operator's claim: nothing is moved unless it is
+// ARGV[2]'s, and the error says whose it is. Without it there is no such condition. The first command is as in fullLua; who
+// may do all but that is refused by a Redis whose memory is full, and by no other.
+const ReclaimScript = `if KEYS[3] then
+  local operator = redis.call('GET', KEYS[3])
+  if string.sub(operator or '', 1, #ARGV[2] + 1) ~= ARGV[2] .. ' ' then return redis.error_reply('` + NotClaimed + ` ' .. (operator or '')) end
+end
+redis.pcall('RPOP', KEYS[1], 0)
 local moved, bytes = 0, 0
 while bytes < tonumber(ARGV[1]) do
   local e = redis.call('LMOVE', KEYS[1], KEYS[2], 'LEFT', 'RIGHT')
@@ -46,10 +52,27 @@ while bytes < tonumber(ARGV[1]) do
 end
 return {moved, redis.call('LLEN', KEYS[1])}`
 
+// NotClaimed is what the error of ReclaimScript begins with where the claim is not the caller's.
+const NotClaimed = "NOTCLAIMED"
+
+// ClaimScript renews an operator's claim, KEYS[1], where it is ARGV[1]'s, for ARGV[2] milliseconds. Where nobody has it
+// and ARGV[3] is 1, it takes it, with the mark ARGV[4]. It answers what stands there then: whose it is, a space and the
+// mark, or the empty string. The expiry of a key that is
+// not there changes nothing: after it, a Redis whose memory is full takes the claim as well; see fullLua.
+const ClaimScript = `local operator = redis.call('GET', KEYS[1])
+if string.sub(operator or '', 1, #ARGV[1] + 1) == ARGV[1] .. ' ' then
+  redis.call('PEXPIRE', KEYS[1], ARGV[2])
+elseif not operator and ARGV[3] == '1' then
+  redis.call('PEXPIRE', KEYS[1], ARGV[2])
+  operator = ARGV[1] .. ' ' .. ARGV[4]
+  redis.call('SET', KEYS[1], operator, 'PX', ARGV[2])
+end
+return operator or ''`
+
 // ReplayScript pushes the element ARGV[2] to the queue, KEYS[2], if the dead letter ARGV[1] was in KEYS[1], and takes it
 // away there, with its payload, the field ARGV[3] of KEYS[3], where that is not empty. Where ARGV[4] is not empty that
 // payload goes after ARGV[2]. It answers 0 when the letter was not there any more, and -1 when its payload was not.
-const ReplayScript = `local element = ARGV[2]
+const ReplayScript = guardLua + `local element = ARGV[2]
 if ARGV[4] ~= '' then
   local payload = redis.call('HGET', KEYS[3], ARGV[3])
   if not payload then return -1 end

@@ -6,12 +6,27 @@ package redislist
 // its beginning and its length. A task that may have ended a worker before is reserved alone, so that it cannot make
 // others suspect.
 //
-// It has Redis do three commands for many tasks, because each costs as much as a task: it looks at some, at most three
-// times as many as it has, lest it copies many that are too long, and moves them all together.
+// It has Redis do few commands for many tasks, because each costs as much as a task: it looks at some, and moves them all
+// together. Redis serves nobody else while it copies what is looked at, so it looks at no more than ARGV[4] bytes, as far
+// as it can know: at 64 at most and at three times as many as it has, by the longest that it has seen, the last of them
+// among those. What it cannot know are the lengths of up to 63 that come between two short ones.
 const ReserveScript = fullLua + stampLua + briefLua + `local limit, bytes, moved, taken = tonumber(ARGV[4]), 0, {}, {}
+local longest = 1
+local function within(most)
+  return math.min(most, math.max(math.floor(limit / longest), 1))
+end
 local function look(most)
+  most = within(most)
+  if most > 1 then
+    local last = redis.call('LRANGE', KEYS[1], -#moved - most, -#moved - most)[1]
+    if last and #last > longest then
+      longest = #last
+      most = within(most)
+    end
+  end
   local waiting = redis.call('LRANGE', KEYS[1], -#moved - most, -#moved - 1)
   for i = #waiting, 1, -1 do
+    longest = math.max(longest, #waiting[i])
     local stamped, suspect = stamp(waiting[i], ARGV[2] .. '.' .. #moved + 1, now, ARGV[3])
     if #moved > 0 and (suspect or bytes + #stamped > limit) then return false end
     moved[#moved + 1], bytes = stamped, bytes + #stamped
@@ -21,7 +36,7 @@ local function look(most)
   return #waiting == most
 end
 local wanted = tonumber(ARGV[1])
-while #moved < wanted and look(math.min(wanted - #moved, math.max(3 * #moved, 1))) do end
+while #moved < wanted and look(math.min(wanted - #moved, math.max(3 * #moved, 1), 64)) do end
 if #moved > 0 then
   redis.call('LPUSH', KEYS[2], unpack(moved))
   redis.call('RPOP', KEYS[1], #moved)
@@ -63,7 +78,7 @@ return brief(stamped, tonumber(ARGV[5]))`
 
 // BeginScript has the element of the processing list, KEYS[1], that is named ARGV[1] have the stamp ARGV[2]. It answers
 // 0 when the element was not there any more.
-const BeginScript = fullLua + namedLua + restampLua + `local e = named(ARGV[1])
+const BeginScript = fullLua + guardLua + namedLua + restampLua + `local e = named(ARGV[1])
 if not e then return 0 end
 local begun = restamp(e, ARGV[2])
 redis.call('LPUSH', KEYS[1], begun)

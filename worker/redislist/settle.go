@@ -16,52 +16,66 @@ for i = 1, count do
 end
 return was`
 
-// RetryScript takes the element that is named ARGV[1] out of the processing list, KEYS[1], and has it wait in KEYS[2]
-// for ARGV[3] milliseconds, with the stamp ARGV[2]. It answers 0 when the element was not there any more.
+// RetryScript takes elements out of the processing list, KEYS[1], and has them wait in KEYS[2]. ARGV has four of each: its
+// name, the stamp that it has then, for how many milliseconds it waits, and its reservation. It answers for each 0 when
+// it was not there any more.
 //
 // A member of the sorted set is the reservation, a bar and the element: two tasks alike stay two.
-const RetryScript = fullLua + namedLua + restampLua + `local e = named(ARGV[1])
-if not e then return 0 end
-local t = redis.call('TIME')
-local member = ARGV[4] .. '|' .. restamp(e, ARGV[2])
-local added = redis.call('ZADD', KEYS[2], 'NX', t[1] * 1000 + math.floor(t[2] / 1000) + tonumber(ARGV[3]), member)
-if redis.call('LREM', KEYS[1], -1, e) > 0 then return 1 end
-if added > 0 then redis.call('ZREM', KEYS[2], member) end
-return 0`
-
-// BuryScript takes the element that is named ARGV[1] out of the processing list, KEYS[1], and pushes the dead letter
-// ARGV[2] to KEYS[2]; it ends the uniqueness KEYS[3] where that still says ARGV[3], and so is the task's. Where ARGV[4] is not
-// empty the letter is without the payload, which becomes that field of KEYS[4]. It answers 0 when the element was not
-// there any more.
-const BuryScript = fullLua + namedLua + `local e = named(ARGV[1])
-if not e then return 0 end
-redis.call('LPUSH', KEYS[2], ARGV[2])
-if ARGV[4] ~= '' then -- last, for a Redis that refuses the letter would write the payload to its disk at each try
-  local length, rest = string.match(e, '^qscaler:1:[^:]*:[^:]*:[^:]*:[^:]*:[^:]*:([0-9]+):(.*)$')
-  local kept = redis.pcall('HSET', KEYS[4], ARGV[4], string.sub(rest, length + 1))
-  if type(kept) == 'table' and kept.err then
-    redis.call('LREM', KEYS[2], 1, ARGV[2])
-    return kept
+const RetryScript = fullLua + guardLua + namedLua + restampLua + `local t = redis.call('TIME')
+local now = t[1] * 1000 + math.floor(t[2] / 1000)
+local was, gone = {}, 0
+for i = 1, #ARGV, 4 do
+  local e, n = named(ARGV[i], gone), 0
+  if e then
+    local member = ARGV[i + 3] .. '|' .. restamp(e, ARGV[i + 1])
+    local added = redis.call('ZADD', KEYS[2], 'NX', now + tonumber(ARGV[i + 2]), member)
+    n = redis.call('LREM', KEYS[1], -1, e)
+    if n == 0 and added > 0 then redis.call('ZREM', KEYS[2], member) end
   end
+  was[#was + 1], gone = n, gone + n
 end
-if redis.call('LREM', KEYS[1], -1, e) == 0 then
-  redis.call('LREM', KEYS[2], 1, ARGV[2])
-  if ARGV[4] ~= '' then redis.call('HDEL', KEYS[4], ARGV[4]) end
-  return 0
+return was`
+
+// BuryScript takes elements out of the processing list, KEYS[1], and pushes their dead letters to KEYS[2]. ARGV has four
+// of each: its name, the letter, what its uniqueness says for as long as it is the task's, and a field, which is empty
+// unless the letter is without the payload: then that becomes this field of KEYS[3]. The other KEYS are the uniqueness of
+// each, which ends where it is still the task's. It answers for each 0 when it was not there any more.
+const BuryScript = fullLua + guardLua + namedLua + `local was, gone = {}, 0
+for i = 1, #ARGV, 4 do
+  local e, n = named(ARGV[i], gone), 0
+  local letter, owner, field, unique = ARGV[i + 1], ARGV[i + 2], ARGV[i + 3], KEYS[4 + #was]
+  if e then
+    redis.call('LPUSH', KEYS[2], letter)
+    if field ~= '' then -- last, for a Redis that refuses the letter would write the payload to its disk at each try
+      local length, rest = string.match(e, '^qscaler:1:[^:]*:[^:]*:[^:]*:[^:]*:[^:]*:([0-9]+):(.*)$')
+      local kept = redis.pcall('HSET', KEYS[3], field, string.sub(rest, length + 1))
+      if type(kept) == 'table' and kept.err then
+        redis.call('LREM', KEYS[2], 1, letter)
+        return kept
+      end
+    end
+    n = redis.call('LREM', KEYS[1], -1, e)
+    if n == 0 then
+      redis.call('LREM', KEYS[2], 1, letter)
+      if field ~= '' then redis.call('HDEL', KEYS[3], field) end
+    elseif redis.call('GET', unique) == owner then
+      redis.call('DEL', unique)
+    end
+  end
+  was[#was + 1], gone = n, gone + n
 end
-if redis.call('GET', KEYS[3]) == ARGV[3] then redis.call('DEL', KEYS[3]) end
-return 1`
+return was`
 
 // ReturnScript gives elements of the processing list, KEYS[1], back to the head of the queue, KEYS[2]: each odd
 // one of ARGV is a name, the even one after it the stamp that it has then; the last is the next to be taken. It answers
 // for each 0 when it was not there any more.
-const ReturnScript = fullLua + namedLua + restampLua + `local was = {}
+const ReturnScript = fullLua + guardLua + namedLua + restampLua + `local was = {}
 for i = 1, #ARGV, 2 do
   local e, n = named(ARGV[i]), 0
   if e then
     local returned = restamp(e, ARGV[i + 1])
     redis.call('RPUSH', KEYS[2], returned)
-    n = redis.call('LREM', KEYS[1], -1, e)
+    n = redis.call('LREM', KEYS[1], 1, e) -- most are the youngest: those that were reserved and not begun
     if n == 0 then redis.call('LREM', KEYS[2], -1, returned) end
   end
   was[#was + 1] = n
@@ -73,7 +87,7 @@ return was`
 // be taken. It ends once they were ARGV[2] bytes, and answers how many it has dealt with. What a reservation that begins
 // with ARGV[1] holds was never begun, and loses it, unless it is Unbegun; another is kept, so that the next sees that
 // an attempt was lost.
-const ReleaseScript = fullLua + findLua + `local n, bytes = 0, 0
+const ReleaseScript = fullLua + guardLua + findLua + `local n, bytes = 0, 0
 while #ARGV > 2 * n + 2 and bytes < tonumber(ARGV[2]) do
   local e = find(ARGV[2 * n + 3], ARGV[2 * n + 4])
   if e then

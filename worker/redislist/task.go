@@ -50,11 +50,6 @@ const (
 // Unbegun reports whether the task has to be told from those that were begun, before it is.
 func (t Task) Unbegun() bool { return strings.HasPrefix(t.Reservation, Unbegun) }
 
-// PutOff is how often the task, which is Unbegun, was put off: its reservation has one mark more for each time.
-func (t Task) PutOff() int {
-	return max(len(t.Reservation)-len(strings.TrimLeft(t.Reservation, Unbegun))-1, 0)
-}
-
 // MaxHeaders is the greatest length of a task's headers as JSON, in bytes: what is known of a task is to be known
 // without its payload.
 const MaxHeaders = 64 << 10
@@ -65,6 +60,9 @@ const MaxID = 128
 // latest is the greatest First, the end of the year 9999: what is later has no RFC 3339 and no JSON, and a dead
 // letter could not be written.
 const latest = 253402300799999
+
+// most is the greatest Failed and Lost: an envelope has nine digits for each.
+const most = 999_999_999
 
 const envelopePrefix = "qscaler:1:"
 
@@ -180,7 +178,7 @@ func (t Task) AroundFirst() (before, after string) {
 }
 
 func (t Task) aroundFirst() (before, after string) {
-	return envelopePrefix + t.ID + ":" + strconv.Itoa(t.Failed) + ":" + strconv.Itoa(t.Lost) + ":", ":" + t.Reservation + ":"
+	return envelopePrefix + t.ID + ":" + strconv.Itoa(min(t.Failed, most)) + ":" + strconv.Itoa(min(t.Lost, most)) + ":", ":" + t.Reservation + ":"
 }
 
 // headersText is the headers as they stand in an element.

@@ -15,8 +15,8 @@ import (
 // queue is the name of every queue.
 const queue = "test"
 
-// patience bounds every wait, in real time; only a failing test uses it up.
-const patience = 10 * time.Second
+// longestWait bounds every wait, in real time; only a failing test uses it up.
+const longestWait = 10 * time.Second
 
 // Broker is a queue in memory, with a clock that only Advance moves.
 type Broker struct {
@@ -29,7 +29,7 @@ type Broker struct {
 	lists   map[string][]string
 	delayed []delayed
 	dead    []string
-	// payloads are those of dead letters that are without, by PayloadField.
+	// payloads are those that dead letters keep apart, by PayloadField.
 	payloads map[string]string
 	done     []string
 	unique   map[string]owner
@@ -85,7 +85,7 @@ func (b *Broker) Enqueue(payload string, opts ...worker.EnqueueOption) (id strin
 			return
 		}
 		if o.Unique != "" {
-			b.unique[o.Unique] = owner{o.Owner(), b.now.Add(o.UniqueFor)}
+			b.unique[o.Unique] = owner{o.Owner(), b.now.Add(max(o.Delay, 0)).Add(o.UniqueFor)}
 		}
 		t := o.Task(payload)
 		t.First = b.now
@@ -96,7 +96,8 @@ func (b *Broker) Enqueue(payload string, opts ...worker.EnqueueOption) (id strin
 	return id, err
 }
 
-// Advance moves the clock. Tasks that are due then wait to be done, and attempts whose time is up are told so.
+// Advance moves the clock. Delayed tasks that are then due wait in the queue, and attempts whose time is over are
+// cancelled.
 func (b *Broker) Advance(d time.Duration) {
 	b.change(func() {
 		b.now = b.now.Add(d)
@@ -174,7 +175,7 @@ func (b *Broker) AwaitDead(n int) {
 
 func (b *Broker) await(what string, there func() bool) {
 	b.t.Helper()
-	timeout := time.After(patience)
+	timeout := time.After(longestWait)
 	for {
 		b.mu.Lock()
 		ok, changed := there(), b.changed
@@ -185,7 +186,7 @@ func (b *Broker) await(what string, there func() bool) {
 		select {
 		case <-changed:
 		case <-timeout:
-			b.t.Fatalf("waited %s for %s: %s", patience, what, b)
+			b.t.Fatalf("waited %s for %s: %s", longestWait, what, b)
 		}
 	}
 }
@@ -203,7 +204,7 @@ func (b *Broker) change(step func()) {
 	b.tell()
 }
 
-// tell wakes who waits. The lock is held.
+// tell wakes those who wait. The lock is held.
 func (b *Broker) tell() {
 	close(b.changed)
 	b.changed = make(chan struct{})
@@ -215,8 +216,8 @@ func (b *Broker) Start(handler worker.Handler, opts ...worker.Option) *Process {
 	return b.StartIn("pod-0", handler, opts...)
 }
 
-// StartIn runs a worker in a pod of the given name, until the test's end at the latest. A worker that is started
-// in the pod of one that was killed takes up what that had in hand.
+// StartIn runs a worker in a pod of the given name, until the test's end at the latest. A worker that is started in
+// the pod of a killed one does the tasks that are still in the pod's list.
 func (b *Broker) StartIn(pod string, handler worker.Handler, opts ...worker.Option) *Process {
 	b.t.Helper()
 	p := &Process{
@@ -227,8 +228,7 @@ func (b *Broker) StartIn(pod string, handler worker.Handler, opts ...worker.Opti
 	return p
 }
 
-// Reclaim gives back to the queue what a pod that is gone for good had in hand, as the operator does. Kill its worker
-// first.
+// Reclaim returns to the queue what a pod that is gone had in hand, as the operator does. Kill its worker first.
 func (b *Broker) Reclaim(pod string) {
 	b.change(func() {
 		for _, element := range slices.Backward(b.lists[pod]) {

@@ -58,7 +58,7 @@ func (p *Process) Grant(reason string) {
 	p.share.change(func() { p.share.leaving = reason != "" })
 }
 
-// Withdraw takes the grant back.
+// Withdraw withdraws the grant.
 func (p *Process) Withdraw() {
 	p.t.Helper()
 	p.Grant("")
@@ -72,8 +72,8 @@ func (p *Process) Wait() {
 		if p.err != nil {
 			p.t.Errorf("Run returned %v, want nil", p.err)
 		}
-	case <-time.After(patience):
-		p.t.Fatalf("the worker has not left within %s", patience)
+	case <-time.After(longestWait):
+		p.t.Fatalf("the worker has not left within %s", longestWait)
 	}
 }
 
@@ -88,8 +88,8 @@ func (p *Process) Kill() {
 			if p.err != nil && !errors.Is(p.err, worker.ErrKilled) {
 				p.t.Errorf("Run returned %v", p.err)
 			}
-		case <-time.After(patience):
-			p.t.Errorf("the worker has not ended within %s", patience)
+		case <-time.After(longestWait):
+			p.t.Errorf("the worker has not ended within %s", longestWait)
 		}
 	})
 }

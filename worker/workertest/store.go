@@ -13,14 +13,14 @@ import (
 	"github.com/quickube/qscaler/worker/redislist"
 )
 
-// errKilled is what a process that was killed is answered.
+// errKilled is the answer to a process that was killed.
 var errKilled = errors.New("the process was killed")
 
 // share is the store of one process.
 type share struct {
 	*Broker
 	pod string
-	// process is what the reservations of the process begin with.
+	// process is the beginning of the process' reservations.
 	process string
 	// ended and leaving are guarded by the Broker's lock.
 	ended   bool
@@ -63,7 +63,7 @@ func (s *share) Reserve(_ context.Context, n int, ahead bool) (items []store.Ite
 	return items, err
 }
 
-// Take implements store.Store. It waits for nothing once the worker is to leave.
+// Take implements store.Store. It does not wait once the worker is to leave.
 func (s *share) Take(ctx context.Context, wait time.Duration) (store.Item, bool, error) {
 	timeout := time.NewTimer(wait)
 	defer timeout.Stop()
@@ -95,7 +95,7 @@ func first(items []store.Item) store.Item {
 	return items[0]
 }
 
-// brief is an item as it is reserved: what is long comes without its payload.
+// brief is an item as it is reserved: a long one comes without its payload.
 func brief(item store.Item) store.Item {
 	if !item.Long() {
 		return item
@@ -173,37 +173,43 @@ func (s *share) Done(_ context.Context, items ...store.Item) (was []bool, err er
 }
 
 // Retry implements store.Store.
-func (s *share) Retry(_ context.Context, item store.Item, wait time.Duration) (bool, error) {
-	return s.delay(item, store.Failed, wait)
+func (s *share) Retry(_ context.Context, waits ...store.Waiting) ([]bool, error) {
+	return s.delay(store.Failed, waits)
 }
 
 // PutOff implements store.Store.
-func (s *share) PutOff(_ context.Context, item store.Item, wait time.Duration) (bool, error) {
-	return s.delay(item, store.PutOff, wait)
+func (s *share) PutOff(_ context.Context, waits ...store.Waiting) ([]bool, error) {
+	return s.delay(store.Returned, waits)
 }
 
-func (s *share) delay(item store.Item, as func(store.Item) store.Item, wait time.Duration) (was bool, err error) {
+func (s *share) delay(as func(store.Item) store.Item, waits []store.Waiting) (was []bool, err error) {
 	err = s.locked(func() {
-		var whole store.Item
-		if whole, was = s.take(item); was {
-			s.delayed = append(s.delayed, delayed{due: s.now.Add(wait), element: as(whole).Element})
+		for _, w := range waits {
+			whole, ours := s.take(w.Item)
+			was = append(was, ours)
+			if ours {
+				s.delayed = append(s.delayed, delayed{due: s.now.Add(w.For), element: as(whole).Element})
+			}
 		}
 	})
 	return was, err
 }
 
 // Bury implements store.Store.
-func (s *share) Bury(_ context.Context, item store.Item, letter store.Letter) (was bool, err error) {
+func (s *share) Bury(_ context.Context, burials ...store.Burial) (was []bool, err error) {
 	err = s.locked(func() {
-		var whole store.Item
-		if whole, was = s.take(item); !was {
-			return
+		for _, b := range burials {
+			whole, ours := s.take(b.Item)
+			was = append(was, ours)
+			if !ours {
+				continue
+			}
+			s.dead = append(s.dead, b.Letter.Line)
+			if b.Letter.Field != "" {
+				s.payloads[b.Letter.Field] = whole.Payload
+			}
+			s.free(b.Item)
 		}
-		s.dead = append(s.dead, letter.Line)
-		if letter.Field != "" {
-			s.payloads[letter.Field] = whole.Payload
-		}
-		s.free(item)
 	})
 	return was, err
 }
@@ -300,15 +306,14 @@ func (s *share) stamp(element string, ahead, adopted bool) (item store.Item, sus
 			t.Lost++
 		}
 		if suspect = left || t.Unbegun() || t.Lost > 0; suspect {
-			const most = 64 // as the scripts have it
-			mark = strings.Repeat(redislist.Unbegun, min(t.PutOff()+1, most))
+			mark = redislist.Unbegun
 		}
 	}
 	t.Reservation = mark + reservation
 	return store.Parsed(t.Element()), suspect
 }
 
-// promote has tasks that are due wait. The lock is held.
+// promote puts due tasks into the queue. The lock is held.
 func (b *Broker) promote() {
 	slices.SortStableFunc(b.delayed, func(x, y delayed) int { return x.due.Compare(y.due) })
 	for len(b.delayed) > 0 && !b.delayed[0].due.After(b.now) {

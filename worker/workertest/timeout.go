@@ -20,8 +20,8 @@ type deadline struct {
 	err  error
 }
 
-// Deadline implements context.Context. It is when the time would be up if the clock went on: whoever hands it to
-// a socket must not find it in the past.
+// Deadline implements context.Context. It is when the time would be over if the clock ran: code that gives it to a
+// socket must not find it in the past.
 func (d *deadline) Deadline() (time.Time, bool) { return d.real, true }
 
 // Done implements context.Context.
@@ -63,7 +63,7 @@ func (b *Broker) withTimeout(parent context.Context, after time.Duration, cause 
 	}
 }
 
-// expire ends the attempts whose time is up. The lock is held.
+// expire ends the attempts whose time is over. The lock is held.
 func (b *Broker) expire() {
 	b.deadlines = slices.DeleteFunc(b.deadlines, func(d *deadline) bool {
 		up := !d.due.After(b.now)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"os/signal"
+	"runtime"
 	"slices"
 	"syscall"
 	"testing"
@@ -103,7 +104,7 @@ func TestTheTasksOfAPodThatIsGoneAreGivenBack(t *testing.T) {
 	b.Push("third")
 	b.Reclaim("gone")
 	if b.InHand() != 0 || b.Waiting() != 3 {
-		t.Errorf("given back: %s", b)
+		t.Errorf("handed back: %s", b)
 	}
 	b.StartIn("next", func(context.Context, *worker.Task) error { return nil })
 	b.AwaitDone(3)
@@ -129,7 +130,10 @@ func TestNothingIsWaitedForInRealTime(t *testing.T) {
 	outside := make(chan os.Signal, 1)
 	signal.Notify(outside, syscall.SIGTERM)
 	defer signal.Stop(outside)
-	synctest.Test(t, func(t *testing.T) { // where time goes on only when everybody waits for it
+	// Time goes on only when everybody waits for it. golang/go#78156: on more processors, the race detector may end the
+	// process.
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
+	synctest.Test(t, func(t *testing.T) {
 		b := workertest.New(t)
 		fine := func(context.Context, *worker.Task) error { return nil }
 		const times = 20
@@ -222,6 +226,25 @@ func TestEnqueue(t *testing.T) {
 		b.Advance(wait)
 		if _, err := b.Enqueue("report", worker.WithUnique("daily", time.Minute)); err != nil {
 			t.Errorf("after %s: %v", wait, err)
+		}
+	}
+}
+
+func TestAUniquenessOutlastsTheDelay(t *testing.T) {
+	b := workertest.New(t)
+	opts := []worker.EnqueueOption{worker.WithUnique("report", time.Second), worker.WithDelay(3 * time.Second)}
+	for _, step := range []struct {
+		advance time.Duration
+		want    error
+	}{
+		{want: nil},
+		{advance: 2 * time.Second, want: worker.ErrDuplicate},                 // it waits
+		{advance: 2*time.Second - time.Nanosecond, want: worker.ErrDuplicate}, // it is due since almost a second
+		{advance: time.Nanosecond, want: nil},
+	} {
+		b.Advance(step.advance)
+		if _, err := b.Enqueue("report", opts...); !errors.Is(err, step.want) {
+			t.Errorf("after %s more, enqueuing says %v, want %v", step.advance, err, step.want)
 		}
 	}
 }

@@ -1,111 +1,57 @@
-// Package redis reads queues that are Redis lists, by the protocol of worker/redislist.
+// Package redis reads queues that are kept in a Redis server. How a server is reached and how a queue is laid out in it
+// are two things that combine.
+//
+//	config.go   the kind, and its configuration
+//	reach.go    how a server is reached: the connection, and whether it pushes
+//	guard.go    what stands between the client library and the network: commands.go follows what is sent, bounds.go says
+//	            how much may be answered, replies.go lets through what is a reply
+//	redial.go   when a connection that was lost is made again
+//	layout.go   how a queue is laid out in keys; list.go is a list, by the protocol of worker/redislist
+//	driver.go   a reach and a layout; depths.go reads, writable.go asks whether writes are taken
+//	inspect.go  which versions and settings of the server are risks
+//	claim.go    who may return the tasks of dead workers
+//	reclaim.go  what dead workers hold of lists; searches.go bounds the searches for it
+//	errors.go   what a server's refusals mean
 package redis
 
 import (
 	"context"
-	"errors"
-	"net"
-	"time"
 
 	"github.com/redis/rueidis"
 
 	"github.com/quickube/qscaler/internal/broker"
-	"github.com/quickube/qscaler/worker/redislist"
 )
 
-const (
-	dialTimeout = 3 * time.Second
-	// replyTimeout is how long a server may take to answer before its connection is given up: a server that
-	// hangs, or a firewall that forgets, closes nothing.
-	replyTimeout = 3 * time.Second
-	// idlePing is how long a connection may be silent before the client makes sure of it.
-	idlePing = 15 * time.Second
-	// bufferSize and ringScale (a power of two) are for a batch at a time. The client's own defaults take
-	// more than 1 MiB for each connection, which is too much for an operator with hundreds of ScalerConfigs.
-	bufferSize = 32 << 10
-	ringScale  = 8
-)
-
-// driver is one multiplexed connection, over which the server also pushes.
+// driver reads queues of one layout over one connection.
 type driver struct {
-	client   rueidis.Client
-	endpoint broker.Endpoint
+	*reach
+	layout   layout
 	ring     broker.Doorbell
-	// silent is why the server does not push, "" when it does.
-	silent   string
 	writable writable
 }
 
-// Open connects to a Redis server. Where it can, the server tells of changed lists by itself: client-side
-// caching remembers what this connection has read, and pushes once when one of those keys is written, so
-// that an idle queue costs nothing. Where the server refuses, Pushes says so, and the queues are to be polled.
-func Open(_ context.Context, e broker.Endpoint, ring broker.Doorbell) (broker.Driver, error) {
-	d := &driver{endpoint: e, ring: ring}
-	client, err := connect(d.pushed())
-	if errors.Is(err, rueidis.ErrNoCache) {
-		d.silent = refusal(err, e)
-		client, err = connect(d.polled())
-	}
+// Open connects to a server whose queues are lists. Where the server does not push, Pushes says so, and the queues are
+// to be polled.
+func Open(_ context.Context, c Config, ring broker.Doorbell) (broker.Driver, error) {
+	return openLists(c, ring, newSearches())
+}
+
+func openLists(c Config, ring broker.Doorbell, shared *searches) (broker.Driver, error) {
+	d, err := openAs(c, list{}, ring)
 	if err != nil {
-		return nil, classify(err, e)
+		return nil, err
 	}
-	d.client = client
+	return lists{d, shared}, nil
+}
+
+func openAs(c Config, l layout, ring broker.Doorbell) (*driver, error) {
+	d := &driver{layout: l, ring: ring}
+	r, err := dial(c, d.invalidated)
+	if err != nil {
+		return nil, err
+	}
+	d.reach = r
 	return d, nil
-}
-
-// polled is a connection that is only asked.
-func (d *driver) polled() rueidis.ClientOption {
-	return rueidis.ClientOption{
-		InitAddress:       []string{d.endpoint.Address},
-		Username:          d.endpoint.Username,
-		Password:          d.endpoint.Password,
-		SelectDB:          d.endpoint.Database,
-		TLSConfig:         d.endpoint.TLS,
-		ClientSetInfo:     []string{},
-		Dialer:            net.Dialer{Timeout: dialTimeout, KeepAlive: idlePing},
-		DialCtxFn:         dialGuarded,
-		ConnWriteTimeout:  replyTimeout,
-		ForceSingleClient: true,
-		DisableRetry:      true, // the backlog decides when to try again
-		AlwaysPipelining:  true,
-		DisableCache:      true,
-		// One connection, also for a long pipeline: the client would take another for those.
-		PipelineMultiplex:  -1,
-		BlockingPipeline:   -1,
-		ReadBufferEachConn: bufferSize, WriteBufferEachConn: bufferSize, RingScaleEachConn: ringScale,
-	}
-}
-
-// pushed is a connection over which the server also tells what has changed.
-func (d *driver) pushed() rueidis.ClientOption {
-	option := d.polled()
-	// Only here: a proxy that knows no TRACKING may not know SETNAME either.
-	option.ClientName = "qscaler"
-	option.DisableCache = false
-	// Without OPTIN the server remembers every key that is read.
-	option.ClientTrackingOptions = []string{"NOLOOP"}
-	option.OnInvalidations = d.invalidated
-	return option
-}
-
-// connect closes what the client library returns beside an error.
-func connect(o rueidis.ClientOption) (rueidis.Client, error) {
-	client, err := rueidis.NewClient(o)
-	if err == nil {
-		return client, nil
-	}
-	if client != nil {
-		client.Close()
-	}
-	return nil, err
-}
-
-// refusal is why the server does not push.
-func refusal(err error, e broker.Endpoint) string {
-	if err == rueidis.ErrNoCache { //nolint:errorlint // bare, it says that the protocol itself was refused
-		return "the server does not speak the protocol RESP3, which client-side caching needs (Redis 6 or newer does)"
-	}
-	return "the server refuses CLIENT TRACKING: " + said(err, e)
 }
 
 // invalidated is the server's push: these keys are not any more as they were read. Without keys, all of
@@ -122,15 +68,13 @@ func (d *driver) invalidated(keys []rueidis.RedisMessage) {
 			d.ring()
 			return
 		}
-		queues = append(queues, key)
-		if of, _, ok := redislist.QueuesOf(key); ok {
-			queues = append(queues, of...)
-		}
-		queues = append(queues, redislist.QueuesOfDelayed(key)...)
+		queues = append(queues, d.layout.queues(key)...)
 	}
 	d.ring(queues...)
 }
 
+// Pushes is broker.Pusher's.
 func (d *driver) Pushes() (ok bool, why string) { return d.silent == "", d.silent }
 
+// Close is broker.Driver's.
 func (d *driver) Close() { d.client.Close() }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -13,7 +12,7 @@ import (
 	"github.com/redis/rueidis"
 
 	"github.com/quickube/qscaler/internal/broker"
-	"github.com/quickube/qscaler/internal/local/redisserver/redisservertest"
+	"github.com/quickube/qscaler/local/redisserver/redisservertest"
 	"github.com/quickube/qscaler/worker/redislist"
 )
 
@@ -40,7 +39,7 @@ func (b *bell) await(t *testing.T, what string) []string {
 	}
 }
 
-func open(t *testing.T, e broker.Endpoint, ring broker.Doorbell) broker.Driver {
+func open(t *testing.T, e Config, ring broker.Doorbell) broker.Driver {
 	t.Helper()
 	d, err := Open(t.Context(), e, ring)
 	if err != nil {
@@ -67,6 +66,15 @@ func plainClient(t *testing.T, address string) func(args ...string) rueidis.Redi
 	}
 }
 
+// workers are those of these pods.
+func workers(pods ...string) []broker.Worker {
+	workers := make([]broker.Worker, len(pods))
+	for i, pod := range pods {
+		workers[i].PodName = pod
+	}
+	return workers
+}
+
 func depths(t *testing.T, d broker.Driver, queries ...broker.Query) []broker.Answer {
 	t.Helper()
 	answers, err := d.Depths(t.Context(), queries)
@@ -83,15 +91,15 @@ func TestDepths(t *testing.T) {
 	do("RPUSH", redislist.Processing("a", "p1"), "4")
 	do("RPUSH", redislist.Processing("a", "p3"), "5", "6")
 	do("SET", "text", "x")
-	d := open(t, broker.Endpoint{Address: server.Addr()}, newBell().ring)
+	d := open(t, Config{Address: server.Addr()}, newBell().ring)
 
 	answers := depths(t, d,
-		broker.Query{Queue: "a", Workers: []string{"p1", "p2", "p3"}},
+		broker.Query{Queue: "a", Workers: workers("p1", "p2", "p3")},
 		broker.Query{Queue: "text"},
-		broker.Query{Queue: "text", Workers: []string{"p1"}},
+		broker.Query{Queue: "text", Workers: workers("p1")},
 		broker.Query{Queue: "empty"},
 	)
-	want := broker.Depth{Waiting: 3, InFlight: 3, Held: map[string]int64{"p1": 1, "p2": 0, "p3": 2}}
+	want := broker.Depth{Waiting: broker.CountOf(3), InFlight: broker.CountOf(3), Held: map[string]int64{"p1": 1, "p2": 0, "p3": 2}}
 	if diff := cmp.Diff(want, answers[0].Depth); diff != "" {
 		t.Errorf("queue a (-want +got):\n%s", diff)
 	}
@@ -100,7 +108,7 @@ func TestDepths(t *testing.T) {
 			t.Errorf("a key that is no list: %v (%s), want WrongType, and only for this queue", answers[i].Err, got)
 		}
 	}
-	if answers[3].Err != nil || answers[3].Depth.Waiting != 0 {
+	if answers[3].Err != nil || answers[3].Depth.Waiting.N != 0 {
 		t.Errorf("an empty queue: %+v, want 0", answers[3])
 	}
 }
@@ -111,10 +119,10 @@ func TestTasksThatAreDueWait(t *testing.T) {
 	server := redisservertest.Start(t)
 	do := plainClient(t, server.Addr())
 	b := newBell()
-	d := open(t, broker.Endpoint{Address: server.Addr()}, b.ring)
-	for _, q := range []broker.Query{{Queue: "q"}, {Queue: "q", Workers: []string{"p1"}}} {
+	d := open(t, Config{Address: server.Addr()}, b.ring)
+	for _, q := range []broker.Query{{Queue: "q"}, {Queue: "q", Workers: workers("p1")}} {
 		do("DEL", redislist.Delayed("q"))
-		if a := depths(t, d, q)[0]; a.Err != nil || a.Depth.Waiting != 0 {
+		if a := depths(t, d, q)[0]; a.Err != nil || a.Depth.Waiting.N != 0 {
 			t.Errorf("%+v, want 0 waiting", a)
 		}
 		hour := time.Hour.Milliseconds()
@@ -123,7 +131,7 @@ func TestTasksThatAreDueWait(t *testing.T) {
 		for rung := false; !rung; {
 			rung = slices.Contains(b.await(t, "a task was delayed"), "q")
 		}
-		if a := depths(t, d, q)[0]; a.Err != nil || a.Depth.Waiting != 1 {
+		if a := depths(t, d, q)[0]; a.Err != nil || a.Depth.Waiting.N != 1 {
 			t.Errorf("%+v, want 1 waiting", a)
 		}
 	}
@@ -133,7 +141,7 @@ func TestTasksThatAreDueWait(t *testing.T) {
 func TestDepthsNeverMissATaskInMotion(t *testing.T) {
 	server := redisservertest.Start(t, "--appendfsync", "no")
 	do := plainClient(t, server.Addr())
-	d := open(t, broker.Endpoint{Address: server.Addr()}, newBell().ring)
+	d := open(t, Config{Address: server.Addr()}, newBell().ring)
 	do("LPUSH", "q", "the task")
 	processing := redislist.Processing("q", "p1")
 
@@ -151,9 +159,9 @@ func TestDepthsNeverMissATaskInMotion(t *testing.T) {
 		}
 	})
 	for i := range 5000 {
-		a := depths(t, d, broker.Query{Queue: "q", Workers: []string{"p0", "p1", "p2"}})[0]
-		if n := a.Depth.Waiting + a.Depth.InFlight; n != 1 {
-			t.Errorf("read %d: %d waiting, %d in flight; there is 1 task", i, a.Depth.Waiting, a.Depth.InFlight)
+		a := depths(t, d, broker.Query{Queue: "q", Workers: workers("p0", "p1", "p2")})[0]
+		if n := a.Depth.Waiting.N + a.Depth.InFlight.N; n != 1 {
+			t.Errorf("read %d: %d waiting, %d in flight; there is 1 task", i, a.Depth.Waiting.N, a.Depth.InFlight.N)
 			break
 		}
 	}
@@ -165,11 +173,11 @@ func TestDoorbell(t *testing.T) {
 	server := redisservertest.Start(t)
 	do := plainClient(t, server.Addr())
 	b := newBell()
-	d := open(t, broker.Endpoint{Address: server.Addr()}, b.ring)
-	if ok, why := d.Pushes(); !ok {
+	d := open(t, Config{Address: server.Addr()}, b.ring)
+	if ok, why := d.(broker.Pusher).Pushes(); !ok {
 		t.Fatalf("Pushes = false, %s", why)
 	}
-	q := broker.Query{Queue: "q", Workers: []string{"p1"}}
+	q := broker.Query{Queue: "q", Workers: workers("p1")}
 	depths(t, d, q)
 	do("LPUSH", "q", "1")
 	if diff := cmp.Diff([]string{"q"}, b.await(t, "a push")); diff != "" {
@@ -215,75 +223,20 @@ func TestTrackingRefused(t *testing.T) {
 	server := redisservertest.Start(t)
 	do := plainClient(t, server.Addr())
 	do("ACL", "SETUSER", "plain", "on", ">pw", "~*", "+@all", "-client|tracking")
-	d := open(t, broker.Endpoint{Address: server.Addr(), Username: "plain", Password: "pw"}, newBell().ring)
-	if ok, why := d.Pushes(); ok || why == "" {
+	d := open(t, Config{Address: server.Addr(), Username: "plain", Password: broker.NewSecret("pw")}, newBell().ring)
+	if ok, why := d.(broker.Pusher).Pushes(); ok || why == "" {
 		t.Errorf("Pushes = %t, %q; want false and why", ok, why)
 	}
 	do("LPUSH", "q", "1")
-	if a := depths(t, d, broker.Query{Queue: "q"})[0]; a.Depth.Waiting != 1 {
-		t.Errorf("Waiting = %d, want 1: it can be polled", a.Depth.Waiting)
-	}
-}
-
-func TestFailuresAreNamed(t *testing.T) {
-	server := redisservertest.Start(t, "--requirepass", "right")
-	cases := map[string]struct {
-		endpoint broker.Endpoint
-		want     broker.Reason
-	}{
-		"a wrong password":             {broker.Endpoint{Address: server.Addr(), Password: "wr0ng"}, broker.ReasonAuthenticationFailed},
-		"no password":                  {broker.Endpoint{Address: server.Addr()}, broker.ReasonAuthenticationFailed},
-		"nobody listens":               {broker.Endpoint{Address: "127.0.0.1:1"}, broker.ReasonConnectionRefused},
-		"a host that does not resolve": {broker.Endpoint{Address: "no-such-host.invalid:6379"}, broker.ReasonHostNotFound},
-	}
-	for name, c := range cases {
-		t.Run(name, func(t *testing.T) {
-			d, err := Open(t.Context(), c.endpoint, newBell().ring)
-			if err == nil {
-				_, err = d.Depths(t.Context(), nil)
-				d.Close()
-			}
-			if got := broker.ReasonOf(err); got != c.want {
-				t.Errorf("%v is %s, want %s", err, got, c.want)
-			}
-			if err != nil && c.endpoint.Password != "" && strings.Contains(err.Error(), c.endpoint.Password) {
-				t.Errorf("the password is in the error: %v", err)
-			}
-		})
-	}
-}
-
-func TestAHangingServerIsNoticed(t *testing.T) {
-	server := redisservertest.Start(t)
-	d := open(t, broker.Endpoint{Address: server.Addr()}, newBell().ring)
-	depths(t, d, broker.Query{Queue: "q"})
-	if err := server.Pause(); err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
-	defer cancel()
-	if _, err := d.Depths(ctx, []broker.Query{{Queue: "q"}}); broker.ReasonOf(err) != broker.ReasonTimeout {
-		t.Errorf("a paused server: %v, want Timeout", err)
-	}
-	closed := make(chan struct{})
-	go func() {
-		d.Close()
-		close(closed)
-	}()
-	select {
-	case <-closed:
-	case <-time.After(20 * time.Second):
-		t.Error("Close hangs with the server")
-	}
-	if err := server.Resume(); err != nil {
-		t.Fatal(err)
+	if a := depths(t, d, broker.Query{Queue: "q"})[0]; a.Depth.Waiting.N != 1 {
+		t.Errorf("%+v waiting, want 1: it can be polled", a.Depth.Waiting)
 	}
 }
 
 // BenchmarkDepths reads 1000 queues; its limit is the same LLENs, pipelined by the bare client.
 func BenchmarkDepths(b *testing.B) {
 	server := redisservertest.Start(b)
-	connected, err := Open(b.Context(), broker.Endpoint{Address: server.Addr()}, newBell().ring)
+	connected, err := Open(b.Context(), Config{Address: server.Addr()}, newBell().ring)
 	if err != nil {
 		b.Fatal(err)
 	}

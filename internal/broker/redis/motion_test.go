@@ -9,7 +9,7 @@ import (
 	"testing"
 
 	"github.com/quickube/qscaler/internal/broker"
-	"github.com/quickube/qscaler/internal/local/redisserver/redisservertest"
+	"github.com/quickube/qscaler/local/redisserver/redisservertest"
 	"github.com/quickube/qscaler/worker/redislist"
 )
 
@@ -25,7 +25,8 @@ func (l *ledger) least() int64 { return l.pushed.Load() - l.acknowledging.Load()
 func TestDepthsAddUpInAnyMotion(t *testing.T) {
 	server := redisservertest.Start(t, "--appendfsync", "no")
 	do := plainClient(t, server.Addr())
-	d := open(t, broker.Endpoint{Address: server.Addr()}, newBell().ring)
+	d := open(t, Config{Address: server.Addr()}, newBell().ring)
+	claimed(t, d.(broker.Reclaimer))
 	const pods, steps = 4, 1500
 	var (
 		books ledger
@@ -50,21 +51,21 @@ func TestDepthsAddUpInAnyMotion(t *testing.T) {
 		// What was acknowledged before the read began is not to be seen, what is not acknowledged when it has
 		// ended is; pushes the other way round.
 		acknowledged, pushed := books.acknowledged.Load(), books.pushed.Load()
-		depth := depths(t, d, broker.Query{Queue: "q", Workers: names})[0].Depth
+		depth := depths(t, d, broker.Query{Queue: "q", Workers: workers(names...)})[0].Depth
 		least := pushed - books.acknowledging.Load()
 		most := books.pushing.Load() - acknowledged
-		if n := depth.Waiting + depth.InFlight; n < least || n > most {
-			t.Fatalf("read %d found %d waiting and %d in flight; there were %d to %d tasks", reads, depth.Waiting, depth.InFlight, least, most)
+		if n := depth.Waiting.N + depth.InFlight.N; n < least || n > most {
+			t.Fatalf("read %d found %d waiting and %d in flight; there were %d to %d tasks", reads, depth.Waiting.N, depth.InFlight.N, least, most)
 		}
-		seen = seen || depth.InFlight > 0
+		seen = seen || depth.InFlight.N > 0
 		reads++
 	}
 	group.Wait()
 	if reads < 100 || !seen {
 		t.Errorf("%d reads, in flight seen = %t: the test has tested little", reads, seen)
 	}
-	depth := depths(t, d, broker.Query{Queue: "q", Workers: names})[0].Depth
-	if n := depth.Waiting + depth.InFlight; books.least() != books.most() || n != books.most() {
+	depth := depths(t, d, broker.Query{Queue: "q", Workers: workers(names...)})[0].Depth
+	if n := depth.Waiting.N + depth.InFlight.N; books.least() != books.most() || n != books.most() {
 		t.Errorf("in the end %d are there, want %d", n, books.most())
 	}
 }
@@ -87,6 +88,6 @@ func live(do doer, reclaimer broker.Reclaimer, books *ledger, pod, task string, 
 		books.acknowledged.Add(1)
 	case 3:
 		do("LMOVE", "q", processing, "RIGHT", "LEFT")
-		_, _ = reclaimer.Reclaim(context.Background(), "q", pod)
+		_, _ = reclaimer.Reclaim(context.Background(), claim, "q", pod)
 	}
 }

@@ -3,25 +3,38 @@ package redis
 import (
 	"context"
 	"fmt"
+	"strings"
+	"time"
+
+	"github.com/redis/rueidis"
 
 	"github.com/quickube/qscaler/internal/broker"
 	"github.com/quickube/qscaler/worker/redislist"
 )
 
-// reclaimStep is how many bytes one step gives back: it holds up every other client for a millisecond or so.
+// reclaimStep is how many bytes one step moves: it holds up every other client for a millisecond or so.
 const reclaimStep = "1048576"
 
-// Reclaim gives what a dead worker holds back to the head of its queue, in atomic steps.
-func (d *driver) Reclaim(ctx context.Context, queue, worker string) (int64, error) {
+// lists is a driver of lists, which keep what a worker has taken by its pod.
+type lists struct {
+	*driver
+	searches *searches
+}
+
+// Reclaim gives what a dead worker holds back to the head of its queue, in atomic steps. Each looks at the claim.
+func (d lists) Reclaim(ctx context.Context, c broker.Claim, queue, worker string) (int64, error) {
 	for moved := int64(0); ; {
-		eval := d.client.B().Eval().Script(redislist.ReclaimScript).Numkeys(2).
-			Key(redislist.Processing(queue, worker), queue).Arg(reclaimStep).Build()
+		eval := d.client.B().Eval().Script(redislist.ReclaimScript).Numkeys(3).
+			Key(redislist.Processing(queue, worker), queue, redislist.Operator(c.Cluster)).Arg(reclaimStep, c.Process).Build()
 		step, err := d.client.Do(ctx, eval).AsIntSlice()
-		if err != nil {
-			return moved, classify(err, d.endpoint)
+		if text, ok := refused(err); ok && strings.Contains(text, "WRONGTYPE") { // after the script's name, before Redis 7
+			return moved, wrongType(fmt.Sprintf("the key %q or the key %q is not a list", redislist.Processing(queue, worker), queue), err, d.config)
 		}
-		if len(step) != 2 || (step[0] <= 0 && step[1] != 0) { // it would not end
-			return moved, fmt.Errorf("giving back what %s holds of %s, Redis answers %v, and not how many tasks it has moved and how many are left", worker, queue, step)
+		if err != nil {
+			return moved, classify(err, d.config)
+		}
+		if len(step) != 2 || step[0] < 0 || step[1] < 0 || (step[0] == 0 && step[1] > 0) { // the last would not end
+			return moved, fmt.Errorf("reclaiming what %s holds of %s, Redis answers %v, and not how many tasks it has moved and how many are left", worker, queue, step)
 		}
 		if moved += step[0]; step[1] == 0 {
 			return moved, nil
@@ -29,24 +42,73 @@ func (d *driver) Reclaim(ctx context.Context, queue, worker string) (int64, erro
 	}
 }
 
-// scanCount is how many keys the server looks at for one SCAN: enough to be quick, too few to hold up others.
-const scanCount = 1000
+// Held is broker.Reclaimer's.
+func (d lists) Held(ctx context.Context, queue string, workers []string) ([]int64, error) {
+	commands := make(rueidis.Commands, len(workers))
+	for i, worker := range workers {
+		commands[i] = d.client.B().Llen().Key(redislist.Processing(queue, worker)).Build()
+	}
+	held := make([]int64, len(workers))
+	for i, reply := range d.client.DoMulti(ctx, commands...) {
+		n, err := reply.AsInt64()
+		if err != nil {
+			return nil, classify(err, d.config)
+		}
+		if n < 0 || n > mostElements {
+			return nil, fmt.Errorf("counting what %s holds of %s, Redis answers %d", workers[i], queue, n)
+		}
+		held[i] = n
+	}
+	return held, nil
+}
+
+const (
+	// scanCount is how many keys the server looks at for one SCAN: enough to be quick, too few to hold up others.
+	scanCount = 500
+	// pageTimeout is how long a server may take for one SCAN, and pagePause what comes after it: who walks over many keys
+	// is not the only one who wants something of the server.
+	pageTimeout = 3 * time.Second
+	pagePause   = time.Millisecond
+)
 
 // Holders finds the processing lists of all queues in one incremental walk over the keys.
-func (d *driver) Holders(ctx context.Context) ([]broker.Holder, error) {
+func (d lists) Holders(ctx context.Context) ([]broker.Holder, error) {
 	var holders []broker.Holder
+	found := &search{of: d.searches}
+	defer found.end()
 	for cursor := uint64(0); ; {
-		entry, err := d.client.Do(ctx, d.client.B().Scan().Cursor(cursor).Match(redislist.AnyProcessing).Count(scanCount).Build()).AsScanEntry()
+		entry, err := d.page(ctx, cursor)
 		if err != nil {
-			return nil, classify(err, d.endpoint)
+			return nil, err
 		}
 		for _, key := range entry.Elements {
 			if queues, pod, ok := redislist.QueuesOf(key); ok {
+				if err := found.take(key); err != nil {
+					return nil, classify(err, d.config)
+				}
 				holders = append(holders, broker.Holder{Queues: queues, Worker: pod})
 			}
 		}
 		if cursor = entry.Cursor; cursor == 0 {
 			return holders, nil
 		}
+		select {
+		case <-ctx.Done():
+		case <-time.After(pagePause):
+		}
 	}
+}
+
+// page is one step of the walk.
+func (d lists) page(ctx context.Context, cursor uint64) (rueidis.ScanEntry, error) {
+	end, err := d.searches.page(ctx)
+	if err != nil {
+		return rueidis.ScanEntry{}, classify(err, d.config)
+	}
+	defer end()
+	ctx, cancel := context.WithTimeout(ctx, pageTimeout)
+	defer cancel()
+	scan := d.client.B().Scan().Cursor(cursor).Match(redislist.AnyProcessing).Count(scanCount).Build()
+	entry, err := d.client.Do(ctx, scan).AsScanEntry()
+	return entry, classify(err, d.config)
 }

@@ -8,7 +8,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/quickube/qscaler/internal/broker"
-	"github.com/quickube/qscaler/internal/local/redisserver/redisservertest"
+	"github.com/quickube/qscaler/local/redisserver/redisservertest"
 	"github.com/quickube/qscaler/worker/redislist"
 )
 
@@ -21,7 +21,7 @@ func TestReclaimKeepsTheOrder(t *testing.T) {
 	for range 3 { // 1, 2 and 3 are in flight
 		do("LMOVE", "q", redislist.Processing("q", "p1"), "RIGHT", "LEFT")
 	}
-	d := open(t, broker.Endpoint{Address: server.Addr()}, newBell().ring).(broker.Reclaimer)
+	d := open(t, Config{Address: server.Addr()}, newBell().ring).(broker.Reclaimer)
 	holders, err := d.Holders(t.Context())
 	if err != nil {
 		t.Fatal(err)
@@ -29,7 +29,7 @@ func TestReclaimKeepsTheOrder(t *testing.T) {
 	if want := []broker.Holder{{Queues: []string{"{q}", "q"}, Worker: "p1"}}; !cmp.Equal(want, holders) {
 		t.Errorf("Holders (-want +got):\n%s", cmp.Diff(want, holders))
 	}
-	moved, err := d.Reclaim(t.Context(), "q", "p1")
+	moved, err := d.Reclaim(t.Context(), claimed(t, d), "q", "p1")
 	if err != nil || moved != 3 {
 		t.Fatalf("Reclaim = %d, %v; want 3", moved, err)
 	}
@@ -54,7 +54,8 @@ func TestReclaimInSteps(t *testing.T) {
 	}
 	do("CONFIG", "SET", "maxmemory", "1")
 	do("CONFIG", "RESETSTAT")
-	moved, err := open(t, broker.Endpoint{Address: server.Addr()}, newBell().ring).(broker.Reclaimer).Reclaim(t.Context(), "q", "p1")
+	d := open(t, Config{Address: server.Addr()}, newBell().ring).(broker.Reclaimer)
+	moved, err := d.Reclaim(t.Context(), claimed(t, d), "q", "p1")
 	if err != nil || moved != tasks {
 		t.Fatalf("Reclaim = %d, %v; want %d", moved, err, tasks)
 	}
@@ -62,7 +63,7 @@ func TestReclaimInSteps(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if want := "cmdstat_eval:calls=3,"; !strings.Contains(stats, want) { // four tasks are more than 1 MiB
+	if want := "cmdstat_eval:calls=4,"; !strings.Contains(stats, want) { // one for the claim; four tasks are more than 1 MiB
 		t.Errorf("not %q in\n%s", want, stats)
 	}
 	for i := range tasks {

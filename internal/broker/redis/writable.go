@@ -7,15 +7,11 @@ import (
 	"github.com/redis/rueidis"
 
 	"github.com/quickube/qscaler/internal/broker"
-	"github.com/quickube/qscaler/worker/redislist"
 )
 
 // writableInterval is how often the server is asked whether it takes writes: a replica, or a server that cannot
 // save, answers every read, and no worker can take a task from it.
 const writableInterval = 5 * time.Second
-
-// nobody is the worker whose processing list is never there.
-const nobody = "qscaler-nobody"
 
 // writable knows when the server was last asked whether it takes writes.
 type writable struct {
@@ -34,18 +30,9 @@ func (w *writable) due(now time.Time) bool {
 	return true
 }
 
-// harmless is a write that changes nothing, with a key that whoever may read the queues may write.
-func (d *driver) harmless(queries []broker.Query) rueidis.Completed {
-	queue := "qscaler"
-	if len(queries) > 0 {
-		queue = queries[0].Queue
-	}
-	return d.client.B().Lrem().Key(redislist.Processing(queue, nobody)).Count(1).Element(nobody).Build()
-}
-
 // refusesWrites is why the server takes no writes, nil where it does. That this user may not try says nothing.
 func (d *driver) refusesWrites(reply rueidis.RedisResult) error {
-	err := classify(reply.Error(), d.endpoint)
+	err := classify(reply.Error(), d.config)
 	if err != nil && broker.ReasonOf(err) == broker.ReasonReadOnly {
 		return err
 	}

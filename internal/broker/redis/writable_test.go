@@ -6,7 +6,7 @@ import (
 	"time"
 
 	"github.com/quickube/qscaler/internal/broker"
-	"github.com/quickube/qscaler/internal/local/redisserver/redisservertest"
+	"github.com/quickube/qscaler/local/redisserver/redisservertest"
 )
 
 // A server that answers each read and takes no write is no broker: no worker can take a task from it.
@@ -22,8 +22,8 @@ func TestAServerThatTakesNoWritesIsSaidToBeReadOnly(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			server := redisservertest.Start(t)
 			do := plainClient(t, server.Addr())
-			d := open(t, broker.Endpoint{Address: server.Addr()}, newBell().ring).(*driver)
-			for _, queries := range [][]broker.Query{{{Queue: "q", Workers: []string{"p"}}}, nil} {
+			d := open(t, Config{Address: server.Addr()}, newBell().ring).(lists)
+			for _, queries := range [][]broker.Query{{{Queue: "q", Workers: workers("p")}}, nil} {
 				ask := func() error {
 					d.writable = writable{} // as after writableInterval
 					_, err := d.Depths(t.Context(), queries)
@@ -51,7 +51,7 @@ func TestAUserWhoMayNotWriteIsNoReadOnlyServer(t *testing.T) {
 	server := redisservertest.Start(t)
 	do := plainClient(t, server.Addr())
 	do("ACL", "SETUSER", "reader", "on", ">secret", "~*", "+@read", "+@connection", "+@transaction", "-@write")
-	d := open(t, broker.Endpoint{Address: server.Addr(), Username: "reader", Password: "secret"}, newBell().ring)
+	d := open(t, Config{Address: server.Addr(), Username: "reader", Password: broker.NewSecret("secret")}, newBell().ring)
 	depths(t, d, broker.Query{Queue: "q"})
 }
 

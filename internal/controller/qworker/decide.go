@@ -2,179 +2,96 @@ package qworker
 
 import (
 	"context"
+	"fmt"
 	"slices"
 
-	corev1 "k8s.io/api/core/v1"
-
+	"github.com/quickube/qscaler/internal/backlog"
 	"github.com/quickube/qscaler/internal/planner"
 	"github.com/quickube/qscaler/internal/revision"
 )
 
-// decide plans. Before anybody may be granted leave, the queue is read afresh: a worker that was idle a
-// second ago may be busy now.
-func (s *scope) decide(ctx context.Context) {
-	if s.newest == nil && !s.deleting() {
+// maxPlans bounds how often a plan is made anew because of those whom it lets go.
+const maxPlans = 10
+
+// decide plans. Before anybody is let go, the queue is read afresh: a worker that was idle a second ago may be busy now,
+// also one whose kubelet has yet to report that it runs. It then plans until the number of workers and the plan agree:
+// the messages of workers that the plan lets go need no other worker, which may ask for another number, and with that for
+// another plan.
+func (r *round) decide(ctx context.Context) {
+	if r.revisions.newest == nil && !r.deleting() {
 		return
 	}
-	s.plan()
-	if s.deleting() || !s.depthKnown() || !grantsLeave(s.decision) {
+	r.plan()
+	if !r.asksWhoIsBusy() || !r.mayAsk() {
 		return
 	}
-	s.reading = s.backlog.Read(ctx, s.mainKey())
-	s.sizeUp()
-	s.plan()
-	// Messages of workers that are let go now need no other worker.
-	for range maxSizings {
-		before := s.size
-		if s.sizeUp(); s.size == before {
+	r.takeReadings(func(key backlog.Key) backlog.Reading { return r.backlog.Read(ctx, key) })
+	r.scale()
+	r.plan()
+	for range maxPlans {
+		planned, newest := r.size, r.newestSize
+		r.scale()
+		if r.size.Desired == planned.Desired && r.size.Finishing == planned.Finishing && r.newestSize.Desired == newest.Desired {
 			return
 		}
-		s.plan()
+		r.plan()
 	}
 }
 
-// maxSizings bounds how often a plan is made anew because of those whom it lets go.
-const maxSizings = 10
-
-// plan asks the planner. Without the ScalerConfig no pod is created whose password stands there: it would
-// never get one.
-func (s *scope) plan() {
-	s.decision = planner.Plan(s.fleet())
-	if s.config != nil {
-		return
-	}
-	s.decision.Actions = slices.DeleteFunc(s.decision.Actions, func(a planner.Action) bool {
-		return a.Kind == planner.Create && s.revision(a.Revision).Connection.Password.Literal
+// asksWhoIsBusy reports whether it matters to the decision who is at a task now. The workers of a QWorker that is being
+// deleted get their grants whatever they do.
+func (r *round) asksWhoIsBusy() bool {
+	return slices.ContainsFunc(r.decision.Actions, func(a planner.Action) bool {
+		return a.Kind.LetsGo() && (a.Kind == planner.DeleteNotRunning || !r.deleting())
 	})
 }
 
-func grantsLeave(d planner.Decision) bool {
-	for _, a := range d.Actions {
-		if a.Kind == planner.GrantLeave || a.Kind == planner.SignalLeave {
-			return true
-		}
-	}
-	return false
+// mayAsk reports whether the broker can be expected to answer. Only the deletion of a QWorker does not wait for it: a
+// process that has just begun asks it then for the first time.
+func (r *round) mayAsk() bool {
+	return r.depthKnown() || (r.deleting() && r.reading.Err == nil)
 }
 
-// fleet is what the planner sees.
-func (s *scope) fleet() planner.Fleet {
+// plan asks the planner, and tells it all that is known.
+func (r *round) plan() {
 	f := planner.Fleet{
-		Now:     s.now,
-		Desired: s.size.desired,
-		Excused: s.size.excused,
+		Now:     r.now,
+		Desired: r.size.Desired,
+
+		NewestDesired: r.newestSize.Desired,
+
+		Finishing: r.size.Finishing,
 		// Without its ScalerConfig the fleet stays as it is, though the connection may still be there.
-		DepthKnown:  s.depthKnown() && s.config != nil,
-		Deleting:    s.deleting(),
-		ExcessSince: s.memory.excessSince,
-		Setbacks:    s.setbacks(),
-		Rollout:     rolloutOf(s.qw.Spec.Rollout),
-		Tried:       isTried(s.newest),
-		Pods:        s.statesWithWork(),
+		DepthKnown:      r.depthKnown() && r.config != nil,
+		Deleting:        r.deleting(),
+		ExcessSince:     r.memory.excessSince,
+		FailedCreations: r.memory.creations.failed(),
+		Done:            r.ends.done,
+		Rollout:         rolloutOf(r.qw.Spec.Rollout),
+		Tried:           isTried(r.revisions.newest),
+		NewestUnread:    r.newestUnread || r.unproven,
+		Pods:            r.statesWithWork(),
 	}
-	if unread, _ := s.newestUnread(); unread {
-		f.Rollout.Paused = true
+	if r.config == nil {
+		f.Uncreatable = uncreatable(r.revisions.all, r.qw.Spec.ScaleConfig.ScalerConfigRef)
 	}
-	if s.newest != nil {
-		f.Newest = s.newest.Hash
+	if newest := r.revisions.newest; newest != nil {
+		f.Newest = newest.Hash
 	}
-	if s.published != nil {
-		f.Published = s.published.Hash
-		f.Proven = s.published.Proven
+	if published := r.revisions.published; published != nil {
+		f.Published, f.Proven = published.Hash, published.Proven
 	}
-	return f
+	r.decision = planner.Plan(f)
 }
 
-// act carries the decision out.
-func (s *scope) act(ctx context.Context) error {
-	s.memory.excessSince = s.decision.ExcessSince
-	s.replaceUnfit()
-	s.wakeAt(s.decision.Wake)
-	if err := s.markRevisions(ctx); err != nil {
-		return err
-	}
-	s.nameCreations()
-	s.watchQueues()
-	if len(s.pods)+len(s.creating) > 0 {
-		if err := s.hold(ctx); err != nil {
-			return err
+// uncreatable has the revisions of which no pod can be made while the ScalerConfig does not exist, and why: a worker
+// whose password stands there would never get one. The operator's own password does not matter where workers have theirs.
+func uncreatable(revisions []revision.Revision, scalerConfig string) map[string]string {
+	why := map[string]string{}
+	for _, r := range revisions {
+		if r.Connection.NeedsScalerConfig() {
+			why[r.Hash] = fmt.Sprintf("its password stands in the ScalerConfig %q, which does not exist", scalerConfig)
 		}
 	}
-	var err error
-	s.done, err = s.fleets.Apply(ctx, s.qw, s.pods, s.decision.Actions, s.workerOf, s.newPod)
-	s.holdPublication()
-	return s.noteCreations(s.fallBack(err))
-}
-
-// holdPublication leaves a revision that is published because nobody is at work any more to the next round, where
-// those who were to be let go for that are still there.
-func (s *scope) holdPublication() {
-	if len(s.creating) == 0 && planner.CountLetGo(s.done) < planner.CountLetGo(s.decision.Actions) {
-		s.decision.Publish = ""
-	}
-}
-
-// markRevisions stores what has become of the revisions, before anything is done that a later leader must know.
-func (s *scope) markRevisions(ctx context.Context) error {
-	if err := s.markProven(ctx); err != nil {
-		s.decision.Publish = "" // published without its proof, it would give way at once to whatever comes next
-		return err
-	}
-	tries := s.decision.Stage == planner.Canary && slices.ContainsFunc(s.decision.Actions, func(a planner.Action) bool {
-		return a.Kind == planner.Create && a.Revision == s.newest.Hash
-	})
-	if tries && !s.newest.Tried {
-		return s.history.MarkTried(ctx, s.qw, *s.newest)
-	}
-	return nil
-}
-
-// markProven stores that the published revision works, and the newest where a canary of it is available. That canary
-// may be gone before anybody looks again.
-func (s *scope) markProven(ctx context.Context) error {
-	if s.published != nil && s.decision.Proven {
-		if err := s.prove(ctx, s.published); err != nil {
-			return err
-		}
-	}
-	if s.decision.Stage == planner.Canary && s.decision.Publish != "" {
-		return s.prove(ctx, s.newest)
-	}
-	return nil
-}
-
-func (s *scope) prove(ctx context.Context, r *revision.Revision) error {
-	if r.Proven {
-		return nil
-	}
-	if err := s.history.MarkProven(ctx, s.qw, *r); err != nil {
-		return err
-	}
-	r.Proven, s.memory.proven = true, r.Hash
-	return nil
-}
-
-// nameCreations chooses the names of the pods that will be created. The queue is read with them from before
-// their creation on: a worker that takes a message before it is known would make the message seem done.
-func (s *scope) nameCreations() {
-	s.creating = map[string]string{}
-	for i, a := range s.decision.Actions {
-		if a.Kind == planner.Create {
-			name := revision.NewPodName(s.qw)
-			s.decision.Actions[i].Pod = name
-			s.creating[name] = a.Revision
-		}
-	}
-}
-
-func (s *scope) newPod(a planner.Action) *corev1.Pod {
-	published := s.newest.Hash
-	if s.published != nil && s.decision.Publish == "" {
-		published = s.published.Hash
-	}
-	pod := s.revision(a.Revision).NewPod(a.Pod, revision.PodOptions{
-		Owner: s.qw, ScalerConfig: s.config, Published: published, Failures: a.Level,
-	})
-	s.sizePod(pod)
-	return pod
+	return why
 }

@@ -212,7 +212,7 @@ func TestTurningToSignalEndsGrantsThatNobodyReads(t *testing.T) {
 	c.bind(pod, c.node("n"))
 	pod = c.reload(pod)[0]
 	c.run(pod)
-	c.do("DEL", q.queueName())
+	c.showTask(q, pod)
 	c.awaitGrants("w", 1)
 	patch := []byte(`{"spec":{"drain":{"mode":"Signal","maxTaskDuration":"2h"}}}`)
 	if err := c.Patch(t.Context(), q.QWorker, client.RawPatch(types.MergePatchType, patch)); err != nil {

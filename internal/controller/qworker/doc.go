@@ -1,21 +1,31 @@
-// Package qworker reconciles QWorkers: it observes a fleet and its queue, lets the planner decide, carries
-// the decision out, and writes the status once.
+// Package qworker reconciles QWorkers. A round observes a fleet and its queue, lets scaling and the planner decide, acts,
+// and writes the status once.
 //
-//	reconciler.go   what wakes it, and the order of the steps
-//	scope.go        one reconciliation: everything that was observed
-//	queue.go        which queues are watched, and what wakes the QWorker
-//	size.go         from the backlog's reading to the number of workers
-//	decide.go       what the planner is asked, and carrying out its answer
-//	rollout.go      spec.rollout and spec.drain in the planner's words
-//	nodes.go        what the nodes mean for their workers
-//	refused.go      pods that the API server refuses
-//	reclaim.go      the tasks of workers that are no more go back to the queue
-//	rightsizing*.go  from what the workers use to their size, and how that is told
-//	finalize.go     the last steps of a QWorker that is deleted
-//	postpone.go     when the status waits for the pods of others
-//	status.go       the counts; conditions.go and progressing.go the conditions; report.go the events
-//	ahead.go        times by a node's clock that is ahead
-//	memory.go       what is remembered between two reconciliations, and why it may be lost
+//	setup.go         what wakes it
+//	reconcile.go     one reconciliation: the order of the steps
+//	reconciler.go    what it works with; round.go what one reconciliation has seen, decided and done
 //
-// It decides nothing that a test without a cluster would want to see decided: that is the planner's.
+//	observe.go       the QWorker, its revisions and its pods; nodes.go what their nodes mean for them; down.go since when
+//	                 a worker's process has ended
+//	tasksdone.go     which workers that have ended by themselves had done a task
+//	recovery.go      what recovery is told of dead workers, and what it answers; presence.go how often it asks for pods
+//	queues.go        which queues are watched; wakeup.go which readings wake the QWorker; sightings.go whose tasks show
+//	scale.go         how many workers: what internal/scaling is asked
+//	decide.go        who comes and who leaves: what internal/planner is asked
+//	act.go           the decision is carried out; proofs.go what is stored of a revision beforehand
+//	sizes.go         what sizing is asked
+//	finish.go        what came of it, and the last steps of a QWorker that is deleted
+//	status.go        the status is written, or waits; told.go what report is told; events.go the events; metrics.go
+//
+//	revisions.go     the revisions of a QWorker, and where their pods work (places.go)
+//	dead.go          how it stands with the tasks of dead workers
+//	creations.go     pods that could not be created
+//	object.go        writes of the QWorker itself; norights.go where the operator may do nothing any more; writers.go who else writes it
+//	rollout.go       spec.rollout and spec.drain in the planner's words
+//	recheck.go       when to look again
+//	memory.go        what is remembered between two rounds, and why it may be lost; clockskew.go
+//
+// It decides nothing that a test without a cluster would want to see decided: scaling decides how many workers there
+// shall be, planner which pods come and leave, sizing what they request, recovery whose tasks are reclaimed, and report
+// what is said. None of these knows this package.
 package qworker

@@ -1,101 +1,63 @@
 package qworker
 
 import (
-	"slices"
 	"sync"
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/types"
 
-	"github.com/quickube/qscaler/api/v1alpha1"
+	"github.com/quickube/qscaler/internal/backlog"
+	"github.com/quickube/qscaler/internal/backoff"
+	"github.com/quickube/qscaler/internal/controller/qworker/report"
+	rightsizing "github.com/quickube/qscaler/internal/controller/qworker/sizing"
+	"github.com/quickube/qscaler/internal/fleet"
 	"github.com/quickube/qscaler/internal/planner"
 	"github.com/quickube/qscaler/internal/revision"
-	"github.com/quickube/qscaler/internal/setback"
+	"github.com/quickube/qscaler/internal/scaling"
 )
 
 // memory is what is remembered of a QWorker between two reconciliations. All of it may be lost with the
-// process: the window is seeded from the status, an excess is then spared its 30 s anew, and pods that
+// process: scaling then begins with the number that the status has, an excess is spared its 30 s anew, and pods that
 // vanished meanwhile are found by their processing lists.
 type memory struct {
 	uid types.UID
 
-	window      planner.Window
-	seeded      bool
+	// scaling has what the next decision must know of the last one, for each queue that asks for workers. A queue that is
+	// published is then not taken for a new one.
+	scaling     map[place]scaling.Memory
 	excessSince time.Time
-	// needs is the same window without the messages that workers on their way out hold, from when they were let
-	// go; held is how many those were at the last sizing, -1 before the first.
-	needs planner.Window
-	held  int64
 
-	// status is the last one written, for as long as the cache shows an older one.
-	status          *v1alpha1.QWorkerStatus
-	resourceVersion string
-	queueWritten    time.Time
+	// told is what the report must know again.
+	told report.Memory
 	// untold is what was done in the last round, where its status was postponed.
 	untold []planner.Action
-	// proven is the hash of the revision that was last marked as proven: the cache may be behind.
-	proven string
-
-	// stored is the revision that was last stored, for as long as the cache does not show it.
-	stored *storedRevision
-
 	// grants has since when this process knows of each grant, by pod.
 	grants map[string]knownGrant
-	// ahead has the times that pods claim of themselves and that had yet to come when they were seen, and when that was.
-	ahead map[claim]time.Time
-	// seen has the pods of the last observation, by name, with the revision they were made of.
-	seen map[string]string
-	// settled has the pods that have ended and whose tasks were given back.
-	settled map[string]bool
-	// lost has the pods that are gone, until nothing can turn up in their processing lists any more.
-	lost map[string]lostPod
-	// retries has the pods whose tasks could not be given back, and when that is tried again.
-	retries map[string]retry
-	// departed has the pods that were seen to have left on a grant, and departure is when the last of them was.
-	departed  map[string]bool
-	departure time.Time
-	// refusals has why the last pod of a revision could not be created, and when the next is tried. It holds back its
-	// revision alone, whatever else wakes the QWorker: what refuses one pod refuses the next, and the queue of a fleet
-	// that cannot grow is a busy one.
-	refusals map[string]setback.Setback
-	// setbacks has the writes of the QWorker itself that have failed, and when they are tried again.
-	setbacks *setback.Setbacks[write]
-	// busyHolders has the pods with a grant that were at a task, and when they were last seen at it.
-	busyHolders map[string]time.Time
-	// declined is true where the ScalerConfig, as it was last seen, says that tasks are not ours to give back.
+	// downs has the pods whose worker's process has ended and was not seen to be started again.
+	downs map[string]down
+	// skewed has the times that pods claim of themselves and that had yet to come when they were seen, and when that was.
+	skewed map[claim]time.Time
+	// creations has the revisions of which no pod could be created.
+	creations creations
+	// sightings has the revisions of which a worker was seen at a task.
+	sightings sightings
+	// ends is what is known of the tasks of workers that end by themselves.
+	ends ends
+	// writes has those of the QWorker itself that have failed, and when they are tried again.
+	writes *backoff.Attempts[write]
+	// declined is true where the ScalerConfig, as it was last seen, says that tasks are not ours to reclaim.
 	declined bool
-	// searched has the places in which the processing lists of pods that this process never saw were looked for.
-	searched map[place]bool
-	// searchFrom is when tasks were last not ours to give back: what was found before is not all. Zero for never.
-	searchFrom time.Time
+	// forbiddenSince is since when the operator has no rights in the namespace, zero while it has.
+	forbiddenSince time.Time
+	// writers has the other operators that write the status.
+	writers writers
 	// watches has the keys under which the backlog watches queues for this QWorker.
-	watches map[string]bool
-	// sizes is what right-sizing knows, nil where it is not asked for.
-	sizes *sizeMemory
-}
-
-// storedRevision is a revision of which the API server has said that it is stored.
-type storedRevision struct {
-	revision.Revision
-	// until is when the cache must show it; else somebody has deleted it.
-	until time.Time
-}
-
-// cachePatience is how long the cache may be behind.
-const cachePatience = 5 * time.Second
-
-// withStored adds the revision that was last stored to those that the cache shows.
-func (m *memory) withStored(revisions []revision.Revision, now time.Time) []revision.Revision {
-	if m.stored == nil {
-		return revisions
-	}
-	shown := slices.ContainsFunc(revisions, func(r revision.Revision) bool { return r.Hash == m.stored.Hash })
-	if shown || now.After(m.stored.until) {
-		m.stored = nil
-		return revisions
-	}
-	return append(revisions, m.stored.Revision)
+	watches map[backlog.Key]bool
+	// revisions has what must be known of each revision when it is not stored any more.
+	revisions map[string]revision.Revision
+	// sizes is what right-sizing knows.
+	sizes rightsizing.Memory
 }
 
 // knownGrant is a grant that this process has seen.
@@ -121,51 +83,18 @@ func (m *memory) noteGrants(pods []planner.Pod, now time.Time) {
 	m.grants = known
 }
 
-// lostPod is a pod that is gone.
-type lostPod struct {
-	revision string
-	// since is when that was noticed.
-	since time.Time
-	// settled is when its tasks were given back; zero while they have yet to be.
-	settled time.Time
-}
-
-// retry is a growing pause between tries.
-type retry struct {
-	delay time.Duration
-	at    time.Time
-	// err is why it is necessary; nil where it is only that the pod is still there. refused is how often in a row
-	// there was an error.
-	err     error
-	refused int
-}
-
-// outstanding counts the lost pods whose tasks have yet to be given back.
-func (m *memory) outstanding() int {
-	n := 0
-	for _, p := range m.lost {
-		if p.settled.IsZero() {
-			n++
-		}
-	}
-	return n
-}
-
 func newMemory(uid types.UID) *memory {
 	return &memory{
 		uid:     uid,
-		held:    -1,
-		seen:    map[string]string{},
-		settled: map[string]bool{},
-		lost:    map[string]lostPod{},
-		retries: map[string]retry{},
-		watches: map[string]bool{},
+		watches: map[backlog.Key]bool{},
 		grants:  map[string]knownGrant{},
+		downs:   map[string]down{},
 
-		searched: map[place]bool{},
-
-		refusals: map[string]setback.Setback{},
-		setbacks: setback.New[write](apierrors.IsConflict),
+		creations: creations{},
+		ends:      newEnds(),
+		writes: backoff.NewAttempts[write](func(err error) (backoff.Policy, bool) {
+			return fleet.WriteBackoff(err), !apierrors.IsConflict(err)
+		}),
 	}
 }
 

@@ -5,8 +5,8 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/quickube/qscaler/api/v1alpha1"
+	table "github.com/quickube/qscaler/internal/metrics"
 	"github.com/quickube/qscaler/internal/planner"
-	"github.com/quickube/qscaler/worker/contract"
 )
 
 // Registerer is where metrics are registered.
@@ -16,28 +16,17 @@ type Registerer = prometheus.Registerer
 type metrics struct {
 	replicas *prometheus.GaugeVec
 	messages *prometheus.GaugeVec
+	unknown  *prometheus.GaugeVec
 	actions  *prometheus.CounterVec
-	sizes    *sizeMetrics
 }
 
 func newMetrics(r Registerer) *metrics {
-	m := &metrics{
-		sizes: newSizeMetrics(r),
-		replicas: prometheus.NewGaugeVec(prometheus.GaugeOpts{
-			Name: "qscaler_qworker_replicas",
-			Help: "Workers of a QWorker by state: desired, current, ready, draining, terminating.",
-		}, []string{"namespace", "qworker", "state"}),
-		messages: prometheus.NewGaugeVec(prometheus.GaugeOpts{
-			Name: "qscaler_qworker_messages",
-			Help: "Messages of a QWorker's queue by state, as in its status: waiting, in_flight.",
-		}, []string{"namespace", "qworker", "state"}),
-		actions: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "qscaler_qworker_actions_total",
-			Help: "What was done to the pods of a QWorker, by kind, and for GrantLeave by the grant's reason.",
-		}, []string{"namespace", "qworker", "kind", "reason"}),
+	return &metrics{
+		replicas: table.QWorkerReplicas().Register(r),
+		messages: table.QWorkerMessages().Register(r),
+		unknown:  table.QWorkerUnknownHolderTasks().Register(r),
+		actions:  table.QWorkerActions().Register(r),
 	}
-	r.MustRegister(m.replicas, m.messages, m.actions)
-	return m
 }
 
 func (m *metrics) observe(name types.NamespacedName, st *v1alpha1.QWorkerStatus, done []planner.Action) {
@@ -50,31 +39,28 @@ func (m *metrics) observe(name types.NamespacedName, st *v1alpha1.QWorkerStatus,
 	if st.Queue != nil {
 		messages := m.messages.MustCurryWith(labelsOf(name))
 		messages.WithLabelValues("waiting").Set(float64(st.Queue.Waiting))
-		messages.WithLabelValues("in_flight").Set(float64(st.Queue.InFlight))
+		if n := st.Queue.InFlight; n != nil {
+			messages.WithLabelValues("in_flight").Set(float64(*n))
+		} else {
+			m.messages.DeleteLabelValues(name.Namespace, name.Name, "in_flight")
+		}
 	}
+	unknown := int64(0)
+	if st.UnknownHolders != nil {
+		unknown = st.UnknownHolders.Tasks
+	}
+	m.unknown.With(labelsOf(name)).Set(float64(unknown))
 	for _, a := range done {
 		m.actions.WithLabelValues(name.Namespace, name.Name, string(a.Kind), string(a.Grant)).Inc()
 	}
 }
 
 func (m *metrics) forget(name types.NamespacedName) {
-	m.sizes.forget(name)
-	// Each by its labels: a partial match looks at the series of every QWorker.
-	for _, state := range []string{"desired", "current", "ready", "draining", "terminating"} {
-		m.replicas.DeleteLabelValues(name.Namespace, name.Name, state)
-	}
-	for _, state := range []string{"waiting", "in_flight"} {
-		m.messages.DeleteLabelValues(name.Namespace, name.Name, state)
-	}
-	for _, kind := range planner.Kinds() {
-		for _, reason := range grantReasons {
-			m.actions.DeleteLabelValues(name.Namespace, name.Name, string(kind), string(reason))
-		}
-	}
+	table.QWorkerReplicas().Forget(m.replicas, name.Namespace, name.Name)
+	table.QWorkerMessages().Forget(m.messages, name.Namespace, name.Name)
+	table.QWorkerUnknownHolderTasks().Forget(m.unknown, name.Namespace, name.Name)
+	table.QWorkerActions().Forget(m.actions, name.Namespace, name.Name)
 }
-
-// grantReasons are the values of the label reason; none for all kinds but GrantLeave.
-var grantReasons = []contract.Reason{"", contract.ReasonScaleDown, contract.ReasonRollout, contract.ReasonNodeDrain, contract.ReasonDelete}
 
 func labelsOf(name types.NamespacedName) prometheus.Labels {
 	return prometheus.Labels{"namespace": name.Namespace, "qworker": name.Name}

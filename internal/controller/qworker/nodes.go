@@ -16,45 +16,27 @@ import (
 	"github.com/quickube/qscaler/internal/fleet"
 )
 
-// readNodes looks up the nodes that the pods run on. Without the right to read nodes they are all ordinary ones.
-func (s *scope) readNodes(ctx context.Context) error {
-	if !s.watchesNodes {
-		return nil
+// readNodes looks up the nodes that pods run on, by name. Without the right to read nodes they are all ordinary ones, and
+// none is looked up. One that does not exist is an ordinary one, too: its pods are not known to be unreachable, the cache of
+// nodes may be behind that of pods.
+func (r *Reconciler) readNodes(ctx context.Context, pods []*corev1.Pod) (map[string]*corev1.Node, error) {
+	if !r.watchesNodes {
+		return nil, nil
 	}
 	nodes := map[string]*corev1.Node{}
-	for i, pod := range s.pods {
+	for _, pod := range pods {
 		name := pod.Spec.NodeName
-		if name == "" {
+		if name == "" || nodes[name] != nil {
 			continue
 		}
-		if nodes[name] == nil {
-			var err error
-			if nodes[name], err = s.node(ctx, name); err != nil {
-				return err
-			}
+		var node corev1.Node
+		err := r.client.Get(ctx, types.NamespacedName{Name: name}, &node, client.UnsafeDisableDeepCopy)
+		if client.IgnoreNotFound(err) != nil {
+			return nil, fmt.Errorf("reading the node %s, %w", name, err)
 		}
-		state := fleet.StateOfNode(nodes[name], pod.Spec.Tolerations)
-		s.states[i].NodeLeaving = state.Leaving && !s.isPinned(pod)
-		s.states[i].Lost = s.states[i].Lost || state.Lost
+		nodes[name] = &node
 	}
-	return nil
-}
-
-// isPinned reports whether the pod's spec says on which node it is to be. Another like it would be there as well.
-func (s *scope) isPinned(pod *corev1.Pod) bool {
-	r := s.revision(fleet.RevisionOf(pod))
-	return r != nil && r.PodSpec.NodeName != ""
-}
-
-// node reads a node from the cache. One that does not exist is an ordinary one: its pods are not known to be
-// lost, the cache of nodes may be behind that of pods.
-func (s *scope) node(ctx context.Context, name string) (*corev1.Node, error) {
-	var node corev1.Node
-	err := s.client.Get(ctx, types.NamespacedName{Name: name}, &node, client.UnsafeDisableDeepCopy)
-	if client.IgnoreNotFound(err) != nil {
-		return nil, fmt.Errorf("reading the node %s, %w", name, err)
-	}
-	return &node, nil
+	return nodes, nil
 }
 
 // tenantsOf finds the QWorkers that have a pod on a node.

@@ -119,13 +119,13 @@ func TestAPodThatBelongsOnANodeIsNotReplaced(t *testing.T) {
 	}
 }
 
-func TestALostNodesWorkerIsReplacedAndCountsWhenItIsBack(t *testing.T) {
+func TestAnUnreachableWorkerIsReplacedAndCountsWhenItIsBack(t *testing.T) {
 	t.Parallel()
 	c := newCluster(t)
 	q := makeQWorker("w").replicas(2, 5)
 	c.create(c.scalerConfig("config"), q)
 	pods := c.awaitPods("w", 2)
-	node := c.node("lost")
+	node := c.node("unreachable")
 	c.bind(pods[0], node)
 	c.run(c.reload(pods...)...)
 	c.awaitCondition("w", v1alpha1.ConditionReady, metav1.ConditionTrue, "Ready")

@@ -4,16 +4,24 @@ import (
 	"context"
 	"errors"
 	"testing"
+	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/utils/clock"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/fake"
 	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 
 	"github.com/quickube/qscaler/api/v1alpha1"
+	"github.com/quickube/qscaler/internal/backlog"
+	"github.com/quickube/qscaler/internal/broker"
+	"github.com/quickube/qscaler/internal/connection"
+	"github.com/quickube/qscaler/internal/fleet"
+	"github.com/quickube/qscaler/internal/ownwrites"
 	"github.com/quickube/qscaler/internal/planner"
 	"github.com/quickube/qscaler/internal/revision"
 )
@@ -33,24 +41,43 @@ func TestARevisionIsPublishedWithItsProof(t *testing.T) {
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
 			s, stored := rollingOut(t, c.refused)
-			if err := s.markRevisions(t.Context()); !errors.Is(err, c.refused) {
+			if err := s.act(t.Context()); !errors.Is(err, c.refused) {
 				t.Errorf("the error is %v, want %v", err, c.refused)
 			}
-			if s.decision.Publish != c.publish {
-				t.Errorf("published is %q, want %q", s.decision.Publish, c.publish)
+			if s.publishes != c.publish {
+				t.Errorf("published is %q, want %q", s.publishes, c.publish)
 			}
-			if got := stored(s.newest.Hash); got != c.proven {
+			if got := stored(s.revisions.newest.Hash); got != c.proven {
 				t.Errorf("proven is %t, want %t", got, c.proven)
-			}
-			if got := s.memory.proven == s.newest.Hash; got != c.proven {
-				t.Errorf("remembered as proven is %t, want %t", got, c.proven)
 			}
 		})
 	}
 }
 
+// Without its proof a revision waits, and another decision takes the place of the publication. What that decision lets go is
+// asked about first, as in any other: the reading before it may be old.
+func TestWithoutTheProofNobodyIsLetGoOnAnOldReading(t *testing.T) {
+	s, _ := rollingOut(t, errors.New("refused"))
+	s.config = &v1alpha1.ScalerConfig{}
+	s.pods = []*corev1.Pod{{ObjectMeta: metav1.ObjectMeta{Name: "p"}}}
+	s.states = []planner.Pod{{Name: "p", Revision: "r1", Phase: planner.Running, Ready: true}}
+	s.sightings.add("r1")
+	s.memory.excessSince = s.now.Add(-time.Hour)
+	s.reading = backlog.Reading{Known: true, Depth: broker.Depth{Held: map[string]int64{"p": 0}}}
+	if s.plan(); !s.asksWhoIsBusy() {
+		t.Fatalf("by the old reading nobody is let go: %+v", s.decision)
+	}
+	s.decision = planner.Decision{Stage: planner.Canary, Publish: "r2", Proven: true}
+	if err := s.storeProofs(t.Context()); err == nil {
+		t.Fatal("the proof is stored")
+	}
+	if s.asksWhoIsBusy() || s.decision.Publish != "" { // the broker has not answered: its queue is not watched
+		t.Errorf("without a fresh reading the decision is %+v, want nobody let go and nothing published", s.decision)
+	}
+}
+
 // rollingOut is a QWorker whose newest revision has an available canary, and what is stored of that revision.
-func rollingOut(t *testing.T, refuse error) (rolling *scope, stored func(hash string) (proven bool)) {
+func rollingOut(t *testing.T, refuse error) (rolling *round, stored func(hash string) (proven bool)) {
 	t.Helper()
 	scheme := runtime.NewScheme()
 	if err := appsv1.AddToScheme(scheme); err != nil {
@@ -65,24 +92,28 @@ func rollingOut(t *testing.T, refuse error) (rolling *scope, stored func(hash st
 			return c.Patch(ctx, o, patch, opts...)
 		},
 	})
-	history := &revision.History{Client: server, Live: server}
+	history := revision.NewHistory(server, server, clock.RealClock{})
 	qw := &v1alpha1.QWorker{ObjectMeta: metav1.ObjectMeta{Namespace: "test", Name: "w", UID: "uid"}}
 	content := revision.Content{PodSpec: corev1.PodSpec{Containers: []corev1.Container{{Name: "worker", Image: "worker:2"}}}}
 	newest, err := history.Ensure(t.Context(), qw, nil, content)
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &scope{
-		Reconciler: &Reconciler{history: history}, qw: qw, memory: newMemory(qw.UID),
-		published: &revision.Revision{Hash: "r1", Proven: true}, newest: &newest,
-		decision: planner.Decision{Stage: planner.Canary, Publish: "r2", Proven: true},
+	s := newRound(&Reconciler{
+		clock: clock.RealClock{}, qworkers: ownwrites.New[types.UID, *v1alpha1.QWorker](),
+		history: history, fleets: fleet.New(server, server, clock.RealClock{}), backlog: backlog.New(backlog.Options{}),
+		resolver: connection.NewResolver(nil, server, server),
+	}, qw, newMemory(qw.UID))
+	s.revisions = revisions{
+		all: []revision.Revision{newest}, newest: &newest, published: &revision.Revision{Hash: "r1", Proven: true},
 	}
+	s.decision = planner.Decision{Stage: planner.Canary, Publish: "r2", Proven: true}
 	return s, func(hash string) bool {
-		revisions, err := history.List(t.Context(), qw)
+		stored, err := history.List(t.Context(), qw)
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, r := range revisions {
+		for _, r := range stored {
 			if r.Hash == hash {
 				return r.Proven
 			}

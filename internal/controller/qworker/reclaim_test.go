@@ -30,7 +30,7 @@ func (c *cluster) busy(q qw) corev1.Pod {
 	return p
 }
 
-// lose takes a pod from the API server, as a lost node or a force does.
+// lose takes a pod from the API server, as an unreachable node or a force does.
 func (c *cluster) lose(p corev1.Pod) {
 	c.Helper()
 	if err := c.Delete(c.Context(), &p, client.GracePeriodSeconds(0)); err != nil {
@@ -73,7 +73,7 @@ func TestADeletedQWorkerLooksForWhatDiedUnseen(t *testing.T) {
 		t.Fatal(err)
 	}
 	c.startOperator()
-	c.awaitMessage("w", "are being looked for", "no answer in time", "remove the finalizer")
+	c.awaitMessage("w", "still looks for the tasks", "no answer in time", "remove the finalizer")
 	if err := c.redis.Resume(); err != nil {
 		t.Fatal(err)
 	}
@@ -98,7 +98,7 @@ func TestADeletedQWorkerSaysThatItWaitsForTheBroker(t *testing.T) {
 	}
 	c.awaitGrants("w", 1)
 	c.exit(0, p)
-	c.awaitMessage("w", "the tasks of 1 workers that have ended", "no answer in time", "remove the finalizer")
+	c.awaitMessage("w", "the tasks of 1 dead worker are not back in the queue yet", "no answer in time", "remove the finalizer")
 	if err := c.redis.Resume(); err != nil {
 		t.Fatal(err)
 	}
@@ -106,7 +106,7 @@ func TestADeletedQWorkerSaysThatItWaitsForTheBroker(t *testing.T) {
 	c.awaitLength(q.queueName(), 1)
 }
 
-// Nobody has worked on a queue that was never read, so that nothing is to be given back.
+// Nobody has worked on a queue that was never read, so that nothing is to be reclaimed.
 func TestADeletedQWorkerWhoseQueueWasNeverReadGoes(t *testing.T) {
 	t.Parallel()
 	c := newCluster(t)
@@ -125,7 +125,7 @@ func TestADeletedQWorkerWhoseQueueWasNeverReadGoes(t *testing.T) {
 	c.awaitGone(q.QWorker)
 }
 
-// A broker's user without the right to give tasks back costs tasks their time, and the cluster nothing.
+// A broker's user without the right to reclaim tasks costs tasks their time, and the cluster nothing.
 func TestPodsDoNotPileUpWhereTheBrokerRefuses(t *testing.T) {
 	t.Parallel()
 	c := newCluster(t)
@@ -158,7 +158,7 @@ func TestPodsDoNotPileUpWhereTheBrokerRefuses(t *testing.T) {
 	c.awaitCondition("w", v1alpha1.ConditionReady, metav1.ConditionTrue, "Ready")
 }
 
-// setReclaim says whether the tasks of dead workers are the operator's to give back.
+// setReclaim says whether the tasks of dead workers are the operator's to reclaim.
 func (c *cluster) setReclaim(value bool) {
 	c.Helper()
 	patch := fmt.Appendf(nil, `{"spec":{"config":{"reclaim":%t}}}`, value)
@@ -215,7 +215,7 @@ func TestThatNobodyCanLookForWhatDiedUnseenIsSaid(t *testing.T) {
 	c.create(c.scalerConfig("config"), q)
 	c.run(c.awaitPods("w", 1)...)
 	condition := c.awaitCondition("w", v1alpha1.ConditionReady, metav1.ConditionFalse, "ReclaimFailed")
-	if !strings.Contains(condition.Message, "cannot be looked for") || !strings.Contains(condition.Message, "NOPERM") {
+	if !strings.Contains(condition.Message, "cannot look for the tasks") || !strings.Contains(condition.Message, "NOPERM") {
 		t.Errorf("the message is %q, want the broker's words in it", condition.Message)
 	}
 	c.awaitEvent("ReclaimFailed")

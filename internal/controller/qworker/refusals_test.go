@@ -174,7 +174,7 @@ func TestGrantsThatTheAPIServerRefuses(t *testing.T) {
 	}
 	inFlight := func(want int64) {
 		c.eventually("the reading to be seen", func() string {
-			if st := c.status("refused"); st.Queue == nil || st.Queue.InFlight != want {
+			if st := c.status("refused"); st.Queue == nil || ptr.Deref(st.Queue.InFlight, -1) != want {
 				return fmt.Sprintf("the queue is %+v", st.Queue)
 			}
 			return ""

@@ -19,7 +19,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/quickube/qscaler/api/v1alpha1"
-	"github.com/quickube/qscaler/internal/local/metricsapi"
+	"github.com/quickube/qscaler/local/metricsapi"
 )
 
 // installMetricsAPI makes the API server store PodMetrics under the path at which a metrics-server serves them.

@@ -58,26 +58,27 @@ func historyLimit(spec *v1alpha1.RolloutSpec) int {
 	return int(ptr.Deref(spec.RevisionHistoryLimit, defaultHistoryLimit))
 }
 
-// signalled reports whether the workers of a revision leave on SIGTERM. The spec's mode holds for all: whoever
-// turns to Signal does so because these workers do not read the file. Workers that were made for Signal keep
-// it: they never learn of the file.
-func (s *scope) signalled(hash string) bool {
-	if d := s.qw.Spec.Drain; d != nil && d.Mode == v1alpha1.DrainSignal {
+// isSignalled reports whether the workers of a revision, nil for one that is not known, leave on SIGTERM. The spec's mode
+// holds for all: whoever turns to Signal does so because these workers do not read the file. Workers that were made for
+// Signal keep it: they never learn of the file.
+func isSignalled(present *v1alpha1.DrainSpec, made *revision.Revision) bool {
+	if present != nil && present.Mode == v1alpha1.DrainSignal {
 		return true
 	}
-	r := s.revision(hash)
-	return r != nil && r.Drain.Mode == v1alpha1.DrainSignal
+	return made != nil && made.Drain.Mode == v1alpha1.DrainSignal
 }
+
+// mayEndUnseenTasks reports whether Signal may end workers that may be at a task that nobody sees.
+func mayEndUnseenTasks(d *v1alpha1.DrainSpec) bool { return d != nil && d.MayEndUnseenTasks }
 
 // maxTaskDuration bounds how long a pod of the revision may hold a grant: its own limit, or that of the present spec
 // where it is longer. A pod that was made without one has none, or an edit would end tasks that were let to run.
-func (s *scope) maxTaskDuration(hash string) time.Duration {
-	now := limitOf(s.qw.Spec.Drain)
-	r := s.revision(hash)
-	if r == nil {
+func maxTaskDuration(present *v1alpha1.DrainSpec, made *revision.Revision) time.Duration {
+	now := limitOf(present)
+	if made == nil {
 		return now
 	}
-	own := limitOf(&r.Drain)
+	own := limitOf(&made.Drain)
 	if own == 0 || now == 0 {
 		return 0
 	}

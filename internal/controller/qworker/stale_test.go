@@ -8,11 +8,13 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/utils/clock"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/fake"
 
 	"github.com/quickube/qscaler/api/v1alpha1"
+	"github.com/quickube/qscaler/internal/ownwrites"
 )
 
 // A leader whose cache is behind must not take back what the one before it has published: workers that go by the hash
@@ -39,11 +41,8 @@ func TestAStaleLeaderWritesNoStatus(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	s := &scope{
-		Reconciler: &Reconciler{client: server, clock: clock.RealClock{}, metrics: newMetrics(prometheus.NewRegistry())},
-		qw:         stale, memory: newMemory(stale.UID),
-	}
-	s.useNewestStatus()
+	r := &Reconciler{client: server, clock: clock.RealClock{}, metrics: newMetrics(prometheus.NewRegistry()), qworkers: ownwrites.New[types.UID, *v1alpha1.QWorker]()}
+	s := newRound(r, stale, newMemory(stale.UID))
 	if err := s.writeStatus(t.Context(), errors.New("creating a revision")); !apierrors.IsConflict(err) {
 		t.Errorf("the error is %v, want a conflict", err)
 	}

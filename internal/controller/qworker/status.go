@@ -2,187 +2,69 @@ package qworker
 
 import (
 	"context"
-	"encoding/json"
-	"fmt"
+	"slices"
 
 	"k8s.io/apimachinery/pkg/api/equality"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/types"
-	"k8s.io/apimachinery/pkg/util/resourceversion"
-	"k8s.io/utils/ptr"
-	"sigs.k8s.io/controller-runtime/pkg/client"
+	ctrl "sigs.k8s.io/controller-runtime"
 
-	"github.com/quickube/qscaler/api/v1alpha1"
-	"github.com/quickube/qscaler/internal/planner"
+	"github.com/quickube/qscaler/internal/controller/qworker/report"
 )
 
-// useNewestStatus begins with the status as this process last wrote it, where the cache shows an older one:
-// a revision that was published must not look unpublished a moment later.
-func (s *scope) useNewestStatus() {
-	if m := s.memory; m.status != nil {
-		order, err := resourceversion.CompareResourceVersion(s.qw.ResourceVersion, m.resourceVersion)
-		if err == nil && order < 0 {
-			s.qw = s.qw.DeepCopy()
-			m.status.DeepCopyInto(&s.qw.Status)
-		} else {
-			m.status = nil
-		}
-	}
-	s.base = s.qw
-	s.status = s.qw.Status.DeepCopy()
-}
-
-// writeStatus writes the status once, if it has changed, and reports the events that go with it.
-func (s *scope) writeStatus(ctx context.Context, failure error) error {
-	s.fillStatus(failure)
-	if s.tooEarly(failure) {
-		s.again = false // the reading wakes
+// writeStatus writes the status once, if it has changed, and records the events that go with it.
+func (r *round) writeStatus(ctx context.Context, failure error) error {
+	r.fillStatus(failure)
+	if r.isTooEarly(failure) {
+		r.again = false // the reading wakes
 		return nil
 	}
-	s.recall()
-	s.metrics.observe(s.name(), s.status, s.done)
-	if equality.Semantic.DeepEqual(s.base.Status, *s.status) {
-		s.report(ctx)
-		return nil
-	}
-	// The whole status, and not what differs from the cache: zeros are to be seen. Of the version that it was made from: a
-	// leader whose cache is behind must not take back what the one before it has published.
-	patch, err := json.Marshal(map[string]any{
-		"metadata": map[string]any{"resourceVersion": s.newestVersion()},
-		"status":   wholeStatus{s.status, s.status.Recommendations},
-	})
-	if err != nil {
-		return fmt.Errorf("encoding the status, %w", err)
-	}
-	updated := &v1alpha1.QWorker{ObjectMeta: metav1.ObjectMeta{Namespace: s.qw.Namespace, Name: s.qw.Name}}
-	err = s.attempt(statusWrite, func() error {
-		return s.client.Status().Patch(ctx, updated, client.RawPatch(types.MergePatchType, patch))
-	})
-	if err != nil {
-		if client.IgnoreNotFound(err) == nil {
-			return nil
+	r.done = slices.Concat(r.memory.untold, r.done)
+	r.memory.untold = nil
+	r.metrics.observe(r.name(), r.status, r.done)
+	if !equality.Semantic.DeepEqual(r.object.base.Status, *r.status) {
+		written, err := r.object.writeStatus(ctx, r.status)
+		if err != nil || !written {
+			return err
 		}
-		return fmt.Errorf("writing the status, %w", err)
 	}
-	s.memory.status, s.memory.resourceVersion = s.status.DeepCopy(), updated.ResourceVersion
-	s.report(ctx)
+	for _, e := range report.Events(r.object.base.Status.Conditions, r.status.Conditions, r.outcome(nil)) {
+		ctrl.LoggerFrom(ctx).Info(e.Reason, "condition", e.Condition, "note", e.Note, "pods", e.Pods)
+		record(r.recorder, r.qw, e)
+	}
 	return nil
 }
 
-// newestVersion is the resource version of the QWorker as this process last saw it or wrote its status.
-func (s *scope) newestVersion() string {
-	order, err := resourceversion.CompareResourceVersion(s.qw.ResourceVersion, s.memory.resourceVersion)
-	if s.memory.status != nil && err == nil && order < 0 {
-		return s.memory.resourceVersion
-	}
-	return s.qw.ResourceVersion
-}
-
-// wholeStatus names what a merge patch must remove when it is there no more.
-type wholeStatus struct {
-	*v1alpha1.QWorkerStatus
-	Recommendations []v1alpha1.ContainerRecommendation `json:"recommendations"`
-}
-
-// tooEarly reports whether there is nothing to say of a QWorker yet: it is new, nothing was done for it, and
-// its queue is about to be read for the first time. The first status then says everything at once.
-func (s *scope) tooEarly(failure error) bool {
-	return failure == nil && s.stalled == nil && len(s.done) == 0 && len(s.pods) == 0 && !s.deleting() &&
-		s.base.Status.ObservedGeneration == 0 && !s.reading.Known && s.reading.Err == nil
-}
-
-func (s *scope) fillStatus(failure error) {
-	st := s.status
-	st.ObservedGeneration = s.qw.Generation
-	if !s.sized {
-		// Nothing was seen, so there is nothing new to say but why. A worker that goes by the figures must
-		// not leave because a list request failed.
-		s.setCondition(failed(failure))
+// fillStatus says how the QWorker is.
+func (r *round) fillStatus(failure error) {
+	if !r.sized {
+		unseen := report.Unseen(r.now, r.status, r.qw.Generation, *problemOf(failure))
+		r.status = &unseen
 		return
 	}
-	st.DesiredReplicas = int32(s.size.desired)
-	if s.deleting() {
-		st.DesiredReplicas = 0
-	}
-	if s.decision.Publish != "" {
-		st.CurrentPodSpecHash = s.decision.Publish
-		s.again = true
-	}
-	s.countPods()
-	s.fillDeparture()
-	for _, c := range s.conditions(failure) {
-		s.setCondition(c)
-	}
-	s.fillQueue()
+	r.again = r.again || r.publishes != ""
+	told := report.Status(r.now, &r.object.base.Status, r.status, r.observed(), r.decided(), r.outcome(failure), r.memory.told)
+	r.status, r.memory.told = &told.Status, told.Memory
+	r.recheckAt(told.RecheckAt)
 }
 
-func (s *scope) countPods() {
-	st := s.status
-	st.CurrentReplicas, st.Replicas, st.UpdatedReplicas = 0, 0, 0
-	st.ReadyReplicas, st.DrainingReplicas, st.TerminatingReplicas = 0, 0, 0
-	for _, p := range s.states {
-		switch p.Phase {
-		case planner.Left:
-			continue
-		case planner.Terminating:
-			st.TerminatingReplicas++
-			continue
-		case planner.Pending, planner.Running:
-		}
-		st.Replicas++
-		if p.Revision == st.CurrentPodSpecHash {
-			st.CurrentReplicas++
-		}
-		if s.newest != nil && p.Revision == s.newest.Hash {
-			st.UpdatedReplicas++
-		}
-		if p.Ready {
-			st.ReadyReplicas++
-		}
-		if p.Grant.Reason != "" {
-			st.DrainingReplicas++
-		}
-	}
+// isTooEarly reports whether there is nothing to say of a QWorker yet: it is new, nothing was done for it, and its queue
+// is about to be read for the first time. The first status then says everything at once.
+func (r *round) isTooEarly(failure error) bool {
+	return failure == nil && r.stalled == nil && len(r.done) == 0 && len(r.pods) == 0 && !r.deleting() &&
+		r.object.base.Status.ObservedGeneration == 0 && !r.reading.Known && r.reading.Err == nil
 }
 
-// noteDepartures records that workers of this fleet do leave on a grant, when it is seen: their pods may stay.
-func (s *scope) noteDepartures() {
-	departed := map[string]bool{}
-	for _, p := range s.states {
-		if p.Phase != planner.Left || p.Grant.Reason == "" || !p.Failure.At.IsZero() {
-			continue
-		}
-		if departed[p.Name] = true; !s.memory.departed[p.Name] {
-			s.memory.departure = s.now.Truncate(timeUnit)
-		}
+// mayWait reports whether the status may wait for one round, with the events that go with it: pods were made or let go,
+// and more QWorkers wait for their turn than have one at once. In a storm, in which a thousand queues burst together, a
+// thousand pods then come before a thousand statuses; the QWorker comes again behind those that wait. What a later leader
+// or a person must know does not wait: a revision that is published, what was refused, what was returned.
+func (r *round) mayWait(failure error) bool {
+	switch {
+	case failure != nil, r.stalled != nil, r.deleting(), r.publishes != "":
+		return false
+	case r.dead.Returned > 0, r.dead.Refusal != nil, len(r.sizes.Notes) > 0:
+		return false
+	case len(r.done) == 0, len(r.memory.untold) > 0: // those that wait have had their turn
+		return false
 	}
-	s.memory.departed = departed
-}
-
-// fillDeparture shows the last departure that was noted.
-func (s *scope) fillDeparture() {
-	shown := s.status.LastDepartureTime
-	if last := s.memory.departure; !last.IsZero() && (shown == nil || shown.Time.Before(last)) {
-		s.status.LastDepartureTime = ptr.To(metav1.NewTime(last))
-	}
-}
-
-// fillQueue shows the reading: with whatever else is written, and for its own sake not too often.
-func (s *scope) fillQueue() {
-	if !s.reading.Known {
-		return
-	}
-	shown, depth := s.status.Queue, s.reading.Depth
-	if shown != nil && shown.Waiting == depth.Waiting && shown.InFlight == depth.InFlight {
-		return
-	}
-	due := shown == nil || s.now.Sub(s.memory.queueWritten) >= s.queueStatusInterval
-	if !due && equality.Semantic.DeepEqual(s.base.Status, *s.status) {
-		return
-	}
-	s.status.Queue = &v1alpha1.QueueStatus{
-		Waiting: depth.Waiting, InFlight: depth.InFlight,
-		ReadTime: metav1.NewTime(s.reading.ReadAt.Truncate(timeUnit)),
-	}
-	s.memory.queueWritten = s.now
+	return r.requests.Waiting() > namespaceReconciles
 }

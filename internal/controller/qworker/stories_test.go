@@ -316,7 +316,7 @@ func TestWhatIsMissingIsNamedAndOthersGoOn(t *testing.T) {
 	c.awaitCondition("nosecret", v1alpha1.ConditionBrokerReachable, metav1.ConditionTrue, "ReadSucceeded")
 }
 
-// A worker's request that hung in a connection can reach Redis after the pod's list was given back.
+// A worker's request that hung in a connection can reach Redis after the pod's list was reclaimed.
 func TestATaskThatTurnsUpLateReturnsToo(t *testing.T) {
 	t.Parallel()
 	c := newCluster(t)

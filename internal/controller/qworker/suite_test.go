@@ -21,11 +21,11 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/quickube/qscaler/api/v1alpha1"
-	"github.com/quickube/qscaler/internal/local/controlplane"
-	"github.com/quickube/qscaler/internal/local/controlplane/controlplanetest"
-	"github.com/quickube/qscaler/internal/local/redisserver"
-	"github.com/quickube/qscaler/internal/local/redisserver/redisservertest"
 	"github.com/quickube/qscaler/internal/operator"
+	"github.com/quickube/qscaler/local/controlplane"
+	"github.com/quickube/qscaler/local/controlplane/controlplanetest"
+	"github.com/quickube/qscaler/local/redisserver"
+	"github.com/quickube/qscaler/local/redisserver/redisservertest"
 	"github.com/quickube/qscaler/worker/contract"
 	"github.com/quickube/qscaler/worker/redislist"
 )
@@ -48,8 +48,8 @@ type cluster struct {
 	stop   func()
 }
 
-// patience bounds every wait; it is only used up by a failing test.
-const patience = 30 * time.Second
+// waitLimit bounds every wait; it is only used up by a failing test.
+const waitLimit = 30 * time.Second
 
 func newCluster(t *testing.T, redisArgs ...string) *cluster {
 	t.Helper()
@@ -69,6 +69,7 @@ func newAdjustedCluster(t *testing.T, adjust func(*operator.Options), redisArgs 
 
 // startOperator runs the operator until the test ends or stop is called.
 func (c *cluster) startOperator() {
+	c.endClaim()
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
 	options := operator.Options{
@@ -94,6 +95,21 @@ func (c *cluster) startOperator() {
 		}
 	}
 	c.Cleanup(func() { c.stop() })
+}
+
+// endClaim ends the claim of the operator before, which else lasts for half a minute.
+func (c *cluster) endClaim() {
+	conn, err := rueidis.NewClient(rueidis.ClientOption{InitAddress: []string{c.redis.Addr()}, DisableCache: true, ForceSingleClient: true})
+	if err != nil {
+		return // the test has it be away, or ask for a password
+	}
+	defer conn.Close()
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	keys, _ := conn.Do(ctx, conn.B().Keys().Pattern(redislist.Operator("*")).Build()).AsStrSlice()
+	for _, key := range keys {
+		_ = conn.Do(ctx, conn.B().Del().Key(key).Build()).Error()
+	}
 }
 
 func (c *cluster) do(args ...string) rueidis.RedisResult {
@@ -175,7 +191,7 @@ func (q qw) queueName() string { return q.Spec.ScaleConfig.Queue }
 // eventually waits for a condition, which says what is missing.
 func (c *cluster) eventually(what string, missing func() string) {
 	c.Helper()
-	deadline := time.Now().Add(patience)
+	deadline := time.Now().Add(waitLimit)
 	tick := time.NewTicker(10 * time.Millisecond)
 	defer tick.Stop()
 	for {

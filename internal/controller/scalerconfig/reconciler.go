@@ -5,7 +5,6 @@ package scalerconfig
 import (
 	"context"
 	"fmt"
-	"strings"
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -13,6 +12,7 @@ import (
 	"k8s.io/client-go/tools/events"
 	"k8s.io/client-go/util/workqueue"
 	"k8s.io/utils/clock"
+	"k8s.io/utils/ptr"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/builder"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -25,26 +25,30 @@ import (
 	"github.com/quickube/qscaler/internal/backlog"
 	"github.com/quickube/qscaler/internal/broker"
 	"github.com/quickube/qscaler/internal/connection"
-	"github.com/quickube/qscaler/internal/controller/wake"
+	"github.com/quickube/qscaler/internal/controller/requests"
+	"github.com/quickube/qscaler/internal/controller/turns"
+	"github.com/quickube/qscaler/internal/ownwrites"
 )
 
 // Reconciler reconciles ScalerConfigs.
 type Reconciler struct {
 	client   client.Client
 	resolver *connection.Resolver
+	claim    func(ctx context.Context, namespace string) (broker.Claim, error)
 	backlog  *backlog.Backlog
 	recorder events.EventRecorder
 	clock    clock.Clock
-	wake     wake.Queue
-	// written has the status that was last written of each ScalerConfig, for as long as the cache shows an
-	// older one. There is one worker, and so no lock.
-	written map[types.NamespacedName]written
+	requests requests.Queue
+	// configs has the ScalerConfigs as this process last wrote them.
+	configs *ownwrites.Overlay[types.NamespacedName, *v1alpha1.ScalerConfig]
 }
 
 // Options is what a Reconciler works with.
 type Options struct {
 	Client   client.Client
 	Resolver *connection.Resolver
+	// Claim is the one under which the tasks of a namespace's workers are returned.
+	Claim    func(ctx context.Context, namespace string) (broker.Claim, error)
 	Backlog  *backlog.Backlog
 	Recorder events.EventRecorder
 	Clock    clock.Clock
@@ -53,8 +57,8 @@ type Options struct {
 // New returns a Reconciler.
 func New(o Options) *Reconciler {
 	return &Reconciler{
-		client: o.Client, resolver: o.Resolver, backlog: o.Backlog, recorder: o.Recorder, clock: o.Clock,
-		written: map[types.NamespacedName]written{},
+		client: o.Client, resolver: o.Resolver, claim: o.Claim, backlog: o.Backlog, recorder: o.Recorder, clock: o.Clock,
+		configs: ownwrites.New[types.NamespacedName, *v1alpha1.ScalerConfig](),
 	}
 }
 
@@ -63,9 +67,10 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
 	return ctrl.NewControllerManagedBy(mgr).
 		Named("scalerconfig").
 		For(&v1alpha1.ScalerConfig{}, builder.WithPredicates(predicate.GenerationChangedPredicate{})).
-		WatchesRawSource(source.Func(r.wake.Start)).
+		WatchesRawSource(source.Func(r.requests.Start)).
 		WithOptions(controller.Options{
-			MaxConcurrentReconciles: 1,
+			MaxConcurrentReconciles: parallelReconciles,
+			NewQueue:                turns.RateLimited(shares(), clock.RealClock{}),
 			RateLimiter:             workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](retryBase, retryMax),
 		}).
 		Complete(r)
@@ -78,46 +83,50 @@ const (
 	retryMax  = 5 * time.Second
 )
 
-// keyPrefix starts the backlog's keys of ScalerConfigs.
-const keyPrefix = "scalerconfig/"
+// parallelReconciles is how many ScalerConfigs are reconciled at once.
+const parallelReconciles = 32
 
-// Key is the backlog's key of a ScalerConfig.
-func Key(namespace, name string) string { return keyPrefix + namespace + "/" + name }
+// shares are what a namespace may have of the reconciliations, so that a webhook that is slow with its statuses delays
+// nobody else's.
+func shares() turns.Limits {
+	return turns.Limits{Namespace: 2, Slow: 1, AllSlow: parallelReconciles / 2, SlowAfter: time.Second, SlowFor: time.Minute}
+}
 
-// Notify wakes the ScalerConfig whose broker the backlog keeps under the key; it reports whether the key is
-// one of a ScalerConfig. It never blocks.
-func (r *Reconciler) Notify(key string) bool {
-	rest, ok := strings.CutPrefix(key, keyPrefix)
-	if !ok {
-		return false
-	}
-	namespace, name, _ := strings.Cut(rest, "/")
-	r.wake.Add(types.NamespacedName{Namespace: namespace, Name: name})
-	return true
+// keyOf is the backlog's key of a ScalerConfig.
+func keyOf(name types.NamespacedName) backlog.Key {
+	return backlog.Key{Watcher: backlog.ScalerConfig, Namespace: name.Namespace, Name: name.Name}
+}
+
+// Notify wakes the ScalerConfig whose broker the backlog keeps under the key. It never blocks.
+func (r *Reconciler) Notify(key backlog.Key) {
+	r.requests.Add(types.NamespacedName{Namespace: key.Namespace, Name: key.Name})
 }
 
 // Reconcile shows the health of one ScalerConfig's broker.
 func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.Result, error) {
-	key := Key(request.Namespace, request.Name)
+	key := keyOf(request.NamespacedName)
 	var config v1alpha1.ScalerConfig
 	err := r.client.Get(ctx, request.NamespacedName, &config)
 	if apierrors.IsNotFound(err) {
 		r.backlog.Forget(key)
-		delete(r.written, request.NamespacedName)
+		r.configs.Forget(request.NamespacedName)
 		return ctrl.Result{}, nil
 	}
 	if err != nil {
 		return ctrl.Result{}, fmt.Errorf("reading the ScalerConfig, %w", err)
 	}
-	namespace, spec := config.Namespace, connection.Normalise(&config)
+	namespace, spec := config.Namespace, r.resolver.Normalise(&config)
 	id := connection.ID(namespace, spec)
 	r.backlog.Keep(key, backlog.Source{
 		ID:   id,
 		Name: request.String(),
-		Resolve: func(ctx context.Context) (broker.Endpoint, error) {
-			return r.resolver.Endpoint(ctx, namespace, spec)
+		Kind: r.resolver.Kind(spec),
+		Resolve: func(ctx context.Context) (broker.Config, error) {
+			return r.resolver.Config(ctx, namespace, spec)
 		},
-	})
-	r.useNewestStatus(&config)
-	return ctrl.Result{}, r.writeStatus(ctx, &config, r.backlog.Health(id))
+		Claim: func(ctx context.Context) (broker.Claim, error) { return r.claim(ctx, namespace) },
+	}, ptr.Deref(config.Spec.Config.Reclaim, true))
+	// A broker that fails and answers again within a moment would else be shown as failing for good.
+	newest := r.configs.Newest(request.NamespacedName, &config)
+	return ctrl.Result{}, r.writeStatus(ctx, newest, r.backlog.Health(id))
 }

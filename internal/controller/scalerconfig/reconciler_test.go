@@ -2,6 +2,7 @@ package scalerconfig
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"strings"
 	"sync"
@@ -25,6 +26,7 @@ import (
 	"github.com/quickube/qscaler/api/v1alpha1"
 	"github.com/quickube/qscaler/internal/backlog"
 	"github.com/quickube/qscaler/internal/broker"
+	"github.com/quickube/qscaler/internal/bubbletest"
 	"github.com/quickube/qscaler/internal/connection"
 )
 
@@ -42,14 +44,22 @@ type desk struct {
 	down   error
 	silent string
 	closed int
-	writes int
-	stale  *v1alpha1.ScalerConfig // what the cache shows, when it is old
-	queue  map[string]bool        // of keys to reconcile
+	// claimed is the process that has the claim, asked how often somebody wanted to know, and unclaimed why nobody is told.
+	claimed   string
+	asked     int
+	unclaimed error
+	writes    int
+	// risks and uninspected are what the broker says of its settings.
+	risks       []broker.Risk
+	uninspected error
+	refuse      func(*v1alpha1.ScalerConfig) error // why the API server takes no status, nil where it does
+	stale       *v1alpha1.ScalerConfig             // what the cache shows, when it is old
+	queue       map[backlog.Key]bool               // of keys to reconcile
 }
 
 // the broker
 
-func (d *desk) open(context.Context, broker.Endpoint, broker.Doorbell) (broker.Driver, error) {
+func (d *desk) open(context.Context, broker.Config, broker.Doorbell) (broker.Driver, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return driver{d}, d.down
@@ -75,6 +85,10 @@ func (d driver) Close() {
 	d.closed++
 }
 
+type config struct{ host string }
+
+func (c config) Equal(other broker.Config) bool { return c == other }
+
 func (d *desk) set(change func()) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -83,8 +97,8 @@ func (d *desk) set(change func()) {
 
 func inBubble(t *testing.T, test func(*desk), objects ...client.Object) {
 	t.Helper()
-	synctest.Test(t, func(t *testing.T) {
-		d := &desk{T: t, recorder: events.NewFakeRecorder(100), queue: map[string]bool{}}
+	bubbletest.Run(t, func(t *testing.T) {
+		d := &desk{T: t, recorder: events.NewFakeRecorder(100), queue: map[backlog.Key]bool{}}
 		d.Client = fakeServer(t, d, objects)
 		ctx, cancel := context.WithCancel(t.Context())
 		ended := make(chan struct{})
@@ -96,13 +110,17 @@ func inBubble(t *testing.T, test func(*desk), objects ...client.Object) {
 }
 
 func (d *desk) start(ctx context.Context, ended chan struct{}) {
-	queues := backlog.New(backlog.Options{Open: d.open, Notify: func(key string) {
+	kinds := broker.Kinds{{
+		Type: "redis", Port: 6379, Open: d.open,
+		Parse: func(s broker.Settings) (broker.Config, error) { return config{s.Host}, nil },
+	}}
+	queues := backlog.New(backlog.Options{Notify: func(key backlog.Key) {
 		d.mu.Lock()
 		defer d.mu.Unlock()
 		d.queue[key] = true
 	}})
 	d.Reconciler = New(Options{
-		Client: d.Client, Resolver: connection.NewResolver(d.Client, d.Client), Backlog: queues,
+		Client: d.Client, Claim: func(context.Context, string) (broker.Claim, error) { return broker.Claim{Process: "this one"}, nil }, Resolver: connection.NewResolver(kinds, d.Client, d.Client), Backlog: queues,
 		Recorder: d.recorder, Clock: clock.RealClock{},
 	})
 	go func() {
@@ -130,6 +148,14 @@ func fakeServer(t *testing.T, d *desk, objects []client.Object) client.Client {
 			},
 			SubResourcePatch: func(ctx context.Context, c client.Client, sub string, obj client.Object, p client.Patch, o ...client.SubResourcePatchOption) error {
 				d.writes++
+				if d.refuse == nil {
+					return c.SubResource(sub).Patch(ctx, obj, p, o...)
+				}
+				var refused v1alpha1.ScalerConfig
+				data, err := p.Data(obj)
+				if refusal := errors.Join(err, json.Unmarshal(data, &refused), d.refuse(&refused)); refusal != nil {
+					return refusal
+				}
 				return c.SubResource(sub).Patch(ctx, obj, p, o...)
 			},
 		}).Build()
@@ -138,11 +164,11 @@ func fakeServer(t *testing.T, d *desk, objects []client.Object) client.Client {
 // reconcile runs the reconciler now, and then for as long as it is woken within d.
 func (d *desk) reconcile(within time.Duration) {
 	d.Helper()
-	d.set(func() { d.queue[Key(name.Namespace, name.Name)] = true })
+	d.set(func() { d.queue[keyOf(name)] = true })
 	for until := time.Now().Add(within); ; {
 		synctest.Wait()
 		var woken bool
-		d.set(func() { woken, d.queue = len(d.queue) > 0, map[string]bool{} })
+		d.set(func() { woken, d.queue = len(d.queue) > 0, map[backlog.Key]bool{} })
 		if woken {
 			if _, err := d.Reconcile(d.Context(), ctrl.Request{NamespacedName: name}); err != nil {
 				d.Fatal(err)
@@ -300,14 +326,4 @@ func TestADeletedScalerConfigIsForgotten(t *testing.T) {
 			t.Errorf("%d connections closed, want the one", d.closed)
 		}
 	}, scalerConfig())
-}
-
-func TestNotifyKnowsItsKeys(t *testing.T) {
-	r := New(Options{})
-	if !r.Notify(Key("ns", "sc")) {
-		t.Error("its own key is not known")
-	}
-	if r.Notify("qworker/ns/sc") {
-		t.Error("a QWorker's key is taken for its own")
-	}
 }

@@ -5,20 +5,23 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
-	"k8s.io/apimachinery/pkg/util/resourceversion"
+	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/quickube/qscaler/api/v1alpha1"
 	"github.com/quickube/qscaler/internal/backlog"
 	"github.com/quickube/qscaler/internal/broker"
 	"github.com/quickube/qscaler/internal/connection"
+	"github.com/quickube/qscaler/internal/ownwrites"
 )
 
 // Reasons of conditions; docs/troubleshooting.md has them.
@@ -27,54 +30,56 @@ const (
 	reasonNotTried      = "NotTriedYet"
 	reasonInvalidations = "Invalidations"
 	reasonPolled        = "Polled"
+	reasonClaimed       = "Claimed"
 )
-
-// written is a status and the version of the object that has it.
-type written struct {
-	status          v1alpha1.ScalerConfigStatus
-	resourceVersion string
-}
-
-// useNewestStatus puts the status as it was last written in the place of an older one from the cache: a
-// broker that fails and answers again within a moment would else be shown as failing for good.
-func (r *Reconciler) useNewestStatus(config *v1alpha1.ScalerConfig) {
-	name := client.ObjectKeyFromObject(config)
-	last, ok := r.written[name]
-	if !ok {
-		return
-	}
-	order, err := resourceversion.CompareResourceVersion(config.ResourceVersion, last.resourceVersion)
-	if err != nil || order >= 0 {
-		delete(r.written, name)
-		return
-	}
-	last.status.DeepCopyInto(&config.Status)
-}
 
 // writeStatus writes the status if it has changed, and an event when the broker's health has.
 func (r *Reconciler) writeStatus(ctx context.Context, config *v1alpha1.ScalerConfig, health backlog.Health) error {
 	if !health.Known && describes(config) {
 		return nil // as after the operator's restart: what is shown holds until the broker was tried
 	}
-	st := r.statusOf(config, health)
+	st := r.statusOf(config, conditionsOf(config, health))
 	if equality.Semantic.DeepEqual(config.Status, *st) {
 		return nil
 	}
-	// The whole status, and not what differs from the cache: the cache may be old, and false is to be seen.
+	updated, err := r.patchStatus(ctx, config, st)
+	if isUnwritable(err) {
+		updated, err = r.patchStatus(ctx, config, r.statusOf(config, withoutWords(conditionsOf(config, health), err)))
+	}
+	if err != nil {
+		return client.IgnoreNotFound(err)
+	}
+	r.configs.Record(client.ObjectKeyFromObject(config), ownwrites.Write[*v1alpha1.ScalerConfig]{Object: updated, At: r.clock.Now()})
+	r.report(config, updated)
+	return nil
+}
+
+// patchStatus writes the whole status, and not what differs from the cache: the cache may be old, and false is to be seen.
+func (r *Reconciler) patchStatus(ctx context.Context, config *v1alpha1.ScalerConfig, st *v1alpha1.ScalerConfigStatus) (*v1alpha1.ScalerConfig, error) {
 	patch, err := json.Marshal(map[string]any{"status": st})
 	if err != nil {
-		return fmt.Errorf("encoding the status, %w", err)
+		return nil, fmt.Errorf("encoding the status, %w", err)
 	}
 	updated := &v1alpha1.ScalerConfig{ObjectMeta: metav1.ObjectMeta{Namespace: config.Namespace, Name: config.Name}}
 	if err := r.client.Status().Patch(ctx, updated, client.RawPatch(types.MergePatchType, patch)); err != nil {
-		if client.IgnoreNotFound(err) == nil {
-			return nil
-		}
-		return fmt.Errorf("writing the status, %w", err)
+		return nil, fmt.Errorf("writing the status, %w", err)
 	}
-	r.written[client.ObjectKeyFromObject(config)] = written{*st.DeepCopy(), updated.ResourceVersion}
-	r.report(config, updated)
-	return nil
+	return updated, nil
+}
+
+// isUnwritable reports whether the API server refuses a status for what stands in it: it does so again, whenever it is
+// written.
+func isUnwritable(err error) bool {
+	return apierrors.IsInvalid(err) || apierrors.IsBadRequest(err) || apierrors.IsRequestEntityTooLargeError(err)
+}
+
+// withoutWords are the conditions without what was refused in them: what they say of the broker is to be seen all the
+// same, or a status that was true stands for as long as its broker talks.
+func withoutWords(conditions []metav1.Condition, refusal error) []metav1.Condition {
+	for i := range conditions {
+		conditions[i].Message = "the API server refuses the words of this condition: " + broker.Words(refusal.Error(), broker.Secret{})
+	}
+	return conditions
 }
 
 // describes reports whether the status says something of the spec as it is.
@@ -83,11 +88,13 @@ func describes(config *v1alpha1.ScalerConfig) bool {
 		meta.FindStatusCondition(config.Status.Conditions, v1alpha1.ConditionHealthy) != nil
 }
 
-func (r *Reconciler) statusOf(config *v1alpha1.ScalerConfig, health backlog.Health) *v1alpha1.ScalerConfigStatus {
+func (r *Reconciler) statusOf(config *v1alpha1.ScalerConfig, conditions []metav1.Condition) *v1alpha1.ScalerConfigStatus {
 	st := config.Status.DeepCopy()
 	st.ObservedGeneration = config.Generation
-	st.Healthy = health.Known && health.Err == nil
-	for _, c := range conditionsOf(health) {
+	for _, c := range conditions {
+		if c.Type == v1alpha1.ConditionHealthy {
+			st.Healthy = c.Status == metav1.ConditionTrue
+		}
 		if c.Status == "" {
 			meta.RemoveStatusCondition(&st.Conditions, c.Type)
 			continue
@@ -100,7 +107,16 @@ func (r *Reconciler) statusOf(config *v1alpha1.ScalerConfig, health backlog.Heal
 }
 
 // conditionsOf says what the backlog knows, in a person's words. A condition without a status is absent.
-func conditionsOf(h backlog.Health) []metav1.Condition {
+func conditionsOf(config *v1alpha1.ScalerConfig, h backlog.Health) []metav1.Condition {
+	conditions := append(healthOf(h), suitableOf(h))
+	if reclaims := reclaimsOf(config, h.Claim); reclaims != nil {
+		conditions = append(conditions, *reclaims)
+	}
+	return conditions
+}
+
+// healthOf says whether the broker answers.
+func healthOf(h backlog.Health) []metav1.Condition {
 	var (
 		healthy     = metav1.Condition{Type: v1alpha1.ConditionHealthy, Status: metav1.ConditionTrue, Reason: reasonAnswers, Message: "the broker answers"}
 		pushes      = metav1.Condition{Type: v1alpha1.ConditionPushes, Status: metav1.ConditionTrue, Reason: reasonInvalidations, Message: "the broker tells of changes by itself"}
@@ -118,12 +134,26 @@ func conditionsOf(h backlog.Health) []metav1.Condition {
 		healthy.Status, healthy.Reason, healthy.Message = metav1.ConditionFalse, string(broker.ReasonOf(h.Err)), h.Err.Error()
 	}
 	// kstatus: a person must act, or it may well come right by itself.
-	verdict := &reconciling
+	trouble := &reconciling
 	if needsPerson(h.Err) {
-		verdict = &stalled
+		trouble = &stalled
 	}
-	verdict.Status, verdict.Reason, verdict.Message = metav1.ConditionTrue, healthy.Reason, healthy.Message
+	trouble.Status, trouble.Reason, trouble.Message = metav1.ConditionTrue, healthy.Reason, healthy.Message
 	return []metav1.Condition{healthy, reconciling, stalled}
+}
+
+// reclaimsOf says that tasks of dead workers are not returned, and why. Its status is empty where they are, or where
+// nobody wants them to be; the condition is nil while that is not known, as for moments after a start.
+func reclaimsOf(config *v1alpha1.ScalerConfig, claim backlog.Claim) *metav1.Condition {
+	c := &metav1.Condition{Type: v1alpha1.ConditionReclaims}
+	switch {
+	case !ptr.Deref(config.Spec.Config.Reclaim, true) || (claim.Known && claim.Err == nil):
+		return c
+	case !claim.Known:
+		return nil
+	}
+	c.Status, c.Reason, c.Message = metav1.ConditionFalse, string(broker.ReasonOf(claim.Err)), claim.Err.Error()
+	return c
 }
 
 // needsPerson reports whether the connection cannot even be tried until a person changes something.
@@ -132,15 +162,40 @@ func needsPerson(err error) bool {
 	return errors.As(err, &config) && config.Reason != connection.ReasonSecretUnreadable
 }
 
-// report writes an event when the health has changed, or why it is not there.
+// report writes an event when the health has changed, or why it is not there, and when tasks are not returned any more, or
+// again.
 func (r *Reconciler) report(before, after *v1alpha1.ScalerConfig) {
+	r.reportClaim(before, after)
+	r.reportRisks(before, after)
 	was := meta.FindStatusCondition(before.Status.Conditions, v1alpha1.ConditionHealthy)
 	is := meta.FindStatusCondition(after.Status.Conditions, v1alpha1.ConditionHealthy)
 	switch {
 	case was != nil && was.Status == is.Status && was.Reason == is.Reason:
 	case is.Status == metav1.ConditionFalse:
-		r.recorder.Eventf(after, nil, corev1.EventTypeWarning, is.Reason, "Probe", "%s", is.Message)
+		r.recorder.Eventf(after, nil, corev1.EventTypeWarning, is.Reason, "Probe", "%s", noteOf(is.Message))
 	case is.Status == metav1.ConditionTrue && was != nil && was.Status == metav1.ConditionFalse:
-		r.recorder.Eventf(after, nil, corev1.EventTypeNormal, is.Reason, "Probe", "%s", is.Message)
+		r.recorder.Eventf(after, nil, corev1.EventTypeNormal, is.Reason, "Probe", "%s", noteOf(is.Message))
+	}
+}
+
+// maxNote is the length of an event's note, in bytes, that the API server accepts. It drops an event that has a longer one.
+const maxNote = 1024
+
+// noteOf is the beginning of a message, as long as an event can have it: a broker may say 300 characters of four bytes each.
+func noteOf(message string) string {
+	if len(message) <= maxNote {
+		return message
+	}
+	return strings.ToValidUTF8(message[:maxNote], "")
+}
+
+func (r *Reconciler) reportClaim(before, after *v1alpha1.ScalerConfig) {
+	was := meta.FindStatusCondition(before.Status.Conditions, v1alpha1.ConditionReclaims)
+	is := meta.FindStatusCondition(after.Status.Conditions, v1alpha1.ConditionReclaims)
+	switch {
+	case is != nil && (was == nil || was.Reason != is.Reason):
+		r.recorder.Eventf(after, nil, corev1.EventTypeWarning, is.Reason, "Reclaim", "%s", is.Message)
+	case is == nil && was != nil && ptr.Deref(after.Spec.Config.Reclaim, true):
+		r.recorder.Eventf(after, nil, corev1.EventTypeNormal, reasonClaimed, "Reclaim", "no other operator returns the tasks of dead workers any more: this one does")
 	}
 }

@@ -16,18 +16,21 @@ import (
 
 // Options are what a task has beside its payload.
 type Options struct {
-	ID, Unique string
-	// nonce has nothing else in the queue know the uniqueness for its own.
+	ID string
+	// HasUnique is true where there is a uniqueness key, also an empty one, which is a mistake.
+	HasUnique bool
+	Unique    string
+	// nonce makes the value of the uniqueness key unique in the queue.
 	nonce     string
 	Headers   map[string]string
 	Delay     time.Duration
 	UniqueFor time.Duration
 }
 
-// New are the options of a task of which nothing is said.
+// New returns the defaults.
 func New() Options { return Options{ID: rand.Text(), nonce: rand.Text()} }
 
-// Owner is what the uniqueness key says for as long as it is the task's; nothing where there is no key.
+// Owner is the value of the uniqueness key while it belongs to the task; empty where there is no key.
 func (o Options) Owner() string {
 	if o.Unique == "" {
 		return ""
@@ -41,9 +44,12 @@ func (o Options) Check(queue string) error {
 		return errors.New("the queue's name is empty")
 	}
 	if err := redislist.CheckID(o.ID); err != nil {
-		return fmt.Errorf("WithID: %w", err)
+		return fmt.Errorf("WithID, %w", err)
 	}
-	if o.Unique != "" && o.UniqueFor <= 0 {
+	if o.HasUnique && o.Unique == "" { // the task would silently not be unique
+		return fmt.Errorf("WithUnique(%q, %s): the key must not be empty; leave the option out for a task that is not unique", o.Unique, o.UniqueFor)
+	}
+	if o.HasUnique && o.UniqueFor <= 0 {
 		return fmt.Errorf("WithUnique(%q, %s): the time must be more than 0", o.Unique, o.UniqueFor)
 	}
 	if !utf8.ValidString(o.Unique) {
@@ -60,12 +66,12 @@ func (o Options) Check(queue string) error {
 		}
 	}
 	if err := redislist.CheckHeaders(o.headers()); err != nil {
-		return fmt.Errorf("WithHeader, WithUnique: %w", err)
+		return fmt.Errorf("WithHeader, WithUnique, %w", err)
 	}
 	return nil
 }
 
-// Task is the task that they make of a payload. First is the broker's to set.
+// Task makes the task of a payload. The broker sets First.
 func (o Options) Task(payload string) redislist.Task {
 	return redislist.Task{ID: o.ID, Headers: o.headers(), Payload: payload}
 }

@@ -13,7 +13,7 @@ type Broker struct {
 	Queue     string
 	DrainFile string
 	Store     store.Store
-	// Killed, where it is closed, is what a second signal is.
+	// Killed, where it is closed, is what a second SIGINT is.
 	Killed <-chan struct{}
 	// Looks has the drain file be looked at: each channel that comes is closed once it was. Nil where nobody asks.
 	Looks <-chan chan<- struct{}

@@ -18,16 +18,43 @@ func TestATaskOutlivesWhatTheUserMayNotDo(t *testing.T) {
 		denied string
 		move   func(*redisstore.Store, store.Item) error
 	}{
+		"a retry that cannot take the task away": {"-lrem", func(s *redisstore.Store, i store.Item) error {
+			_, err := s.Retry(t.Context(), store.Waiting{Item: i, For: time.Second})
+			return err
+		}},
+		"a dead letter that cannot take the task away": {"-lrem", func(s *redisstore.Store, i store.Item) error {
+			_, err := s.Bury(t.Context(), store.Burial{Item: i, Letter: store.Letter{Line: "letter"}})
+			return err
+		}},
+		"a hand-back that cannot take the task away": {"-lrem", func(s *redisstore.Store, i store.Item) error {
+			_, err := s.Return(t.Context(), i)
+			return err
+		}},
+		"a beginning that cannot take the task away": {"-lrem", func(s *redisstore.Store, i store.Item) error {
+			_, _, err := s.Begin(t.Context(), i)
+			return err
+		}},
+		"a release that cannot take the task away": {"-lrem", func(s *redisstore.Store, i store.Item) error {
+			_, err := s.Release(t.Context(), store.Listed{Head: redislist.Head(i.Element)})
+			return err
+		}},
+		"a reservation that cannot take the task away": {"-rpop", func(s *redisstore.Store, i store.Item) error {
+			if _, err := s.Return(t.Context(), i); err == nil {
+				t.Error("Redis did not refuse a hand-back")
+			}
+			_, err := s.Reserve(t.Context(), 1, false)
+			return err
+		}},
 		"a retry": {"-zadd", func(s *redisstore.Store, i store.Item) error {
-			_, err := s.Retry(t.Context(), i, time.Second)
+			_, err := s.Retry(t.Context(), store.Waiting{Item: i, For: time.Second})
 			return err
 		}},
 		"a dead letter": {"-lpush", func(s *redisstore.Store, i store.Item) error {
-			_, err := s.Bury(t.Context(), i, store.Letter{Line: "letter"})
+			_, err := s.Bury(t.Context(), store.Burial{Item: i, Letter: store.Letter{Line: "letter"}})
 			return err
 		}},
 		"a long dead letter": {"-lpush", func(s *redisstore.Store, i store.Item) error {
-			_, err := s.Bury(t.Context(), i, store.Letter{Line: "letter", Field: "field"})
+			_, err := s.Bury(t.Context(), store.Burial{Item: i, Letter: store.Letter{Line: "letter", Field: "field"}})
 			return err
 		}},
 		"a hand-back": {"-rpush", func(s *redisstore.Store, i store.Item) error {
@@ -86,5 +113,27 @@ func TestATaskOutlivesWhatTheUserMayNotDo(t *testing.T) {
 				t.Errorf("%d other keys stand (%v)", n, err)
 			}
 		})
+	}
+}
+
+// A task that is due and cannot be taken out of the set is not put into the queue, again and again.
+func TestAPromotionThatCannotTakeTheTaskAway(t *testing.T) {
+	f := fixture(t, redistest.Start(t))
+	f.Push("task")
+	items, err := f.Reserve(t.Context(), 1, false)
+	if err != nil || len(items) != 1 {
+		t.Fatalf("reserved %v, %v", items, err)
+	}
+	if _, err := f.Retry(t.Context(), store.Waiting{Item: items[0]}); err != nil {
+		t.Fatal(err)
+	}
+	if err := f.client.Do(t.Context(), f.client.B().AclSetuser().Username("default").Rule("-zrem").Build()).Error(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := f.Promote(t.Context()); err == nil {
+		t.Error("Redis did not refuse it")
+	}
+	if n := f.length(t, queue); n != 0 {
+		t.Errorf("%d copies wait, want none", n)
 	}
 }

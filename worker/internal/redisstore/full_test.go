@@ -39,15 +39,17 @@ func TestAFullRedisIsEmptied(t *testing.T) {
 	if err != nil || len(items) != tasks {
 		t.Fatalf("reserved %d, %v", len(items), err)
 	}
-	for what, move := range map[string]func() (bool, error){
-		"a retry":       func() (bool, error) { return f.Retry(ctx, items[0], 0) },
-		"putting off":   func() (bool, error) { return f.PutOff(ctx, begun, 0) },
-		"a dead letter": func() (bool, error) { return f.Bury(ctx, items[1], store.Letter{Line: "{}", Field: "f"}) },
-		"a hand-back":   func() (bool, error) { was, err := f.Return(ctx, items[2]); return err == nil && was[0], err },
-		"the end":       func() (bool, error) { was, err := f.Done(ctx, items[3]); return err == nil && was[0], err },
+	for what, move := range map[string]func() ([]bool, error){
+		"a retry":     func() ([]bool, error) { return f.Retry(ctx, store.Waiting{Item: items[0], For: 0}) },
+		"putting off": func() ([]bool, error) { return f.PutOff(ctx, store.Waiting{Item: begun, For: 0}) },
+		"a dead letter": func() ([]bool, error) {
+			return f.Bury(ctx, store.Burial{Item: items[1], Letter: store.Letter{Line: "{}", Field: "f"}})
+		},
+		"a hand-back": func() ([]bool, error) { return f.Return(ctx, items[2]) },
+		"the end":     func() ([]bool, error) { return f.Done(ctx, items[3]) },
 	} {
-		if ok, err := move(); err != nil || !ok {
-			t.Errorf("%s says %t, %v", what, ok, err)
+		if was, err := move(); err != nil || !was[0] {
+			t.Errorf("%s says %v, %v", what, was, err)
 		}
 	}
 	if _, err := f.Promote(ctx); err != nil {
@@ -58,7 +60,7 @@ func TestAFullRedisIsEmptied(t *testing.T) {
 		t.Fatal(err)
 	}
 	if n, err := f.Release(ctx, page.Listed...); n != len(page.Listed) || err != nil {
-		t.Errorf("the rest cannot be given back: %d, %v", n, err)
+		t.Errorf("the rest cannot be returned: %d, %v", n, err)
 	}
 	if n := f.length(t, queue); n != tasks-1 { // less two, and what was left
 		t.Errorf("%d tasks wait, want %d", n, tasks-1)

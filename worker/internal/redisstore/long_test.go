@@ -86,7 +86,7 @@ func TestLongTasksAreDueAFewAtATime(t *testing.T) {
 		}
 		left -= len(items)
 		for _, item := range items {
-			if _, err := f.Retry(t.Context(), item, 0); err != nil {
+			if _, err := f.Retry(t.Context(), store.Waiting{Item: item, For: 0}); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -118,7 +118,7 @@ func TestManyAreReservedByFewCommands(t *testing.T) {
 	if err != nil || len(items) != tasks || items[0].Payload != "0" || items[tasks-1].Payload != strconv.Itoa(tasks-1) {
 		t.Fatalf("reserved %d, %v", len(items), err)
 	}
-	const most = 20
+	const most = 45
 	if n := f.info(t, "stats", "total_commands_processed") - before; n > most {
 		t.Errorf("it took %d commands, want %d at most", n, most)
 	}

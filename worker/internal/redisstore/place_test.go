@@ -41,7 +41,7 @@ func TestALongTaskIsFoundAtOnce(t *testing.T) {
 	looks("a part", 1, func() error { _, _, err := f.Fetch(t.Context(), youngest, 0); return err })
 	looks("a hand-back of the youngest", 1, func() error { _, err := f.Return(t.Context(), youngest); return err })
 	looks("a dead letter", 1, func() error {
-		_, err := f.Bury(t.Context(), middle, store.Letter{Line: "{}", Field: "f"})
+		_, err := f.Bury(t.Context(), store.Burial{Item: middle, Letter: store.Letter{Line: "{}", Field: "f"}})
 		return err
 	})
 	items[tasks/2+1].Older = 0

@@ -30,13 +30,13 @@ var (
 	promote = rueidis.NewLuaScript(redislist.PromoteScript)
 )
 
-// promoteLimit bounds one step of Promote, so that a million tasks due at once do not hold Redis up.
+// promoteLimit bounds one step of Promote, so that a million due tasks do not block Redis.
 const promoteLimit = "200"
 
 // stepBytes bounds each step.
 var stepBytes = strconv.Itoa(store.StepBytes)
 
-// Store is the share that one worker has in a queue.
+// Store is one worker's share of a queue.
 type Store struct {
 	client     rueidis.Client
 	queue      string
@@ -183,14 +183,14 @@ func (s *Store) Begin(ctx context.Context, item store.Item) (store.Item, bool, e
 	return begun, ok, err
 }
 
-// Done implements store.Store. It is one step, whatever the tasks are: over a slow line, a round trip for each
-// would not end within any time-out.
+// Done implements store.Store. It is one step for all tasks: over a slow network a round trip for each would exceed
+// any time-out.
 func (s *Store) Done(ctx context.Context, items ...store.Item) ([]bool, error) {
 	if len(items) == 0 {
 		return nil, nil
 	}
 	var (
-		order  = make([]int, 0, len(items)) // those with a uniqueness come first
+		order  = make([]int, 0, len(items)) // those with a uniqueness key come first
 		keys   = []string{s.processing}
 		owners []string
 		others []int
@@ -219,30 +219,39 @@ func (s *Store) Done(ctx context.Context, items ...store.Item) ([]bool, error) {
 }
 
 // Retry implements store.Store.
-func (s *Store) Retry(ctx context.Context, item store.Item, wait time.Duration) (bool, error) {
-	return s.delay(ctx, item, store.Failed(item), wait)
+func (s *Store) Retry(ctx context.Context, waits ...store.Waiting) ([]bool, error) {
+	return s.delay(ctx, store.Failed, waits)
 }
 
 // PutOff implements store.Store.
-func (s *Store) PutOff(ctx context.Context, item store.Item, wait time.Duration) (bool, error) {
-	return s.delay(ctx, item, store.PutOff(item), wait)
+func (s *Store) PutOff(ctx context.Context, waits ...store.Waiting) ([]bool, error) {
+	return s.delay(ctx, store.Returned, waits)
 }
 
-func (s *Store) delay(ctx context.Context, item, as store.Item, wait time.Duration) (bool, error) {
-	return moved(retry.Exec(ctx, s.client, []string{s.processing, redislist.Delayed(s.queue)},
-		[]string{item.Name(), as.Stamp(), strconv.FormatInt(wait.Milliseconds(), 10), item.Reservation}))
+func (s *Store) delay(ctx context.Context, as func(store.Item) store.Item, waits []store.Waiting) ([]bool, error) {
+	const each = 4
+	args := make([]string, 0, each*len(waits))
+	for _, w := range waits {
+		args = append(args, w.Name(), as(w.Item).Stamp(), strconv.FormatInt(w.For.Milliseconds(), 10), w.Reservation)
+	}
+	return allMoved(retry.Exec(ctx, s.client, []string{s.processing, redislist.Delayed(s.queue)}, args))
 }
 
 // Bury implements store.Store.
-func (s *Store) Bury(ctx context.Context, item store.Item, letter store.Letter) (bool, error) {
-	name := item.Name()
-	if letter.Field != "" {
-		name = item.ByHead() // the step may carry a long line, too
+func (s *Store) Bury(ctx context.Context, burials ...store.Burial) ([]bool, error) {
+	const each = 4
+	args := make([]string, 0, each*len(burials))
+	keys := []string{s.processing, redislist.Dead(s.queue), redislist.DeadPayloads(s.queue)}
+	for _, b := range burials {
+		name := b.Name()
+		if b.Letter.Field != "" {
+			name = b.ByHead() // the step may carry a long line, too
+		}
+		key, owner := b.Unique() // without one, the key's name is one that never exists
+		keys = append(keys, redislist.Unique(s.queue, key))
+		args = append(args, name, b.Letter.Line, owner, b.Letter.Field)
 	}
-	key, owner := item.Unique() // where it has none, the key's name is one that never stands
-	return moved(bury.Exec(ctx, s.client,
-		[]string{s.processing, redislist.Dead(s.queue), redislist.Unique(s.queue, key), redislist.DeadPayloads(s.queue)},
-		[]string{name, letter.Line, owner, letter.Field}))
+	return allMoved(bury.Exec(ctx, s.client, keys, args))
 }
 
 // Return implements store.Store.

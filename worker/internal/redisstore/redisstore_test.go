@@ -217,11 +217,11 @@ func FuzzScriptsAndGoAgree(f *testing.F) {
 			}
 		}
 		if was, err := s.Return(t.Context(), items[0]); err != nil || !was[0] {
-			t.Errorf("giving it back says %v, %v", was, err)
+			t.Errorf("returning it says %v, %v", was, err)
 		}
 		waits, err := client.Do(t.Context(), client.B().Rpop().Key(queue).Build()).ToString()
 		if err != nil || waits != store.Returned(items[0]).Element {
-			t.Errorf("given back it is %q (%v), want %q", waits, err, store.Returned(items[0]).Element)
+			t.Errorf("returned it is %q (%v), want %q", waits, err, store.Returned(items[0]).Element)
 		}
 	})
 }

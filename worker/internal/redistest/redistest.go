@@ -14,10 +14,10 @@ import (
 	"github.com/redis/rueidis"
 )
 
-// startPatience bounds the start on a slow and busy machine.
-const startPatience = 30 * time.Second
+// longestStart bounds the start on a slow and busy machine.
+const longestStart = 30 * time.Second
 
-// Server is a redis-server that keeps everything that it has confirmed, also over Kill.
+// Server is a redis-server that keeps everything that it has confirmed, also after Kill.
 type Server struct {
 	t    testing.TB
 	dir  string
@@ -74,7 +74,7 @@ func (s *Server) Restart() {
 	if err := s.cmd.Start(); err != nil {
 		s.t.Fatal(err)
 	}
-	deadline := time.Now().Add(startPatience)
+	deadline := time.Now().Add(longestStart)
 	for {
 		err := s.ping()
 		if err == nil {

@@ -58,6 +58,18 @@ type Letter struct {
 	Field string
 }
 
+// Waiting is an item that is to wait so long.
+type Waiting struct {
+	Item
+	For time.Duration
+}
+
+// Burial is an item that is to be a dead letter.
+type Burial struct {
+	Item
+	Letter Letter
+}
+
 // As is the item as t, which differs from its task in what changes with each reservation.
 func (i Item) As(t redislist.Task) Item {
 	element := redislist.Restamped(i.Element, t.Stamp())
@@ -104,13 +116,13 @@ type Store interface {
 
 	// Done acknowledges tasks, and tells of each whether it was still the worker's.
 	Done(ctx context.Context, items ...Item) (was []bool, err error)
-	// Retry has a task wait, with one failure more.
-	Retry(ctx context.Context, item Item, wait time.Duration) (was bool, err error)
-	// Bury makes a task a dead letter.
-	Bury(ctx context.Context, item Item, letter Letter) (was bool, err error)
-	// PutOff has a task wait that was not begun, as if it had never been reserved.
-	PutOff(ctx context.Context, item Item, wait time.Duration) (was bool, err error)
-	// Return gives tasks back to the head of the queue, as if they had never been reserved; the last is the
+	// Retry has tasks wait, with one failure more.
+	Retry(ctx context.Context, waits ...Waiting) (was []bool, err error)
+	// Bury makes dead letters of tasks.
+	Bury(ctx context.Context, burials ...Burial) (was []bool, err error)
+	// PutOff has tasks wait as if they had never been reserved.
+	PutOff(ctx context.Context, waits ...Waiting) (was []bool, err error)
+	// Return puts tasks back at the head of the queue, as if they had never been reserved; the last is the
 	// next to be taken.
 	Return(ctx context.Context, items ...Item) (was []bool, err error)
 	// Release gives what the worker's own list holds and nobody has in hand back to the head of the queue, the last of
@@ -125,10 +137,17 @@ type Store interface {
 
 // Failed is an item that has failed once more and waits.
 func Failed(i Item) Item {
-	t := i.Task
+	t := ended(i.Task)
 	t.Failed++
-	t.Reservation = ""
 	return i.As(t)
+}
+
+// ended is a task an attempt at which has come to an end, and did not end its worker: it is no suspect any more, and has
+// as many attempts behind it.
+func ended(t redislist.Task) redislist.Task {
+	t.Failed += t.Lost
+	t.Lost, t.Reservation = 0, ""
+	return t
 }
 
 // Begun is an item under the reservation of an attempt.
@@ -138,22 +157,11 @@ func Begun(i Item, reservation string) Item {
 	return i.As(t)
 }
 
-// Returned is an item that waits as if it had never been reserved. One that may have ended a worker keeps its mark.
+// Returned is an item that waits as if it had never been reserved. One that may have ended a worker, and was not begun,
+// keeps its mark; of one that was begun, and is Unbegun no more, the attempt has ended.
 func Returned(i Item) Item {
 	if i.Unbegun() {
 		return i
 	}
-	t := i.Task
-	t.Reservation = ""
-	return i.As(t)
-}
-
-// PutOff is an item that is put off: Returned, and once more so where that is counted.
-func PutOff(i Item) Item {
-	if !i.Unbegun() {
-		return Returned(i)
-	}
-	t := i.Task
-	t.Reservation = redislist.Unbegun + t.Reservation
-	return i.As(t)
+	return i.As(ended(i.Task))
 }

@@ -37,8 +37,9 @@ func Test(t *testing.T, fixture func(t *testing.T) Fixture) {
 		"what is put off waits, and is counted":     putOff,
 		"each end happens once":                     ends,
 		"many are acknowledged, each by itself":     acknowledged,
+		"many come to each end, each by itself":     endTogether,
 		"a retry waits, and is one failure more":    retried,
-		"what is given back is as it was":           returned,
+		"what is handed back is as it was":          returned,
 		"long tasks are reserved a few at a time":   long,
 		"a very long one comes without its payload": brief,
 		"a very long one is fetched part by part":   fetched,
@@ -203,7 +204,7 @@ func neverBegun(t *testing.T, f Fixture) {
 	}
 }
 
-// reservedAhead has the worker end, and its list be given back, as often as it takes.
+// reservedAhead has the worker end, and its list be reclaimed, as often as it takes.
 func reservedAhead(t *testing.T, f Fixture) {
 	ahead := redislist.Task{ID: "x", Reservation: redislist.Ahead + "gone.1", Payload: "x"}
 	f.Push(ahead.Element())
@@ -216,7 +217,7 @@ func reservedAhead(t *testing.T, f Fixture) {
 		t.Fatal(err)
 	}
 	if items = f.reserve(t, 10); len(items) != 1 || items[0].Lost != 0 || !items[0].Unbegun() {
-		t.Fatalf("given back and reserved again it is %+v, want it as it was", items)
+		t.Fatalf("returned and reserved again it is %+v, want it as it was", items)
 	}
 	items, err := f.Reserve(t.Context(), 10, true)
 	if must(t, items, err); len(items) != 1 || items[0].Reservation[:1] != redislist.Ahead {
@@ -250,10 +251,10 @@ func putOff(t *testing.T, f Fixture) {
 	const wait = 100 * time.Millisecond
 	for times := range 3 {
 		items := f.reserve(t, 1)
-		if len(items) != 1 || items[0].Lost != 1 || items[0].Failed != 0 || !items[0].Unbegun() || items[0].PutOff() != times {
+		if len(items) != 1 || items[0].Lost != 1 || items[0].Failed != 0 || !items[0].Unbegun() || items[0].Reservation[1] == '-' {
 			t.Fatalf("put off %d times it is %+v", times, items)
 		}
-		if was, err := f.PutOff(t.Context(), items[0], wait); !was || err != nil {
+		if was, err := one(f.PutOff(t.Context(), store.Waiting{Item: items[0], For: wait})); !was || err != nil {
 			t.Fatalf("putting it off says %t, %v", was, err)
 		}
 		if items := f.reserve(t, 1); len(items) != 0 {
@@ -268,11 +269,14 @@ func putOff(t *testing.T, f Fixture) {
 
 func ends(t *testing.T, f Fixture) {
 	type end func(store.Item) (bool, error)
-	one := func(was []bool, err error) (bool, error) { return err == nil && was[0], err }
 	for name, end := range map[string]end{
-		"done":   func(i store.Item) (bool, error) { return one(f.Done(t.Context(), i)) },
-		"retry":  func(i store.Item) (bool, error) { return f.Retry(t.Context(), i, time.Hour) },
-		"bury":   func(i store.Item) (bool, error) { return f.Bury(t.Context(), i, store.Letter{Line: "{}"}) },
+		"done": func(i store.Item) (bool, error) { return one(f.Done(t.Context(), i)) },
+		"retry": func(i store.Item) (bool, error) {
+			return one(f.Retry(t.Context(), store.Waiting{Item: i, For: time.Hour}))
+		},
+		"bury": func(i store.Item) (bool, error) {
+			return one(f.Bury(t.Context(), store.Burial{Item: i, Letter: store.Letter{Line: "{}"}}))
+		},
 		"return": func(i store.Item) (bool, error) { return one(f.Return(t.Context(), i)) },
 	} {
 		f.Push(name)
@@ -321,11 +325,87 @@ func acknowledged(t *testing.T, f Fixture) {
 	}
 }
 
+// endTogether has some tasks come to one end in one step, of which one is gone and one is very long.
+func endTogether(t *testing.T, f Fixture) {
+	const tasks, longOne, gone = 6, 2, 4
+	payload := veryLong()
+	for name, c := range map[string]struct {
+		end     func([]store.Item) ([]bool, error)
+		waiting int // of them, afterwards
+	}{
+		"acknowledged": {end: func(items []store.Item) ([]bool, error) { return f.Done(t.Context(), items...) }},
+		"returned":     {end: func(items []store.Item) ([]bool, error) { return f.Return(t.Context(), items...) }, waiting: tasks - 1},
+		"retried":      {end: func(items []store.Item) ([]bool, error) { return f.Retry(t.Context(), waiting(items)...) }, waiting: tasks - 1},
+		"put off":      {end: func(items []store.Item) ([]bool, error) { return f.PutOff(t.Context(), waiting(items)...) }, waiting: tasks - 1},
+		"buried": {end: func(items []store.Item) ([]bool, error) {
+			burials := make([]store.Burial, len(items))
+			for i, item := range items {
+				burials[i] = store.Burial{Item: item, Letter: store.Letter{Line: fmt.Sprint("{", i, "}")}}
+			}
+			burials[longOne].Letter.Field = "field"
+			return f.Bury(t.Context(), burials...)
+		}},
+	} {
+		for i := range tasks {
+			task := redislist.Task{ID: fmt.Sprint("t-", i), Payload: fmt.Sprint("task ", i)}
+			if i == longOne {
+				task.Payload = payload
+			}
+			f.Push(task.Element())
+		}
+		var items []store.Item
+		for len(items) < tasks {
+			items = append(items, f.reserve(t, tasks-len(items))...)
+		}
+		for i := range items {
+			items[i].Older = i
+		}
+		if _, err := f.Done(t.Context(), items[gone]); err != nil {
+			t.Fatal(err)
+		}
+		was, err := c.end(items)
+		if want := []bool{true, true, true, true, false, true}; err != nil || !slices.Equal(was, want) {
+			t.Errorf("%s, it says %v, %v; want %v", name, was, err, want)
+		}
+		if n := len(f.held(t)); n != 0 {
+			t.Errorf("%s, %d are held, want none", name, n)
+		}
+		f.Advance(waitOfMany)
+		for next := time.Duration(0); next == 0; { // a step is bounded
+			if next, err = f.Promote(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		seen := map[string]bool{}
+		for again := f.reserve(t, tasks); len(again) > 0; again = f.reserve(t, tasks) {
+			for _, item := range again {
+				seen[f.whole(t, item).Payload] = true
+			}
+			if _, err := f.Done(t.Context(), again...); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if len(seen) != c.waiting {
+			t.Errorf("%s, %d wait, want %d", name, len(seen), c.waiting)
+		}
+	}
+}
+
+const waitOfMany = 50 * time.Millisecond
+
+func waiting(items []store.Item) []store.Waiting {
+	waits := make([]store.Waiting, len(items))
+	for i, item := range items {
+		waits[i] = store.Waiting{Item: item, For: waitOfMany}
+	}
+	return waits
+}
+
 func retried(t *testing.T, f Fixture) {
 	f.Push("task")
 	item := f.reserve(t, 1)[0]
 	const wait = 200 * time.Millisecond
-	if was, err := f.Retry(t.Context(), item, wait); !was || err != nil {
+	if was, err := one(f.Retry(t.Context(), store.Waiting{Item: item, For: wait})); !was || err != nil {
 		t.Fatalf("retrying says %t, %v", was, err)
 	}
 	if items := f.reserve(t, 1); len(items) != 0 {
@@ -455,3 +535,6 @@ func released(t *testing.T, f Fixture) {
 		}
 	}
 }
+
+// one is the answer to a step with one task.
+func one(was []bool, err error) (bool, error) { return err == nil && was[0], err }

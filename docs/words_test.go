@@ -1,0 +1,169 @@
+package docs
+
+import (
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+// maxWords is how long a paragraph may be; what is longer is a list or a table.
+const maxWords = 80
+
+// pages are the texts that people write, by their path from here. docs/reference is generated.
+func pages(t *testing.T) map[string]string {
+	t.Helper()
+	found := map[string]string{}
+	err := filepath.WalkDir("..", func(path string, entry fs.DirEntry, err error) error {
+		name := entry.Name()
+		switch {
+		case err != nil:
+			return err
+		case entry.IsDir() && (name == "reference" || strings.HasPrefix(name, ".") && name != ".."):
+			return fs.SkipDir
+		case filepath.Ext(name) != ".md":
+			return nil
+		}
+		text, err := os.ReadFile(path)
+		found[path] = string(text)
+		return err
+	})
+	if err != nil {
+		t.Fatalf("reading the pages, %v", err)
+	}
+	return found
+}
+
+var (
+	link    = regexp.MustCompile(`\]\(([^)\s]+)\)`)
+	marks   = regexp.MustCompile(`[^\p{L}\p{N} _-]`)
+	literal = regexp.MustCompile("`[^`]*`")
+	// generated is what test/bench/record.go writes into a page.
+	generated = regexp.MustCompile(`(?s)<!-- \w+ -->.*?<!-- end of \w+ -->`)
+)
+
+// Every link to a file of this repository leads to one, and every anchor to a heading there.
+func TestLinksResolve(t *testing.T) {
+	for path, text := range pages(t) {
+		for _, match := range link.FindAllStringSubmatch(prose(text), -1) {
+			if complaint := broken(path, match[1]); complaint != "" {
+				t.Errorf("%s: the link %s: %s", path, match[1], complaint)
+			}
+		}
+	}
+}
+
+// broken says what is wrong with a link, "" where nothing is.
+func broken(page, target string) string {
+	if strings.Contains(target, "://") {
+		return ""
+	}
+	file, anchor, hasAnchor := strings.Cut(target, "#")
+	path := page
+	if file != "" {
+		path = filepath.Join(filepath.Dir(page), file)
+	}
+	if _, err := os.Stat(path); err != nil {
+		return err.Error()
+	}
+	if !hasAnchor {
+		return ""
+	}
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return err.Error()
+	}
+	for line := range strings.Lines(prose(string(text))) {
+		if title, heading := strings.CutPrefix(strings.TrimLeft(line, "#"), " "); heading && line[0] == '#' && slug(title) == anchor {
+			return ""
+		}
+	}
+	return "there is no such heading in " + path
+}
+
+// slug is the anchor of a heading, as Markdown viewers make it.
+func slug(title string) string {
+	return strings.ReplaceAll(marks.ReplaceAllString(strings.ToLower(strings.TrimSpace(title)), ""), " ", "-")
+}
+
+// prose is a page without its blocks of code and without what is generated, whose lines are empty then.
+func prose(page string) string {
+	var kept strings.Builder
+	code := false
+	page = generated.ReplaceAllStringFunc(page, func(table string) string { return strings.Repeat("\n", strings.Count(table, "\n")) })
+	for line := range strings.Lines(page) {
+		if strings.HasPrefix(strings.TrimSpace(line), "```") {
+			code, line = !code, "\n"
+		}
+		if code {
+			line = "\n"
+		}
+		kept.WriteString(line)
+	}
+	return kept.String()
+}
+
+var listItem = regexp.MustCompile(`^\s*([-*]|\d+\.) `)
+
+// No paragraph is longer than a reader holds in mind.
+func TestParagraphsAreShort(t *testing.T) {
+	for path, text := range pages(t) {
+		for _, paragraph := range strings.Split(prose(text), "\n\n") {
+			paragraph = strings.TrimSpace(paragraph)
+			if strings.HasPrefix(paragraph, "|") || listItem.MatchString(paragraph) {
+				continue
+			}
+			if n := len(strings.Fields(paragraph)); n > maxWords {
+				t.Errorf("%s: a paragraph of %d words, of at most %d: make it a list or a table: %.60s...", path, n, maxWords, paragraph)
+			}
+		}
+	}
+}
+
+// The words that the glossary retires are in no page; in code they may be quoted.
+func TestRetiredWords(t *testing.T) {
+	retired := retiredWords(t)
+	for path, text := range pages(t) {
+		if filepath.Base(path) == "glossary.md" {
+			continue
+		}
+		number := 0
+		for line := range strings.Lines(prose(text)) {
+			number++
+			line = literal.ReplaceAllString(line, "")
+			for word, instead := range retired {
+				if word.MatchString(line) {
+					t.Errorf("%s:%d says %q; the glossary says: %s", path, number, word.FindString(line), instead)
+				}
+			}
+		}
+	}
+}
+
+// retiredWords has the words of the glossary's last table, with what to say instead.
+func retiredWords(t *testing.T) map[*regexp.Regexp]string {
+	t.Helper()
+	page, err := os.ReadFile("glossary.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, table, found := strings.Cut(string(page), "| not | but |\n|---|---|\n")
+	if !found {
+		t.Fatal("glossary.md has no table of retired words any more")
+	}
+	retired := map[*regexp.Regexp]string{}
+	for row := range strings.Lines(table) {
+		cells := strings.Split(row, "|")
+		if len(cells) != 4 {
+			continue
+		}
+		for word := range strings.SplitSeq(cells[1], ",") {
+			expression := fmt.Sprintf(`(?i)\b%s\b`, regexp.QuoteMeta(strings.TrimSpace(word)))
+			retired[regexp.MustCompile(expression)] = strings.TrimSpace(cells[2])
+		}
+	}
+	return retired
+}

@@ -1,0 +1,62 @@
+package backlog
+
+import (
+	"cmp"
+	"time"
+
+	"github.com/quickube/qscaler/internal/broker"
+)
+
+// cadenceOf is how a broker of a kind is read: as the options say, else as suits the kind, else by default.
+func cadenceOf(kind broker.Kind, o Options) broker.Cadence {
+	own := kind.Cadence
+	c := broker.Cadence{
+		Poll:   cmp.Or(o.PollInterval, own.Poll, time.Second),
+		Safety: cmp.Or(o.SafetyInterval, own.Safety, 5*time.Second),
+		Batch:  cmp.Or(o.BatchWindow, own.Batch, 10*time.Millisecond),
+		Budget: cmp.Or(own.Budget, 1000),
+		Cost:   own.Cost,
+	}
+	c.PollAtZero = cmp.Or(o.PollInterval, own.PollAtZero, c.Poll)
+	if c.Cost == nil {
+		c.Cost = func(broker.Query) int { return 1 }
+	}
+	return c
+}
+
+// pushes reports whether the broker of a driver tells of changes by itself, and if not, why not.
+func pushes(d broker.Driver) (ok bool, why string) {
+	if p, may := d.(broker.Pusher); may {
+		return p.Pushes()
+	}
+	return false, "brokers of this type do not tell of changes by themselves"
+}
+
+// polls has when the queues of a broker are to be read, rung or not.
+type polls struct {
+	all, atZero time.Time
+}
+
+// poll has the queues read whose time has come, and returns how long it is until the next; 0 when no time had come.
+func (s *source) poll(p *polls, d broker.Driver, now time.Time) time.Duration {
+	interval, atZero := s.cadence.Poll, s.cadence.PollAtZero
+	if ok, _ := pushes(d); ok {
+		interval, atZero = s.cadence.Safety, s.cadence.Safety
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case !now.Before(p.all):
+		s.markAll()
+		p.all = now.Add(s.options.Jitter(interval))
+	case !now.Before(p.atZero):
+		s.markAtZero()
+	default:
+		return 0
+	}
+	p.atZero = p.all
+	if atZero < interval {
+		p.atZero = now.Add(s.options.Jitter(atZero))
+	}
+	return min(p.all.Sub(now), p.atZero.Sub(now))
+}

@@ -1,0 +1,186 @@
+// Package brokertest is the suite that every driver passes against its real server: what a broker answers is right,
+// whatever happens to it and to the way to it, and what was not read is never read as zero.
+//
+//	brokertest.go  what a driver gives: its kind, and a real server with producers and workers
+//	counts.go      what is waiting and in flight, alone, in motion, by the thousand
+//	doorbell.go    what a broker tells by itself
+//	failures.go    a server that is away, hangs, restarts, refuses
+//	hostile.go     a connection that is cut or fed with anything, at each phase
+//	secure.go      a connection over TLS
+//	proxy.go       the way to the server, which the cases above spoil
+//
+// A driver's test is one call of Run. It may import internal/broker and no driver.
+package brokertest
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/quickube/qscaler/internal/broker"
+)
+
+// Server is a real server, and what producers and workers do with it. Its methods may be called from several
+// goroutines, and fail the test themselves.
+type Server interface {
+	// Settings are how it is reached: its host and port, and credentials that are right.
+	Settings() broker.Settings
+	// Push sends n messages.
+	Push(queue string, n int)
+	// Take has the worker of a pod take n messages, which it does not acknowledge. It takes what is there: fewer
+	// where there are fewer, and returns how many.
+	Take(queue, pod string, n int) int
+	// Acknowledge has the worker acknowledge n of the messages that it holds.
+	Acknowledge(queue, pod string, n int)
+	// Pause stops the server in its tracks, connections open; Resume lets it go on.
+	Pause()
+	Resume()
+	// Restart kills the server and starts it again, with its data.
+	Restart()
+}
+
+// Harness is what the suite knows of a kind of broker.
+type Harness struct {
+	Kind broker.Kind
+	// Start starts a server of the test's own, which ends with the test.
+	Start func(t *testing.T) Server
+	// ByWorker is true where the broker knows which worker holds what.
+	ByWorker bool
+	// Rings is true where the broker tells of changes by itself.
+	Rings bool
+	// Rounds is how many round trips one call of Depths takes for 3000 queues.
+	Rounds int
+	// SetPassword changes the password of a server that Start has started; nil where the broker has none.
+	SetPassword func(t *testing.T, s Server, password string)
+}
+
+// Run runs the suite.
+func Run(t *testing.T, h Harness) {
+	cases := []struct {
+		name string
+		run  func(*testing.T, Harness)
+	}{
+		{"the kind is complete", kindIsComplete},
+		{"a queue that is not there is known to be empty", missingQueue},
+		{"what waits and what is in flight", waitingAndInFlight},
+		{"nothing is missed in motion", motion},
+		{"thousands of queues", thousands},
+		{"several callers at once", severalCallers},
+		{"the doorbell", doorbell},
+		{"a wrong password", wrongPassword},
+		{"a password that changes", rotation},
+		{"over TLS", overTLS},
+		{"a server that restarts", restart},
+		{"a server that hangs", hanging},
+		{"nobody listens", nobodyListens},
+		{"a connection that is cut anywhere", cutAnywhere},
+		{"a connection that stalls anywhere", stalledAnywhere},
+		{"a server that sends anything", hostile},
+		{"a server that answers once", answersOnce},
+		{"nothing is left behind", nothingLeft},
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) { c.run(t, h) })
+	}
+}
+
+func kindIsComplete(t *testing.T, h Harness) {
+	k := h.Kind
+	if k.Type == "" || k.Port <= 0 || k.Parse == nil || k.Open == nil || k.Cadence.Poll <= 0 {
+		t.Errorf("it lacks a type, a port, Parse, Open or how often it is polled: %+v", k)
+	}
+	settings := broker.Settings{Host: "::1", Port: k.Port}
+	config := parse(t, h, settings)
+	if !config.Equal(parse(t, h, settings)) {
+		t.Error("equal settings make configurations that are not")
+	}
+	for name, change := range map[string]func(*broker.Settings){
+		"host": func(s *broker.Settings) { s.Host = "other" },
+		"port": func(s *broker.Settings) { s.Port++ },
+	} {
+		other := settings
+		change(&other)
+		if config.Equal(parse(t, h, other)) {
+			t.Errorf("another %s makes an equal configuration", name)
+		}
+	}
+	if h.SetPassword == nil {
+		return
+	}
+	settings.Password = broker.NewSecret("one")
+	other := settings
+	other.Password = broker.NewSecret("two")
+	if parse(t, h, settings).Equal(parse(t, h, other)) {
+		t.Error("another password makes an equal configuration")
+	}
+}
+
+func parse(t *testing.T, h Harness, s broker.Settings) broker.Config {
+	t.Helper()
+	config, err := h.Kind.Parse(s)
+	if err != nil {
+		t.Fatalf("parsing %+v: %v", s, err)
+	}
+	return config
+}
+
+// silent is a doorbell that nobody hears.
+func silent(...string) {}
+
+// dial opens a connection, or says why not.
+func dial(t *testing.T, h Harness, s broker.Settings) (broker.Driver, error) {
+	t.Helper()
+	return h.Kind.Open(t.Context(), parse(t, h, s), silent)
+}
+
+// open opens a connection that ends with the test.
+func open(t *testing.T, h Harness, s broker.Settings) broker.Driver {
+	t.Helper()
+	d, err := dial(t, h, s)
+	if err != nil {
+		t.Fatalf("opening: %v", err)
+	}
+	t.Cleanup(d.Close)
+	return d
+}
+
+// readOnce opens a connection, reads, and closes it.
+func readOnce(t *testing.T, h Harness, s broker.Settings, queries ...broker.Query) ([]broker.Answer, error) {
+	t.Helper()
+	d, err := dial(t, h, s)
+	if err != nil {
+		return nil, err
+	}
+	defer d.Close()
+	ctx, cancel := context.WithTimeout(t.Context(), deadline)
+	defer cancel()
+	return d.Depths(ctx, queries)
+}
+
+// deadline is for a read that something is wrong with; waitLimit for whatever must happen in the end.
+const (
+	deadline  = 2 * time.Second
+	waitLimit = 30 * time.Second
+)
+
+// query asks for a queue, and for what these pods hold of it.
+func query(queue string, pods ...string) broker.Query {
+	q := broker.Query{Queue: queue}
+	for _, pod := range pods {
+		q.Workers = append(q.Workers, broker.Worker{PodName: pod, HostName: pod})
+	}
+	return q
+}
+
+// depth reads one queue, which must succeed.
+func depth(t *testing.T, d broker.Driver, q broker.Query) broker.Depth {
+	t.Helper()
+	answers, err := d.Depths(t.Context(), []broker.Query{q})
+	if err != nil {
+		t.Fatalf("reading %s: %v", q.Queue, err)
+	}
+	if len(answers) != 1 || answers[0].Err != nil {
+		t.Fatalf("reading %s: %+v, want one answer", q.Queue, answers)
+	}
+	return answers[0].Depth
+}

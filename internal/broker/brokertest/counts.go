@@ -1,0 +1,166 @@
+package brokertest
+
+import (
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	"github.com/quickube/qscaler/internal/broker"
+)
+
+// check compares a depth with what is there. A number that the broker cannot tell must say so.
+func check(t *testing.T, h Harness, d broker.Depth, waiting, inFlight int64, held map[string]int64) {
+	t.Helper()
+	if d.Waiting != broker.CountOf(waiting) {
+		t.Errorf("waiting %+v, want %d", d.Waiting, waiting)
+	}
+	if d.InFlight.Known && d.InFlight.N != inFlight {
+		t.Errorf("in flight %+v, want %d", d.InFlight, inFlight)
+	}
+	for pod, n := range held {
+		if got, known := d.Held[pod]; known != h.ByWorker || (known && got != n) {
+			t.Errorf("%s holds %d (known: %t), want %d (known: %t)", pod, got, known, n, h.ByWorker)
+		}
+	}
+}
+
+func missingQueue(t *testing.T, h Harness) {
+	d := open(t, h, h.Start(t).Settings())
+	check(t, h, depth(t, d, query("never-seen", "w")), 0, 0, map[string]int64{"w": 0})
+	if _, err := d.Depths(t.Context(), nil); err != nil {
+		t.Errorf("asked for no queue, it answers: %v", err)
+	}
+}
+
+func waitingAndInFlight(t *testing.T, h Harness) {
+	s := h.Start(t)
+	d := open(t, h, s.Settings())
+	q := query("q", "w1", "w2", "idle")
+	steps := []struct {
+		name              string
+		do                func()
+		waiting, inFlight int64
+		held              map[string]int64
+	}{
+		{"pushed", func() { s.Push("q", 5); s.Push("other", 7) }, 5, 0, map[string]int64{"w1": 0, "w2": 0, "idle": 0}},
+		{"taken", func() { s.Take("q", "w1", 2); s.Take("q", "w2", 1) }, 2, 3, map[string]int64{"w1": 2, "w2": 1, "idle": 0}},
+		{"acknowledged", func() { s.Acknowledge("q", "w1", 1) }, 2, 2, map[string]int64{"w1": 1, "w2": 1, "idle": 0}},
+		{"all taken", func() { s.Take("q", "w1", 2) }, 0, 4, map[string]int64{"w1": 3, "w2": 1, "idle": 0}},
+		{"all done", func() { s.Acknowledge("q", "w1", 3); s.Acknowledge("q", "w2", 1) }, 0, 0, map[string]int64{"w1": 0, "w2": 0, "idle": 0}},
+	}
+	for _, step := range steps {
+		t.Run(step.name, func(t *testing.T) {
+			step.do()
+			check(t, h, depth(t, d, q), step.waiting, step.inFlight, step.held)
+		})
+	}
+	check(t, h, depth(t, d, query("other")), 7, 0, nil)
+}
+
+// books bound how many messages there are at any moment: a step has begun before its command is sent, and is done
+// once it was answered.
+type books struct{ pushing, pushed, acknowledging, acknowledged atomic.Int64 }
+
+// motion reads while producers and workers are at it. A message that moves must be counted at least once, whichever
+// way it goes; where the broker cannot say what is in flight, only that no more wait than were pushed.
+func motion(t *testing.T, h Harness) {
+	s := h.Start(t)
+	d := open(t, h, s.Settings())
+	const workers, rounds = 3, 200
+	var (
+		b     books
+		pods  []string
+		group sync.WaitGroup
+		busy  atomic.Int32
+	)
+	for i := range workers {
+		pod := fmt.Sprint("w", i)
+		pods = append(pods, pod)
+		busy.Add(1)
+		group.Go(func() {
+			defer busy.Add(-1)
+			for range rounds {
+				b.pushing.Add(2)
+				s.Push("q", 2)
+				b.pushed.Add(2)
+				n := int64(s.Take("q", pod, 2))
+				b.acknowledging.Add(n)
+				s.Acknowledge("q", pod, int(n))
+				b.acknowledged.Add(n)
+			}
+		})
+	}
+	q, reads := query("q", pods...), 0
+	for ; busy.Load() > 0; reads++ {
+		// What was acknowledged before the read began is not to be seen; what is not when it has ended is.
+		acknowledged, pushed := b.acknowledged.Load(), b.pushed.Load()
+		got := depth(t, d, q)
+		least, most := pushed-b.acknowledging.Load(), b.pushing.Load()-acknowledged
+		n := got.Waiting.N + got.InFlight.N
+		if n > most || (got.InFlight.Known && n < least) {
+			t.Fatalf("read %d found %+v; there were %d to %d messages", reads, got, least, most)
+		}
+	}
+	group.Wait()
+	if reads < 20 {
+		t.Errorf("%d reads: the case has tested little", reads)
+	}
+}
+
+// thousands has many queues answered at once, in order, in as few round trips as the driver says.
+func thousands(t *testing.T, h Harness) {
+	s := h.Start(t)
+	p := newProxy(t, s.Settings())
+	d := open(t, h, p.settings())
+	const queues = 3000
+	queries := make([]broker.Query, queues)
+	for i := range queries {
+		queries[i] = query(fmt.Sprint("q-", i), "w")
+	}
+	for i := 0; i < queues; i += 100 {
+		s.Push(queries[i].Queue, i/100+1)
+	}
+	p.hold(true)
+	answers, err := d.Depths(t.Context(), queries)
+	if err != nil || len(answers) != queues {
+		t.Fatalf("%d answers, %v; want %d", len(answers), err, queues)
+	}
+	for i, a := range answers {
+		want := int64(0)
+		if i%100 == 0 {
+			want = int64(i/100 + 1)
+		}
+		if a.Err != nil || a.Depth.Waiting != broker.CountOf(want) {
+			t.Fatalf("%s: %+v, want %d waiting", queries[i].Queue, a, want)
+		}
+	}
+	if got := p.rounds(); got > h.Rounds {
+		t.Errorf("%d queues took %d round trips, want %d at most", queues, got, h.Rounds)
+	}
+}
+
+func severalCallers(t *testing.T, h Harness) {
+	s := h.Start(t)
+	d := open(t, h, s.Settings())
+	const callers = 8
+	for i := range callers {
+		s.Push(fmt.Sprint("q", i), i)
+	}
+	var group sync.WaitGroup
+	for i := range callers {
+		group.Go(func() {
+			for range 50 {
+				answers, err := d.Depths(t.Context(), []broker.Query{query(fmt.Sprint("q", i)), query("empty")})
+				if err != nil {
+					t.Errorf("caller %d: %v", i, err)
+					return
+				}
+				if answers[0].Depth.Waiting != broker.CountOf(int64(i)) || answers[1].Depth.Waiting != broker.CountOf(0) {
+					t.Errorf("caller %d was answered %+v", i, answers)
+				}
+			}
+		})
+	}
+	group.Wait()
+}

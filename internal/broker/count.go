@@ -1,0 +1,25 @@
+package broker
+
+// Count is a number that a broker has told, or has not. The zero Count is unknown, which is not zero.
+type Count struct {
+	N     int64
+	Known bool
+}
+
+// CountOf is a number that is known.
+func CountOf(n int64) Count { return Count{N: n, Known: true} }
+
+// Depth is how much work a queue has.
+type Depth struct {
+	// Waiting counts the messages that no worker has taken. An answer without it is an error.
+	Waiting Count
+	// InFlight counts the messages that workers have taken and not acknowledged, Held included.
+	InFlight Count
+	// Held counts the messages in flight by the worker's PodName, zeros included. A worker that is not in it may
+	// be busy: the broker cannot tell.
+	Held map[string]int64
+}
+
+// CountsAll reports whether the broker itself counts every message that was taken and not acknowledged. Where it keeps
+// them by worker, it has only those that a worker has put there. A worker that takes messages otherwise is in no count.
+func (d Depth) CountsAll() bool { return d.InFlight.Known && d.Held == nil }

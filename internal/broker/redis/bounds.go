@@ -1,0 +1,57 @@
+package redis
+
+// bounds is how much one reply may have, with all that is nested in it. The library needs up to 40 bytes for a value
+// beside its text.
+type bounds struct {
+	// bytes are those on the wire.
+	bytes int
+	// values are the reply itself and its elements, also those that were announced and have not come.
+	values int
+}
+
+// longestLine is the longest text of a status or an error: far longer than Redis makes them.
+const longestLine = 1 << 10
+
+// What a server may answer: far more than Redis does, and so little that hundreds of servers which all answer as much as
+// they may leave the operator well below its memory limit. docs/security.md has the sums.
+var (
+	// ofOne is for a number, a status, an error or a short string.
+	ofOne = bounds{bytes: 2 << 10, values: 1}
+	// ofHello has the server's version and its modules.
+	ofHello = bounds{bytes: 16 << 10, values: 512}
+	// ofInfo is for a section of INFO, and ofSettings for what CONFIG GET has of one setting.
+	ofInfo     = bounds{bytes: 16 << 10, values: 1}
+	ofSettings = bounds{bytes: 2 << 10, values: 4}
+	// ofStep is what one step of a script answers.
+	ofStep = bounds{bytes: 2 << 10, values: 4}
+	// ofScan is for the keys of one step of a walk, which may be more than were asked for.
+	ofScan = bounds{bytes: 512 << 10, values: 8 << 10}
+	// ofPush is for a key, which the operator has asked for before.
+	ofPush = bounds{bytes: 8 << 10, values: 64}
+)
+
+// ofExec bounds the answer to a transaction: a number, or a word of why not, for each command.
+func ofExec(queued int) bounds {
+	const each = 100
+	return bounds{bytes: 4<<10 + each*queued, values: 1 + queued}
+}
+
+// boundsOf are those of the answer to a command, by its name. Queued is how many commands came since MULTI.
+func boundsOf(command string, queued int) bounds {
+	switch command {
+	case "HELLO":
+		return ofHello
+	case "INFO":
+		return ofInfo
+	case "CONFIG":
+		return ofSettings
+	case "EXEC":
+		return ofExec(queued)
+	case "SCAN":
+		return ofScan
+	case "EVAL":
+		return ofStep
+	default:
+		return ofOne
+	}
+}

@@ -1,0 +1,92 @@
+package qworker
+
+import (
+	"context"
+	"errors"
+	"slices"
+
+	corev1 "k8s.io/api/core/v1"
+	ctrl "sigs.k8s.io/controller-runtime"
+
+	"github.com/quickube/qscaler/api/v1alpha1"
+	"github.com/quickube/qscaler/internal/planner"
+	"github.com/quickube/qscaler/internal/revision"
+)
+
+// act carries the decision out, in an order in which a failure leaves nothing half-said: what a later leader must know
+// is stored first, and a revision is published last.
+func (r *round) act(ctx context.Context) error {
+	unproven := r.storeProofs(ctx)
+	r.memory.excessSince = r.decision.ExcessSince
+	r.recheckAt(r.decision.RecheckAt)
+	for _, m := range r.decision.Missing {
+		ctrl.LoggerFrom(ctx).V(1).Info("Not created", "revision", m.Revision, "pods", m.Pods, "why", m.Why)
+	}
+	creating := nameCreations(r.qw, r.decision.Actions)
+	r.watchQueues(creating)
+	var unheld error
+	if len(r.pods)+len(creating) > 0 {
+		if unheld = r.object.hold(ctx); unheld != nil { // pods that nobody looks after once the QWorker is deleted
+			r.decision.Actions = withoutCreations(r.decision.Actions, func(string) bool { return true })
+		}
+	}
+	done, err := r.fleets.Apply(ctx, r.qw, r.pods, r.decision.Actions, r.revisions.workerOf, r.newPod)
+	r.done, r.publishes = done, r.decision.PublishedAfter(done)
+	blamed, err := otherThanSize(&r.sizes, done, err)
+	r.again = r.again || blamed || r.decision.More && creates(done)
+	refused, next, rest := r.memory.creations.note(r.clock.Now(), done, err)
+	r.refused = slices.Concat(r.decision.Refused, refused)
+	r.recheckAt(next)
+	return errors.Join(unproven, unheld, rest)
+}
+
+// storeProofs stores what a later leader must know of the revisions. What cannot be stored holds back the rollout, and
+// nothing else: the newest revision takes nobody's place, and none of its pods is created beside others.
+func (r *round) storeProofs(ctx context.Context) error {
+	err := r.proofs().mark(ctx, &r.revisions, r.decision)
+	if err == nil || r.decision.Stage != planner.Canary {
+		return err
+	}
+	newest := r.revisions.newest.Hash
+	if r.decision.Publish != "" {
+		r.unproven = true
+		r.decide(ctx)
+	}
+	r.decision.Actions = withoutCreations(r.decision.Actions, func(hash string) bool { return hash == newest })
+	return err
+}
+
+// withoutCreations are the actions but for creations of some revisions.
+func withoutCreations(actions []planner.Action, of func(hash string) bool) []planner.Action {
+	return slices.DeleteFunc(slices.Clone(actions), func(a planner.Action) bool { return a.Kind == planner.Create && of(a.Revision) })
+}
+
+// creates reports whether one of the actions has created a pod.
+func creates(done []planner.Action) bool {
+	return slices.ContainsFunc(done, func(a planner.Action) bool { return a.Kind == planner.Create })
+}
+
+// nameCreations chooses the names of the pods that will be created, and returns them with their revisions.
+func nameCreations(qw *v1alpha1.QWorker, actions []planner.Action) map[string]string {
+	creating := map[string]string{}
+	for i, a := range actions {
+		if a.Kind == planner.Create {
+			actions[i].Pod = revision.NewPodName(qw)
+			creating[actions[i].Pod] = a.Revision
+		}
+	}
+	return creating
+}
+
+func (r *round) newPod(a planner.Action) *corev1.Pod {
+	published := r.revisions.newest.Hash
+	if r.revisions.published != nil && r.decision.Publish == "" {
+		published = r.revisions.published.Hash
+	}
+	made := r.revisions.of(a.Revision)
+	pod := made.NewPod(a.Pod, revision.PodOptions{
+		Owner: r.qw, Broker: r.resolver.Env(made.Connection, r.config), Published: published, Failures: a.Level,
+	})
+	r.sizes.SizePod(pod)
+	return pod
+}

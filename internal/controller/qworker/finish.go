@@ -1,0 +1,67 @@
+package qworker
+
+import (
+	"context"
+	"errors"
+	"slices"
+
+	"github.com/quickube/qscaler/internal/controller/qworker/report"
+	"github.com/quickube/qscaler/internal/planner"
+)
+
+// finish looks at what came of the decision, tidies the history, and lets a deleted QWorker go once the last of its
+// workers has left and their tasks are returned.
+func (r *round) finish(ctx context.Context) error {
+	if err := r.observePods(ctx); err != nil {
+		return unread{err}
+	}
+	r.deadTasks.Note(fleetOf(r.name(), r.qw.UID), workersOf(r.pods, r.states))
+	r.recheckAt(r.fleets.NextDoubt(r.qw.UID))
+	empty := r.deleting() && len(r.pods) == 0
+	if empty && r.dead.began > 0 { // pods that have vanished since are looked after in the next round
+		r.again = true
+	}
+	over := empty && r.dead.began == 0 && r.dead.owesNothing(r.pods)
+	keep := historyLimit(r.qw.Spec.Rollout)
+	if over {
+		keep = 0
+	}
+	pruned := r.memory.writes.Attempt(r.clock, historyWrite, func() error {
+		return r.history.Prune(ctx, r.qw, r.revisions.all, r.inUse, keep)
+	})
+	if !over {
+		return pruned
+	}
+	if err := r.object.letGo(ctx); err != nil { // with the QWorker, the garbage collector deletes what is left of its history
+		return errors.Join(pruned, err)
+	}
+	r.gone = true
+	if workers := r.dead.abandoned(); len(workers) > 0 {
+		record(r.recorder, r.qw, abandonment(&r.observation, workers, r.backlog.Last(r.places().main()).Err))
+	}
+	return nil
+}
+
+// inUse reports whether a revision may not be pruned.
+func (o *observation) inUse(hash string) bool {
+	if o.deleting() && len(o.states) == 0 && o.dead.owesNothing(o.pods) {
+		return false
+	}
+	newest := o.revisions.newest
+	return o.dead.needs(hash) || hash == o.status.CurrentPodSpecHash || (newest != nil && hash == newest.Hash) ||
+		slices.ContainsFunc(o.states, func(p planner.Pod) bool { return p.Revision == hash })
+}
+
+// abandonment names, once the QWorker is let go, the workers whose tasks nobody could reclaim. What they held stays in
+// their lists, and nobody will look there any more.
+func abandonment(o *observation, workers []string, unread error) report.Event {
+	queue := o.qw.Spec.ScaleConfig.Queue
+	if main := o.revisions.serving(); main != nil {
+		queue = main.Queue
+	}
+	why := "there is no ScalerConfig, and no revision is left that names the broker"
+	if unread != nil {
+		why = unread.Error()
+	}
+	return report.Abandoned(queue, why, workers)
+}

@@ -1,0 +1,105 @@
+package qworker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/types"
+	ctrl "sigs.k8s.io/controller-runtime"
+
+	"github.com/quickube/qscaler/api/v1alpha1"
+	"github.com/quickube/qscaler/internal/backoff"
+	"github.com/quickube/qscaler/internal/recovery"
+)
+
+// rightsTimeout is for how long a QWorker that is being deleted waits for the operator's rights in its namespace, once
+// that is being deleted.
+const rightsTimeout = 10 * time.Second
+
+// rightsPause is after how long the operator asks again in a namespace in which it has had no rights since its start.
+const rightsPause = 10 * time.Second
+
+// newSyncs holds the question back whether the cache shows all of a namespace, where the operator has no rights: each of
+// its QWorkers asks it.
+func newSyncs() *backoff.Attempts[string] {
+	return backoff.NewAttempts[string](func(err error) (backoff.Policy, bool) {
+		return backoff.Policy{First: time.Second, Longest: rightsPause}, apierrors.IsForbidden(err)
+	})
+}
+
+// caughtUp reports whether the cache shows what the leader before wrote in a namespace.
+func (r *Reconciler) caughtUp(ctx context.Context, namespace string) (done bool, err error) {
+	err = r.syncs.Attempt(r.clock, namespace, func() error {
+		done, err = r.cacheSync.Done(ctx, namespace)
+		return err
+	})
+	return done, err
+}
+
+// waitForRights does nothing for a QWorker in a namespace in which the operator has had no rights since its start, but let
+// it go when both are being deleted: it sees the QWorker all the same, by the ClusterRole qscaler-let-go.
+func (r *Reconciler) waitForRights(ctx context.Context, name types.NamespacedName, refusal error) (ctrl.Result, error) {
+	var qw v1alpha1.QWorker
+	err := r.client.Get(ctx, name, &qw)
+	if apierrors.IsNotFound(err) {
+		r.forget(name)
+		return ctrl.Result{}, nil
+	}
+	if err != nil {
+		return ctrl.Result{}, fmt.Errorf("reading the QWorker, %w", err)
+	}
+	present, former := r.memories.of(name, qw.UID)
+	if former != nil {
+		r.release(name, former)
+	}
+	round := newRound(r, &qw, present)
+	err = round.letGoWithoutRights(ctx, refusal)
+	switch {
+	case round.gone:
+		r.forget(name)
+		return ctrl.Result{}, nil
+	case errors.Is(err, refusal) && round.deleting(): // what else is in the way is said
+		return ctrl.Result{}, err
+	}
+	return ctrl.Result{RequeueAfter: round.within(r.clock.Now(), rightsPause)}, nil
+}
+
+// letGoWithoutRights lets a QWorker go that is being deleted where the operator may do nothing any more: a namespace is
+// being deleted, and the RoleBinding is gone. Nobody could finish what the finalizer waits for, and the namespace would
+// never be gone. The garbage collector deletes pods that are left; SIGTERM tells their workers. In a namespace that stays,
+// the rights may come back, and the tasks of the workers would be lost without the finalizer.
+func (r *round) letGoWithoutRights(ctx context.Context, failure error) error {
+	if !r.deleting() || !r.isForbidden(failure) || !hasNoRights(ctx, r.client, r.qw.Namespace) {
+		r.memory.forbiddenSince = time.Time{}
+		return failure
+	}
+	if ends, err := namespaceEnds(ctx, r.live, r.qw.Namespace); err != nil || !ends {
+		r.memory.forbiddenSince = time.Time{}
+		return errors.Join(failure, err)
+	}
+	if r.memory.forbiddenSince.IsZero() {
+		r.memory.forbiddenSince = r.now
+	}
+	end := r.memory.forbiddenSince.Add(rightsTimeout)
+	if r.now.Before(end) {
+		r.recheckAt(end)
+		return failure
+	}
+	if err := renounce(ctx, r.client, r.qw); err != nil {
+		return err
+	}
+	ctrl.LoggerFrom(ctx).Info("Let go: the operator has no rights in the namespace any more, and can neither let workers finish nor return tasks",
+		"pods", len(r.pods), "deadWorkers", len(r.dead.gone()))
+	r.gone = true
+	return nil
+}
+
+// isForbidden reports whether the API server has refused something in this round, or beside it, for want of a right.
+func (r *round) isForbidden(failure error) bool {
+	return apierrors.IsForbidden(failure) ||
+		slices.ContainsFunc(r.dead.Dead, func(w recovery.Dead) bool { return apierrors.IsForbidden(w.Err) })
+}

@@ -1,0 +1,102 @@
+package qworker
+
+import (
+	"slices"
+
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/quickube/qscaler/internal/backlog"
+	"github.com/quickube/qscaler/internal/connection"
+	"github.com/quickube/qscaler/internal/recovery"
+	"github.com/quickube/qscaler/internal/revision"
+)
+
+// places tells on which queue, of which broker, the pods of a revision work.
+type places struct {
+	qworker types.NamespacedName
+	*revisions
+}
+
+// main is the key of the queue that the depth is read of: that of the published revision.
+func (p places) main() backlog.Key { return p.under("") }
+
+// key is that of the queue that pods of a revision work on. A revision with another queue or connection than the
+// published one has a key of its own, under its hash.
+func (p places) key(hash string) backlog.Key {
+	if p.shares(hash) {
+		return p.main()
+	}
+	return p.under(hash)
+}
+
+func (p places) under(hash string) backlog.Key {
+	return backlog.Key{Watcher: backlog.QWorker, Namespace: p.qworker.Namespace, Name: p.qworker.Name, Revision: hash}
+}
+
+// place is a queue of a broker. It stays the same whichever revision is published.
+type place struct{ broker, queue string }
+
+// placeOf is where the pods of a revision work, the zero place of one that is not known.
+func (p places) placeOf(hash string) place {
+	r := p.of(hash)
+	if r == nil {
+		return place{}
+	}
+	return place{connection.ID(p.qworker.Namespace, r.Connection), r.Queue}
+}
+
+// shares reports whether pods of the revision work on the queue that is read.
+func (p places) shares(hash string) bool {
+	main := p.serving()
+	if main == nil || hash == main.Hash {
+		return true
+	}
+	r := p.of(hash)
+	return r == nil || samePlace(r, main)
+}
+
+func samePlace(a, b *revision.Revision) bool {
+	return a.Queue == b.Queue && a.Connection == b.Connection
+}
+
+// distinct are the places of all revisions, each once: the present one first, and then the former ones, each as the
+// newest revision that works there.
+func (p places) distinct() []recovery.Place {
+	main := p.serving()
+	if main == nil {
+		return nil
+	}
+	found := []*revision.Revision{main}
+	former := make([]*revision.Revision, 0, len(p.all)+len(p.remains))
+	for i := range slices.Backward(p.all) {
+		former = append(former, &p.all[i])
+	}
+	for i := range p.remains {
+		former = append(former, &p.remains[i])
+	}
+	for _, r := range former {
+		if !slices.ContainsFunc(found, func(o *revision.Revision) bool { return samePlace(o, r) }) {
+			found = append(found, r)
+		}
+	}
+	distinct := make([]recovery.Place, len(found))
+	for i, r := range found {
+		distinct[i] = p.at(r)
+	}
+	return distinct
+}
+
+// where is where the workers of a revision work. Of one that is not known any more, that is the present place.
+func (p places) where(hash string) recovery.Place {
+	if r := p.of(hash); r != nil {
+		return p.at(r)
+	}
+	if main := p.serving(); main != nil {
+		return p.at(main)
+	}
+	return recovery.Place{Key: p.main()}
+}
+
+func (p places) at(r *revision.Revision) recovery.Place {
+	return recovery.Place{Broker: connection.ID(p.qworker.Namespace, r.Connection), Queue: r.Queue, Key: p.key(r.Hash), Revision: r.Hash}
+}

@@ -1,0 +1,189 @@
+package qworker
+
+import (
+	"context"
+	"time"
+
+	"github.com/quickube/qscaler/internal/backlog"
+	"github.com/quickube/qscaler/internal/broker"
+	"github.com/quickube/qscaler/internal/connection"
+	"github.com/quickube/qscaler/internal/fleet"
+	"github.com/quickube/qscaler/internal/planner"
+	"github.com/quickube/qscaler/internal/revision"
+)
+
+// defaultQueueStatusInterval is the default of Options.QueueStatusInterval.
+const defaultQueueStatusInterval = 10 * time.Second
+
+// watched is a queue that the backlog is to keep current.
+type watched struct {
+	revision *revision.Revision
+	workers  []broker.Worker
+}
+
+// watchQueues tells the backlog which queues to keep current, and which workers to count there: those that are about to
+// be created, too, by pod and revision. The queue is read with them from before their creation on: a worker that takes a
+// message before it is known would make the message seem done.
+func (r *round) watchQueues(creating map[string]string) {
+	if r.revisions.serving() == nil {
+		return
+	}
+	queues := r.queuesToWatch(creating)
+	for key := range r.memory.watches {
+		if _, still := queues[key]; !still {
+			r.backlog.Forget(key)
+			delete(r.memory.watches, key)
+		}
+	}
+	look := r.lookout(creating)
+	for key, q := range queues {
+		r.memory.watches[key] = true
+		r.backlog.Watch(key, backlog.Watch{
+			Source:      r.sourceOf(r.qw.Namespace, q.revision.Connection),
+			Query:       broker.Query{Queue: q.revision.Queue, Workers: q.workers},
+			Significant: r.significance(key, look),
+			Reclaims:    r.dead.reclaims(),
+		})
+	}
+}
+
+func (o *observation) queuesToWatch(creating map[string]string) map[backlog.Key]*watched {
+	at := o.places()
+	queues := map[backlog.Key]*watched{at.main(): {revision: o.revisions.serving()}}
+	add := func(hash string, workers ...broker.Worker) {
+		key := at.key(hash)
+		if queues[key] == nil {
+			queues[key] = &watched{revision: o.revisions.of(hash)}
+		}
+		queues[key].workers = append(queues[key].workers, workers...)
+	}
+	for i, p := range o.states {
+		add(p.Revision, fleet.IdentityOf(o.pods[i]))
+	}
+	for _, d := range o.dead.gone() {
+		add(d.Revision, broker.Worker{PodName: d.Worker})
+	}
+	for pod, hash := range creating {
+		add(hash, broker.Worker{PodName: pod})
+	}
+	for _, search := range o.dead.Searches {
+		if queues[search.Place.Key] == nil {
+			queues[search.Place.Key] = &watched{revision: o.revisions.of(search.Place.Revision)}
+		}
+	}
+	if newest := o.revisions.newest; newest != nil && !o.deleting() { // to see whether its broker answers
+		if key := at.key(newest.Hash); queues[key] == nil {
+			queues[key] = &watched{revision: newest}
+		}
+	}
+	return queues
+}
+
+// sourceOf is how the backlog reaches a broker. QWorkers of a namespace with equal connections share one.
+func (r *Reconciler) sourceOf(namespace string, spec connection.Spec) backlog.Source {
+	return backlog.Source{
+		ID:   connection.ID(namespace, spec),
+		Kind: r.resolver.Kind(spec),
+		Resolve: func(ctx context.Context) (broker.Config, error) {
+			return r.resolver.Config(ctx, namespace, spec)
+		},
+		Claim: func(ctx context.Context) (broker.Claim, error) { return r.claim(ctx, namespace) },
+	}
+}
+
+// readQueue takes the newest readings and scales the fleet by them. It reads the queue afresh where a worker has ended
+// so soon that only a later reading tells whether its task is done.
+func (r *round) readQueue(ctx context.Context) {
+	r.takeReadings(r.backlog.Last)
+	if r.ends.undecided(r.states) && r.mayAsk() {
+		r.takeReadings(func(key backlog.Key) backlog.Reading { return r.backlog.Read(ctx, key) })
+	}
+	r.judgeEnds()
+	r.scale()
+}
+
+// takeReadings reads the queue that the depth is read of, and those on which other revisions work.
+func (r *round) takeReadings(read func(backlog.Key) backlog.Reading) {
+	at := r.places()
+	r.reading = read(at.main())
+	r.elsewhere = map[string]backlog.Reading{}
+	take := func(hash string) {
+		if _, taken := r.elsewhere[hash]; !taken && !at.shares(hash) {
+			r.elsewhere[hash] = read(at.key(hash))
+		}
+	}
+	for _, p := range r.states {
+		take(p.Revision)
+	}
+	look := r.lookout(nil)
+	look.finds(r.reading)
+	for _, reading := range r.elsewhere {
+		look.finds(reading)
+	}
+	r.newestUnread, r.newestErr = false, nil
+	if newest := r.revisions.newest; newest != nil && !r.deleting() && !at.shares(newest.Hash) {
+		take(newest.Hash)
+		last := r.elsewhere[newest.Hash]
+		r.newestUnread, r.newestErr = !isKnown(last), last.Err
+	}
+}
+
+// significance tells which readings of a queue wake the QWorker; see wakeup.
+func (r *round) significance(key backlog.Key, look lookout) func(prev, next backlog.Reading) bool {
+	at := r.places()
+	w := wakeup{lookout: look, awaited: r.dead.awaited(func(d string) bool { return at.key(d) == key })}
+	w.leaving = r.leaving(r.decision.Actions)
+	if r.newestApart() && key == at.key(r.revisions.newest.Hash) {
+		newest := r.revisions.newest.Hash
+		last := r.elsewhere[newest]
+		if !last.Known {
+			last = r.backlog.Last(key)
+		}
+		w.decided = r.scalingInput(last, w.leaving, 0, r.workersAt(newest), r.memory.scaling[at.placeOf(newest)])
+		return w.asksForOthers
+	}
+	if key != at.main() {
+		return w.findsHeld
+	}
+	w.last = r.reading
+	if !w.last.Known {
+		w.last = r.backlog.Last(key)
+	}
+	serving := r.revisions.serving().Hash
+	w.decided = r.scalingInput(w.last, w.leaving, r.before(), r.workersAt(serving), r.memory.scaling[at.placeOf(serving)])
+	w.excess = !r.memory.excessSince.IsZero()
+	w.shown, w.written = r.status.Queue, r.memory.told.QueueWritten
+	w.clock, w.interval = r.clock, r.queueStatusInterval
+	return w.matters
+}
+
+// leaving are the workers on their way out: terminating, let go by the present decision, or granted leave for a reason
+// that still holds. Those that have left on a grant, or by themselves after their task, are among them, and those whose
+// tasks were returned: a reading that has them at a task is older than that.
+func (o *observation) leaving(actions []planner.Action) map[string]bool {
+	leaving := map[string]bool{}
+	var f planner.Fleet
+	if o.revisions.newest != nil {
+		f.Newest = o.revisions.newest.Hash
+	}
+	for i, p := range o.states {
+		if p.Phase == planner.Pending && p.Grant.Reason != "" {
+			p = o.stateWithWork(o.places(), i) // it may be at a task that its kubelet has yet to tell of
+		}
+		granted := p.Phase == planner.Running && p.Grant.Reason != "" && !f.Obsolete(p)
+		mayLeave := p.Grant.Reason != "" || o.endAfterTask() && !p.EndedWell.IsZero()
+		departed := p.Phase == planner.Left && mayLeave && p.Failure.At.IsZero()
+		if p.Phase == planner.Terminating || granted || departed {
+			leaving[p.Name] = true
+		}
+	}
+	for _, worker := range o.dead.returned() {
+		leaving[worker] = true
+	}
+	for _, a := range actions {
+		if a.Kind == planner.GrantLeave || a.Kind == planner.SignalLeave {
+			leaving[a.Pod] = true
+		}
+	}
+	return leaving
+}

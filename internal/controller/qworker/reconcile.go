@@ -1,0 +1,115 @@
+package qworker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/types"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/quickube/qscaler/api/v1alpha1"
+)
+
+// Reconcile brings one QWorker nearer to its spec.
+func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.Result, error) {
+	switch caughtUp, err := r.caughtUp(ctx, request.Namespace); {
+	case apierrors.IsForbidden(err):
+		return r.waitForRights(ctx, request.NamespacedName, err)
+	case err != nil || !caughtUp:
+		return ctrl.Result{RequeueAfter: retryBase}, err
+	}
+	var qw v1alpha1.QWorker
+	err := r.client.Get(ctx, request.NamespacedName, &qw)
+	if apierrors.IsNotFound(err) {
+		r.forget(request.NamespacedName)
+		return ctrl.Result{}, nil
+	}
+	if err != nil {
+		return ctrl.Result{}, fmt.Errorf("reading the QWorker, %w", err)
+	}
+	return r.reconcile(ctx, &qw)
+}
+
+func (r *Reconciler) reconcile(ctx context.Context, qw *v1alpha1.QWorker) (ctrl.Result, error) {
+	present, former := r.memories.of(client.ObjectKeyFromObject(qw), qw.UID)
+	if former != nil {
+		r.release(client.ObjectKeyFromObject(qw), former)
+	}
+	round := newRound(r, qw, present)
+	err := round.reconcile(ctx)
+	if round.gone {
+		r.forget(client.ObjectKeyFromObject(qw))
+		return ctrl.Result{}, nil
+	}
+	if round.mayWait(err) {
+		present.untold = round.done
+		return ctrl.Result{RequeueAfter: round.within(r.clock.Now(), retryBase)}, nil
+	}
+	if !apierrors.IsConflict(err) {
+		err = errors.Join(err, round.writeStatus(ctx, err))
+	}
+	if err = round.letGoWithoutRights(ctx, err); round.gone {
+		r.forget(client.ObjectKeyFromObject(qw))
+		return ctrl.Result{}, nil
+	}
+	if apierrors.IsConflict(err) {
+		// Somebody else has written, or the cache is behind what was written: again with the newer object.
+		return ctrl.Result{RequeueAfter: retryBase}, nil
+	}
+	if err != nil {
+		return ctrl.Result{}, err
+	}
+	return ctrl.Result{RequeueAfter: round.after(r.clock.Now())}, nil
+}
+
+// forget releases what is held for a QWorker that no longer exists.
+func (r *Reconciler) forget(name types.NamespacedName) {
+	if m := r.memories.forget(name); m != nil {
+		r.release(name, m)
+	}
+	r.sizer.Forget(name)
+	r.metrics.forget(name)
+}
+
+func (r *Reconciler) release(name types.NamespacedName, m *memory) {
+	r.deadTasks.Forget(fleetOf(name, m.uid))
+	for key := range m.watches {
+		r.backlog.Forget(key)
+	}
+	r.fleets.Forget(m.uid)
+	r.history.Forget(m.uid)
+	r.qworkers.Forget(m.uid)
+}
+
+// unread is why what is could not be read.
+type unread struct{ error }
+
+func (e unread) Unwrap() error { return e.error }
+
+// reconcile walks the steps from what is to what shall be.
+func (r *round) reconcile(ctx context.Context) error {
+	if r.deleting() && isLetGoAtOnce(r.qw) {
+		r.gone = true
+		return r.object.letGo(ctx)
+	}
+	if err := r.observe(ctx); err != nil {
+		return unread{err}
+	}
+	r.findRevisions(ctx)
+	r.memory.creations.forget(&r.revisions)
+	r.forgetEnds()
+	r.recommend(ctx)
+	r.observeDead()
+	r.watchQueues(nil)
+	r.readQueue(ctx)
+	r.decide(ctx)
+	err := r.act(ctx)
+	r.raiseRunning(ctx)
+	if r.revisions.newest == nil { // else the rollout says it
+		err = errors.Join(r.unstored, err)
+	}
+	return errors.Join(err, r.proofs().keepStop(ctx, r.revisions.newest, r.rollout()), r.keepSightings(ctx), r.finish(ctx))
+}

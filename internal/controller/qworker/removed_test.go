@@ -1,0 +1,51 @@
+package qworker_test
+
+import (
+	"fmt"
+	"testing"
+
+	appsv1 "k8s.io/api/apps/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/quickube/qscaler/api/v1alpha1"
+)
+
+// Somebody removes the revisions of a fleet, and its ScalerConfig. The fleet stays as it is, and goes on from its spec once
+// the ScalerConfig is back: the revision is stored anew, and a worker that is missing is made as the spec says.
+func TestAFleetOutlivesItsRevisions(t *testing.T) {
+	t.Parallel()
+	c := newCluster(t)
+	q := makeQWorker("w").replicas(2, 5)
+	hash := c.settled(q, 2)
+	config := c.scalerConfig("config")
+	config.Namespace = c.namespace
+	if err := c.Delete(t.Context(), config); err != nil {
+		t.Fatal(err)
+	}
+	c.awaitCondition("w", v1alpha1.ConditionReady, metav1.ConditionFalse, "ScalerConfigNotFound")
+	if err := c.DeleteAllOf(t.Context(), &appsv1.ControllerRevision{}, client.InNamespace(c.namespace)); err != nil {
+		t.Fatal(err)
+	}
+	lost := c.pods("w")[0]
+	c.lose(lost)
+
+	c.create(c.scalerConfig("config"))
+	c.run(c.awaitPods("w", 2)...)
+	c.awaitCondition("w", v1alpha1.ConditionReady, metav1.ConditionTrue, "Ready")
+	for _, p := range c.pods("w") {
+		if p.Name == lost.Name || p.Spec.Containers[0].Image != "worker:1" {
+			t.Errorf("the pod %s has the image %q", p.Name, p.Spec.Containers[0].Image)
+		}
+	}
+	c.eventually("the revision to be stored anew", func() string {
+		var revisions appsv1.ControllerRevisionList
+		if err := c.List(t.Context(), &revisions, client.InNamespace(c.namespace)); err != nil {
+			return err.Error()
+		}
+		if n := len(revisions.Items); n != 1 || c.status("w").CurrentPodSpecHash != hash {
+			return fmt.Sprintf("there are %d, and published is %s", n, c.status("w").CurrentPodSpecHash)
+		}
+		return ""
+	})
+}

@@ -1,0 +1,147 @@
+package report
+
+import (
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/quickube/qscaler/internal/planner"
+)
+
+// Problem is why something does not work: a reason that a user can search for, and a message with the remedy.
+type Problem struct{ Reason, Message string }
+
+// Observed is what was seen of a QWorker.
+type Observed struct {
+	Generation int64
+	// Deleting is true once the QWorker is being deleted.
+	Deleting bool
+	// Stalled is why the spec cannot be followed, nil where it can.
+	Stalled  *Problem
+	Pods     []Pod
+	Queue    Queue
+	Recovery Recovery
+	Tasks    Tasks
+	// EndAfterTask is true where workers end by themselves after their task.
+	EndAfterTask bool
+	// Operators are those that act on the QWorker, where they are several.
+	Operators []string
+	// RightSizing is that condition, with no status where it is to be absent.
+	RightSizing metav1.Condition
+}
+
+// Pod is one worker.
+type Pod struct {
+	planner.Pod
+	// Node is the name of its node, "" before it has one.
+	Node string
+	// Unscheduled is true where no node has room for it.
+	Unscheduled bool
+	// Signalled is since when a worker that still runs knows from SIGTERM that it is to leave. It is zero for all others.
+	Signalled time.Time
+}
+
+// Queue is what was read of the queue.
+type Queue struct {
+	// Known is true once the queue was read.
+	Known   bool
+	Waiting int64
+	// InFlight is nil where the broker cannot say.
+	InFlight *int64
+	ReadAt   time.Time
+	// Problem is why it cannot be read, nil where it can.
+	Problem *Problem
+	// WriteEvery is how often the status is written for these figures alone.
+	WriteEvery time.Duration
+}
+
+// Recovery is what was learned of the tasks of dead workers.
+type Recovery struct {
+	// Refused has the workers whose tasks the broker refuses to take back, and Why is its answer for the first.
+	Refused []string
+	Why     string
+	// SearchFailed is why the search for such tasks fails again and again, "" where it does not.
+	SearchFailed string
+
+	// Strangers is what was learned of unknown workers that hold tasks of the queue, nil while nobody has looked.
+	Strangers *Strangers
+
+	// Outstanding counts the workers whose tasks a QWorker that is being deleted waits for. Holdup is why they are not
+	// back, "" where that is a matter of moments.
+	Outstanding int
+	Holdup      string
+	// Searching is true while a QWorker that is being deleted waits for a search. SearchHoldup is why it is not over.
+	Searching    bool
+	SearchHoldup string
+}
+
+// Strangers are unknown workers that hold tasks: the names of some, how many they are, and how many tasks they hold.
+type Strangers struct {
+	Names   []string
+	Workers int64
+	Tasks   int64
+}
+
+// Decided is what was decided.
+type Decided struct {
+	// Desired is how many workers are to be. Limited is the end of the range that has bounded it, zero where none has.
+	Desired int32
+	Limited Problem
+	BackOff planner.BackOff
+	Rollout Rollout
+}
+
+// Rollout is where a rollout stands.
+type Rollout struct {
+	// Newest is the revision of the spec, "" where there is none.
+	Newest string
+	// Unstored is why the revision of the present spec cannot be stored, "" where it is. Newest is then the published one.
+	Unstored string
+	// Publish is the revision that is published now, "" where that does not change.
+	Publish string
+	Stage   planner.Stage
+	// Proven is true once a worker of the published revision was ready for long enough.
+	Proven   bool
+	Paused   bool
+	MinReady time.Duration
+	Obstacle planner.Obstacle
+	// Refusal is why no pod of the newest revision can be created, the zero Refusal where that is not so.
+	Refusal Refusal
+	// Unread is why the queue of the newest revision cannot be read, where that is another one. Else it is nil.
+	Unread *Problem
+	// Kept is why an earlier canary of the same spec has failed, zero where none has.
+	Kept Problem
+}
+
+// Refusal is why a pod could not be created.
+type Refusal struct {
+	Message string
+	// Quota is true where a quota is used up. Lasting is true where nothing but a change of something helps.
+	Quota, Lasting bool
+}
+
+// Done is what came of the decision.
+type Done struct {
+	// Failure is why the round could not be finished, nil where it could.
+	Failure *Problem
+	// Refused is why no pod can be created of the revision that the fleet works with, "" where that is not so.
+	Refused string
+
+	Actions []planner.Action
+	// Returned counts the tasks of dead workers that returned to the queue. ReclaimFailed is why others were not.
+	Returned      int64
+	ReclaimFailed string
+	// Sizes are the events of right-sizing.
+	Sizes []Event
+}
+
+// Memory is what must be known again in the next round. All of it may be lost with the process.
+type Memory struct {
+	// Departed has the pods that were seen to have left on a grant, and Departure is when the last of them was.
+	Departed  map[string]bool
+	Departure time.Time
+	// BusyHolders has the pods with a grant that were at a task, and when they were last seen at it.
+	BusyHolders map[string]time.Time
+	// QueueWritten is when the queue's figures were last written.
+	QueueWritten time.Time
+}

@@ -1,0 +1,108 @@
+package report
+
+import (
+	"fmt"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/quickube/qscaler/api/v1alpha1"
+	"github.com/quickube/qscaler/internal/controller/qworker/words"
+	"github.com/quickube/qscaler/internal/planner"
+)
+
+// ready is True when as many workers are ready as the queue asks for. Its reason is the STATUS column. The status has
+// the numbers of pods already.
+func ready(st *v1alpha1.QWorkerStatus, o Observed, d Decided, done Done) metav1.Condition {
+	const kind = v1alpha1.ConditionReady
+	serving := serving(o.Pods)
+	refused := o.Recovery.refused()
+	switch {
+	case o.Deleting:
+		return Is(kind, false, ReasonDeleting, deletingMessage(st, o, done.Failure))
+	case o.Stalled != nil:
+		return isNot(kind, *o.Stalled)
+	case done.Failure != nil:
+		return isNot(kind, *done.Failure)
+	case done.Refused != "":
+		return Is(kind, false, ReasonWriteFailed, done.Refused)
+	case o.Queue.Problem != nil:
+		return isNot(kind, *o.Queue.Problem)
+	case d.BackOff.Level > 0:
+		return Is(kind, false, ReasonBackOff, backOffMessage(d.BackOff, o.Pods))
+	case refused != "":
+		return Is(kind, false, ReasonReclaimFailed, refused)
+	case st.DesiredReplicas == 0 && st.Replicas == 0:
+		return Is(kind, true, ReasonIdle, "the queue asks for no worker")
+	}
+	count := readyOf(serving, st.DesiredReplicas)
+	unscheduled := unscheduled(o.Pods, st.Replicas)
+	trouble := trouble(o.Pods)
+	switch {
+	case serving >= st.DesiredReplicas && st.DrainingReplicas > 0:
+		return Is(kind, true, ReasonDraining, count+"; "+words.HowMany(st.DrainingReplicas, "more leaves after its task", "more leave after their tasks")+unscheduled)
+	case serving >= st.DesiredReplicas:
+		return Is(kind, true, ReasonReady, count+unscheduled)
+	case trouble != "":
+		return Is(kind, false, ReasonWorkersNotReady, trouble+unscheduled)
+	case o.EndAfterTask && d.Rollout.Proven:
+		return Is(kind, true, ReasonReady, count+"; a worker ends after its task, and the next one is starting"+unscheduled)
+	}
+	return Is(kind, false, ReasonScalingUp, count+unscheduled)
+}
+
+// refused says whose tasks cannot be returned, or that nobody can look for such tasks, "" where neither is so.
+func (r Recovery) refused() string {
+	switch {
+	case len(r.Refused) > 0:
+		return fmt.Sprintf("cannot return the tasks of %s (%s) to the queue: %s; QScaler tries again. Check the rights of the broker's user, and that the server accepts writes",
+			words.HowMany(len(r.Refused), "dead worker", "dead workers"), words.AndMore(r.Refused), r.Why)
+	case r.SearchFailed != "":
+		return fmt.Sprintf("cannot look for the tasks of workers that died while no operator was running: %s; QScaler tries again. Check the rights of the broker's user", r.SearchFailed)
+	}
+	return ""
+}
+
+// trouble names the pods that cannot run, and has what the first of them says.
+func trouble(pods []Pod) string {
+	var names []string
+	first := ""
+	for _, p := range pods {
+		if p.Phase != planner.Pending || p.Trouble == "" {
+			continue
+		}
+		names = append(names, p.Name)
+		if first == "" {
+			first = p.Trouble
+		}
+	}
+	if len(names) == 0 {
+		return ""
+	}
+	if len(names) == 1 {
+		return fmt.Sprintf("pod %s does not run: %s", names[0], first)
+	}
+	return fmt.Sprintf("%d pods do not run (%s); pod %s: %s", len(names), words.AndMore(names), names[0], first)
+}
+
+// readyOf counts the ready workers among those that are to be.
+func readyOf(ready, desired int32) string {
+	verb := "are"
+	if ready == 1 || desired == 1 {
+		verb = "is"
+	}
+	return fmt.Sprintf("%d of %s %s ready", ready, words.HowMany(desired, "worker", "workers"), verb)
+}
+
+// unscheduled counts the workers that no node has room for, "" where there are none.
+func unscheduled(pods []Pod, replicas int32) string {
+	n := 0
+	for _, p := range pods {
+		if p.Unscheduled && p.Phase == planner.Pending {
+			n++
+		}
+	}
+	if n == 0 {
+		return ""
+	}
+	return fmt.Sprintf("; the scheduler finds no node for %d of %s", n, words.HowMany(replicas, "pod", "pods"))
+}

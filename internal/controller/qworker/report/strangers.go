@@ -1,0 +1,33 @@
+package report
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/quickube/qscaler/api/v1alpha1"
+	"github.com/quickube/qscaler/internal/controller/qworker/words"
+)
+
+// fillStrangers says what unknown workers hold. While nobody has looked, as after a restart, what was said stays.
+func (t *Told) fillStrangers(now time.Time, s *Strangers) {
+	switch {
+	case s == nil:
+	case s.Workers == 0:
+		t.Status.UnknownHolders = nil
+		set(&t.Status, Absent(v1alpha1.ConditionUnknownHolders), now)
+	default:
+		t.Status.UnknownHolders = &v1alpha1.UnknownHolders{Workers: s.Workers, Tasks: s.Tasks}
+		set(&t.Status, Is(v1alpha1.ConditionUnknownHolders, true, ReasonTasksHeld, s.message()), now)
+	}
+}
+
+func (s *Strangers) message() string {
+	names := strings.Join(s.Names, ", ")
+	if s.Workers > int64(len(s.Names)) {
+		names += ", ..."
+	}
+	return fmt.Sprintf("%s that no QWorker of this cluster has made: %s (%s). QScaler does not touch them, for it cannot know whether those workers are alive. When you are sure that they are not, return their tasks by hand; docs/redis-layout.md says how",
+		words.HowMany(s.Tasks, "task of the queue is held by workers", "tasks of the queue are held by workers"),
+		words.HowMany(s.Workers, "list", "lists"), names)
+}

@@ -1,0 +1,50 @@
+package report
+
+import (
+	"fmt"
+	"strings"
+
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/quickube/qscaler/api/v1alpha1"
+	"github.com/quickube/qscaler/internal/controller/qworker/words"
+)
+
+// Tasks is what is known of the tasks that workers are at.
+type Tasks struct {
+	// Unseen has the revisions with workers of which none was ever seen at a task.
+	Unseen []string
+	// Staying is how many workers would be told to end, and are not, because they may be at a task that nobody sees.
+	Staying int
+}
+
+// tasksSeen is there while workers may be at tasks that QScaler does not see. It is False while workers stay for that.
+// Before the queue was read, what an earlier leader has said stands.
+func tasksSeen(o Observed, written []metav1.Condition) metav1.Condition {
+	const kind = v1alpha1.ConditionTasksSeen
+	before := meta.FindStatusCondition(written, kind)
+	switch {
+	case !o.Queue.Known && before != nil:
+		return *before
+	case !o.Queue.Known || len(o.Tasks.Unseen) == 0:
+		return Absent(kind)
+	case o.Tasks.Staying > 0:
+		return Is(kind, false, ReasonTasksMayBeHidden, fmt.Sprintf(
+			"QScaler would end %s now, and does not, because spec.drain.mode is Signal: %s. "+
+				"Use a worker that takes its tasks with BLMOVE into its processing list; or one that reads the drain file, with spec.drain.mode Grant; "+
+				"or set spec.drain.mayEndUnseenTasks to true, and a task that takes longer than the grace period is interrupted",
+			words.HowMany(o.Tasks.Staying, "worker", "workers"), unseenMessage(o.Tasks.Unseen)))
+	}
+	return Unknown(kind, ReasonNoTaskSeen, unseenMessage(o.Tasks.Unseen))
+}
+
+// unseenMessage says what QScaler cannot see.
+func unseenMessage(revisions []string) string {
+	of := "revision " + revisions[0]
+	if len(revisions) > 1 {
+		of = "the revisions " + strings.Join(revisions, ", ")
+	}
+	return fmt.Sprintf("no worker of %s was ever seen with a task in its processing list, and QScaler does not know which of them are idle. "+
+		"Tasks that a worker takes otherwise, as with BRPOP, Celery or RQ, are in no list: QScaler does not see them, and does not count them as in flight", of)
+}

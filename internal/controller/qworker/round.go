@@ -1,0 +1,50 @@
+package qworker
+
+import (
+	"github.com/quickube/qscaler/api/v1alpha1"
+	rightsizing "github.com/quickube/qscaler/internal/controller/qworker/sizing"
+	"github.com/quickube/qscaler/internal/planner"
+	"github.com/quickube/qscaler/internal/scaling"
+)
+
+// round is one reconciliation: what was observed, what was decided, and what came of it.
+type round struct {
+	*Reconciler
+	observation
+	recheck
+	object object
+	memory *memory
+
+	// size is how many workers the queue of the published revision asks for. newestSize is the same for the newest
+	// revision where it works on another queue, and else zero. sized is true once both are known. Before, the status keeps
+	// its figures.
+	size, newestSize scaling.Decision
+	sized            bool
+	// sizes is what right-sizing recommends and does.
+	sizes rightsizing.Round
+
+	decision planner.Decision
+	// unproven is true where the newest revision was to be published and its proof could not be stored: it takes nobody's
+	// place then, as one whose queue is unread.
+	unproven bool
+	done     []planner.Action
+	// publishes is the hash that is published with this round's status, "" where it stays.
+	publishes string
+	// refused has the revisions of which a pod is to be created and cannot be.
+	refused []string
+	// gone is true once the finalizer was removed.
+	gone bool
+}
+
+// newRound begins with the QWorker as this process last wrote it, where the cache shows an older one: a revision that
+// was published must not look unpublished a moment later.
+func newRound(r *Reconciler, cached *v1alpha1.QWorker, m *memory) *round {
+	now, qw := r.clock.Now(), r.qworkers.Newest(cached.UID, cached)
+	return &round{
+		Reconciler:  r,
+		observation: observation{now: now, qw: qw, status: qw.Status.DeepCopy(), sightings: &m.sightings, ends: &m.ends},
+		recheck:     recheck{from: now},
+		object:      object{client: r.client, clock: r.clock, written: r.qworkers, writes: m.writes, qw: qw, base: qw},
+		memory:      m,
+	}
+}

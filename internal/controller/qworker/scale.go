@@ -1,0 +1,136 @@
+package qworker
+
+import (
+	"math/big"
+	"time"
+
+	"github.com/quickube/qscaler/api/v1alpha1"
+	"github.com/quickube/qscaler/internal/backlog"
+	"github.com/quickube/qscaler/internal/broker"
+	"github.com/quickube/qscaler/internal/scaling"
+)
+
+const defaultScaleDownDelay = 30 * time.Second
+
+// scale decides how many workers there shall be. Where the newest revision works on another queue or broker than the
+// published one, both places ask for workers, each for its own.
+func (r *round) scale() {
+	r.dead.neverRead = !r.reading.Known && r.status.Queue == nil
+	at, leaving := r.places(), r.leaving(r.decision.Actions)
+	memories := map[place]scaling.Memory{}
+	decide := func(hash string, reading backlog.Reading, before int) scaling.Decision {
+		here := at.placeOf(hash)
+		d := scaling.Decide(r.scalingInput(reading, leaving, before, r.workersAt(hash), r.memory.scaling[here]))
+		memories[here] = d.Memory
+		r.recheckAt(d.Until)
+		return d
+	}
+	main := ""
+	if serving := r.revisions.serving(); serving != nil {
+		main = serving.Hash
+	}
+	r.size, r.newestSize = decide(main, r.reading, r.before()), scaling.Decision{}
+	if r.newestApart() {
+		r.newestSize = decide(r.revisions.newest.Hash, r.elsewhere[r.revisions.newest.Hash], 0)
+	}
+	r.memory.scaling = memories
+	r.sized = true
+}
+
+// workersAt is how many workers count against the number that a queue asks for: those that work where the pods of a
+// revision do. Canaries come on top of it.
+func (o *observation) workersAt(hash string) int {
+	at, n := o.places(), 0
+	canary := ""
+	if newest := o.revisions.newest; newest != nil && newest.Hash != o.status.CurrentPodSpecHash && newest.Hash != hash {
+		canary = newest.Hash
+	}
+	for i := range o.states {
+		if p := &o.states[i]; p.Capacity() && p.Revision != canary && at.key(p.Revision) == at.key(hash) {
+			n++
+		}
+	}
+	return n
+}
+
+// newestApart reports whether the newest revision works on another queue or broker than the published one.
+func (o *observation) newestApart() bool {
+	newest := o.revisions.newest
+	return newest != nil && !o.deleting() && !o.places().shares(newest.Hash)
+}
+
+// before is the number of workers that was last decided on for the queue of the published revision. The status has that
+// of the larger demand: no more of it can be for this queue than has pods.
+func (o *observation) before() int {
+	before := bounded(o.status.DesiredReplicas)
+	if !o.newestApart() {
+		return before
+	}
+	at, there := o.places(), 0
+	for i := range o.states {
+		if p := &o.states[i]; p.Live() && at.shares(p.Revision) {
+			there++
+		}
+	}
+	return min(before, there)
+}
+
+// desired is how many workers there shall be: the larger demand counts.
+func (r *round) desired() scaling.Decision {
+	if r.newestSize.Desired > r.size.Desired {
+		return r.newestSize
+	}
+	return r.size
+}
+
+// scalingInput is what the number of workers depends on, with the queue as a reading has it.
+func (o *observation) scalingInput(reading backlog.Reading, leaving map[string]bool, before, workers int, memory scaling.Memory) scaling.Input {
+	return scaling.Input{
+		Now:    o.now,
+		Scale:  scaleOf(o.qw.Spec.ScaleConfig),
+		Queue:  queueOf(reading, leaving),
+		Before: before,
+		Memory: memory,
+
+		EndAfterTask: o.endAfterTask(), Workers: workers,
+	}
+}
+
+func scaleOf(c v1alpha1.ScaleConfig) scaling.Scale {
+	scale := scaling.Scale{
+		Min: bounded(c.MinReplicas), Max: bounded(c.MaxReplicas), PerMessage: big.NewRat(1, 1), DownDelay: defaultScaleDownDelay,
+	}
+	if c.ScaleDownDelay != nil {
+		scale.DownDelay = c.ScaleDownDelay.Duration
+	}
+	switch {
+	case c.MessagesPerWorker != nil:
+		scale.PerMessage = big.NewRat(1, int64(*c.MessagesPerWorker))
+	case c.ScalingFactor != nil:
+		if exact, ok := new(big.Rat).SetString(c.ScalingFactor.AsDec().String()); ok {
+			scale.PerMessage = exact
+		}
+	}
+	return scale
+}
+
+// bounded is a number of workers within what the schema accepts. An older one has accepted more.
+func bounded(replicas int32) int { return int(min(replicas, v1alpha1.MostReplicas)) }
+
+// queueOf is a reading as scaling sees it.
+func queueOf(r backlog.Reading, leaving map[string]bool) scaling.Queue {
+	q := scaling.Queue{
+		Waiting:  countOf(r, r.Depth.Waiting),
+		InFlight: countOf(r, r.Depth.InFlight),
+		Stale:    r.Err != nil,
+	}
+	for worker := range leaving {
+		q.Leaving += r.Depth.Held[worker]
+	}
+	return q
+}
+
+// countOf is a number of a reading as scaling sees it.
+func countOf(r backlog.Reading, c broker.Count) scaling.Count {
+	return scaling.Count{N: c.N, Known: r.Known && c.Known}
+}

@@ -1,0 +1,95 @@
+package qworker
+
+import (
+	"context"
+	"fmt"
+
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/util/workqueue"
+	"k8s.io/utils/clock"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/builder"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller"
+	"sigs.k8s.io/controller-runtime/pkg/handler"
+	"sigs.k8s.io/controller-runtime/pkg/predicate"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+	"sigs.k8s.io/controller-runtime/pkg/source"
+
+	"github.com/quickube/qscaler/api/v1alpha1"
+	"github.com/quickube/qscaler/internal/backlog"
+	"github.com/quickube/qscaler/internal/controller/turns"
+	"github.com/quickube/qscaler/internal/fleet"
+	"github.com/quickube/qscaler/internal/revision"
+)
+
+// SetupWithManager registers the reconciler, what wakes it, and the indexes that it reads by.
+func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
+	if err := mgr.Add(r.usage); err != nil {
+		return fmt.Errorf("adding the reader of pod metrics, %w", err)
+	}
+	if err := mgr.Add(r.deadTasks); err != nil {
+		return fmt.Errorf("adding the recovery of dead workers' tasks, %w", err)
+	}
+	indexer := mgr.GetFieldIndexer()
+	if err := indexer.IndexField(context.Background(), &corev1.Pod{}, fleet.OwnerIndex, fleet.IndexByOwner); err != nil {
+		return fmt.Errorf("indexing pods by their owner, %w", err)
+	}
+	if err := indexer.IndexField(context.Background(), &appsv1.ControllerRevision{}, revision.OwnerIndex, revision.IndexByOwner); err != nil {
+		return fmt.Errorf("indexing revisions by their owner, %w", err)
+	}
+	if err := indexer.IndexField(context.Background(), &v1alpha1.QWorker{}, scalerConfigIndex, byScalerConfig); err != nil {
+		return fmt.Errorf("indexing QWorkers by their ScalerConfig, %w", err)
+	}
+	b := ctrl.NewControllerManagedBy(mgr).
+		Named("qworker").
+		For(&v1alpha1.QWorker{}, builder.WithPredicates(predicate.GenerationChangedPredicate{})).
+		Owns(&corev1.Pod{}).
+		Watches(&v1alpha1.ScalerConfig{}, handler.EnqueueRequestsFromMapFunc(r.usersOf),
+			builder.WithPredicates(predicate.GenerationChangedPredicate{})).
+		WatchesRawSource(r.Source()).
+		WithOptions(controller.Options{
+			MaxConcurrentReconciles: parallelReconciles,
+			NewQueue:                turns.RateLimited(shares(), clock.RealClock{}),
+			RateLimiter:             workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](retryBase, retryMax),
+		})
+	if r.watchesNodes {
+		if err := indexer.IndexField(context.Background(), &corev1.Pod{}, fleet.NodeIndex, fleet.IndexByNode); err != nil {
+			return fmt.Errorf("indexing pods by their node, %w", err)
+		}
+		b = b.Watches(&corev1.Node{}, handler.EnqueueRequestsFromMapFunc(r.tenantsOf), builder.WithPredicates(nodeStateChanged()))
+	}
+	return b.Complete(r)
+}
+
+// Notify wakes the QWorker whose queue the backlog watches under the key. It never blocks.
+func (r *Reconciler) Notify(key backlog.Key) {
+	r.requests.Add(types.NamespacedName{Namespace: key.Namespace, Name: key.Name})
+}
+
+// Source is what wakes the controller from outside of Kubernetes: readings, and the usage of pods.
+func (r *Reconciler) Source() source.Source { return source.Func(r.requests.Start) }
+
+const scalerConfigIndex = "spec.scaleConfig.scalerConfigRef"
+
+func byScalerConfig(object client.Object) []string {
+	return []string{object.(*v1alpha1.QWorker).Spec.ScaleConfig.ScalerConfigRef}
+}
+
+// usersOf finds the QWorkers that refer to a ScalerConfig.
+func (r *Reconciler) usersOf(ctx context.Context, config client.Object) []reconcile.Request {
+	var list v1alpha1.QWorkerList
+	err := r.client.List(ctx, &list, client.InNamespace(config.GetNamespace()),
+		client.MatchingFields{scalerConfigIndex: config.GetName()}, client.UnsafeDisableDeepCopy)
+	if err != nil {
+		ctrl.LoggerFrom(ctx).Error(err, "listing the QWorkers of a ScalerConfig", "scalerConfig", config.GetName())
+		return nil
+	}
+	requests := make([]reconcile.Request, len(list.Items))
+	for i := range list.Items {
+		requests[i].NamespacedName = client.ObjectKeyFromObject(&list.Items[i])
+	}
+	return requests
+}

@@ -1,0 +1,35 @@
+package qworker
+
+import (
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/quickube/qscaler/internal/connection"
+	"github.com/quickube/qscaler/internal/revision"
+)
+
+// It is the workers' password that counts, which may be another than the operator's.
+func TestWhichPodsNeedTheScalerConfig(t *testing.T) {
+	literal := connection.PasswordRef{Literal: true}
+	secret := connection.PasswordRef{Secret: connection.KeyRef{Name: "redis", Key: "password"}}
+	why := map[string]string{"r": `its password stands in the ScalerConfig "config", which does not exist`}
+	for name, c := range map[string]struct {
+		connection connection.Spec
+		want       map[string]string
+	}{
+		"no password":               {connection.Spec{}, map[string]string{}},
+		"one password, in place":    {connection.Spec{Password: literal}, why},
+		"one password, in a Secret": {connection.Spec{Password: secret}, map[string]string{}},
+		"the operator's in place, the workers' in a Secret": {connection.Spec{Password: literal, Worker: connection.WorkerRef{Own: true, Password: secret}}, map[string]string{}},
+		"the operator's in a Secret, the workers' in place": {connection.Spec{Password: secret, Worker: connection.WorkerRef{Own: true, Password: literal}}, why},
+		"the operator's in place, the workers have none":    {connection.Spec{Password: literal, Worker: connection.WorkerRef{Own: true}}, map[string]string{}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			all := []revision.Revision{{Hash: "r", Content: revision.Content{Connection: c.connection}}}
+			if diff := cmp.Diff(c.want, uncreatable(all, "config")); diff != "" {
+				t.Errorf("(-want +got):\n%s", diff)
+			}
+		})
+	}
+}

@@ -1,0 +1,226 @@
+package recovery
+
+import (
+	"errors"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/quickube/qscaler/internal/backlog"
+	"github.com/quickube/qscaler/internal/broker"
+)
+
+// core is all that is known of dead workers, and what is to be done for them. It has no lock, no goroutine and no clock.
+type core struct {
+	// reading is the newest of a watched queue.
+	reading func(key backlog.Key) backlog.Reading
+	// server says what is seen of a broker's server.
+	server func(broker string) backlog.Server
+	// names tells by its name whose a worker is.
+	names  Names
+	fleets map[Fleet]*fleet
+	paces  map[string]*pace
+	// busy has the IDs of the brokers that have something to do, now or later.
+	busy map[string]struct{}
+	// searches are by what is searched, and asked are those for which somebody waits.
+	searches map[string]*search
+	asked    map[*search]struct{}
+	// renewAt is when the first answer of a search becomes old, zero for never.
+	renewAt time.Time
+	// served counts the fleets of each family that serve a queue, of whatever broker.
+	served map[string]map[string]int
+	// strangers has where unknown workers hold tasks, and recountAt is when theirs are to be counted, zero for never.
+	strangers map[ask]*strangers
+	recountAt time.Time
+	// woken has the fleets for which something has changed that matters to their reconciler.
+	woken map[Fleet]struct{}
+}
+
+func newCore(reading func(key backlog.Key) backlog.Reading, server func(broker string) backlog.Server, names Names) *core {
+	return &core{
+		reading: reading, server: server, names: names,
+		searches: map[string]*search{}, asked: map[*search]struct{}{},
+		served: map[string]map[string]int{}, strangers: map[ask]*strangers{},
+		fleets: map[Fleet]*fleet{}, paces: map[string]*pace{}, busy: map[string]struct{}{}, woken: map[Fleet]struct{}{},
+	}
+}
+
+// work is one thing to do: to return the tasks of a worker, to search a server for holders, or to count what unknown
+// workers hold.
+type work struct {
+	pace  *pace
+	began time.Time
+	// search is the one of a search, and count has whose tasks are to be counted; both are nil else.
+	search *search
+	count  *strangers
+	// record is that of a return. Confirm is true where the API server is to be asked first whether the pod is gone.
+	record  *record
+	fleet   Fleet
+	worker  string
+	key     backlog.Key
+	confirm bool
+}
+
+// Presence is what the API server says of a pod that the cache does not show.
+type Presence int
+
+// What it may say.
+const (
+	// Absent: there is no pod of this name.
+	Absent Presence = iota
+	// Present: the pod is still there.
+	Present
+	// Foreign: a pod is there that is not the fleet's any more, as after a deletion that orphans it.
+	Foreign
+)
+
+// result is what came of a work.
+type result struct {
+	// unclaimed is why no task may be returned at this broker. Nobody was asked anything then.
+	unclaimed error
+	// unasked is why the API server did not say whether the pod is gone. The broker was not asked then.
+	unasked  error
+	presence Presence
+	moved    int64
+	holders  []broker.Holder
+	counts   []int64
+	// err is why the broker did not do it, or not wholly.
+	err error
+}
+
+// next is what is to be done now. Who asks has it done, and tells what came of it.
+func (c *core) next(now time.Time) (todo []work) {
+	c.renew(now)
+	todo = append(c.walks(now), c.counts(now)...)
+	for _, id := range slices.Sorted(maps.Keys(c.busy)) {
+		p := c.paces[id]
+		for r := p.take(now); r != nil; r = p.take(now) {
+			if w, ok := c.call(p, r, now); ok {
+				todo = append(todo, w)
+			}
+		}
+		if len(p.queue) == 0 {
+			delete(c.busy, id)
+		}
+	}
+	return todo
+}
+
+// call begins the return of a record's tasks, unless that has come to nothing since it was to wait.
+func (c *core) call(p *pace, r *record, now time.Time) (work, bool) {
+	if !c.look(r) || r.place.Broker != p.id {
+		c.queue(r, now)
+		if r.state == dropped {
+			c.woken[r.fleet.name] = struct{}{}
+		}
+		return work{}, false
+	}
+	p.calls++
+	r.called = true
+	return work{pace: p, began: now, record: r, fleet: r.fleet.name, worker: r.worker, key: r.place.Key, confirm: r.state == Gone}, true
+}
+
+// look changes a record by the newest reading, and reports whether its tasks can be returned. Where its queue cannot be
+// read, it is looked at again when that changes.
+func (c *core) look(r *record) bool {
+	refusals, _ := c.refusalsOf(r)
+	reading := c.reading(r.place.Key)
+	r.read(reading, refusals)
+	return r.isDue() && r.fleet.mode == Active && reading.Known && reading.Err == nil && c.paces[r.place.Broker] != nil
+}
+
+// queue looks at a record and has it wait for its turn.
+func (c *core) queue(r *record, now time.Time) {
+	if c.look(r) {
+		c.paces[r.place.Broker].add(r, now)
+		c.busy[r.place.Broker] = struct{}{}
+	}
+	if r.state == dropped && r.fleet.records[r.worker] == r {
+		delete(r.fleet.records, r.worker)
+	}
+}
+
+// wake is when there is something to do by the passing of time, zero for never.
+func (c *core) wake(now time.Time) (first time.Time) {
+	for id := range c.busy {
+		first = earlier(first, c.paces[id].wake())
+	}
+	for s := range c.asked {
+		first = earlier(first, s.wake(now))
+	}
+	return earlier(earlier(first, c.renewAt), c.recountAt)
+}
+
+// takeWoken returns whom something matters to, once.
+func (c *core) takeWoken() []Fleet {
+	if len(c.woken) == 0 {
+		return nil
+	}
+	fleets := slices.SortedFunc(maps.Keys(c.woken), Fleet.compare)
+	clear(c.woken)
+	return fleets
+}
+
+// done takes in what came of a work.
+func (c *core) done(w work, res result, now time.Time) {
+	switch {
+	case w.search != nil:
+		c.searchEnded(w.search, res, now)
+		return
+	case w.count != nil:
+		c.counted(w.count, res, now)
+		return
+	}
+	r, f := w.record, w.record.fleet
+	w.pace.calls--
+	r.called = false
+	f.returned += res.moved // also where some are left
+	matters := true
+	switch {
+	case r.place.Broker != w.pace.id || r.place.Key != w.key: // the key may have been another queue's when it was asked for
+	case isPending(res.unclaimed), isPending(res.err):
+		w.pace.hold(now)
+		matters = false
+	case res.unclaimed != nil:
+		c.refuse(r, res.unclaimed, now)
+	case res.unasked != nil:
+		c.refuse(r, res.unasked, now)
+	case res.presence == Present:
+		r.unconfirmed(now)
+		matters = false
+	case res.presence == Foreign: // somebody else looks after it now, and after what it holds
+		r.state = dropped
+	default:
+		c.answered(w, res.err, now)
+	}
+	c.queue(r, now)
+	if matters && c.fleets[f.name] == f {
+		c.woken[f.name] = struct{}{}
+	}
+}
+
+// isPending reports whether tasks may not be returned yet, and that is as usual.
+func isPending(err error) bool { return errors.Is(err, backlog.ErrClaimPending) }
+
+// answered takes in what the broker answered, or that it did not.
+func (c *core) answered(w work, err error, now time.Time) {
+	before := w.pace.unanswered
+	w.pace.noteAnswer(w.began, now, err)
+	if err != nil {
+		c.refuse(w.record, err, now)
+	} else {
+		w.record.succeeded(now)
+	}
+	if before < Tries && w.pace.unanswered >= Tries {
+		for _, waiting := range w.pace.queue { // they are refused as this one is
+			c.woken[waiting.record.fleet.name] = struct{}{}
+		}
+	}
+}
+
+func (c *core) refuse(r *record, err error, now time.Time) {
+	r.refused(now, err)
+	if r.state != dropped {
+		r.fleet.refuse(r.worker, err)
+	}
+}

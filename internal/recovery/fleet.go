@@ -1,0 +1,187 @@
+package recovery
+
+import (
+	"maps"
+	"slices"
+	"strings"
+	"time"
+)
+
+// formerPatience is for how long somebody waits for the search of a former place that cannot be read: a broker may have been
+// given up years ago. Where it can be read again, it is searched all the same.
+const formerPatience = 10 * time.Minute
+
+// mostFound bounds how many dead workers of one fleet are known from searches at once. A server may name workers of it
+// without an end. Where it names more, the place is searched again once half of these are done.
+const mostFound = 1000
+
+// fleet is what is known of one fleet.
+type fleet struct {
+	name     Fleet
+	mode     Mode
+	deleting bool
+	// family is what the names of its workers have in common.
+	family string
+	// seen has the workers whose pods were there at the last observation, with their revision.
+	seen    map[string]string
+	records map[string]*record
+	// searched has the sites that were searched and when that began, and searchFrom is when the tasks were last not ours to return: what was
+	// found before is not all. Zero for never.
+	searched   map[site]time.Time
+	searchFrom time.Time
+	places     []Place
+	// more has the sites at which the last search has named more workers than could be taken in.
+	more map[site]struct{}
+
+	// returned and refusal are for the next snapshot. Of several refusals it has the first worker's, by name.
+	returned int64
+	refusal  error
+	refusing string
+}
+
+func newFleet(name Fleet, family string) *fleet {
+	return &fleet{name: name, family: family, records: map[string]*record{}, searched: map[site]time.Time{}, more: map[site]struct{}{}}
+}
+
+// track compares the workers that are there with those that were, and returns how many have vanished. Only a name that the
+// operator has made says whose a list is: somebody may give the fleet a pod with the name of another's worker.
+func (f *fleet) track(o Observation, names Names) (vanished int) {
+	present := make(map[string]string, len(o.Workers))
+	for _, w := range o.Workers {
+		present[w.Name] = w.Revision
+		if names.FamilyOf(w.Name) != f.family {
+			continue
+		}
+		r := f.records[w.Name]
+		if r == nil && w.Ended {
+			r = f.add(w.Name, w.Revision)
+		}
+		if r != nil {
+			r.seen(w.Ended)
+		}
+	}
+	for worker, revision := range f.seen {
+		if _, still := present[worker]; still {
+			continue
+		}
+		vanished++
+		if names.FamilyOf(worker) != f.family {
+			continue
+		}
+		r := f.records[worker]
+		if r == nil {
+			r = f.add(worker, revision)
+		}
+		r.vanished(o.Now)
+	}
+	f.seen = present
+	return vanished
+}
+
+func (f *fleet) add(worker, revision string) *record {
+	r := &record{worker: worker, revision: revision, fleet: f}
+	f.records[worker] = r
+	return r
+}
+
+// decline forgets what is not ours to return, but for the workers whose tasks are back already.
+func (f *fleet) decline(now time.Time) {
+	for _, r := range f.records {
+		if r.state != Returned {
+			r.state = dropped
+		}
+	}
+	clear(f.searched)
+	clear(f.more)
+	f.searchFrom = now
+}
+
+// found adds the workers that a search has found at a place and that nobody knew of, as many as there is room for, and
+// returns their records.
+func (f *fleet) found(workers []string, place Place, now time.Time) (added []*record) {
+	delete(f.more, place.site())
+	room := mostFound - f.fromSearches()
+	for _, worker := range workers {
+		_, present := f.seen[worker]
+		if present || f.records[worker] != nil {
+			continue
+		}
+		if len(added) >= room {
+			f.more[place.site()] = struct{}{}
+			break
+		}
+		r := f.add(worker, place.Revision)
+		r.vanished(now)
+		r.place, r.found = place, true
+		added = append(added, r)
+	}
+	return added
+}
+
+// fromSearches counts the records of workers that searches have found.
+func (f *fleet) fromSearches() (n int) {
+	for _, r := range f.records {
+		if r.found {
+			n++
+		}
+	}
+	return n
+}
+
+// hasRoom reports whether so many of them are done that others are worth a search.
+func (f *fleet) hasRoom() bool { return f.fromSearches() <= mostFound/2 }
+
+// hasMore reports whether there are dead workers at a site that could not be taken in.
+func (f *fleet) hasMore(at site) bool {
+	_, more := f.more[at]
+	return more
+}
+
+// refuse notes a refusal for the next snapshot.
+func (f *fleet) refuse(worker string, err error) {
+	if f.refusal == nil || worker <= f.refusing {
+		f.refusal, f.refusing = err, worker
+	}
+}
+
+// dead has the records as a snapshot shows them, by name.
+func (f *fleet) dead(refusalsOf func(*record) (int, error)) []Dead {
+	if len(f.records) == 0 {
+		return nil
+	}
+	dead := make([]Dead, 0, len(f.records))
+	for r := range maps.Values(f.records) {
+		d := Dead{Worker: r.worker, Revision: r.revision, State: r.state, Retried: r.pause > 0}
+		d.Refusals, d.Err = refusalsOf(r)
+		dead = append(dead, d)
+	}
+	slices.SortFunc(dead, func(a, b Dead) int { return strings.Compare(a.Worker, b.Worker) })
+	return dead
+}
+
+// rereadAfter is when a list is looked at again that has not been read since its minute was over: by then it has been.
+const rereadAfter = 10 * time.Second
+
+// wake is when time alone changes the records: the first list is not watched any more then. While its queue cannot be
+// read, that waits for the broker, which wakes by itself.
+func (f *fleet) wake(now time.Time, unreadable func(*record) bool) (first time.Time) {
+	for _, r := range f.records {
+		if r.state != Lingering || unreadable(r) {
+			continue
+		}
+		at := r.returned.Add(lingering)
+		if !at.After(now) {
+			at = now.Add(rereadAfter)
+		}
+		first = earlier(first, at)
+	}
+	return first
+}
+
+// earlier is the earlier of two times, of which zero is never.
+func earlier(a, b time.Time) time.Time {
+	if a.IsZero() || (!b.IsZero() && b.Before(a)) {
+		return b
+	}
+	return a
+}

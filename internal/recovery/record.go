@@ -1,0 +1,123 @@
+package recovery
+
+import (
+	"time"
+
+	"github.com/quickube/qscaler/internal/backlog"
+	"github.com/quickube/qscaler/internal/backoff"
+)
+
+// State is where a dead worker stands.
+type State int
+
+// The states. A record that has none of them is dropped.
+const (
+	// Ended: its pod is there, and all containers have ended. Its tasks are to be returned.
+	Ended State = iota + 1
+	// Returned: its pod is there, and its tasks are back.
+	Returned
+	// Gone: its pod is not there as far as the cache shows. Its tasks are to be returned, once the API server confirms it.
+	Gone
+	// Lingering: its pod is gone, and its tasks are back. Its list is watched for tasks that turn up late.
+	Lingering
+
+	dropped State = 0
+)
+
+// lingering is for how long something may turn up in the list of a worker that is gone: a request that it had on the way, in
+// a connection that hung, can move a task there after the list was returned.
+const lingering = time.Minute
+
+// pauses are those after failures, of one record, of a broker and of a search alike.
+var pauses = backoff.Policy{First: time.Second, Longest: time.Minute}
+
+// record is one dead worker.
+type record struct {
+	worker, revision string
+	fleet            *fleet
+	place            Place
+	state            State
+
+	// found is true where nobody knew of it before a search.
+	found bool
+	// since is when its pod was noticed to be gone.
+	since time.Time
+	// returned is when its tasks were last returned.
+	returned time.Time
+
+	// next is when the next try is due, and pause how long the last pause was; 0 where no try has failed.
+	next  time.Time
+	pause time.Duration
+	// refusals is how often in a row a try was refused, and err why it was the last time.
+	refusals int
+	err      error
+
+	// queued is true while it waits in its broker's queue, called while a call of it is under way.
+	queued, called bool
+}
+
+// isDue reports whether its tasks are to be returned.
+func (r *record) isDue() bool { return r.state == Ended || r.state == Gone }
+
+// seen is the change when the pod is there.
+func (r *record) seen(ended bool) {
+	switch {
+	case !ended:
+		r.state = dropped
+	case r.state != Returned:
+		r.state = Ended
+	}
+}
+
+// vanished is the change when the pod, which was there, is not there any more.
+func (r *record) vanished(now time.Time) {
+	r.since = now
+	if r.state == Returned {
+		r.state, r.returned = Lingering, now
+		return
+	}
+	r.state = Gone
+}
+
+// read is the change by a reading of its queue. A list is watched until it is read when nothing can turn up there any
+// more: while the broker cannot be read, nobody knows. Refusals count those of the broker as a whole too.
+func (r *record) read(reading backlog.Reading, refusals int) {
+	held, counted := reading.Depth.Held[r.worker]
+	switch {
+	case r.state == Lingering && reading.ReadAt.After(r.returned) && held > 0: // one from before says nothing of late tasks
+		r.state = Gone
+	case r.state == Lingering && reading.Err == nil && reading.ReadAt.Sub(r.returned) >= lingering: // not by the time alone
+		r.state = dropped
+	case r.state == Gone && refusals > 0 && counted && held == 0 && reading.Err == nil && reading.ReadAt.Sub(r.since) >= lingering:
+		r.state = dropped // nothing is left to be returned, and nothing can turn up any more
+	}
+}
+
+// succeeded is the change when its tasks are back.
+func (r *record) succeeded(now time.Time) {
+	r.next, r.pause, r.refusals, r.err = time.Time{}, 0, 0, nil
+	switch r.state {
+	case Ended:
+		r.state = Returned
+	case Gone:
+		r.state, r.returned = Lingering, now
+	}
+}
+
+// refused is the change when its tasks could not be returned.
+func (r *record) refused(now time.Time, err error) {
+	r.postpone(now)
+	r.refusals++
+	r.err = err
+}
+
+// unconfirmed is the change when the API server still has the pod that the cache does not show.
+func (r *record) unconfirmed(now time.Time) {
+	r.postpone(now)
+	r.refusals, r.err = 0, nil
+}
+
+func (r *record) postpone(now time.Time) {
+	r.pause = pauses.Next(r.pause)
+	r.next = now.Add(r.pause)
+}

@@ -1,0 +1,124 @@
+package recovery
+
+import (
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/quickube/qscaler/internal/backlog"
+)
+
+// strange has unknown workers hold tasks of the queue, beside a worker of another fleet that serves it.
+func strange(t *testing.T) *world {
+	w := unsearched(t)
+	w.look()
+	w.other("theirs", main)
+	w.finish(w.todo("search x")[0], result{holders: holding("q", "theirs-alive", "laptop", "former-a", "former-b")})
+	for _, each := range w.todo("count former-a former-b laptop for theirs", "count former-a former-b laptop for ours", "confirm and return theirs-alive")[:2] {
+		w.finish(each, result{counts: []int64{2, 0, 5}})
+	}
+	return w
+}
+
+// Unknown holders are told with what they hold, and nothing is done to them.
+func TestUnknownHoldersAreTold(t *testing.T) {
+	w := strange(t)
+	want := Strangers{Known: true, Workers: []string{"former-a", "laptop"}, Lists: 2, Tasks: 7}
+	if diff := cmp.Diff(want, w.look().Strangers); diff != "" {
+		t.Errorf("strangers (-want +got):\n%s", diff)
+	}
+	w.takeWoken()
+	w.pass(recountEvery - 1)
+	w.todo()
+	w.pass(1)
+	for _, each := range w.todo("count former-a laptop for theirs", "count former-a laptop for ours") {
+		w.finish(each, result{counts: []int64{2, 5}})
+	}
+	w.wokenIs() // nothing has changed
+	w.pass(recountEvery)
+	for _, each := range w.next(w.now) {
+		w.finish(each, result{counts: []int64{0, 0}}) // somebody has returned them by hand
+	}
+	w.wokenIs(Fleet{Name: "theirs"}, ours)
+	if diff := cmp.Diff(Strangers{Known: true}, w.look().Strangers); diff != "" {
+		t.Errorf("strangers (-want +got):\n%s", diff)
+	}
+	w.pass(recountEvery)
+	w.todo()
+}
+
+// Each way in which it is not known what they hold.
+func TestUnknownHoldersThatCannotBeCounted(t *testing.T) {
+	for name, res := range map[string]result{
+		"the broker refuses":       {err: errRefused},
+		"it tells too few numbers": {counts: []int64{1}},
+	} {
+		w := unsearched(t)
+		if got := w.look().Strangers; got.Known {
+			t.Error("nobody has looked, and it is known")
+		}
+		w.finish(w.todo("search x")[0], result{holders: holding("q", "laptop", "other")})
+		if got := w.look().Strangers; got.Known {
+			t.Error("nobody has counted, and it is known")
+		}
+		w.finish(w.todo("count laptop other for ours")[0], res)
+		w.wokenIs(ours)
+		if diff := cmp.Diff(Strangers{Known: true, Workers: []string{"laptop", "other"}, Lists: 2}, w.look().Strangers); diff != "" {
+			t.Errorf("%s: strangers (-want +got):\n%s", name, diff)
+		}
+		w.pass(recountEvery)
+		w.finish(w.todo("count laptop other for ours")[0], result{counts: []int64{1, 1}})
+		w.wokenIs(ours)
+	}
+}
+
+// Ten thousand lists are told, and a thousand of them are counted.
+func TestManyUnknownHolders(t *testing.T) {
+	w := unsearched(t)
+	w.look()
+	w.finish(w.todo("search x")[0], result{holders: holding("q", many(1001)...)})
+	todo := w.next(w.now)
+	counts := make([]int64, len(todo[0].count.workers))
+	counts[0] = 1
+	w.finish(todo[0], result{counts: counts})
+	got := w.look().Strangers
+	if diff := cmp.Diff(Strangers{Known: true, Workers: []string{"w-0000"}, Lists: 2, Tasks: 1}, got); diff != "" {
+		t.Errorf("strangers (-want +got):\n%s", diff)
+	}
+}
+
+// They are not told any more where the fleet does not serve the queue, or its tasks are not ours to return.
+func TestUnknownHoldersAreForgotten(t *testing.T) {
+	for name, change := range map[string]func(*world){
+		"nothing is ours to return": func(w *world) { w.seen.Mode = Declined },
+		"the fleet works elsewhere": func(w *world) {
+			w.seen.Places, w.seen.At = []Place{former}, func(string) Place { return former }
+		},
+	} {
+		w := strange(t)
+		change(w)
+		if got := w.look().Strangers; got.Lists != 0 {
+			t.Errorf("%s: strangers are told: %+v", name, got)
+		}
+		w.forget(Fleet{Name: "theirs"})
+		w.forget(ours)
+		w.pass(time.Hour)
+		w.todo()
+		if len(w.strangers)+len(w.searches)+len(w.asked)+len(w.served) > 0 {
+			t.Errorf("%s: left: %d strangers, %d searches, %d asked, %d served", name, len(w.strangers), len(w.searches), len(w.asked), len(w.served))
+		}
+	}
+}
+
+// Somebody gives a fleet a pod with the name of another's worker. What that holds is not touched, whatever becomes of the
+// pod.
+func TestAPodWithAForeignNameIsNotItsList(t *testing.T) {
+	w := unsearched(t)
+	w.readings[main.Key] = backlog.Reading{Known: true}
+	w.look(alive("theirs-a", "laptop")...)
+	w.finish(w.todo("search x")[0], result{})
+	w.snapshotIs(w.look(ended("theirs-a", "laptop")...), Snapshot{})
+	w.snapshotIs(w.look(), Snapshot{Vanished: 2})
+	w.todo()
+}

@@ -1,0 +1,134 @@
+package demo
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/redis/rueidis"
+
+	"github.com/quickube/qscaler/local/books"
+	"github.com/quickube/qscaler/worker/contract"
+	"github.com/quickube/qscaler/worker/redislist"
+)
+
+// summary is what came of the story, counted from the workers' logs and from Redis.
+type summary struct {
+	books.Balance
+	took time.Duration
+	// left counts the grants of scale-downs, leftIdle those whose worker had no task in hand then.
+	left, leftIdle int
+	// toPod and toStart are the times from a burst's push until its workers were created, and until they
+	// started their first tasks.
+	toPod, toStart []time.Duration
+}
+
+// count reads everything once more, and counts.
+func count(ctx context.Context, w *world, redis rueidis.Client) (summary, error) {
+	if err := w.books.Refresh(); err != nil {
+		return summary{}, err
+	}
+	held, err := heldTasks(ctx, redis)
+	if err != nil {
+		return summary{}, fmt.Errorf("reading what Redis still holds, %w", err)
+	}
+	s := summary{Balance: w.books.Balance(held, w.isLive), took: time.Since(w.began)}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for name, known := range w.workers {
+		if known.reason == contract.ReasonScaleDown {
+			s.left++
+			if !w.books.BusyAt(name, known.granted) {
+				s.leftIdle++
+			}
+		}
+	}
+	for _, b := range w.bursts {
+		for _, pod := range b.pods {
+			s.toPod = append(s.toPod, w.workers[pod].seen.Sub(b.at))
+			if at, ok := w.books.FirstStart(pod); ok {
+				s.toStart = append(s.toStart, at.Sub(b.at))
+			}
+		}
+	}
+	return s, nil
+}
+
+// heldTasks are the tasks in the queue and in all workers' lists.
+func heldTasks(ctx context.Context, redis rueidis.Client) ([]string, error) {
+	keys, err := redis.Do(ctx, redis.B().Keys().Pattern(redislist.AnyProcessing).Build()).AsStrSlice()
+	if err != nil {
+		return nil, err
+	}
+	var held []string
+	for _, key := range append(keys, queue) {
+		payloads, err := redis.Do(ctx, redis.B().Lrange().Key(key).Start(0).Stop(-1).Build()).AsStrSlice()
+		if err != nil {
+			return nil, err
+		}
+		for _, payload := range payloads {
+			var task struct{ ID string }
+			if err := json.Unmarshal([]byte(redislist.Parse(payload).Payload), &task); err != nil {
+				return nil, fmt.Errorf("%s holds %q, %w", key, payload, err)
+			}
+			held = append(held, task.ID)
+		}
+	}
+	return held, nil
+}
+
+func (s summary) print(out io.Writer) {
+	row := func(name, format string, args ...any) {
+		fmt.Fprintf(out, "  %-24s %s\n", name, fmt.Sprintf(format, args...))
+	}
+	fmt.Fprintf(out, "\nThe story took %s. Counted from the workers' logs and from Redis:\n\n", s.took.Round(time.Second))
+	row("tasks pushed", "%4d", s.Pushed)
+	row("done once", "%4d", s.DoneOnce)
+	row("done twice", "%4d%s", len(s.Again), causes(s.Again))
+	row("lost", "%4d", len(s.Lost)+len(s.Waiting))
+	row("interrupted by scaling", "%4d", len(s.Interrupted))
+	row("cut off by the kill -9", "%4d  and done again", len(s.Killed))
+	row("left on a scale-down", "%4d  %d of them idle when they got the grant", s.left, s.leftIdle)
+	row("push to worker created", "%s", times(s.toPod))
+	row("push to its first task", "%s", times(s.toStart))
+	fmt.Fprintln(out)
+	if err := s.failure(); err != nil {
+		fmt.Fprintf(out, "%s\n", s.Balance)
+		return
+	}
+	fmt.Fprintln(out, "No task was lost, and none was interrupted by scaling.")
+}
+
+// failure is an error when a task was lost, not done, interrupted, or not pushed.
+func (s summary) failure() error {
+	if s.Sound() {
+		return nil
+	}
+	return fmt.Errorf("%d tasks lost, %d not done, %d interrupted by scaling, %d done that nobody pushed; %d done twice",
+		len(s.Lost), len(s.Waiting), len(s.Interrupted), len(s.Strange), len(s.Again))
+}
+
+func causes(repeats []books.Repeat) string {
+	var list []string
+	for _, r := range repeats {
+		list = append(list, r.Task+": "+r.Cause)
+	}
+	if len(list) == 0 {
+		return ""
+	}
+	return "  " + strings.Join(list, "; ")
+}
+
+func times(list []time.Duration) string {
+	if len(list) == 0 {
+		return "none"
+	}
+	slices.Sort(list)
+	return fmt.Sprintf("p50 %s, max %s (%d workers)", milli(list[len(list)/2]), milli(list[len(list)-1]), len(list))
+}
+
+func milli(d time.Duration) string { return fmt.Sprintf("%d ms", d.Milliseconds()) }

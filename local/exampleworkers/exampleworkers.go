@@ -1,0 +1,80 @@
+// Package exampleworkers makes the workers of examples/ runnable on this machine, for the demo,
+// `qscaler-local up` and the end-to-end tests: it builds those in Go, and finds what the others need.
+//
+// It works from QScaler's source tree, which the examples are a part of.
+package exampleworkers
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+
+	"github.com/quickube/qscaler/local/controlplane"
+)
+
+// The images that the manifests of examples/ and config/samples name.
+const (
+	SDK    = "example-worker-sdk:latest"
+	Go     = "example-worker-go:latest"
+	Python = "example-worker-python:latest"
+	Shell  = "example-worker-shell:latest"
+	// Leaking is the worker in Python, with a leak.
+	Leaking = "example-worker-leaking:latest"
+	// Sample is the image of config/samples; here it is the worker with the SDK.
+	Sample = "example-worker:latest"
+)
+
+const module = "module github.com/quickube/qscaler"
+
+var errNoSource = errors.New("the example workers are a part of QScaler's source tree, and this is not run from there")
+
+// Build builds the workers in Go into dir, and returns what stands for each image on this machine. Python,
+// Leaking and Shell are absent where python3 or redis-cli is missing.
+func Build(ctx context.Context, dir string) (map[string][]string, error) {
+	root, err := sourceRoot()
+	if err != nil {
+		return nil, err
+	}
+	build := exec.CommandContext(ctx, "go", "build", controlplane.CompilerFlags, "-o", dir+string(filepath.Separator), "./examples/worker-go", "./examples/worker-sdk")
+	build.Dir = root
+	if out, err := build.CombinedOutput(); err != nil {
+		return nil, fmt.Errorf("building the example workers, %w\n%s", err, out)
+	}
+	sdk := []string{filepath.Join(dir, "worker-sdk")}
+	images := map[string][]string{Go: {filepath.Join(dir, "worker-go")}, SDK: sdk, Sample: sdk}
+	if _, err := exec.LookPath("python3"); err == nil {
+		images[Python] = []string{"python3", filepath.Join(root, "examples", "worker-python", "worker.py")}
+		images[Leaking] = []string{"python3", filepath.Join(root, "examples", "worker-leaking", "worker.py")}
+	}
+	if _, err := exec.LookPath("redis-cli"); err == nil {
+		images[Shell] = []string{"sh", filepath.Join(root, "examples", "worker-shell", "worker.sh")}
+	}
+	return images, nil
+}
+
+// sourceRoot looks upwards from the working directory, then from our own program: bin/ is in the tree.
+func sourceRoot() (string, error) {
+	var starts []string
+	if dir, err := os.Getwd(); err == nil {
+		starts = append(starts, dir)
+	}
+	if self, err := os.Executable(); err == nil {
+		starts = append(starts, filepath.Dir(self))
+	}
+	for _, dir := range starts {
+		for ; ; dir = filepath.Dir(dir) {
+			data, err := os.ReadFile(filepath.Join(dir, "go.mod"))
+			if first, _, _ := bytes.Cut(data, []byte("\n")); err == nil && string(first) == module {
+				return dir, nil
+			}
+			if dir == filepath.Dir(dir) {
+				break
+			}
+		}
+	}
+	return "", errNoSource
+}

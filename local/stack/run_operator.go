@@ -1,0 +1,49 @@
+package stack
+
+import (
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"os"
+
+	"github.com/go-logr/logr"
+	"k8s.io/client-go/tools/clientcmd"
+	"k8s.io/klog/v2"
+	ctrl "sigs.k8s.io/controller-runtime"
+
+	"github.com/quickube/qscaler/internal/operator"
+)
+
+// OperatorCommand is the hidden subcommand of qscaler-local that runs the operator. A test program takes it
+// as its first argument in TestMain.
+const OperatorCommand = "operator"
+
+var errOperatorArgs = errors.New("operator takes the path of a kubeconfig, and optionally the namespace of a lease")
+
+// RunOperator is the operator's process: args are the path of a kubeconfig and, where there may be other
+// replicas, the namespace of the lease. It logs to standard error.
+func RunOperator(ctx context.Context, args []string) error {
+	if len(args) < 1 || len(args) > 2 {
+		return errOperatorArgs
+	}
+	log := logr.FromSlogHandler(logHandler(os.Stderr))
+	ctrl.SetLogger(log)
+	klog.SetLogger(log)
+	config, err := clientcmd.BuildConfigFromFlags("", args[0])
+	if err != nil {
+		return err
+	}
+	o := operator.Options{
+		Config: config, Log: log, MetricsAddress: "0", ProbeAddress: "0",
+		UsageInterval: metricsInterval,
+	}
+	if len(args) == 2 {
+		o.LeaderElection, o.LeaderElectionNamespace = true, args[1]
+	}
+	return operator.Run(ctx, o)
+}
+
+func logHandler(w io.Writer) slog.Handler {
+	return slog.NewTextHandler(w, nil)
+}

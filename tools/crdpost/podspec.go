@@ -1,0 +1,51 @@
+package main
+
+import "slices"
+
+// likeDeployment makes podSpec take what the pod template of a Deployment takes:
+//
+//   - Lists have no keys, because a Deployment takes a name twice in env, or a port twice. Those keep theirs in which
+//     a Deployment takes no name twice either: there, server-side apply merges by name, as in a Deployment.
+//   - There are no defaults, as a Deployment's are not in what its owner has written. With them, kubectl would find
+//     a difference each time that an unchanged manifest is applied.
+//   - The metadata of a claim has all its fields: templates that were generated have "creationTimestamp: null" in it. Our
+//     types know them all, and so none vanishes.
+//   - What is optional may be null: a template leaves "env:" behind where there is nothing to list.
+func likeDeployment(kind map[string]any) {
+	podSpec := at(kind, "properties", "spec", "properties", "podSpec")
+	kept := map[string]any{}
+	for _, list := range []string{"containers", "initContainers", "volumes"} {
+		kept[list] = at(podSpec, "properties", list)["x-kubernetes-list-map-keys"]
+	}
+	visit(podSpec, func(schema map[string]any) {
+		delete(schema, "default")
+		if schema["x-kubernetes-list-type"] != nil {
+			schema["x-kubernetes-list-type"] = "atomic"
+			delete(schema, "x-kubernetes-list-map-keys")
+		}
+		letBeNull(schema)
+	})
+	if claim := at(podSpec, "properties", "volumes", "items", "properties", "ephemeral", "properties", "volumeClaimTemplate", "properties", "metadata"); claim != nil {
+		claim["x-kubernetes-preserve-unknown-fields"] = true
+	}
+	for list, keys := range kept {
+		if keys, _ := keys.([]any); slices.Equal(keys, []any{"name"}) {
+			schema := at(podSpec, "properties", list)
+			schema["x-kubernetes-list-type"], schema["x-kubernetes-list-map-keys"] = "map", keys
+		}
+	}
+}
+
+// ruled are the fields that the rules of podSpec look at. To a rule, one that is null would be there.
+var ruled = []string{"activeDeadlineSeconds", "terminationGracePeriodSeconds", "lifecycle", "stopSignal"}
+
+// letBeNull lets the optional fields of an object be null.
+func letBeNull(schema map[string]any) {
+	required, _ := schema["required"].([]any)
+	for name, property := range at(schema, "properties") {
+		property, _ := property.(map[string]any)
+		if property["type"] != nil && !slices.Contains(required, any(name)) && !slices.Contains(ruled, name) {
+			property["nullable"] = true
+		}
+	}
+}
