@@ -31,6 +31,6 @@ func (r *Reconciler) reportRisks(before, after *v1alpha1.ScalerConfig) {
 	was := meta.FindStatusCondition(before.Status.Conditions, v1alpha1.ConditionSuitable)
 	is := meta.FindStatusCondition(after.Status.Conditions, v1alpha1.ConditionSuitable)
 	if is != nil && (was == nil || was.Reason != is.Reason) {
-		r.recorder.Eventf(after, nil, corev1.EventTypeWarning, is.Reason, "Inspect", "%s", noteOf(is.Message))
+		r.tell(after, corev1.EventTypeWarning, is.Reason, "Inspect", is.Message)
 	}
 }

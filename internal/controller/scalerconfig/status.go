@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -21,6 +20,7 @@ import (
 	"github.com/quickube/qscaler/internal/backlog"
 	"github.com/quickube/qscaler/internal/broker"
 	"github.com/quickube/qscaler/internal/connection"
+	"github.com/quickube/qscaler/internal/controller/qworker/words"
 	"github.com/quickube/qscaler/internal/ownwrites"
 )
 
@@ -172,21 +172,15 @@ func (r *Reconciler) report(before, after *v1alpha1.ScalerConfig) {
 	switch {
 	case was != nil && was.Status == is.Status && was.Reason == is.Reason:
 	case is.Status == metav1.ConditionFalse:
-		r.recorder.Eventf(after, nil, corev1.EventTypeWarning, is.Reason, "Probe", "%s", noteOf(is.Message))
+		r.tell(after, corev1.EventTypeWarning, is.Reason, "Probe", is.Message)
 	case is.Status == metav1.ConditionTrue && was != nil && was.Status == metav1.ConditionFalse:
-		r.recorder.Eventf(after, nil, corev1.EventTypeNormal, is.Reason, "Probe", "%s", noteOf(is.Message))
+		r.tell(after, corev1.EventTypeNormal, is.Reason, "Probe", is.Message)
 	}
 }
 
-// maxNote is the length of an event's note, in bytes, that the API server accepts. It drops an event that has a longer one.
-const maxNote = 1024
-
-// noteOf is the beginning of a message, as long as an event can have it: a broker may say 300 characters of four bytes each.
-func noteOf(message string) string {
-	if len(message) <= maxNote {
-		return message
-	}
-	return strings.ToValidUTF8(message[:maxNote], "")
+// tell writes an event. Its note is cut where it is too long for one: a broker may say 300 characters of four bytes each.
+func (r *Reconciler) tell(about *v1alpha1.ScalerConfig, kind, reason, action, note string) {
+	r.recorder.Eventf(about, nil, kind, reason, action, "%s", words.Note(note))
 }
 
 func (r *Reconciler) reportClaim(before, after *v1alpha1.ScalerConfig) {
@@ -194,8 +188,8 @@ func (r *Reconciler) reportClaim(before, after *v1alpha1.ScalerConfig) {
 	is := meta.FindStatusCondition(after.Status.Conditions, v1alpha1.ConditionReclaims)
 	switch {
 	case is != nil && (was == nil || was.Reason != is.Reason):
-		r.recorder.Eventf(after, nil, corev1.EventTypeWarning, is.Reason, "Reclaim", "%s", is.Message)
+		r.tell(after, corev1.EventTypeWarning, is.Reason, "Reclaim", is.Message)
 	case is == nil && was != nil && ptr.Deref(after.Spec.Config.Reclaim, true):
-		r.recorder.Eventf(after, nil, corev1.EventTypeNormal, reasonClaimed, "Reclaim", "no other operator returns the tasks of dead workers any more: this one does")
+		r.tell(after, corev1.EventTypeNormal, reasonClaimed, "Reclaim", "no other operator returns the tasks of dead workers any more: this one does")
 	}
 }

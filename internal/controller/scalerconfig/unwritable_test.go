@@ -93,14 +93,25 @@ func TestAStatusThatCannotBeWrittenIsTriedAgain(t *testing.T) {
 
 // The API server drops an event whose note is too long, and 300 characters may be so long.
 func TestAnEventIsNotTooLong(t *testing.T) {
-	inBubble(t, func(d *desk) {
-		d.reconcile(time.Second)
-		said := "redis at h: " + strings.Repeat("𝕏", 300)
-		d.set(func() { d.down = &broker.Error{Reason: broker.ReasonUnknown, Message: said} })
-		d.reconcile(10 * time.Second)
-		want := []string{"Warning BrokerError redis at h: " + strings.Repeat("𝕏", (1024-12)/4)}
-		if diff := cmp.Diff(want, d.events()); diff != "" {
-			t.Errorf("events (-want +got):\n%s", diff)
-		}
-	}, scalerConfig())
+	said := &broker.Error{Reason: broker.ReasonUnknown, Message: "redis at h: " + strings.Repeat("𝕏", 300)}
+	cases := map[string]struct {
+		refuse func(*desk)
+		begins string
+	}{
+		"the broker refuses everything": {func(d *desk) { d.down = said }, "redis at h: "},
+		"it refuses the claim alone":    {func(d *desk) { d.unclaimed = said }, "making sure that no other operator returns the same tasks, redis at h: "},
+	}
+	for what, c := range cases {
+		t.Run(what, func(t *testing.T) {
+			inBubble(t, func(d *desk) {
+				d.reconcile(time.Second)
+				d.set(func() { c.refuse(d) })
+				d.reconcile(time.Minute)
+				want := []string{"Warning BrokerError " + c.begins + strings.Repeat("𝕏", (1024-len(c.begins)-len("..."))/4) + "..."}
+				if diff := cmp.Diff(want, d.events()); diff != "" {
+					t.Errorf("events (-want +got):\n%s", diff)
+				}
+			}, scalerConfig())
+		})
+	}
 }

@@ -8,6 +8,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/quickube/qscaler/api/v1alpha1"
+	"github.com/quickube/qscaler/internal/controller/qworker/words"
 )
 
 // Is is a condition that is True or False.
@@ -53,7 +54,7 @@ func set(st *v1alpha1.QWorkerStatus, c metav1.Condition, now time.Time) {
 		meta.RemoveStatusCondition(&st.Conditions, c.Type)
 		return
 	}
-	c.Message = shortened(c.Message, maxMessage)
+	c.Message = words.Shortened(c.Message, maxMessage)
 	c.ObservedGeneration = st.ObservedGeneration
 	c.LastTransitionTime = metav1.NewTime(now.Truncate(timeUnit))
 	meta.SetStatusCondition(&st.Conditions, c)

@@ -24,9 +24,6 @@ type Event struct {
 	Condition string
 }
 
-// maxNote is the length of an event's note, in bytes, that the API server accepts.
-const maxNote = 1024
-
 const (
 	actionReclaim = "Reclaim"
 	actionCheck   = "Check"
@@ -47,7 +44,7 @@ func Events(before, after []metav1.Condition, done Done) []Event {
 	}
 	events = append(events, changes(before, after)...)
 	for i := range events {
-		events[i].Note = shortened(events[i].Note, maxNote)
+		events[i].Note = words.Note(events[i].Note)
 	}
 	return events
 }
@@ -57,8 +54,8 @@ func Events(before, after []metav1.Condition, done Done) []Event {
 func Abandoned(queue, why string, pods []string) Event {
 	return Event{
 		Type: corev1.EventTypeWarning, Reason: "TasksAbandoned", Action: actionReclaim,
-		Note: shortened(fmt.Sprintf("cannot return the tasks of %s to the queue %s: %s. The tasks stay in the processing lists of: %s",
-			words.HowMany(len(pods), "dead worker", "dead workers"), queue, why, strings.Join(pods, ", ")), maxNote),
+		Note: words.Note(fmt.Sprintf("cannot return the tasks of %s to the queue %s: %s. The tasks stay in the processing lists of: %s",
+			words.HowMany(len(pods), "dead worker", "dead workers"), queue, why, strings.Join(pods, ", "))),
 	}
 }
 

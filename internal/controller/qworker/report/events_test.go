@@ -10,6 +10,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/quickube/qscaler/api/v1alpha1"
+	"github.com/quickube/qscaler/internal/controller/qworker/words"
 	"github.com/quickube/qscaler/internal/planner"
 )
 
@@ -82,8 +83,8 @@ func TestAbandoned(t *testing.T) {
 	for i := range many {
 		many[i] = fmt.Sprintf("worker-%d", i)
 	}
-	if n := len(Abandoned("q", "no answer", many).Note); n != maxNote {
-		t.Errorf("a note of %d bytes, want %d", n, maxNote)
+	if n := len(Abandoned("q", "no answer", many).Note); n != words.MaxNote {
+		t.Errorf("a note of %d bytes, want %d", n, words.MaxNote)
 	}
 }
 

@@ -1,4 +1,5 @@
-// Package words makes the phrases that events and conditions share: lists of names, and numbers with their noun.
+// Package words makes the phrases that events and conditions share: lists of names, numbers with their noun, and texts
+// that are no longer than they may be.
 //
 // It imports the standard library alone. What is said, and when, belongs to those who say it.
 package words

@@ -1,9 +1,12 @@
-package report
+package words_test
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/quickube/qscaler/internal/controller/qworker/words"
 )
 
 func TestShortened(t *testing.T) {
@@ -15,9 +18,15 @@ func TestShortened(t *testing.T) {
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
-			if diff := cmp.Diff(c.want, shortened(c.text, 8)); diff != "" {
+			if diff := cmp.Diff(c.want, words.Shortened(c.text, 8)); diff != "" {
 				t.Errorf("-want +got:\n%s", diff)
 			}
 		})
+	}
+}
+
+func TestNote(t *testing.T) {
+	if n := len(words.Note(strings.Repeat("x", words.MaxNote+1))); n != words.MaxNote {
+		t.Errorf("a note of %d bytes, want %d", n, words.MaxNote)
 	}
 }
