@@ -62,7 +62,7 @@ const (
 	// annotationSeenAtTask marks a revision whose workers are known to show their tasks.
 	annotationSeenAtTask = "quickube.com/seen-at-task"
 	// annotationStop has a Stop as JSON.
-	annotationStop = "quickube.com/verdict"
+	annotationStop = "quickube.com/stop"
 	// maxCollisions bounds the search for a free hash. One is unlikely, ten are a defect.
 	maxCollisions = 10
 )

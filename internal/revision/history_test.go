@@ -156,7 +156,7 @@ func TestAVerdictThatCannotBeReadIsNone(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			object.Annotations = map[string]string{"quickube.com/verdict": words, "quickube.com/proven": "true"}
+			object.Annotations = map[string]string{"quickube.com/stop": words, "quickube.com/proven": "true"}
 			if err := b.client.Create(t.Context(), object); err != nil {
 				t.Fatal(err)
 			}

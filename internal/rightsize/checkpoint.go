@@ -49,7 +49,7 @@ type floorCheckpoint struct {
 
 type troubleCheckpoint struct {
 	Pod    string     `json:"pod"`
-	Result KillResult `json:"verdict"`
+	Result KillResult `json:"result"`
 	At     int64      `json:"at"`
 }
 

@@ -22,16 +22,16 @@ func (r *round) decide(ctx context.Context) {
 		return
 	}
 	r.plan()
-	if !r.asksWhoIsBusy() || !r.mayAsk() {
+	if !asksWhoIsBusy(r.decision.Actions, r.deleting()) || !r.mayAsk() {
 		return
 	}
-	r.takeReadings(func(key backlog.Key) backlog.Reading { return r.backlog.Read(ctx, key) })
+	r.take(func(key backlog.Key) backlog.Reading { return r.backlog.Read(ctx, key) })
 	r.scale()
 	r.plan()
 	for range maxPlans {
-		planned, newest := r.size, r.newestSize
+		planned := r.demand
 		r.scale()
-		if r.size.Desired == planned.Desired && r.size.Finishing == planned.Finishing && r.newestSize.Desired == newest.Desired {
+		if r.demand.equals(planned) {
 			return
 		}
 		r.plan()
@@ -40,27 +40,27 @@ func (r *round) decide(ctx context.Context) {
 
 // asksWhoIsBusy reports whether it matters to the decision who is at a task now. The workers of a QWorker that is being
 // deleted get their grants whatever they do.
-func (r *round) asksWhoIsBusy() bool {
-	return slices.ContainsFunc(r.decision.Actions, func(a planner.Action) bool {
-		return a.Kind.LetsGo() && (a.Kind == planner.DeleteNotRunning || !r.deleting())
+func asksWhoIsBusy(actions []planner.Action, deleting bool) bool {
+	return slices.ContainsFunc(actions, func(a planner.Action) bool {
+		return a.Kind.LetsGo() && (a.Kind == planner.DeleteNotRunning || !deleting)
 	})
 }
 
 // mayAsk reports whether the broker can be expected to answer. Only the deletion of a QWorker does not wait for it: a
 // process that has just begun asks it then for the first time.
-func (r *round) mayAsk() bool {
-	return r.depthKnown() || (r.deleting() && r.reading.Err == nil)
+func (o *observation) mayAsk() bool {
+	return o.depthKnown() || (o.deleting() && o.reading.Err == nil)
 }
 
 // plan asks the planner, and tells it all that is known.
 func (r *round) plan() {
 	f := planner.Fleet{
 		Now:     r.now,
-		Desired: r.size.Desired,
+		Desired: r.demand.published.Desired,
 
-		NewestDesired: r.newestSize.Desired,
+		NewestDesired: r.demand.newest.Desired,
 
-		Finishing: r.size.Finishing,
+		Finishing: r.demand.published.Finishing,
 		// Without its ScalerConfig the fleet stays as it is, though the connection may still be there.
 		DepthKnown:      r.depthKnown() && r.config != nil,
 		Deleting:        r.deleting(),

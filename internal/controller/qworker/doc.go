@@ -6,10 +6,11 @@
 //	reconciler.go    what it works with; round.go what one reconciliation has seen, decided and done
 //
 //	observe.go       the QWorker, its revisions and its pods; nodes.go what their nodes mean for them; down.go since when
-//	                 a worker's process has ended
-//	tasksdone.go     which workers that have ended by themselves had done a task
+//	                 a worker's process has ended; newest.go which revision the spec describes
+//	tasks.go         what is known of the tasks that workers are at; sightings.go whose tasks show, and lookout.go whose
+//	                 may show yet; ends.go which workers that have ended by themselves had done a task
 //	recovery.go      what recovery is told of dead workers, and what it answers; presence.go how often it asks for pods
-//	queues.go        which queues are watched; wakeup.go which readings wake the QWorker; sightings.go whose tasks show
+//	queues.go        which queues are watched; readings.go what they have shown; wakeup.go which readings wake the QWorker
 //	scale.go         how many workers: what internal/scaling is asked
 //	decide.go        who comes and who leaves: what internal/planner is asked
 //	act.go           the decision is carried out; proofs.go what is stored of a revision beforehand

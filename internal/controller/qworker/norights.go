@@ -73,7 +73,7 @@ func (r *Reconciler) waitForRights(ctx context.Context, name types.NamespacedNam
 // never be gone. The garbage collector deletes pods that are left; SIGTERM tells their workers. In a namespace that stays,
 // the rights may come back, and the tasks of the workers would be lost without the finalizer.
 func (r *round) letGoWithoutRights(ctx context.Context, failure error) error {
-	if !r.deleting() || !r.isForbidden(failure) || !hasNoRights(ctx, r.client, r.qw.Namespace) {
+	if !r.deleting() || !isForbidden(failure, r.dead.Dead) || !hasNoRights(ctx, r.client, r.qw.Namespace) {
 		r.memory.forbiddenSince = time.Time{}
 		return failure
 	}
@@ -98,8 +98,7 @@ func (r *round) letGoWithoutRights(ctx context.Context, failure error) error {
 	return nil
 }
 
-// isForbidden reports whether the API server has refused something in this round, or beside it, for want of a right.
-func (r *round) isForbidden(failure error) bool {
-	return apierrors.IsForbidden(failure) ||
-		slices.ContainsFunc(r.dead.Dead, func(w recovery.Dead) bool { return apierrors.IsForbidden(w.Err) })
+// isForbidden reports whether the API server has refused something in a round, or beside it, for want of a right.
+func isForbidden(failure error, dead []recovery.Dead) bool {
+	return apierrors.IsForbidden(failure) || slices.ContainsFunc(dead, func(w recovery.Dead) bool { return apierrors.IsForbidden(w.Err) })
 }

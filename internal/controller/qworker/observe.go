@@ -16,7 +16,6 @@ import (
 	"github.com/quickube/qscaler/internal/controller/qworker/report"
 	"github.com/quickube/qscaler/internal/fleet"
 	"github.com/quickube/qscaler/internal/planner"
-	"github.com/quickube/qscaler/internal/revision"
 )
 
 // observation is what a round has seen.
@@ -41,16 +40,7 @@ type observation struct {
 	// ends is what is known of the tasks of workers that end by themselves.
 	ends *ends
 
-	// reading is the newest of the queue that the depth is read of.
-	reading backlog.Reading
-	// elsewhere has the newest readings of the other queues, by the revision that works there: of the newest revision, and
-	// of those that have pods.
-	elsewhere map[string]backlog.Reading
-	// newestUnread is true where the newest revision works on another queue or broker than the published one, which has
-	// yet to be read; newestErr is why it cannot be. Such a revision takes nobody's place: its pods may well start, and
-	// would all wait for a broker that is not there.
-	newestUnread bool
-	newestErr    error
+	readings
 }
 
 func (o *observation) name() types.NamespacedName { return client.ObjectKeyFromObject(o.qw) }
@@ -58,11 +48,6 @@ func (o *observation) name() types.NamespacedName { return client.ObjectKeyFromO
 func (o *observation) deleting() bool { return o.qw.DeletionTimestamp != nil }
 
 func (o *observation) places() places { return places{o.name(), &o.revisions} }
-
-func (o *observation) depthKnown() bool { return isKnown(o.reading) }
-
-// isKnown reports whether a reading is good, and no newer one has failed.
-func isKnown(r backlog.Reading) bool { return r.Known && r.Err == nil }
 
 // statesWithWork adds what the broker knows of each worker.
 func (o *observation) statesWithWork() []planner.Pod {
@@ -84,7 +69,7 @@ func (o *observation) stateWithWork(at places, i int) planner.Pod {
 		p.Work = planner.Unknown
 	case held > 0:
 		p.Work = planner.Busy
-	case o.showsTasks(p.Revision):
+	case o.tasks().show(p.Revision):
 		p.Work = planner.Idle
 	default:
 		p.Work = planner.Unknown
@@ -92,16 +77,14 @@ func (o *observation) stateWithWork(at places, i int) planner.Pod {
 	p.Elsewhere = !at.shares(p.Revision)
 	p.Reclaimed = o.dead.mayRemove(o.pods[i])
 	p = p.AsKnown(o.now, o.deleting())
-	p.Stays = o.stays(p, i, reading)
+	p.Stays = o.tasks().keep(p, o.pods[i], reading)
 	return p
 }
 
-// readingOf is the newest reading of the queue that a revision works on.
-func (o *observation) readingOf(at places, hash string) backlog.Reading {
-	if at.shares(hash) {
-		return o.reading
-	}
-	return o.elsewhere[hash]
+// judgeEnds tells which of the workers that have ended had done a task.
+func (o *observation) judgeEnds() {
+	at := o.places()
+	o.tasks().judge(o.now, func(hash string) backlog.Reading { return o.readingOf(at, hash) })
 }
 
 // observe reads everything that the decision depends on, but for the queue.
@@ -131,7 +114,7 @@ func (r *round) observePods(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := r.history.Complete(ctx, r.qw, r.revisions.all, r.isMadeOf(pods)); err != nil {
+	if err := r.history.Complete(ctx, r.qw, r.revisions.all, isMadeOf(pods, r.status.CurrentPodSpecHash)); err != nil {
 		return err
 	}
 	var present []connection.Spec
@@ -166,72 +149,10 @@ func (r *round) observePods(ctx context.Context) error {
 }
 
 // isMadeOf tells of which revisions there are pods, or will be: more is to be known of those than of the others.
-func (r *round) isMadeOf(pods []*corev1.Pod) func(hash string) bool {
-	made := map[string]bool{r.status.CurrentPodSpecHash: true}
+func isMadeOf(pods []*corev1.Pod, published string) func(hash string) bool {
+	made := map[string]bool{published: true}
 	for _, pod := range pods {
 		made[fleet.RevisionOf(pod)] = true
 	}
 	return func(hash string) bool { return made[hash] }
-}
-
-// findRevisions finds the newest and the published revision. Where the spec cannot be followed, or its revision cannot be
-// stored, the published revision stays the newest: the fleet goes on with what it has.
-func (r *round) findRevisions(ctx context.Context) {
-	known := &r.revisions
-	if r.deleting() { // no pod is made any more: what remains of the revision is enough
-		known.published = known.of(r.status.CurrentPodSpecHash)
-		known.newest = known.published
-		r.standIn(r.resolver.Normalise)
-		return
-	}
-	known.published = known.stored(r.status.CurrentPodSpecHash)
-	known.newest = known.published
-	if r.config == nil {
-		r.stalled = report.NoScalerConfig(r.qw)
-		return
-	}
-	content := revision.ContentOf(r.qw, r.resolver.Normalise(r.config))
-	if err := content.Validate(); err != nil {
-		r.stalled = &report.Problem{Reason: report.ReasonInvalidPodSpec, Message: err.Error()}
-		return
-	}
-	newest, err := r.store(ctx, content)
-	if err != nil {
-		r.unstored = err
-		return
-	}
-	if found := known.stored(newest.Hash); found != nil {
-		found.Content = newest.Content // the cache may lack its pod spec
-	} else {
-		known.all = append(known.all, newest)
-	}
-	known.newest = known.stored(newest.Hash)
-	known.published = known.stored(r.status.CurrentPodSpecHash)
-}
-
-// store stores the revision of a content. One that was refused is held back, until what it is made of changes.
-func (r *round) store(ctx context.Context, content revision.Content) (newest revision.Revision, err error) {
-	key := revisionWrite(r.qw.Generation, r.config.Generation)
-	r.memory.writes.Forget(func(k write) bool { return k.isRevision() && k != key })
-	err = r.memory.writes.Attempt(r.clock, key, func() (err error) {
-		newest, err = r.history.Ensure(ctx, r.qw, r.revisions.all, content)
-		return err
-	})
-	r.recheckAt(r.memory.writes.RetryAt(key))
-	return newest, err
-}
-
-// standIn makes up for a history that is gone before the QWorker is, as after a foreground deletion: what is left to do
-// needs to know the queue and the connection, and those are in the spec.
-func (o *observation) standIn(normalise func(*v1alpha1.ScalerConfig) connection.Spec) {
-	known := &o.revisions
-	switch {
-	case known.published != nil:
-	case len(known.all) > 0:
-		known.newest = &known.all[len(known.all)-1]
-	case len(known.remains) > 0:
-		known.newest = &known.remains[len(known.remains)-1]
-	case o.config != nil:
-		known.newest = &revision.Revision{Hash: o.status.CurrentPodSpecHash, Content: revision.ContentOf(o.qw, normalise(o.config))}
-	}
 }

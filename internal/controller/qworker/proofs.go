@@ -2,7 +2,9 @@ package qworker
 
 import (
 	"context"
+	"errors"
 	"slices"
+	"time"
 
 	"k8s.io/utils/clock"
 
@@ -13,7 +15,7 @@ import (
 	"github.com/quickube/qscaler/internal/revision"
 )
 
-// proofs stores what has become of the revisions of a QWorker, for a later leader.
+// proofs stores the revisions of a QWorker, and what has become of them, for a later leader.
 type proofs struct {
 	history *revision.History
 	qw      *v1alpha1.QWorker
@@ -22,6 +24,19 @@ type proofs struct {
 }
 
 func (r *round) proofs() proofs { return proofs{r.history, r.qw, r.clock, r.memory.writes} }
+
+// ensure stores the revision of a content where it is not stored yet. One that was refused is held back until retryAt, or
+// until what it is made of changes.
+func (p proofs) ensure(
+	ctx context.Context, key write, all []revision.Revision, content revision.Content,
+) (newest revision.Revision, retryAt time.Time, err error) {
+	p.writes.Forget(func(k write) bool { return k.isRevision() && k != key })
+	err = p.writes.Attempt(p.clock, key, func() (err error) {
+		newest, err = p.history.Ensure(ctx, p.qw, all, content)
+		return err
+	})
+	return newest, p.writes.RetryAt(key), err
+}
 
 // store stores something of a revision. What was refused is held back.
 func (p proofs) store(what, hash string, act func() error) error {
@@ -81,4 +96,22 @@ func (p proofs) keepStop(ctx context.Context, newest *revision.Revision, rollout
 	}
 	newest.Stop = v
 	return nil
+}
+
+// keepSightings stores which revisions were seen at a task. Scaling does not wait for it.
+func (p proofs) keepSightings(ctx context.Context, known *revisions, seen *sightings) error {
+	var errs []error
+	for i := range known.all {
+		made := &known.all[i]
+		if made.SeenAtTask || !seen.has(made.Hash) {
+			continue
+		}
+		err := p.store("sighting", made.Hash, func() error { return p.history.MarkSeenAtTask(ctx, p.qw, *made) })
+		if err != nil {
+			errs = append(errs, err)
+			continue
+		}
+		made.SeenAtTask = true
+	}
+	return errors.Join(errs...)
 }

@@ -35,7 +35,7 @@ func (r *round) watchQueues(creating map[string]string) {
 			delete(r.memory.watches, key)
 		}
 	}
-	look := r.lookout(creating)
+	look := r.tasks().lookout(creating)
 	for key, q := range queues {
 		r.memory.watches[key] = true
 		r.backlog.Watch(key, backlog.Watch{
@@ -94,37 +94,25 @@ func (r *Reconciler) sourceOf(namespace string, spec connection.Spec) backlog.So
 // readQueue takes the newest readings and scales the fleet by them. It reads the queue afresh where a worker has ended
 // so soon that only a later reading tells whether its task is done.
 func (r *round) readQueue(ctx context.Context) {
-	r.takeReadings(r.backlog.Last)
+	r.take(r.backlog.Last)
 	if r.ends.undecided(r.states) && r.mayAsk() {
-		r.takeReadings(func(key backlog.Key) backlog.Reading { return r.backlog.Read(ctx, key) })
+		r.take(func(key backlog.Key) backlog.Reading { return r.backlog.Read(ctx, key) })
 	}
 	r.judgeEnds()
 	r.scale()
 }
 
-// takeReadings reads the queue that the depth is read of, and those on which other revisions work.
-func (r *round) takeReadings(read func(backlog.Key) backlog.Reading) {
-	at := r.places()
-	r.reading = read(at.main())
-	r.elsewhere = map[string]backlog.Reading{}
-	take := func(hash string) {
-		if _, taken := r.elsewhere[hash]; !taken && !at.shares(hash) {
-			r.elsewhere[hash] = read(at.key(hash))
-		}
+// take takes readings, and notes who is at a task by them.
+func (o *observation) take(read func(backlog.Key) backlog.Reading) {
+	newest := ""
+	if o.revisions.newest != nil && !o.deleting() {
+		newest = o.revisions.newest.Hash
 	}
-	for _, p := range r.states {
-		take(p.Revision)
-	}
-	look := r.lookout(nil)
-	look.finds(r.reading)
-	for _, reading := range r.elsewhere {
+	o.readings = takeReadings(o.places(), o.states, newest, read)
+	look := o.tasks().lookout(nil)
+	look.finds(o.reading)
+	for _, reading := range o.elsewhere {
 		look.finds(reading)
-	}
-	r.newestUnread, r.newestErr = false, nil
-	if newest := r.revisions.newest; newest != nil && !r.deleting() && !at.shares(newest.Hash) {
-		take(newest.Hash)
-		last := r.elsewhere[newest.Hash]
-		r.newestUnread, r.newestErr = !isKnown(last), last.Err
 	}
 }
 
@@ -171,7 +159,7 @@ func (o *observation) leaving(actions []planner.Action) map[string]bool {
 			p = o.stateWithWork(o.places(), i) // it may be at a task that its kubelet has yet to tell of
 		}
 		granted := p.Phase == planner.Running && p.Grant.Reason != "" && !f.Obsolete(p)
-		mayLeave := p.Grant.Reason != "" || o.endAfterTask() && !p.EndedWell.IsZero()
+		mayLeave := p.Grant.Reason != "" || o.tasks().endWorkers() && !p.EndedWell.IsZero()
 		departed := p.Phase == planner.Left && mayLeave && p.Failure.At.IsZero()
 		if p.Phase == planner.Terminating || granted || departed {
 			leaving[p.Name] = true

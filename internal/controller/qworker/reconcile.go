@@ -100,7 +100,7 @@ func (r *round) reconcile(ctx context.Context) error {
 	}
 	r.findRevisions(ctx)
 	r.memory.creations.forget(&r.revisions)
-	r.forgetEnds()
+	r.tasks().forget()
 	r.recommend(ctx)
 	r.observeDead()
 	r.watchQueues(nil)
@@ -111,5 +111,5 @@ func (r *round) reconcile(ctx context.Context) error {
 	if r.revisions.newest == nil { // else the rollout says it
 		err = errors.Join(r.unstored, err)
 	}
-	return errors.Join(err, r.proofs().keepStop(ctx, r.revisions.newest, r.rollout()), r.keepSightings(ctx), r.finish(ctx))
+	return errors.Join(err, r.proofs().keepStop(ctx, r.revisions.newest, r.account().rollout()), r.proofs().keepSightings(ctx, &r.revisions, r.sightings), r.finish(ctx))
 }

@@ -4,7 +4,6 @@ import (
 	"github.com/quickube/qscaler/api/v1alpha1"
 	rightsizing "github.com/quickube/qscaler/internal/controller/qworker/sizing"
 	"github.com/quickube/qscaler/internal/planner"
-	"github.com/quickube/qscaler/internal/scaling"
 )
 
 // round is one reconciliation: what was observed, what was decided, and what came of it.
@@ -15,11 +14,7 @@ type round struct {
 	object object
 	memory *memory
 
-	// size is how many workers the queue of the published revision asks for. newestSize is the same for the newest
-	// revision where it works on another queue, and else zero. sized is true once both are known. Before, the status keeps
-	// its figures.
-	size, newestSize scaling.Decision
-	sized            bool
+	demand demand
 	// sizes is what right-sizing recommends and does.
 	sizes rightsizing.Round
 
@@ -27,7 +22,12 @@ type round struct {
 	// unproven is true where the newest revision was to be published and its proof could not be stored: it takes nobody's
 	// place then, as one whose queue is unread.
 	unproven bool
-	done     []planner.Action
+	results
+}
+
+// results are what came of the decision.
+type results struct {
+	done []planner.Action
 	// publishes is the hash that is published with this round's status, "" where it stays.
 	publishes string
 	// refused has the revisions of which a pod is to be created and cannot be.

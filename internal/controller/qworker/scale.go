@@ -12,8 +12,30 @@ import (
 
 const defaultScaleDownDelay = 30 * time.Second
 
-// scale decides how many workers there shall be. Where the newest revision works on another queue or broker than the
-// published one, both places ask for workers, each for its own.
+// demand is how many workers the queues of a fleet ask for.
+type demand struct {
+	// published is what the queue of the published revision asks for. newest is the same for the newest revision where it
+	// works on another queue, and else zero: both places ask for workers, each for its own.
+	published, newest scaling.Decision
+	// known is true once both are known. Before, the status keeps its figures.
+	known bool
+}
+
+// larger is how many workers there shall be: the larger demand counts.
+func (d *demand) larger() scaling.Decision {
+	if d.newest.Desired > d.published.Desired {
+		return d.newest
+	}
+	return d.published
+}
+
+// equals reports whether the planner is told the same by both.
+func (d *demand) equals(other demand) bool {
+	return d.published.Desired == other.published.Desired && d.published.Finishing == other.published.Finishing &&
+		d.newest.Desired == other.newest.Desired
+}
+
+// scale decides how many workers there shall be.
 func (r *round) scale() {
 	r.dead.neverRead = !r.reading.Known && r.status.Queue == nil
 	at, leaving := r.places(), r.leaving(r.decision.Actions)
@@ -29,12 +51,11 @@ func (r *round) scale() {
 	if serving := r.revisions.serving(); serving != nil {
 		main = serving.Hash
 	}
-	r.size, r.newestSize = decide(main, r.reading, r.before()), scaling.Decision{}
+	r.demand = demand{published: decide(main, r.reading, r.before()), known: true}
 	if r.newestApart() {
-		r.newestSize = decide(r.revisions.newest.Hash, r.elsewhere[r.revisions.newest.Hash], 0)
+		r.demand.newest = decide(r.revisions.newest.Hash, r.elsewhere[r.revisions.newest.Hash], 0)
 	}
 	r.memory.scaling = memories
-	r.sized = true
 }
 
 // workersAt is how many workers count against the number that a queue asks for: those that work where the pods of a
@@ -75,14 +96,6 @@ func (o *observation) before() int {
 	return min(before, there)
 }
 
-// desired is how many workers there shall be: the larger demand counts.
-func (r *round) desired() scaling.Decision {
-	if r.newestSize.Desired > r.size.Desired {
-		return r.newestSize
-	}
-	return r.size
-}
-
 // scalingInput is what the number of workers depends on, with the queue as a reading has it.
 func (o *observation) scalingInput(reading backlog.Reading, leaving map[string]bool, before, workers int, memory scaling.Memory) scaling.Input {
 	return scaling.Input{
@@ -92,7 +105,7 @@ func (o *observation) scalingInput(reading backlog.Reading, leaving map[string]b
 		Before: before,
 		Memory: memory,
 
-		EndAfterTask: o.endAfterTask(), Workers: workers,
+		EndAfterTask: o.tasks().endWorkers(), Workers: workers,
 	}
 }
 

@@ -35,7 +35,7 @@ func TestASightingThatIsRefusedIsHeldBack(t *testing.T) {
 	s.sightings.add("r1")
 	keep := func(when string, want error, wantWrites int) {
 		t.Helper()
-		if err := s.keepSightings(t.Context()); !errors.Is(err, want) || writes != wantWrites {
+		if err := s.proofs().keepSightings(t.Context(), &s.revisions, s.sightings); !errors.Is(err, want) || writes != wantWrites {
 			t.Errorf("%s it ends with %v after %d writes, want %v after %d", when, err, writes, want, wantWrites)
 		}
 	}

@@ -74,7 +74,7 @@ func TestWorkersAtTasksThatNobodySeesAreNotTold(t *testing.T) {
 		}
 		return ""
 	})
-	c.awaitStaying("w", "4 workers are")
+	c.awaitStaying("w", "QScaler would end 4 workers now")
 	if with, _ := of(c.pods("w"), before); len(with) != 4 {
 		t.Errorf("%d of the workers are there, want all 4: %s", len(with), c.picture())
 	}

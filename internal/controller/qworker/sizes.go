@@ -23,23 +23,23 @@ func (r *round) recommend(ctx context.Context) {
 	if written := r.sizes.Written; written != nil {
 		r.object.noteWritten(written)
 	}
-	r.noteUnfit()
+	r.noteUnfit(&r.sizes)
 }
 
 // noteUnfit tells the planner which pods do not run because of their size.
-func (r *round) noteUnfit() {
-	if !r.sizes.Active() {
+func (o *observation) noteUnfit(sizes *rightsizing.Round) {
+	if !sizes.Active() {
 		return
 	}
-	for i, pod := range r.pods {
-		if r.states[i].Phase != planner.Pending || r.states[i].Grant.Reason != "" {
+	for i, pod := range o.pods {
+		if o.states[i].Phase != planner.Pending || o.states[i].Grant.Reason != "" {
 			continue
 		}
-		p := rightsizing.NotRunning{Pod: pod, Worker: r.revisions.workerOf(pod)}
-		if made := r.revisions.of(fleet.RevisionOf(pod)); made != nil {
+		p := rightsizing.NotRunning{Pod: pod, Worker: o.revisions.workerOf(pod)}
+		if made := o.revisions.of(fleet.RevisionOf(pod)); made != nil {
 			p.Template = &made.PodSpec
 		}
-		r.states[i].Unfit = r.sizes.Unfit(p)
+		o.states[i].Unfit = sizes.Unfit(p)
 	}
 }
 

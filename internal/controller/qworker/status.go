@@ -7,13 +7,14 @@ import (
 	"k8s.io/apimachinery/pkg/api/equality"
 	ctrl "sigs.k8s.io/controller-runtime"
 
+	"github.com/quickube/qscaler/api/v1alpha1"
 	"github.com/quickube/qscaler/internal/controller/qworker/report"
 )
 
 // writeStatus writes the status once, if it has changed, and records the events that go with it.
 func (r *round) writeStatus(ctx context.Context, failure error) error {
 	r.fillStatus(failure)
-	if r.isTooEarly(failure) {
+	if r.account().isTooEarly(failure, &r.object.base.Status) {
 		r.again = false // the reading wakes
 		return nil
 	}
@@ -26,7 +27,7 @@ func (r *round) writeStatus(ctx context.Context, failure error) error {
 			return err
 		}
 	}
-	for _, e := range report.Events(r.object.base.Status.Conditions, r.status.Conditions, r.outcome(nil)) {
+	for _, e := range report.Events(r.object.base.Status.Conditions, r.status.Conditions, r.account().came(nil)) {
 		ctrl.LoggerFrom(ctx).Info(e.Reason, "condition", e.Condition, "note", e.Note, "pods", e.Pods)
 		record(r.recorder, r.qw, e)
 	}
@@ -35,36 +36,42 @@ func (r *round) writeStatus(ctx context.Context, failure error) error {
 
 // fillStatus says how the QWorker is.
 func (r *round) fillStatus(failure error) {
-	if !r.sized {
+	if !r.demand.known {
 		unseen := report.Unseen(r.now, r.status, r.qw.Generation, *problemOf(failure))
 		r.status = &unseen
 		return
 	}
 	r.again = r.again || r.publishes != ""
-	told := report.Status(r.now, &r.object.base.Status, r.status, r.observed(), r.decided(), r.outcome(failure), r.memory.told)
+	account := r.account()
+	seen := account.seen(r.backlog.Last)
+	seen.Queue.WriteEvery = r.queueStatusInterval
+	seen.RightSizing = r.sizes.Condition(r.staying(r.done))
+	r.recheckAt(r.sizes.RecheckAt)
+	seen.Operators = r.memory.writers.note(r.operator, r.qw, r.now)
+	r.recheckAt(r.memory.writers.recheckAt())
+	told := report.Status(r.now, &r.object.base.Status, r.status, seen, account.decided(), account.came(failure), r.memory.told)
 	r.status, r.memory.told = &told.Status, told.Memory
 	r.recheckAt(told.RecheckAt)
 }
 
 // isTooEarly reports whether there is nothing to say of a QWorker yet: it is new, nothing was done for it, and its queue
 // is about to be read for the first time. The first status then says everything at once.
-func (r *round) isTooEarly(failure error) bool {
-	return failure == nil && r.stalled == nil && len(r.done) == 0 && len(r.pods) == 0 && !r.deleting() &&
-		r.object.base.Status.ObservedGeneration == 0 && !r.reading.Known && r.reading.Err == nil
+func (a *account) isTooEarly(failure error, stored *v1alpha1.QWorkerStatus) bool {
+	return failure == nil && a.stalled == nil && len(a.done) == 0 && len(a.pods) == 0 && !a.deleting() &&
+		stored.ObservedGeneration == 0 && !a.reading.Known && a.reading.Err == nil
 }
 
 // mayWait reports whether the status may wait for one round, with the events that go with it: pods were made or let go,
 // and more QWorkers wait for their turn than have one at once. In a storm, in which a thousand queues burst together, a
-// thousand pods then come before a thousand statuses; the QWorker comes again behind those that wait. What a later leader
-// or a person must know does not wait: a revision that is published, what was refused, what was returned.
+// thousand pods then come before a thousand statuses; the QWorker comes again behind those that wait. Those that wait
+// have had their turn.
 func (r *round) mayWait(failure error) bool {
-	switch {
-	case failure != nil, r.stalled != nil, r.deleting(), r.publishes != "":
-		return false
-	case r.dead.Returned > 0, r.dead.Refusal != nil, len(r.sizes.Notes) > 0:
-		return false
-	case len(r.done) == 0, len(r.memory.untold) > 0: // those that wait have had their turn
-		return false
-	}
-	return r.requests.Waiting() > namespaceReconciles
+	return failure == nil && len(r.memory.untold) == 0 && r.account().isOrdinary() && r.requests.Waiting() > namespaceReconciles
+}
+
+// isOrdinary reports whether nothing but pods came and left. What a later leader or a person must know does not wait: a
+// revision that is published, what was refused, what was returned.
+func (a *account) isOrdinary() bool {
+	return len(a.done) > 0 && a.stalled == nil && !a.deleting() && a.publishes == "" &&
+		a.dead.Returned == 0 && a.dead.Refusal == nil && len(a.sizes.Notes) == 0
 }

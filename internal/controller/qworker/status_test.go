@@ -46,7 +46,7 @@ func TestWhichStatusMayWait(t *testing.T) {
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
 			s := &round{
-				Reconciler: &Reconciler{clock: clock.RealClock{}}, observation: observation{qw: &v1alpha1.QWorker{}}, memory: newMemory("uid"), done: created,
+				Reconciler: &Reconciler{clock: clock.RealClock{}}, observation: observation{qw: &v1alpha1.QWorker{}}, memory: newMemory("uid"), results: results{done: created},
 			}
 			s.use(t, crowd{waiting: namespaceReconciles + 1})
 			c.change(s)

@@ -7,44 +7,55 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/utils/ptr"
 
+	"github.com/quickube/qscaler/internal/backlog"
 	"github.com/quickube/qscaler/internal/broker"
 	"github.com/quickube/qscaler/internal/controller/qworker/report"
+	rightsizing "github.com/quickube/qscaler/internal/controller/qworker/sizing"
 	"github.com/quickube/qscaler/internal/fleet"
 	"github.com/quickube/qscaler/internal/planner"
 	"github.com/quickube/qscaler/internal/scaling"
 )
 
-// observed is what the report is told of what was seen.
-func (r *round) observed() report.Observed {
-	condition := r.sizes.Condition(r.staying(r.done))
-	r.recheckAt(r.sizes.RecheckAt)
-	operators := r.memory.writers.note(r.operator, r.qw, r.now)
-	r.recheckAt(r.memory.writers.recheckAt())
-	return report.Observed{
-		Generation: r.qw.Generation,
-		Deleting:   r.deleting(),
-		Stalled:    r.stalled,
-		Pods:       r.reportedPods(),
-		Queue: report.Queue{
-			Known: r.reading.Known, Waiting: r.reading.Depth.Waiting.N, InFlight: inFlight(r.reading.Depth), ReadAt: r.reading.ReadAt,
-			Problem: brokerProblem(r.reading.Err), WriteEvery: r.queueStatusInterval,
-		},
-		Recovery:    r.dead.reported(r.pods, holdup(&r.observation, r.backlog.Last)),
-		Tasks:       r.tasks(r.decision.Staying),
-		RightSizing: condition,
+// account is what is told of a round: what it has seen, decided and done.
+type account struct {
+	*observation
+	results
+	demand    demand
+	decision  planner.Decision
+	sizes     *rightsizing.Round
+	creations creations
+}
 
-		EndAfterTask: r.endAfterTask(),
-		Operators:    operators,
+func (r *round) account() *account {
+	return &account{
+		observation: &r.observation, results: r.results, demand: r.demand, decision: r.decision, sizes: &r.sizes, creations: r.memory.creations,
 	}
 }
 
-// tasks is what is not known of the tasks that workers are at.
-func (o *observation) tasks(staying int) report.Tasks {
-	told := report.Tasks{Staying: staying}
-	at := o.places()
-	for i := range o.states {
-		p := &o.states[i]
-		if p.Live() && !slices.Contains(told.Unseen, p.Revision) && o.unseen(p.Revision, o.readingOf(at, p.Revision)) {
+// seen is what the report is told of what was seen.
+func (a *account) seen(last func(backlog.Key) backlog.Reading) report.Observed {
+	return report.Observed{
+		Generation: a.qw.Generation,
+		Deleting:   a.deleting(),
+		Stalled:    a.stalled,
+		Pods:       a.seenPods(),
+		Queue: report.Queue{
+			Known: a.reading.Known, Waiting: a.reading.Depth.Waiting.N, InFlight: inFlight(a.reading.Depth), ReadAt: a.reading.ReadAt,
+			Problem: brokerProblem(a.reading.Err),
+		},
+		Recovery:     a.dead.reported(a.pods, holdup(a.observation, last)),
+		Tasks:        a.seenTasks(),
+		EndAfterTask: a.tasks().endWorkers(),
+	}
+}
+
+// seenTasks is what is not known of the tasks that workers are at.
+func (a *account) seenTasks() report.Tasks {
+	told := report.Tasks{Staying: a.decision.Staying}
+	at, tasks := a.places(), a.tasks()
+	for i := range a.states {
+		p := &a.states[i]
+		if p.Live() && !slices.Contains(told.Unseen, p.Revision) && tasks.mayHide(p.Revision, a.readingOf(at, p.Revision)) {
 			told.Unseen = append(told.Unseen, p.Revision)
 		}
 	}
@@ -60,12 +71,12 @@ func inFlight(depth broker.Depth) *int64 {
 	return ptr.To(depth.InFlight.N)
 }
 
-func (o *observation) reportedPods() []report.Pod {
-	states := o.statesWithWork()
+func (a *account) seenPods() []report.Pod {
+	states := a.statesWithWork()
 	pods := make([]report.Pod, len(states))
-	for i, pod := range o.pods {
+	for i, pod := range a.pods {
 		pods[i] = report.Pod{Pod: states[i], Node: pod.Spec.NodeName, Unscheduled: slices.ContainsFunc(pod.Status.Conditions, isUnscheduled)}
-		if states[i].Phase == planner.Terminating && fleet.Runs(pod, o.revisions.workerOf(pod)) {
+		if states[i].Phase == planner.Terminating && fleet.Runs(pod, a.revisions.workerOf(pod)) {
 			pods[i].Signalled = fleet.DeletedAt(pod)
 		}
 	}
@@ -77,46 +88,46 @@ func isUnscheduled(c corev1.PodCondition) bool {
 }
 
 // decided is what the report is told of what was decided.
-func (r *round) decided() report.Decided {
-	size := r.desired()
-	d := report.Decided{Desired: int32(size.Desired), BackOff: r.decision.BackOff, Rollout: r.rollout()}
-	if limit := size.Limit; limit != scaling.Unlimited {
-		d.Limited = report.Problem{Reason: string(limit), Message: size.Note(scaling.Clamp).Why}
+func (a *account) decided() report.Decided {
+	larger := a.demand.larger()
+	d := report.Decided{Desired: int32(larger.Desired), BackOff: a.decision.BackOff, Rollout: a.rollout()}
+	if limit := larger.Limit; limit != scaling.Unlimited {
+		d.Limited = report.Problem{Reason: string(limit), Message: larger.Note(scaling.Clamp).Why}
 	}
 	return d
 }
 
 // rollout is where the rollout stands, after what was done for it.
-func (r *round) rollout() report.Rollout {
-	newest := r.revisions.newest
+func (a *account) rollout() report.Rollout {
+	newest := a.revisions.newest
 	if newest == nil {
 		return report.Rollout{}
 	}
-	spec := rolloutOf(r.qw.Spec.Rollout)
+	spec := rolloutOf(a.qw.Spec.Rollout)
 	told := report.Rollout{
-		Newest: newest.Hash, Publish: r.publishes, Stage: r.decision.Stage, Proven: r.decision.Proven,
-		Unstored: textOf(r.unstored),
-		Paused:   spec.Paused, MinReady: spec.MinReady, Obstacle: r.decision.Obstacle, Unread: brokerProblem(r.newestErr),
+		Newest: newest.Hash, Publish: a.publishes, Stage: a.decision.Stage, Proven: a.decision.Proven,
+		Unstored: textOf(a.unstored),
+		Paused:   spec.Paused, MinReady: spec.MinReady, Obstacle: a.decision.Obstacle, Unread: brokerProblem(a.newestErr),
 	}
-	if slices.Contains(r.refused, newest.Hash) {
-		refusal := r.memory.creations[newest.Hash].Err
+	if slices.Contains(a.refused, newest.Hash) {
+		refusal := a.creations[newest.Hash].Err
 		told.Refusal = report.Refusal{Message: refusal.Error(), Quota: fleet.IsQuota(refusal), Lasting: fleet.CreationRefused(refusal)}
 	}
-	if kept := newest.Stop; kept.Generation == r.qw.Generation {
+	if kept := newest.Stop; kept.Generation == a.qw.Generation {
 		told.Kept = report.Problem{Reason: kept.Reason, Message: kept.Message}
 	}
 	return told
 }
 
-// outcome is what the report is told of what came of the decision.
-func (r *round) outcome(failure error) report.Done {
+// came is what the report is told of what came of the decision.
+func (a *account) came(failure error) report.Done {
 	canary := ""
-	if newest := r.revisions.newest; newest != nil && r.decision.Stage == planner.Canary {
+	if newest := a.revisions.newest; newest != nil && a.decision.Stage == planner.Canary {
 		canary = newest.Hash
 	}
 	return report.Done{
-		Failure: problemOf(failure), Refused: textOf(r.memory.creations.blocking(r.refused, canary)),
-		Actions: r.done, Returned: r.dead.Returned, ReclaimFailed: textOf(r.dead.Refusal), Sizes: sizeEvents(r.sizes.Notes),
+		Failure: problemOf(failure), Refused: textOf(a.creations.blocking(a.refused, canary)),
+		Actions: a.done, Returned: a.dead.Returned, ReclaimFailed: textOf(a.dead.Refusal), Sizes: sizeEvents(a.sizes.Notes),
 	}
 }
 

@@ -27,7 +27,7 @@ func troubled(kills ...rightsize.Trouble) func(*world) {
 	return func(w *world) {
 		text := ""
 		for _, k := range kills {
-			text += fmt.Sprintf(`,{"pod":%q,"verdict":%q,"at":%d}`, k.Pod, k.Result, k.At.Unix())
+			text += fmt.Sprintf(`,{"pod":%q,"result":%q,"at":%d}`, k.Pod, k.Result, k.At.Unix())
 		}
 		w.fleet.QWorker.Annotations = map[string]string{annotationUsage: `{"v":1,"troubles":[` + text[1:] + `]}`}
 	}

@@ -42,16 +42,15 @@ func TestWhetherAWorkerHadDoneATask(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			known := newEnds()
 			seen := &sightings{seen: map[string]bool{hash: c.seenAtTask}, pods: map[string]bool{pod: c.seen}, falls: map[string]int{hash: c.falls}}
-			o := observation{
-				now: now, reading: c.reading, sightings: seen, ends: &known,
-				qw: &v1alpha1.QWorker{Spec: v1alpha1.QWorkerSpec{Drain: &v1alpha1.DrainSpec{EndsAfterTask: c.endsAfterTask}}},
+			fleet := tasks{
+				sightings: seen, ends: &known, drain: &v1alpha1.DrainSpec{EndsAfterTask: c.endsAfterTask}, revisions: &revisions{},
 			}
 			p := planner.Pod{Name: pod, Revision: hash, Phase: planner.Left, EndedWell: now.Add(-time.Second)}
 			if c.atOnce {
 				p.Failure = planner.Failure{Level: 1, At: p.EndedWell}
 			}
-			o.judge(&p, &c.end)
-			o.judge(&p, &c.end)
+			fleet.judgeWorker(now, &p, &c.end, c.reading)
+			fleet.judgeWorker(now, &p, &c.end, c.reading)
 			if failed := !p.Failure.At.IsZero(); failed != c.failed || c.end.decided != c.decided {
 				t.Errorf("failed: %t, decided: %t; want %t and %t", failed, c.end.decided, c.failed, c.decided)
 			}

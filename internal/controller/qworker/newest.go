@@ -1,0 +1,61 @@
+package qworker
+
+import (
+	"context"
+
+	"github.com/quickube/qscaler/api/v1alpha1"
+	"github.com/quickube/qscaler/internal/connection"
+	"github.com/quickube/qscaler/internal/controller/qworker/report"
+	"github.com/quickube/qscaler/internal/revision"
+)
+
+// findRevisions finds the newest and the published revision. Where the spec cannot be followed, or its revision cannot be
+// stored, the published revision stays the newest: the fleet goes on with what it has.
+func (r *round) findRevisions(ctx context.Context) {
+	known := &r.revisions
+	if r.deleting() { // no pod is made any more: what remains of the revision is enough
+		known.published = known.of(r.status.CurrentPodSpecHash)
+		known.newest = known.published
+		r.standIn(r.resolver.Normalise)
+		return
+	}
+	known.published = known.stored(r.status.CurrentPodSpecHash)
+	known.newest = known.published
+	if r.config == nil {
+		r.stalled = report.NoScalerConfig(r.qw)
+		return
+	}
+	content := revision.ContentOf(r.qw, r.resolver.Normalise(r.config))
+	if err := content.Validate(); err != nil {
+		r.stalled = &report.Problem{Reason: report.ReasonInvalidPodSpec, Message: err.Error()}
+		return
+	}
+	newest, retryAt, err := r.proofs().ensure(ctx, revisionWrite(r.qw.Generation, r.config.Generation), known.all, content)
+	r.recheckAt(retryAt)
+	if err != nil {
+		r.unstored = err
+		return
+	}
+	if found := known.stored(newest.Hash); found != nil {
+		found.Content = newest.Content // the cache may lack its pod spec
+	} else {
+		known.all = append(known.all, newest)
+	}
+	known.newest = known.stored(newest.Hash)
+	known.published = known.stored(r.status.CurrentPodSpecHash)
+}
+
+// standIn makes up for a history that is gone before the QWorker is, as after a foreground deletion: what is left to do
+// needs to know the queue and the connection, and those are in the spec.
+func (o *observation) standIn(normalise func(*v1alpha1.ScalerConfig) connection.Spec) {
+	known := &o.revisions
+	switch {
+	case known.published != nil:
+	case len(known.all) > 0:
+		known.newest = &known.all[len(known.all)-1]
+	case len(known.remains) > 0:
+		known.newest = &known.remains[len(known.remains)-1]
+	case o.config != nil:
+		known.newest = &revision.Revision{Hash: o.status.CurrentPodSpecHash, Content: revision.ContentOf(o.qw, normalise(o.config))}
+	}
+}

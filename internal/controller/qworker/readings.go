@@ -1,0 +1,53 @@
+package qworker
+
+import (
+	"github.com/quickube/qscaler/internal/backlog"
+	"github.com/quickube/qscaler/internal/planner"
+)
+
+// readings are the newest ones of the queues that a fleet works on.
+type readings struct {
+	// reading is that of the queue that the depth is read of.
+	reading backlog.Reading
+	// elsewhere has those of the other queues, by the revision that works there: of the newest revision, and of those that
+	// have pods.
+	elsewhere map[string]backlog.Reading
+	// newestUnread is true where the newest revision works on another queue or broker than the published one, which has
+	// yet to be read; newestErr is why it cannot be. Such a revision takes nobody's place: its pods may well start, and
+	// would all wait for a broker that is not there.
+	newestUnread bool
+	newestErr    error
+}
+
+// takeReadings reads the queue that the depth is read of, and those on which other revisions work. newest is the revision
+// that is to be read though it has no pods, "" for none.
+func takeReadings(at places, pods []planner.Pod, newest string, read func(backlog.Key) backlog.Reading) readings {
+	r := readings{reading: read(at.main()), elsewhere: map[string]backlog.Reading{}}
+	take := func(hash string) {
+		if _, taken := r.elsewhere[hash]; !taken && !at.shares(hash) {
+			r.elsewhere[hash] = read(at.key(hash))
+		}
+	}
+	for _, p := range pods {
+		take(p.Revision)
+	}
+	if newest != "" && !at.shares(newest) {
+		take(newest)
+		last := r.elsewhere[newest]
+		r.newestUnread, r.newestErr = !isKnown(last), last.Err
+	}
+	return r
+}
+
+func (r *readings) depthKnown() bool { return isKnown(r.reading) }
+
+// isKnown reports whether a reading is good, and no newer one has failed.
+func isKnown(r backlog.Reading) bool { return r.Known && r.Err == nil }
+
+// readingOf is the newest reading of the queue that a revision works on.
+func (r *readings) readingOf(at places, hash string) backlog.Reading {
+	if at.shares(hash) {
+		return r.reading
+	}
+	return r.elsewhere[hash]
+}
