@@ -30,10 +30,13 @@ func TestACutAfterEveryByte(t *testing.T) {
 	for name, c := range map[string]struct {
 		hold  func(context.Context, conversation) (string, error)
 		every [2]int
+		// atOnce is how many conversations are held at once. Most of one that was cut is the pause before it goes on, but
+		// where it is long: there, each of many would wait for the others.
+		atOnce int
 	}{
-		"between a worker and Redis":   {work, [2]int{*cutEvery, *cutEvery}},
-		"between a producer and Redis": {produce, [2]int{*cutEvery, *cutEvery}},
-		"while a long task is done":    {workLong, [2]int{37 * *cutEvery, 65_537 * *cutEvery}}, // it has too many bytes
+		"between a worker and Redis":   {work, [2]int{*cutEvery, *cutEvery}, 100},
+		"between a producer and Redis": {produce, [2]int{*cutEvery, *cutEvery}, 100},
+		"while a long task is done":    {workLong, [2]int{37 * *cutEvery, 65_537 * *cutEvery}, 10}, // it has too many bytes
 	} {
 		hold, every := c.hold, c.every
 		t.Run(name, func(t *testing.T) {
@@ -57,8 +60,7 @@ func TestACutAfterEveryByte(t *testing.T) {
 			}
 			t.Logf("of %d bytes of requests and %d of replies comes %s", length[requests], length[replies], want)
 
-			const atOnce = 100 // most of a conversation that was cut is the pause before it goes on
-			slots := make(chan struct{}, atOnce)
+			slots := make(chan struct{}, c.atOnce)
 			var all sync.WaitGroup
 			for _, way := range []way{requests, replies} {
 				for n := 0; n < length[way]; n += every[way] {
