@@ -23,16 +23,19 @@ func (d *Decision) tryCanary(f Fleet) {
 	places, beyond := d.canaryPlaces(f, fleet, canaries)
 	d.shrinkCanaries(f, canaries, len(canaries)-places)
 	tried := len(canaries) // the next step sees those that go
-	leaving, want := count(fleet, nodeLeaving), f.Desired
+	leaving, want, slack := count(fleet, nodeLeaving), f.Desired, f.slack()
 	surge, _ := f.budget()
-	if surge == 0 && places > beyond {
+	makesRoom := surge == 0 && places > beyond
+	if makesRoom {
 		fleet, want, places = d.makeRoom(f, fleet, tried)
+		slack = max(slack-1, 0) // the place is one that the larger demand gives
 	}
 	staying := d.turnOver(f, turnover{
 		pods: fleet, givesWay: nodeLeaving, revision: f.Published, want: want, beside: max(tried-beyond-f.slack(), 0),
+		makesRoom: makesRoom && places == 0,
 	})
 	// The replacements of pods whose node is to go are in the surge, and those pods were charged for it already.
-	room := places - tried - max(staying-want-f.slack()-min(leaving, surge), 0)
+	room := places - tried - max(staying-want-slack-min(leaving, surge), 0)
 	if room <= 0 && tried == 0 && places > 0 && f.DepthKnown && slices.ContainsFunc(fleet, stays) {
 		room = 1 // those that are too many and stay may never leave, unless the canary's revision ends that
 	}

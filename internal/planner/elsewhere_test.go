@@ -49,6 +49,9 @@ func TestARevisionThatWorksElsewhere(t *testing.T) {
 			steady(1, many("w", 2, worker.busy)...).to("r2").with(surge(1)).with(asks(3)),
 			want{Actions: []string{"create r2"}},
 		},
+		"without a surge they have the place of the larger demand, and the canary waits until a busy one has leave": {
+			steady(0, makeWorker("a").busy()).to("r2").with(surge(0)).with(asks(1)), want{},
+		},
 		"those of neither revision that counts leave": {
 			steady(1, makeWorker("a").busy(), makeWorker("x").of("r0").elsewhere().idle()).to("r2").with(asks(1)).with(func(f *Fleet) { f.Tried = true }),
 			want{Actions: []string{"grant x Rollout", "create r2"}},

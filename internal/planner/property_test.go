@@ -212,21 +212,18 @@ func checkInvariants(t reporter, f Fleet, d Decision) {
 	}
 }
 
-// beyond is how many pods there may be beyond the surge: a canary, while the replacements of pods whose node is to
-// go do not come up.
+// beyond is how many pods there may be beyond the surge: those that cannot leave or do not count, and a canary, while the
+// replacements of pods whose node is to go do not come up.
 func beyond(f Fleet, d Decision) int {
 	leaving := slices.ContainsFunc(f.Pods, func(p Pod) bool { return p.capacity() && p.NodeLeaving })
 	onTop := count(f.Pods, func(p Pod) bool { return p.capacity() && (p.Stays || f.abandonedElsewhere(p)) })
 	if surge, _ := f.budget(); surge == 0 && f.NewestDesired > 0 && !f.DepthKnown {
 		onTop++
 	}
-	if onTop > 0 {
-		return onTop
+	if d.Stage == Canary && leaving && new(Decision).replacementsFail(f, where(f.Pods, Pod.capacity)) {
+		onTop++
 	}
-	if d.Stage != Canary || !leaving || !new(Decision).replacementsFail(f, where(f.Pods, Pod.capacity)) {
-		return 0
-	}
-	return 1
+	return onTop
 }
 
 func withdrawn(d Decision) map[string]bool {
@@ -268,14 +265,16 @@ func checkWithdrawals(t reporter, f Fleet, d Decision) {
 
 // checkIdleFirst checks that no busy worker is told to leave while an idle one of its likes stays, for whatever reason.
 // An idle one that is ready does stay where its leave would cost an available worker that is needed: the busy one, which
-// is not ready, costs none. A plan that publishes is not complete, and keeps the canary that proves the revision.
+// is not ready, costs none. Those whose grant the plan withdraws do not make up for it: they may have acted on it
+// already. A plan that publishes is not complete, and keeps the canary that proves the revision.
 func checkIdleFirst(t reporter, f Fleet, d Decision) {
 	if d.Publish != "" {
 		return
 	}
 	after := carriedOut(f, d)
 	_, unavailable := f.budget()
-	available := count(after.Pods, f.available)
+	back := withdrawn(d)
+	available := count(after.Pods, func(p Pod) bool { return f.available(p) && !back[p.Name] })
 	for _, a := range d.Actions {
 		i := slices.IndexFunc(f.Pods, func(p Pod) bool { return p.Name == a.Pod })
 		told := a.Kind == GrantLeave || a.Kind == SignalLeave

@@ -47,6 +47,11 @@ func TestRollout(t *testing.T) {
 			fleet: steady(3, many("i", 4, worker.idle)...).to("r2").surge(Pods(0)).unavailable(Pods(1)),
 			want:  []string{"grant i-3 ScaleDown", "grant i-2 Rollout", "create r2"},
 		},
+		"without surge nobody whose node stays comes back, to be the next who makes room": {
+			fleet: steady(1, makeWorker("x").of("r0").unready(), makeWorker("y").of("r0").unready(), makeWorker("back").granted(contract.ReasonNodeDrain, 0)).
+				to("r2").surge(Pods(0)).unavailable(Pods(1)),
+			want: []string{"grant x ScaleDown", "grant y Rollout", "create r2"},
+		},
 		"without surge a canary that is there has its place, and one of the fleet is too many": {
 			fleet: steady(3, append(many("i", 3, worker.idle), canary.phase(Pending))...).to("r2").surge(Pods(0)).unavailable(Pods(1)),
 			want:  []string{"grant i-2 ScaleDown"},

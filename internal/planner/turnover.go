@@ -19,6 +19,9 @@ type turnover struct {
 	revision string
 	// beside is how many other pods there are, in the surge or in places of the fleet.
 	beside int
+	// makesRoom is true where one of the fleet's workers leaves next, to make room for a canary: who came back would be
+	// one more to leave.
+	makesRoom bool
 }
 
 // turnOver scales the fleet, within the surge, and lets pods that give way leave as others become available.
@@ -98,7 +101,7 @@ func (d *Decision) comeBack(f Fleet, staying []Pod, t turnover) int {
 	present := len(staying)
 	// Whoever is missing is taken back by resize, and the place that a worker has left to a canary is the canary's. A step
 	// that publishes is the plan's last.
-	if !f.DepthKnown || present < f.Desired || d.Publish != "" {
+	if !f.DepthKnown || present < f.Desired || t.makesRoom || d.Publish != "" {
 		return 0
 	}
 	for _, p := range f.withdrawable(t.revision) {
