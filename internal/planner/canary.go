@@ -162,7 +162,10 @@ func (d *Decision) shrinkCanaries(f Fleet, canaries []Pod, n int) {
 		return
 	}
 	_, unavailable := f.budget()
-	why := fmt.Sprintf("%s, which makes %d canaries too many", needs(f.Desired), n)
+	why := f.needs() + "; 1 canary too many"
+	if n > 1 {
+		why = fmt.Sprintf("%s; %d canaries too many", f.needs(), n)
+	}
 	left, staying, available := 0, 0, count(f.Pods, f.available)
 	for _, p := range leaveOrder(canaries, notOfRevision(f.Newest)) {
 		if left == n {

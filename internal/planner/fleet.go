@@ -13,6 +13,8 @@ type Fleet struct {
 
 	// Desired is how many workers the queue asks for.
 	Desired int
+	// Why is why there shall be as many, in words for a person; "" where the number says it all.
+	Why string
 	// NewestDesired is how many workers the queue of the newest revision asks for, where that is another one than that of
 	// the published revision. Else it is 0. Nobody but pods of the newest revision can do what waits there.
 	NewestDesired int

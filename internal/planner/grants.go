@@ -18,7 +18,7 @@ func (d *Decision) withdraw(f Fleet, revision string, n int, why string) int {
 	holders := f.withdrawable(revision)
 	holders = holders[:min(n, len(holders))]
 	for _, p := range holders {
-		d.add(Action{Kind: WithdrawGrant, Pod: p.Name, Why: why + " again"})
+		d.add(Action{Kind: WithdrawGrant, Pod: p.Name, Why: why + "; the worker is needed again"})
 	}
 	return len(holders)
 }

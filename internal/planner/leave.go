@@ -25,7 +25,7 @@ func (d *Decision) shrink(f Fleet, s sizing, n int) {
 		d.ExcessSince = f.Now
 	}
 	sparesUntil := d.ExcessSince.Add(sparesBusyFor)
-	why := fmt.Sprintf("%s, %d too many", needs(f.Desired), n)
+	why := fmt.Sprintf("%s; %d too many", f.needs(), n)
 	left, staying, available := 0, 0, count(f.Pods, f.available)
 	for _, p := range leaveOrder(s.pods, notOfRevision(s.revision)) {
 		switch {

@@ -82,3 +82,24 @@ func TestExcessSince(t *testing.T) {
 		})
 	}
 }
+
+// Who asks why a worker was created or may leave is told how the number came about.
+func TestWhyIsPassedOn(t *testing.T) {
+	const why = "the queue asks for 0 workers: 0 waiting + 0 in flight; minReplicas keeps 1"
+	cases := map[string]struct {
+		workers []worker
+		want    string
+	}{
+		"nobody is there":       {nil, why},
+		"two are":               {[]worker{makeWorker("a"), makeWorker("b")}, why + "; 1 too many"},
+		"a grant is taken back": {[]worker{makeWorker("a").granted(contract.ReasonScaleDown, time.Second)}, why + "; the worker is needed again"},
+	}
+	for name, c := range cases {
+		t.Run(name, func(t *testing.T) {
+			d := Plan(steady(1, c.workers...).with(func(f *Fleet) { f.Why = why }))
+			if len(d.Actions) != 1 || d.Actions[0].Why != c.want {
+				t.Errorf("actions %v, want one for: %s", d.Actions, c.want)
+			}
+		})
+	}
+}

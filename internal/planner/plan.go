@@ -154,9 +154,13 @@ func (d *Decision) create(f Fleet, revision string, n int, why string) {
 	}
 }
 
-func needs(desired int) string {
-	if desired == 1 {
+// needs is why there shall be as many workers as desired.
+func (f Fleet) needs() string {
+	switch {
+	case f.Why != "":
+		return f.Why
+	case f.Desired == 1:
 		return "the queue asks for 1 worker"
 	}
-	return fmt.Sprintf("the queue asks for %d workers", desired)
+	return fmt.Sprintf("the queue asks for %d workers", f.Desired)
 }

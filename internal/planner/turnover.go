@@ -35,7 +35,7 @@ func (d *Decision) turnOver(f Fleet, t turnover) int {
 	if surge, _ := f.budget(); (waiting > 0 && f.DepthKnown) || t.beside > 0 {
 		room += surge
 	}
-	why := needs(f.Desired)
+	why := f.needs()
 	if len(leaving) > 0 {
 		why = giveWay(leaving[0], t.revision)
 	}

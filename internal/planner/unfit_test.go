@@ -43,7 +43,7 @@ func TestUnfitPodsAreReplaced(t *testing.T) {
 		},
 		"a worker comes back before another is created": {
 			fleet: steady(1, makeWorker("a").unfit(), makeWorker("b").granted(contract.ReasonScaleDown, time.Minute)),
-			want:  []Action{deletion("a"), {Kind: WithdrawGrant, Pod: "b", Why: "the queue asks for 1 worker again"}},
+			want:  []Action{deletion("a"), {Kind: WithdrawGrant, Pod: "b", Why: "the queue asks for 1 worker; the worker is needed again"}},
 		},
 		"an unfit canary is tried again": {
 			fleet: steady(1, makeWorker("a"), makeWorker("b").of("r2").unfit()).to("r2").with(func(f *Fleet) { f.Tried = true }),

@@ -19,14 +19,14 @@ const (
 func clamp(in Input, n int64, d *Decision) (int64, Note) {
 	within, limit := in.Scale.within(n)
 	note := Note{
-		Why:    "the queue asks for a number of workers within the range",
+		Why:    "the number is within the range",
 		Inputs: []Fact{{"minReplicas", strconv.Itoa(in.Scale.Min)}, {"maxReplicas", strconv.Itoa(in.Scale.Max)}},
 	}
 	switch limit {
 	case AtMaximum:
-		note.Why = fmt.Sprintf("the queue asks for more workers than maxReplicas (%d)", in.Scale.Max)
+		note.Why = fmt.Sprintf("maxReplicas allows %d", in.Scale.Max)
 	case AtMinimum:
-		note.Why = fmt.Sprintf("the queue asks for fewer workers than minReplicas (%d)", in.Scale.Min)
+		note.Why = fmt.Sprintf("minReplicas keeps %d", in.Scale.Min)
 	case Unlimited:
 	}
 	if !in.Queue.read() {

@@ -6,6 +6,8 @@ import "time"
 type Decision struct {
 	// Desired is the number of workers.
 	Desired int
+	// Asked is how many workers the queue asks for now, before the window and the range. It is 0 before the first reading.
+	Asked int64
 	// Finishing is how many of Desired are for messages that workers on their way out are busy with. They need no
 	// other worker: none is to be created for them. Desired still has them for a while, because going down it is the
 	// highest of a window, and that is the pace at which others may follow.

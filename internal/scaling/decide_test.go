@@ -63,41 +63,41 @@ func TestNotes(t *testing.T) {
 			{Step: Finishing, From: 3, To: 3, Why: "a queue that has not been read says nothing of who is busy"},
 			{Step: Hold, From: 3, To: 3, Why: "the queue cannot be read for certain, and no fewer are asked for than before"},
 		}}},
-		"one worker for one message": {0, []Queue{queued(1, 0, 0)}, Decision{Desired: 1, Notes: []Note{
-			{Step: Formula, From: 0, To: 1, Why: "1 worker for 1 message", Inputs: counts("1", "0", "0")},
+		"one worker for one message": {0, []Queue{queued(1, 0, 0)}, Decision{Asked: 1, Desired: 1, Notes: []Note{
+			{Step: Formula, From: 0, To: 1, Why: "the queue asks for 1 worker: 1 waiting + 0 in flight", Inputs: counts("1", "0", "0")},
 			{Step: Window, From: 1, To: 1, Why: "no more were asked for in the last 30s", Inputs: window},
-			{Step: Clamp, From: 1, To: 1, Why: "the queue asks for a number of workers within the range", Inputs: limits},
+			{Step: Clamp, From: 1, To: 1, Why: "the number is within the range", Inputs: limits},
 			{Step: Finishing, From: 1, To: 1, Why: nobody, Inputs: leaving("0")},
 			{Step: Hold, From: 1, To: 1, Why: "the queue is read"},
 		}}},
 		"an empty queue": {0, []Queue{queued(0, 0, 0)}, Decision{Desired: 1, Limit: AtMinimum, Notes: []Note{
-			{Step: Formula, From: 0, To: 0, Why: "0 workers for 0 messages", Inputs: counts("0", "0", "0")},
+			{Step: Formula, From: 0, To: 0, Why: "the queue asks for 0 workers: 0 waiting + 0 in flight", Inputs: counts("0", "0", "0")},
 			{Step: Window, From: 0, To: 0, Why: "no more were asked for in the last 30s", Inputs: window},
-			{Step: Clamp, From: 0, To: 1, Why: "the queue asks for fewer workers than minReplicas (1)", Inputs: limits},
+			{Step: Clamp, From: 0, To: 1, Why: "minReplicas keeps 1", Inputs: limits},
 			{Step: Finishing, From: 1, To: 1, Why: nobody, Inputs: leaving("0")},
 			{Step: Hold, From: 1, To: 1, Why: "the queue is read"},
 		}}},
-		"more than there may be": {0, []Queue{queued(12, 0, 0)}, Decision{Desired: 4, Limit: AtMaximum, Notes: []Note{
-			{Step: Formula, From: 0, To: 12, Why: "12 workers for 12 messages", Inputs: counts("12", "0", "0")},
+		"more than there may be": {0, []Queue{queued(12, 0, 0)}, Decision{Asked: 12, Desired: 4, Limit: AtMaximum, Notes: []Note{
+			{Step: Formula, From: 0, To: 12, Why: "the queue asks for 12 workers: 12 waiting + 0 in flight", Inputs: counts("12", "0", "0")},
 			{Step: Window, From: 12, To: 12, Why: "no more were asked for in the last 30s", Inputs: window},
-			{Step: Clamp, From: 12, To: 4, Why: "the queue asks for more workers than maxReplicas (4)", Inputs: limits},
+			{Step: Clamp, From: 12, To: 4, Why: "maxReplicas allows 4", Inputs: limits},
 			{Step: Finishing, From: 4, To: 4, Why: nobody, Inputs: leaving("0")},
 			{Step: Hold, From: 4, To: 4, Why: "the queue is read"},
 		}}},
 		"fewer than a moment ago, and the first still at work": {0, []Queue{queued(5, 1, 0), queued(0, 3, 1)}, Decision{
-			Desired: 4, Limit: AtMaximum, Until: t0.Add(32 * time.Second), Notes: []Note{
-				{Step: Formula, From: 4, To: 2, Why: "2 workers for 2 messages", Inputs: counts("0", "3", "1")},
-				{Step: Window, From: 2, To: 6, Why: "6 were asked for within the last 30s", Inputs: window, Until: t0.Add(32 * time.Second)},
-				{Step: Clamp, From: 6, To: 4, Why: "the queue asks for more workers than maxReplicas (4)", Inputs: limits},
+			Asked: 2, Desired: 4, Limit: AtMaximum, Until: t0.Add(32 * time.Second), Notes: []Note{
+				{Step: Formula, From: 4, To: 2, Why: "the queue asks for 2 workers: 0 waiting + 3 in flight - 1 that leaving workers finish", Inputs: counts("0", "3", "1")},
+				{Step: Window, From: 2, To: 6, Why: "6 held until 03:04:37Z by scaleDownDelay (30s)", Inputs: window, Until: t0.Add(32 * time.Second)},
+				{Step: Clamp, From: 6, To: 4, Why: "maxReplicas allows 4", Inputs: limits},
 				{Step: Finishing, From: 4, To: 4, Why: nobody, Inputs: leaving("1")},
 				{Step: Hold, From: 4, To: 4, Why: "the queue is read"},
 			},
 		}},
 		"one of four is let go, and then fewer are asked for": {0, []Queue{queued(0, 4, 0), queued(0, 4, 1), queued(0, 2, 1)}, Decision{
-			Desired: 4, Finishing: 1, Until: t0.Add(32 * time.Second), Notes: []Note{
-				{Step: Formula, From: 4, To: 1, Why: "1 worker for 1 message", Inputs: counts("0", "2", "1")},
-				{Step: Window, From: 1, To: 4, Why: "4 were asked for within the last 30s", Inputs: window, Until: t0.Add(32 * time.Second)},
-				{Step: Clamp, From: 4, To: 4, Why: "the queue asks for a number of workers within the range", Inputs: limits},
+			Asked: 1, Desired: 4, Finishing: 1, Until: t0.Add(32 * time.Second), Notes: []Note{
+				{Step: Formula, From: 4, To: 1, Why: "the queue asks for 1 worker: 0 waiting + 2 in flight - 1 that leaving workers finish", Inputs: counts("0", "2", "1")},
+				{Step: Window, From: 1, To: 4, Why: "4 held until 03:04:37Z by scaleDownDelay (30s)", Inputs: window, Until: t0.Add(32 * time.Second)},
+				{Step: Clamp, From: 4, To: 4, Why: "the number is within the range", Inputs: limits},
 				{
 					Step: Finishing, From: 4, To: 4, Inputs: leaving("1"), Until: t0.Add(33 * time.Second),
 					Why: "1 of 4 are for messages that leaving workers finish: nobody is created for those",
@@ -105,18 +105,18 @@ func TestNotes(t *testing.T) {
 				{Step: Hold, From: 4, To: 4, Why: "the queue is read"},
 			},
 		}},
-		"many, of which it is not known what is in flight": {0, []Queue{{Waiting: Counted(12), Leaving: 11}}, Decision{Desired: 1, Notes: []Note{
-			{Step: Formula, From: 0, To: 1, Why: "1 worker for 1 message", Inputs: counts("12", "unknown", "11")},
+		"many, of which it is not known what is in flight": {0, []Queue{{Waiting: Counted(12), Leaving: 11}}, Decision{Asked: 1, Desired: 1, Notes: []Note{
+			{Step: Formula, From: 0, To: 1, Why: "the queue asks for 1 worker: 12 waiting + an unknown number in flight - 11 that leaving workers finish", Inputs: counts("12", "unknown", "11")},
 			{Step: Window, From: 1, To: 1, Why: "no more were asked for in the last 30s", Inputs: window},
-			{Step: Clamp, From: 1, To: 1, Why: "the queue asks for a number of workers within the range", Inputs: limits},
+			{Step: Clamp, From: 1, To: 1, Why: "the number is within the range", Inputs: limits},
 			{Step: Finishing, From: 1, To: 1, Why: nobody, Inputs: leaving("11")},
 			{Step: Hold, From: 1, To: 1, Why: "the queue cannot be read for certain, and no fewer are asked for than before"},
 		}}},
 		"fewer, and the newest read has failed": {0, []Queue{queued(4, 0, 0), {Waiting: Counted(13), Leaving: 11, Stale: true}}, Decision{
-			Desired: 4, Finishing: 2, Notes: []Note{
-				{Step: Formula, From: 4, To: 2, Why: "2 workers for 2 messages", Inputs: counts("13", "unknown", "11")},
-				{Step: Window, From: 2, To: 4, Why: "4 were asked for within the last 30s", Inputs: window},
-				{Step: Clamp, From: 4, To: 4, Why: "the queue asks for a number of workers within the range", Inputs: limits},
+			Asked: 2, Desired: 4, Finishing: 2, Notes: []Note{
+				{Step: Formula, From: 4, To: 2, Why: "when it was last read, the queue asked for 2 workers: 13 waiting + an unknown number in flight - 11 that leaving workers finish", Inputs: counts("13", "unknown", "11")},
+				{Step: Window, From: 2, To: 4, Why: "4 stay while not all messages can be counted", Inputs: window},
+				{Step: Clamp, From: 4, To: 4, Why: "the number is within the range", Inputs: limits},
 				{Step: Finishing, From: 4, To: 4, Why: "2 of 4 are for messages that leaving workers finish: nobody is created for those", Inputs: leaving("11")},
 				{Step: Hold, From: 4, To: 4, Why: "the queue cannot be read for certain, and no fewer are asked for than before"},
 			},

@@ -6,14 +6,19 @@ import (
 )
 
 // formula turns messages into workers. Where no message was ever counted it leaves the number as it was.
-func formula(in Input, n int64, _ *Decision) (int64, Note) {
+func formula(in Input, n int64, d *Decision) (int64, Note) {
 	if !in.Queue.read() {
 		return n, Note{Why: "the queue has not been read yet"}
 	}
 	messages := in.Queue.demand()
 	asked := in.Scale.asked(messages)
+	d.Asked = asked
+	asks := "the queue asks for"
+	if in.Queue.Stale {
+		asks = "when it was last read, the queue asked for"
+	}
 	return asked, Note{
-		Why: fmt.Sprintf("%s for %s", count(asked, "worker", "workers"), count(messages, "message", "messages")),
+		Why: fmt.Sprintf("%s %s: %s", asks, count(asked, "worker", "workers"), in.sum(messages, asked)),
 		Inputs: []Fact{
 			{"waiting", in.Queue.Waiting.String()},
 			{"inFlight", in.Queue.InFlight.String()},
@@ -29,12 +34,4 @@ func (c Count) String() string {
 		return "unknown"
 	}
 	return strconv.FormatInt(c.N, 10)
-}
-
-// count is a number and what there are so many of.
-func count(n int64, one, several string) string {
-	if n == 1 {
-		return "1 " + one
-	}
-	return strconv.FormatInt(n, 10) + " " + several
 }

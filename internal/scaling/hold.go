@@ -9,5 +9,5 @@ func hold(in Input, n int64, d *Decision) (int64, Note) {
 	if n >= held {
 		return n, Note{Why: "the queue cannot be read for certain, and no fewer are asked for than before"}
 	}
-	return held, Note{Why: "the queue cannot be read for certain: the number does not fall until it can be"}
+	return held, Note{Why: stay(held) + " until the queue can be read again"}
 }

@@ -28,6 +28,8 @@ type Scale struct {
 	// PerMessage is the number of workers per message, above 0. It is a fraction because 0.1 x 30 must
 	// be 3, and in floating point is more.
 	PerMessage *big.Rat
+	// ByWorker is true where the user gave the inverse, messages per worker: words show that.
+	ByWorker bool
 	// DownDelay is how long a smaller number must be enough before it counts.
 	DownDelay time.Duration
 }

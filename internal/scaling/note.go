@@ -1,6 +1,9 @@
 package scaling
 
-import "time"
+import (
+	"strings"
+	"time"
+)
 
 // Step names a step of the chain.
 type Step string
@@ -19,7 +22,7 @@ type Note struct {
 	Step Step
 	// From is the number before the step, To the one after it.
 	From, To int64
-	// Why is the reason, in words for a person.
+	// Why is the reason, in words for a person. Where the step has changed the number it is a part of Decision.Why.
 	Why string
 	// Inputs are what the step went by.
 	Inputs []Fact
@@ -38,4 +41,16 @@ func (d Decision) Note(of Step) Note {
 		}
 	}
 	return Note{}
+}
+
+// Why is why there shall be so many workers, in one line that adds up: what the queue asks for, and then each step that
+// has made another number of it.
+func (d Decision) Why() string {
+	var parts []string
+	for _, n := range d.Notes {
+		if n.Step == Formula || n.From != n.To || (n.Step == Finishing && d.Finishing > 0) {
+			parts = append(parts, n.Why)
+		}
+	}
+	return strings.Join(parts, "; ")
 }

@@ -28,8 +28,11 @@ func stabilise(in Input, n int64, d *Decision) (int64, Note) {
 		Inputs: []Fact{{"scaleDownDelay", in.Scale.DownDelay.String()}},
 		Until:  falls,
 	}
-	if highest > n {
-		note.Why = fmt.Sprintf("%d were asked for within the last %s", highest, in.Scale.DownDelay)
+	switch {
+	case highest > n && falls.IsZero():
+		note.Why = stay(highest) + " while not all messages can be counted"
+	case highest > n:
+		note.Why = fmt.Sprintf("%d held until %s by scaleDownDelay (%s)", highest, clockTime(falls), in.Scale.DownDelay)
 	}
 	return highest, note
 }

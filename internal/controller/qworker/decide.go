@@ -57,6 +57,7 @@ func (r *round) plan() {
 	f := planner.Fleet{
 		Now:     r.now,
 		Desired: r.demand.published.Desired,
+		Why:     r.demand.published.Why(),
 
 		NewestDesired: r.demand.newest.Desired,
 

@@ -118,7 +118,7 @@ func scaleOf(c v1alpha1.ScaleConfig) scaling.Scale {
 	}
 	switch {
 	case c.MessagesPerWorker != nil:
-		scale.PerMessage = big.NewRat(1, int64(*c.MessagesPerWorker))
+		scale.PerMessage, scale.ByWorker = big.NewRat(1, int64(*c.MessagesPerWorker)), true
 	case c.ScalingFactor != nil:
 		if exact, ok := new(big.Rat).SetString(c.ScalingFactor.AsDec().String()); ok {
 			scale.PerMessage = exact
