@@ -2,7 +2,7 @@ package v1alpha1
 
 // Types of a QWorker's conditions.
 const (
-	// ConditionReady is True when the fleet has as many ready workers as the queue asks for.
+	// ConditionReady is True when the fleet has as many workers as the queue asks for that are ready and stay up.
 	ConditionReady = "Ready"
 	// ConditionBrokerReachable is True when the queue's depth was read by the last attempt.
 	ConditionBrokerReachable = "BrokerReachable"

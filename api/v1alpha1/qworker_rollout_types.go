@@ -22,7 +22,7 @@ type RolloutSpec struct {
 	MaxUnavailable *intstr.IntOrString `json:"maxUnavailable,omitempty"`
 
 	// How long a pod of the new revision must have been ready without a break before it counts, in
-	// seconds, 0 to 86400. With 0, a worker without a readiness probe that crashes a moment after its
+	// seconds, 0 to 86400. It holds for the condition Ready too, of pods of every revision. With 0, a worker without a readiness probe that crashes a moment after its
 	// start counts as good. Default: 10.
 	// +optional
 	// +kubebuilder:default=10

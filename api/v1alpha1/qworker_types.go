@@ -157,6 +157,14 @@ type QWorkerStatus struct {
 	// +optional
 	LastDepartureTime *metav1.Time `json:"lastDepartureTime,omitempty"`
 
+	// The worst that is the matter, or that all is well.
+	// +optional
+	Summary *SummaryStatus `json:"summary,omitempty"`
+
+	// How desiredReplicas comes about. Written on change, at most every 10 s.
+	// +optional
+	Decision *DecisionStatus `json:"decision,omitempty"`
+
 	// The queue as last read. Written on change, at most every 10 s.
 	// +optional
 	Queue *QueueStatus `json:"queue,omitempty"`
@@ -215,11 +223,16 @@ type UnknownHolders struct {
 // +kubebuilder:printcolumn:name="WAITING",type=integer,JSONPath=`.status.queue.waiting`
 // +kubebuilder:printcolumn:name="INFLIGHT",type=integer,JSONPath=`.status.queue.inFlight`
 // +kubebuilder:printcolumn:name="DESIRED",type=integer,JSONPath=`.status.desiredReplicas`
-// +kubebuilder:printcolumn:name="CURRENT",type=integer,JSONPath=`.status.currentReplicas`
+// +kubebuilder:printcolumn:name="CURRENT",type=integer,JSONPath=`.status.replicas`
+// +kubebuilder:printcolumn:name="UP-TO-DATE",type=integer,JSONPath=`.status.updatedReplicas`
 // +kubebuilder:printcolumn:name="READY",type=integer,JSONPath=`.status.readyReplicas`
 // +kubebuilder:printcolumn:name="DRAINING",type=integer,JSONPath=`.status.drainingReplicas`
-// +kubebuilder:printcolumn:name="STATUS",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].reason`
+// +kubebuilder:printcolumn:name="STATUS",type=string,JSONPath=`.status.summary.reason`
 // +kubebuilder:printcolumn:name="AGE",type=date,JSONPath=`.metadata.creationTimestamp`
+// +kubebuilder:printcolumn:name="MIN",type=integer,priority=1,JSONPath=`.spec.scaleConfig.minReplicas`
+// +kubebuilder:printcolumn:name="MAX",type=integer,priority=1,JSONPath=`.spec.scaleConfig.maxReplicas`
+// +kubebuilder:printcolumn:name="BROKER",type=string,priority=1,JSONPath=`.spec.scaleConfig.scalerConfigRef`
+// +kubebuilder:printcolumn:name="REASON",type=string,priority=1,JSONPath=`.status.summary.message`
 type QWorker struct {
 	metav1.TypeMeta   `json:",inline"`
 	metav1.ObjectMeta `json:"metadata,omitempty"`

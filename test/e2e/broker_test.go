@@ -65,7 +65,7 @@ func TestATroubledBrokerChangesNothing(t *testing.T) {
 			t.Parallel()
 			s := tellLocked(t)
 			well := tell(t)
-			s.create(s.secret(), s.lockedConfig(), makeFleet("sick").replicas(0, 3))
+			s.create(s.secret(), s.lockedConfig(), makeFleet("sick").replicas(0, 3).readyAtOnce())
 			well.create(well.scalerConfig(), makeFleet("well").replicas(0, 3))
 			s.push(tasks(3, 5*time.Second)...)
 			s.awaitBusy("sick", 3)

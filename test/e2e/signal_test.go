@@ -7,7 +7,6 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/utils/ptr"
 
 	"github.com/quickube/qscaler/api/v1alpha1"
 )
@@ -34,12 +33,11 @@ done
 func TestSignalModeInterruptsNobody(t *testing.T) {
 	t.Parallel()
 	s := tell(t)
-	f := makeFleet("signal").replicas(0, 4)
+	f := makeFleet("signal").replicas(0, 4).readyAtOnce()
 	worker := &f.Spec.PodSpec.Containers[0]
 	worker.Image, worker.Command = "shell", []string{"sh", "-c", signalWorker}
 	worker.Env = []corev1.EnvVar{{Name: "PATH", Value: os.Getenv("PATH")}}
 	f.Spec.Drain = &v1alpha1.DrainSpec{Mode: v1alpha1.DrainSignal, MaxTaskDuration: &metav1.Duration{Duration: time.Minute}}
-	f.Spec.Rollout = &v1alpha1.RolloutSpec{MinReadySeconds: ptr.To[int32](0)}
 	s.create(s.scalerConfig(), f)
 	s.push(tasks(12, 2*time.Second)...)
 	s.awaitBusy("signal", 4)

@@ -142,6 +142,12 @@ func (f fleet) replicas(least, most int32) fleet {
 	return f
 }
 
+// readyAtOnce has a worker count as one that stays up as soon as it is ready.
+func (f fleet) readyAtOnce() fleet {
+	f.Spec.Rollout = &v1alpha1.RolloutSpec{MinReadySeconds: ptr.To[int32](0)}
+	return f
+}
+
 func (f fleet) image(image string) fleet {
 	f.Spec.PodSpec.Containers[0].Image = image
 	return f

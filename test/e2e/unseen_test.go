@@ -7,7 +7,6 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/utils/ptr"
 
 	"github.com/quickube/qscaler/api/v1alpha1"
 )
@@ -33,12 +32,11 @@ done
 func TestTasksThatNobodySeesAreNotInterrupted(t *testing.T) {
 	t.Parallel()
 	s := tell(t)
-	f := makeFleet("unseen").replicas(0, 4)
+	f := makeFleet("unseen").replicas(0, 4).readyAtOnce()
 	worker := &f.Spec.PodSpec.Containers[0]
 	worker.Image, worker.Command = "shell", []string{"sh", "-c", unseenWorker}
 	worker.Env = []corev1.EnvVar{{Name: "PATH", Value: os.Getenv("PATH")}}
 	f.Spec.Drain = &v1alpha1.DrainSpec{Mode: v1alpha1.DrainSignal, MaxTaskDuration: &metav1.Duration{Duration: time.Second}}
-	f.Spec.Rollout = &v1alpha1.RolloutSpec{MinReadySeconds: ptr.To[int32](0)}
 	s.create(s.scalerConfig(), f)
 	s.push(tasks(12, 2*time.Second)...)
 	s.awaitCondition("unseen", v1alpha1.ConditionTasksSeen, metav1.ConditionFalse, "TasksMayBeHidden")

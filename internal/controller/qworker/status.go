@@ -27,7 +27,7 @@ func (r *round) writeStatus(ctx context.Context, failure error) error {
 			return err
 		}
 	}
-	for _, e := range report.Events(r.object.base.Status.Conditions, r.status.Conditions, r.account().came(nil)) {
+	for _, e := range report.Events(r.object.base.Status.Conditions, r.status.Conditions, r.account().came(nil), &r.memory.told) {
 		ctrl.LoggerFrom(ctx).Info(e.Reason, "condition", e.Condition, "note", e.Note, "pods", e.Pods)
 		record(r.recorder, r.qw, e)
 	}

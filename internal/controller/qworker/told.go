@@ -74,9 +74,14 @@ func inFlight(depth broker.Depth) *int64 {
 func (a *account) seenPods() []report.Pod {
 	states := a.statesWithWork()
 	pods := make([]report.Pod, len(states))
+	minReady := rolloutOf(a.qw.Spec.Rollout).MinReady
 	for i, pod := range a.pods {
-		pods[i] = report.Pod{Pod: states[i], Node: pod.Spec.NodeName, Unscheduled: slices.ContainsFunc(pod.Status.Conditions, isUnscheduled)}
-		if states[i].Phase == planner.Terminating && fleet.Runs(pod, a.revisions.workerOf(pod)) {
+		worker := a.revisions.workerOf(pod)
+		pods[i] = report.Pod{
+			Pod: states[i], Node: pod.Spec.NodeName, Unscheduled: slices.ContainsFunc(pod.Status.Conditions, isUnscheduled),
+			SteadyAfter: fleet.SteadyAfter(pod, worker, minReady),
+		}
+		if states[i].Phase == planner.Terminating && fleet.Runs(pod, worker) {
 			pods[i].Signalled = fleet.DeletedAt(pod)
 		}
 	}
@@ -90,9 +95,9 @@ func isUnscheduled(c corev1.PodCondition) bool {
 // decided is what the report is told of what was decided.
 func (a *account) decided() report.Decided {
 	larger := a.demand.larger()
-	d := report.Decided{Desired: int32(larger.Desired), BackOff: a.decision.BackOff, Rollout: a.rollout()}
+	d := report.Decided{Asked: larger.Asked, Why: larger.Why(), Desired: int32(larger.Desired), BackOff: a.decision.BackOff, Rollout: a.rollout()}
 	if limit := larger.Limit; limit != scaling.Unlimited {
-		d.Limited = report.Problem{Reason: string(limit), Message: larger.Note(scaling.Clamp).Why}
+		d.Limited = report.Problem{Reason: string(limit), Message: d.Why}
 	}
 	return d
 }

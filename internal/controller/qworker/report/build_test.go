@@ -43,5 +43,15 @@ func troubled(words string) func(*Pod) {
 	return func(p *Pod) { p.Phase, p.Ready, p.Trouble = planner.Pending, false, words }
 }
 
+// since is a worker that has been ready for so long, and is to be so for longer to count.
+func since(ready, after time.Duration) func(*Pod) {
+	return func(p *Pod) { p.ReadyChanged, p.SteadyAfter = ago(ready), after }
+}
+
+// crashed is a pod whose worker has crashed and runs again.
+func crashed(words string) func(*Pod) {
+	return func(p *Pod) { p.Trouble, p.Failing = words, true }
+}
+
 func isTrue(kind, reason, message string) metav1.Condition  { return Is(kind, true, reason, message) }
 func isFalse(kind, reason, message string) metav1.Condition { return Is(kind, false, reason, message) }

@@ -25,7 +25,7 @@ func TestContested(t *testing.T) {
 		"they go on":    {[]metav1.Condition{got}, []metav1.Condition{got}, 0},
 		"one has ended": {[]metav1.Condition{got}, nil, 0},
 	} {
-		if events := changes(c.before, c.after); len(events) != c.events {
+		if events := new(Memory).changes(c.before, c.after); len(events) != c.events {
 			t.Errorf("%s: %v, want %d", name, events, c.events)
 		}
 	}

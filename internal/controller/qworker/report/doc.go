@@ -4,11 +4,12 @@
 //	input.go        what the functions are told
 //	status.go       the whole status; replicas.go, queue.go and departures.go fill their parts of it
 //	condition.go    what all conditions share; reasons.go has the reasons
-//	ready.go        the condition Ready, with back_off.go and deleting.go for what it says then
+//	summary.go      the worst of it all, the column STATUS
+//	ready.go        the condition Ready, with back_off.go and deleting.go for what it says then, and steady.go for since when
 //	broker_reachable.go, progressing.go, draining.go, tasks_seen.go, scaling_limited.go   a condition each
 //	strangers.go    what unknown workers hold
 //	kstatus.go      the conditions Reconciling and Stalled, for other tools
-//	events.go       what was done, what has become worse, and what is well again
+//	events.go       what was done; changes.go what has become worse, and what is well again
 //	words.go        long texts, and reasons that may not be known
 //
 // It imports the API types, and the planner's types for what was observed and decided. It holds no client, no clock and

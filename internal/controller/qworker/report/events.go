@@ -2,14 +2,11 @@ package report
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
-	"github.com/quickube/qscaler/api/v1alpha1"
 	"github.com/quickube/qscaler/internal/controller/qworker/words"
 	"github.com/quickube/qscaler/internal/planner"
 )
@@ -31,7 +28,7 @@ const (
 
 // Events tell what was done and why, and what has become worse or is well again. There is one event for each kind of
 // action and reason, and not one for each pod: a thousand would be dropped.
-func Events(before, after []metav1.Condition, done Done) []Event {
+func Events(before, after []metav1.Condition, done Done, m *Memory) []Event {
 	events := append(actionEvents(done.Actions), done.Sizes...)
 	if done.Returned > 0 {
 		events = append(events, Event{
@@ -42,7 +39,7 @@ func Events(before, after []metav1.Condition, done Done) []Event {
 	if done.ReclaimFailed != "" {
 		events = append(events, Event{Type: corev1.EventTypeWarning, Reason: ReasonReclaimFailed, Action: actionReclaim, Note: done.ReclaimFailed})
 	}
-	events = append(events, changes(before, after)...)
+	events = append(events, m.changes(before, after)...)
 	for i := range events {
 		events[i].Note = words.Note(events[i].Note)
 	}
@@ -85,44 +82,4 @@ func actionEvents(done []planner.Action) []Event {
 		})
 	}
 	return events
-}
-
-// changes tells of the conditions that have turned bad, and of those that are good again after they were bad.
-func changes(before, after []metav1.Condition) []Event {
-	var events []Event
-	for _, kind := range []string{
-		v1alpha1.ConditionBrokerReachable, v1alpha1.ConditionProgressing, v1alpha1.ConditionStalled,
-		v1alpha1.ConditionDraining, v1alpha1.ConditionTasksSeen, v1alpha1.ConditionReady, v1alpha1.ConditionRightSizing,
-		v1alpha1.ConditionContested, v1alpha1.ConditionUnknownHolders,
-	} {
-		was, is := meta.FindStatusCondition(before, kind), meta.FindStatusCondition(after, kind)
-		if is == nil || (was != nil && was.Status == is.Status && was.Reason == is.Reason) {
-			continue
-		}
-		e := Event{Reason: is.Reason, Action: actionCheck, Note: is.Message, Condition: kind}
-		switch {
-		case isBad(is):
-			e.Type = corev1.EventTypeWarning
-		case was != nil && isBad(was):
-			e.Type = corev1.EventTypeNormal
-		default:
-			continue
-		}
-		events = append(events, e)
-	}
-	return events
-}
-
-// isBad reports whether a condition asks for a person.
-func isBad(c *metav1.Condition) bool {
-	switch c.Type {
-	case v1alpha1.ConditionStalled, v1alpha1.ConditionContested, v1alpha1.ConditionUnknownHolders:
-		return c.Status == metav1.ConditionTrue
-	case v1alpha1.ConditionDraining:
-		return c.Reason == ReasonNotHonoured
-	case v1alpha1.ConditionReady:
-		return slices.Contains([]string{ReasonReadFailed, ReasonWriteFailed, ReasonBackOff, ReasonWorkersNotReady, ReasonReclaimFailed}, c.Reason)
-	default:
-		return c.Status == metav1.ConditionFalse
-	}
 }

@@ -64,7 +64,7 @@ func TestEventsTellWhatWasDone(t *testing.T) {
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
-			if diff := cmp.Diff(c.want, Events(nil, nil, c.done)); diff != "" {
+			if diff := cmp.Diff(c.want, Events(nil, nil, c.done, &Memory{})); diff != "" {
 				t.Errorf("-want +got:\n%s", diff)
 			}
 		})
@@ -101,35 +101,42 @@ func TestEventsTellOfChanges(t *testing.T) {
 		before, after string // status, blank, reason
 	}
 	cases := map[change][]Event{
-		{v1alpha1.ConditionReady, "True Ready", "True Ready"}:                         nil,
-		{v1alpha1.ConditionReady, "True Ready", "False ScalingUp"}:                    nil,
-		{v1alpha1.ConditionReady, "False ScalingUp", "True Ready"}:                    nil,
-		{v1alpha1.ConditionReady, "True Ready", "True Draining"}:                      nil,
-		{v1alpha1.ConditionReady, "", "False ScalingUp"}:                              nil,
-		{v1alpha1.ConditionReady, "False BackOff", ""}:                                nil,
-		{v1alpha1.ConditionReady, "", "False BackOff"}:                                warning("Ready", "BackOff"),
-		{v1alpha1.ConditionReady, "True Ready", "False WorkersNotReady"}:              warning("Ready", "WorkersNotReady"),
-		{v1alpha1.ConditionReady, "True Ready", "False WriteFailed"}:                  warning("Ready", "WriteFailed"),
-		{v1alpha1.ConditionReady, "True Ready", "False ReadFailed"}:                   warning("Ready", "ReadFailed"),
-		{v1alpha1.ConditionReady, "True Ready", "False ReclaimFailed"}:                warning("Ready", "ReclaimFailed"),
-		{v1alpha1.ConditionReady, "False BackOff", "False BackOff"}:                   nil,
-		{v1alpha1.ConditionReady, "False BackOff", "False WorkersNotReady"}:           warning("Ready", "WorkersNotReady"),
-		{v1alpha1.ConditionReady, "False BackOff", "True Ready"}:                      normal("Ready", "Ready"),
-		{v1alpha1.ConditionBrokerReachable, "True ReadSucceeded", "False Timeout"}:    warning("BrokerReachable", "Timeout"),
-		{v1alpha1.ConditionBrokerReachable, "False Timeout", "True ReadSucceeded"}:    normal("BrokerReachable", "ReadSucceeded"),
-		{v1alpha1.ConditionBrokerReachable, "", "Unknown NotReadYet"}:                 nil,
-		{v1alpha1.ConditionProgressing, "True CanaryStarting", "False CanaryRefused"}: warning("Progressing", "CanaryRefused"),
-		{v1alpha1.ConditionProgressing, "False CanaryRefused", "True RollingOut"}:     normal("Progressing", "RollingOut"),
-		{v1alpha1.ConditionProgressing, "True RollingOut", "True RevisionAvailable"}:  nil,
-		{v1alpha1.ConditionStalled, "", "True InvalidPodSpec"}:                        warning("Stalled", "InvalidPodSpec"),
-		{v1alpha1.ConditionStalled, "True InvalidPodSpec", ""}:                        nil,
-		{v1alpha1.ConditionDraining, "False NoGrants", "True WaitingForWorkers"}:      nil,
-		{v1alpha1.ConditionDraining, "True WaitingForWorkers", "True NotHonoured"}:    warning("Draining", "NotHonoured"),
-		{v1alpha1.ConditionDraining, "True NotHonoured", "False NoGrants"}:            normal("Draining", "NoGrants"),
-		{v1alpha1.ConditionRightSizing, "True RightSized", "False OutOfMemory"}:       warning("RightSizing", "OutOfMemory"),
-		{v1alpha1.ConditionRightSizing, "False OutOfMemory", "True RightSized"}:       normal("RightSizing", "RightSized"),
-		{v1alpha1.ConditionScalingLimited, "True AtMaximum", "False WithinRange"}:     nil,
-		{v1alpha1.ConditionReconciling, "", "True ScalingUp"}:                         nil,
+		{v1alpha1.ConditionReady, "True Ready", "True Ready"}:                           nil,
+		{v1alpha1.ConditionReady, "True Ready", "False ScalingUp"}:                      nil,
+		{v1alpha1.ConditionReady, "False ScalingUp", "True Ready"}:                      nil,
+		{v1alpha1.ConditionReady, "True Ready", "True Draining"}:                        nil,
+		{v1alpha1.ConditionReady, "", "False ScalingUp"}:                                nil,
+		{v1alpha1.ConditionReady, "False BackOff", ""}:                                  nil,
+		{v1alpha1.ConditionReady, "", "False BackOff"}:                                  warning("Ready", "BackOff"),
+		{v1alpha1.ConditionReady, "True Ready", "False WorkersNotReady"}:                warning("Ready", "WorkersNotReady"),
+		{v1alpha1.ConditionReady, "True Ready", "False WriteFailed"}:                    warning("Ready", "WriteFailed"),
+		{v1alpha1.ConditionReady, "True Ready", "False ReadFailed"}:                     warning("Ready", "ReadFailed"),
+		{v1alpha1.ConditionReady, "True Ready", "False ReclaimFailed"}:                  warning("Ready", "ReclaimFailed"),
+		{v1alpha1.ConditionReady, "False BackOff", "False BackOff"}:                     nil,
+		{v1alpha1.ConditionReady, "False BackOff", "False WorkersNotReady"}:             warning("Ready", "WorkersNotReady"),
+		{v1alpha1.ConditionReady, "False BackOff", "True Ready"}:                        normal("Ready", "Ready"),
+		{v1alpha1.ConditionBrokerReachable, "True ReadSucceeded", "False Timeout"}:      warning("BrokerReachable", "Timeout"),
+		{v1alpha1.ConditionBrokerReachable, "False Timeout", "True ReadSucceeded"}:      normal("BrokerReachable", "ReadSucceeded"),
+		{v1alpha1.ConditionBrokerReachable, "", "Unknown NotReadYet"}:                   nil,
+		{v1alpha1.ConditionReady, "False BackOff", "False ScalingUp"}:                   nil,
+		{v1alpha1.ConditionReady, "False WorkersNotReady", "False ConnectionRefused"}:   nil,
+		{v1alpha1.ConditionReady, "False BackOff", "False ScalerConfigNotFound"}:        nil,
+		{v1alpha1.ConditionBrokerReachable, "False Timeout", "Unknown NotReadYet"}:      nil,
+		{v1alpha1.ConditionProgressing, "False CanaryFailing", "True CanaryStarting"}:   nil,
+		{v1alpha1.ConditionProgressing, "False CanaryFailing", "True WaitingForQuota"}:  nil,
+		{v1alpha1.ConditionProgressing, "False CanaryFailing", "Unknown RolloutPaused"}: nil,
+		{v1alpha1.ConditionProgressing, "True CanaryStarting", "False CanaryRefused"}:   warning("Progressing", "CanaryRefused"),
+		{v1alpha1.ConditionProgressing, "False CanaryRefused", "True RollingOut"}:       normal("Progressing", "RollingOut"),
+		{v1alpha1.ConditionProgressing, "True RollingOut", "True RevisionAvailable"}:    nil,
+		{v1alpha1.ConditionStalled, "", "True InvalidPodSpec"}:                          warning("Stalled", "InvalidPodSpec"),
+		{v1alpha1.ConditionStalled, "True InvalidPodSpec", ""}:                          nil,
+		{v1alpha1.ConditionDraining, "False NoGrants", "True WaitingForWorkers"}:        nil,
+		{v1alpha1.ConditionDraining, "True WaitingForWorkers", "True NotHonoured"}:      warning("Draining", "NotHonoured"),
+		{v1alpha1.ConditionDraining, "True NotHonoured", "False NoGrants"}:              normal("Draining", "NoGrants"),
+		{v1alpha1.ConditionRightSizing, "True RightSized", "False OutOfMemory"}:         warning("RightSizing", "OutOfMemory"),
+		{v1alpha1.ConditionRightSizing, "False OutOfMemory", "True RightSized"}:         normal("RightSizing", "RightSized"),
+		{v1alpha1.ConditionScalingLimited, "True AtMaximum", "False WithinRange"}:       nil,
+		{v1alpha1.ConditionReconciling, "", "True ScalingUp"}:                           nil,
 	}
 	for c, want := range cases {
 		t.Run(fmt.Sprintf("%s from %s to %s", c.kind, c.before, c.after), func(t *testing.T) {
@@ -140,9 +147,62 @@ func TestEventsTellOfChanges(t *testing.T) {
 				status, reason, _ := strings.Cut(state, " ")
 				return []metav1.Condition{{Type: c.kind, Status: metav1.ConditionStatus(status), Reason: reason, Message: message}}
 			}
-			if diff := cmp.Diff(want, Events(made(c.before, "before"), made(c.after, "after"), Done{})); diff != "" {
+			if diff := cmp.Diff(want, Events(made(c.before, "before"), made(c.after, "after"), Done{}, &Memory{})); diff != "" {
 				t.Errorf("-want +got:\n%s", diff)
 			}
 		})
+	}
+}
+
+// What comes and goes is told once, until it is well again.
+func TestEventsTellOfAFaultOnce(t *testing.T) {
+	ready := func(generation int64, value bool, reason string) metav1.Condition {
+		c := Is(v1alpha1.ConditionReady, value, reason, "x")
+		c.ObservedGeneration = generation
+		return c
+	}
+	var (
+		starts  = ready(1, false, ReasonScalingUp)
+		crashes = ready(1, false, ReasonWorkersNotReady)
+		backOff = ready(1, false, ReasonBackOff)
+		well    = ready(1, true, ReasonReady)
+		edited  = ready(2, false, ReasonWorkersNotReady)
+		starts2 = ready(2, false, ReasonScalingUp)
+	)
+	cases := map[string]struct {
+		course []metav1.Condition
+		want   []string // of each but the first
+	}{
+		"a crash loop":                             {[]metav1.Condition{starts, crashes, starts, crashes, starts, crashes}, []string{"Warning WorkersNotReady"}},
+		"a recovery, and another crash":            {[]metav1.Condition{starts, crashes, well, crashes}, []string{"Warning WorkersNotReady", "Normal Ready", "Warning WorkersNotReady"}},
+		"a recovery that takes its time":           {[]metav1.Condition{starts, crashes, starts, well, starts, well}, []string{"Warning WorkersNotReady", "Normal Ready"}},
+		"another fault":                            {[]metav1.Condition{crashes, backOff, well}, []string{"Warning BackOff", "Normal Ready"}},
+		"the same fault of another spec":           {[]metav1.Condition{starts, crashes, starts2, edited}, []string{"Warning WorkersNotReady", "Warning WorkersNotReady"}},
+		"what an earlier leader has told is known": {[]metav1.Condition{crashes, starts, crashes, well}, []string{"Normal Ready"}},
+	}
+	for name, c := range cases {
+		t.Run(name, func(t *testing.T) {
+			var m Memory
+			var got []string
+			for i := range c.course[1:] {
+				for _, e := range Events(c.course[i:i+1], c.course[i+1:i+2], Done{}, &m) {
+					got = append(got, e.Type+" "+e.Reason)
+				}
+			}
+			if diff := cmp.Diff(c.want, got); diff != "" {
+				t.Errorf("-want +got:\n%s", diff)
+			}
+		})
+	}
+}
+
+// Stalled says to other tools what another condition says to people: that is one event.
+func TestEventsTellOfACauseOnce(t *testing.T) {
+	after := []metav1.Condition{
+		isFalse(v1alpha1.ConditionProgressing, "CanaryFailing", "exit code 3"), isTrue(v1alpha1.ConditionStalled, "CanaryFailing", "exit code 3"),
+	}
+	want := []Event{{Type: corev1.EventTypeWarning, Reason: "CanaryFailing", Action: "Check", Note: "exit code 3", Condition: v1alpha1.ConditionProgressing}}
+	if diff := cmp.Diff(want, Events(nil, after, Done{}, &Memory{})); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
 	}
 }

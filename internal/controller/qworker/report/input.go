@@ -39,6 +39,8 @@ type Pod struct {
 	Unscheduled bool
 	// Signalled is since when a worker that still runs knows from SIGTERM that it is to leave. It is zero for all others.
 	Signalled time.Time
+	// SteadyAfter is how long the worker must be ready before it counts as one that stays up.
+	SteadyAfter time.Duration
 }
 
 // Queue is what was read of the queue.
@@ -84,6 +86,9 @@ type Strangers struct {
 
 // Decided is what was decided.
 type Decided struct {
+	// Asked is how many workers the queue asks for, and Why how Desired comes about.
+	Asked int64
+	Why   string
 	// Desired is how many workers are to be. Limited is the end of the range that has bounded it, zero where none has.
 	Desired int32
 	Limited Problem
@@ -142,6 +147,15 @@ type Memory struct {
 	Departure time.Time
 	// BusyHolders has the pods with a grant that were at a task, and when they were last seen at it.
 	BusyHolders map[string]time.Time
+	// Told has the conditions of which it was told that they have turned bad, and not yet that they are well again.
+	Told map[string]Fault
 	// QueueWritten is when the queue's figures were last written.
 	QueueWritten time.Time
+}
+
+// Fault is what was told of a condition that has turned bad.
+type Fault struct {
+	Reason string
+	// Generation is the one of the spec that it was told of: the same fault of another spec is another one.
+	Generation int64
 }

@@ -20,9 +20,12 @@ func progressing(r Rollout, st *v1alpha1.QWorkerStatus, pods []Pod) metav1.Condi
 	}
 	older := olderThan(r.Newest, pods)
 	settled := fmt.Sprintf("every worker is of revision %s", r.Newest)
-	begun := r.Proven || serving(pods) > 0 || st.Replicas == 0
+	begun := r.Proven || st.Replicas == 0
 	if !begun {
 		settled = fmt.Sprintf("no worker of revision %s is ready yet", r.Newest)
+		if r.MinReady > 0 {
+			settled = fmt.Sprintf("no worker of revision %s has been ready for %s yet", r.Newest, r.MinReady)
+		}
 	}
 	underWay := settled
 	if len(older) > 0 {

@@ -35,11 +35,15 @@ func TestProgressing(t *testing.T) {
 			Rollout{Newest: "r1", Stage: planner.Settled}, nil, isTrue(kind, ReasonRevisionAvailable, "every worker is of revision r1"),
 		},
 		"the first rollout is under way while no worker is ready": {
-			Rollout{Newest: "r1", Stage: planner.Settled}, []Pod{worker("w", unready)},
-			isTrue(kind, ReasonRollingOut, "no worker of revision r1 is ready yet"),
+			Rollout{Newest: "r1", Stage: planner.Settled, MinReady: 10 * time.Second}, []Pod{worker("w", unready)},
+			isTrue(kind, ReasonRollingOut, "no worker of revision r1 has been ready for 10s yet"),
 		},
-		"the first rollout is over once a worker is ready": {
-			Rollout{Newest: "r1", Stage: planner.Settled}, []Pod{worker("w")}, isTrue(kind, ReasonRevisionAvailable, "every worker is of revision r1"),
+		"nor is it over with a worker that has yet to stay ready": {
+			Rollout{Newest: "r1", Stage: planner.Settled, MinReady: 10 * time.Second}, []Pod{worker("w")},
+			isTrue(kind, ReasonRollingOut, "no worker of revision r1 has been ready for 10s yet"),
+		},
+		"the first rollout is over once a worker has been ready for long enough": {
+			Rollout{Newest: "r1", Stage: planner.Settled, Proven: true}, []Pod{worker("w")}, isTrue(kind, ReasonRevisionAvailable, "every worker is of revision r1"),
 		},
 		"a proven revision need not be ready again": {
 			Rollout{Newest: "r1", Stage: planner.Settled, Proven: true}, []Pod{worker("w", unready)},

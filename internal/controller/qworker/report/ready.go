@@ -2,6 +2,7 @@ package report
 
 import (
 	"fmt"
+	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
@@ -10,44 +11,58 @@ import (
 	"github.com/quickube/qscaler/internal/planner"
 )
 
-// ready is True when as many workers are ready as the queue asks for. Its reason is the STATUS column. The status has
-// the numbers of pods already.
-func ready(st *v1alpha1.QWorkerStatus, o Observed, d Decided, done Done) metav1.Condition {
+// ready is True when as many workers as the queue asks for are ready and stay up. It returns also when time alone changes
+// that. The status has the numbers of pods already.
+func ready(now time.Time, st *v1alpha1.QWorkerStatus, o Observed, d Decided, done Done) (c metav1.Condition, wake time.Time) {
+	if c, ok := hindered(st, o, d, done); ok {
+		return c, time.Time{}
+	}
 	const kind = v1alpha1.ConditionReady
-	serving := serving(o.Pods)
+	if st.DesiredReplicas == 0 && st.Replicas == 0 {
+		return Is(kind, true, ReasonIdle, "the queue asks for no worker"), time.Time{}
+	}
+	count := readyOf(serving(o.Pods), st.DesiredReplicas)
+	unscheduled := unscheduled(o.Pods, st.Replicas)
+	enough, wake, after := enoughSteady(now, o.Pods, st.DesiredReplicas)
+	if enough && st.DrainingReplicas > 0 {
+		return Is(kind, true, ReasonDraining, count+"; "+words.HowMany(st.DrainingReplicas, "more leaves after its task", "more leave after their tasks")+unscheduled), wake
+	}
+	if enough {
+		return Is(kind, true, ReasonReady, count+unscheduled), wake
+	}
+	if trouble := trouble(now, o.Pods); trouble != "" {
+		return Is(kind, false, ReasonWorkersNotReady, trouble+unscheduled), wake
+	}
+	if o.EndAfterTask && d.Rollout.Proven { // its workers come and go, and none is ready for long
+		return Is(kind, true, ReasonReady, count+"; a worker ends after its task, and the next one is starting"+unscheduled), wake
+	}
+	if !wake.IsZero() {
+		count += notYetFor(after, st.DesiredReplicas)
+	}
+	return Is(kind, false, ReasonScalingUp, count+unscheduled), wake
+}
+
+// hindered is the condition Ready of a fleet that cannot be as it is to be, whatever its pods do.
+func hindered(st *v1alpha1.QWorkerStatus, o Observed, d Decided, done Done) (c metav1.Condition, ok bool) {
+	const kind = v1alpha1.ConditionReady
 	refused := o.Recovery.refused()
 	switch {
 	case o.Deleting:
-		return Is(kind, false, ReasonDeleting, deletingMessage(st, o, done.Failure))
+		return Is(kind, false, ReasonDeleting, deletingMessage(st, o, done.Failure)), true
 	case o.Stalled != nil:
-		return isNot(kind, *o.Stalled)
+		return isNot(kind, *o.Stalled), true
 	case done.Failure != nil:
-		return isNot(kind, *done.Failure)
+		return isNot(kind, *done.Failure), true
 	case done.Refused != "":
-		return Is(kind, false, ReasonWriteFailed, done.Refused)
+		return Is(kind, false, ReasonWriteFailed, done.Refused), true
 	case o.Queue.Problem != nil:
-		return isNot(kind, *o.Queue.Problem)
+		return isNot(kind, *o.Queue.Problem), true
 	case d.BackOff.Level > 0:
-		return Is(kind, false, ReasonBackOff, backOffMessage(d.BackOff, o.Pods))
+		return Is(kind, false, ReasonBackOff, backOffMessage(d.BackOff, o.Pods)), true
 	case refused != "":
-		return Is(kind, false, ReasonReclaimFailed, refused)
-	case st.DesiredReplicas == 0 && st.Replicas == 0:
-		return Is(kind, true, ReasonIdle, "the queue asks for no worker")
+		return Is(kind, false, ReasonReclaimFailed, refused), true
 	}
-	count := readyOf(serving, st.DesiredReplicas)
-	unscheduled := unscheduled(o.Pods, st.Replicas)
-	trouble := trouble(o.Pods)
-	switch {
-	case serving >= st.DesiredReplicas && st.DrainingReplicas > 0:
-		return Is(kind, true, ReasonDraining, count+"; "+words.HowMany(st.DrainingReplicas, "more leaves after its task", "more leave after their tasks")+unscheduled)
-	case serving >= st.DesiredReplicas:
-		return Is(kind, true, ReasonReady, count+unscheduled)
-	case trouble != "":
-		return Is(kind, false, ReasonWorkersNotReady, trouble+unscheduled)
-	case o.EndAfterTask && d.Rollout.Proven:
-		return Is(kind, true, ReasonReady, count+"; a worker ends after its task, and the next one is starting"+unscheduled)
-	}
-	return Is(kind, false, ReasonScalingUp, count+unscheduled)
+	return metav1.Condition{}, false
 }
 
 // refused says whose tasks cannot be returned, or that nobody can look for such tasks, "" where neither is so.
@@ -62,12 +77,14 @@ func (r Recovery) refused() string {
 	return ""
 }
 
-// trouble names the pods that cannot run, and has what the first of them says.
-func trouble(pods []Pod) string {
+// trouble names the pods that do not work, and has what the first of them says. One that has crashed does not work until
+// it has stayed up for long enough.
+func trouble(now time.Time, pods []Pod) string {
 	var names []string
 	first := ""
 	for _, p := range pods {
-		if p.Phase != planner.Pending || p.Trouble == "" {
+		down := p.Phase == planner.Pending || (p.Phase == planner.Running && p.Failing && !p.granted() && !p.steady(now))
+		if !down || p.Trouble == "" {
 			continue
 		}
 		names = append(names, p.Name)
@@ -79,9 +96,9 @@ func trouble(pods []Pod) string {
 		return ""
 	}
 	if len(names) == 1 {
-		return fmt.Sprintf("pod %s does not run: %s", names[0], first)
+		return fmt.Sprintf("pod %s does not work: %s", names[0], first)
 	}
-	return fmt.Sprintf("%d pods do not run (%s); pod %s: %s", len(names), words.AndMore(names), names[0], first)
+	return fmt.Sprintf("%d pods do not work (%s); pod %s: %s", len(names), words.AndMore(names), names[0], first)
 }
 
 // readyOf counts the ready workers among those that are to be.

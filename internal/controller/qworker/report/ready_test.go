@@ -29,6 +29,7 @@ func TestReady(t *testing.T) {
 		decided  Decided
 		done     Done
 		want     metav1.Condition
+		wake     time.Time
 	}{
 		"the queue asks for no worker, and there is none": {
 			want: isTrue(kind, ReasonIdle, "the queue asks for no worker"),
@@ -63,20 +64,58 @@ func TestReady(t *testing.T) {
 		},
 		"a pod cannot run": {
 			observed: Observed{Pods: []Pod{worker("a", troubled("ErrImagePull: no such image"))}}, decided: Decided{Desired: 1},
-			want: isFalse(kind, ReasonWorkersNotReady, "pod a does not run: ErrImagePull: no such image"),
+			want: isFalse(kind, ReasonWorkersNotReady, "pod a does not work: ErrImagePull: no such image"),
 		},
 		"three pods cannot run": {
 			observed: Observed{Pods: []Pod{worker("a"), worker("b", unscheduled), worker("c", unscheduled), worker("d", troubled("ErrImagePull"))}},
 			decided:  Decided{Desired: 4},
-			want:     isFalse(kind, ReasonWorkersNotReady, "3 pods do not run (b, c, d); pod b: Unschedulable: no nodes; the scheduler finds no node for 2 of 4 pods"),
+			want:     isFalse(kind, ReasonWorkersNotReady, "3 pods do not work (b, c, d); pod b: Unschedulable: no nodes; the scheduler finds no node for 2 of 4 pods"),
 		},
 		"four pods cannot run": {
 			observed: Observed{Pods: []Pod{worker("b", troubled("x")), worker("c", troubled("y")), worker("d", troubled("y")), worker("e", troubled("y"))}},
 			decided:  Decided{Desired: 4},
-			want:     isFalse(kind, ReasonWorkersNotReady, "4 pods do not run (b, c, d and 1 more); pod b: x"),
+			want:     isFalse(kind, ReasonWorkersNotReady, "4 pods do not work (b, c, d and 1 more); pod b: x"),
 		},
 		"the trouble of a pod that runs is not why workers are missing": {
 			observed: Observed{Pods: []Pod{worker("a", unready, func(p *Pod) { p.Trouble = "restarted 2 times" })}}, decided: Decided{Desired: 1},
+			want: isFalse(kind, ReasonScalingUp, "0 of 1 worker is ready"),
+		},
+		"a worker has just become ready": {
+			observed: Observed{Pods: []Pod{worker("a", since(9*time.Second, 10*time.Second))}}, decided: Decided{Desired: 1},
+			want: isFalse(kind, ReasonScalingUp, "1 of 1 worker is ready, but not for 10s yet"), wake: now.Add(time.Second),
+		},
+		"it stays ready": {
+			observed: Observed{Pods: []Pod{worker("a", since(10*time.Second, 10*time.Second))}}, decided: Decided{Desired: 1},
+			want: isTrue(kind, ReasonReady, "1 of 1 worker is ready"),
+		},
+		"two of three have just become ready": {
+			observed: Observed{Pods: []Pod{
+				worker("a", since(4*time.Second, 10*time.Second)), worker("b"), worker("c", since(6*time.Second, 10*time.Second)),
+			}}, decided: Decided{Desired: 3},
+			want: isFalse(kind, ReasonScalingUp, "3 of 3 workers are ready, but not all of them for 10s yet"), wake: now.Add(6 * time.Second),
+		},
+		"one more than enough has just become ready": {
+			observed: Observed{Pods: []Pod{worker("a", since(time.Second, 10*time.Second)), worker("b")}}, decided: Decided{Desired: 1},
+			want: isTrue(kind, ReasonReady, "2 of 1 worker is ready"),
+		},
+		"some are missing, whatever the others do by time alone": {
+			observed: Observed{Pods: []Pod{worker("a", since(time.Second, 10*time.Second)), worker("b", troubled(""))}}, decided: Decided{Desired: 2},
+			want: isFalse(kind, ReasonScalingUp, "1 of 2 workers is ready"),
+		},
+		"a worker that crashes is ready again for a moment": {
+			observed: Observed{Pods: []Pod{worker("a", crashed("exit code 3 after 2s"), since(time.Second, 20*time.Second))}}, decided: Decided{Desired: 1},
+			want: isFalse(kind, ReasonWorkersNotReady, "pod a does not work: exit code 3 after 2s"), wake: now.Add(19 * time.Second),
+		},
+		"a worker that crashed, and is not ready again": {
+			observed: Observed{Pods: []Pod{worker("a", crashed("exit code 3 after 2s"), unready)}}, decided: Decided{Desired: 1},
+			want: isFalse(kind, ReasonWorkersNotReady, "pod a does not work: exit code 3 after 2s"),
+		},
+		"a worker that crashed, and stays up": {
+			observed: Observed{Pods: []Pod{worker("a", crashed("exit code 3 after 2s"), since(20*time.Second, 20*time.Second))}}, decided: Decided{Desired: 1},
+			want: isTrue(kind, ReasonReady, "1 of 1 worker is ready"),
+		},
+		"a worker that crashed and leaves is not what is missing": {
+			observed: Observed{Pods: []Pod{worker("a", crashed("exit code 3 after 2s"), leaves)}}, decided: Decided{Desired: 1},
 			want: isFalse(kind, ReasonScalingUp, "0 of 1 worker is ready"),
 		},
 		"the broker refuses to take back the tasks of one dead worker": {
@@ -134,8 +173,12 @@ func TestReady(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			st := &v1alpha1.QWorkerStatus{DesiredReplicas: c.decided.Desired}
 			countPods(st, c.observed.Pods, "r1")
-			if diff := cmp.Diff(c.want, ready(st, c.observed, c.decided, c.done)); diff != "" {
+			got, wake := ready(now, st, c.observed, c.decided, c.done)
+			if diff := cmp.Diff(c.want, got); diff != "" {
 				t.Errorf("-want +got:\n%s", diff)
+			}
+			if !wake.Equal(c.wake) {
+				t.Errorf("it changes by itself at %s, want %s", wake, c.wake)
 			}
 		})
 	}

@@ -43,7 +43,7 @@ func (p Pod) granted() bool { return p.Grant.Reason != "" }
 func serving(pods []Pod) int32 {
 	n := int32(0)
 	for _, p := range pods {
-		if p.Phase == planner.Running && p.Ready && !p.granted() {
+		if p.serves() {
 			n++
 		}
 	}

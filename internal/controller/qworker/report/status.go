@@ -28,6 +28,7 @@ func Status(now time.Time, written, begun *v1alpha1.QWorkerStatus, o Observed, d
 	st.DesiredReplicas = d.Desired
 	if o.Deleting {
 		st.DesiredReplicas = 0
+		d.Asked, d.Why = 0, "the QWorker is being deleted"
 	}
 	if d.Rollout.Publish != "" {
 		st.CurrentPodSpecHash = d.Rollout.Publish
@@ -35,8 +36,8 @@ func Status(now time.Time, written, begun *v1alpha1.QWorkerStatus, o Observed, d
 	countPods(st, o.Pods, d.Rollout.Newest)
 	fillDeparture(st, m.Departure)
 	t.fillConditions(now, written, o, d, done)
-	t.fillQueue(now, written, o.Queue)
 	t.fillStrangers(now, o.Recovery.Strangers)
+	t.fillFigures(now, written, o.Queue, d)
 	return t
 }
 
@@ -47,6 +48,7 @@ func Unseen(now time.Time, begun *v1alpha1.QWorkerStatus, generation int64, fail
 	st.Conditions = slices.Clone(begun.Conditions)
 	st.ObservedGeneration = generation
 	set(&st, isNot(v1alpha1.ConditionReady, failure), now)
+	st.Summary = summaryOf(st.Conditions, whyOf(st.Decision))
 	return st
 }
 
@@ -54,10 +56,13 @@ func Unseen(now time.Time, begun *v1alpha1.QWorkerStatus, generation int64, fail
 func (t *Told) fillConditions(now time.Time, written *v1alpha1.QWorkerStatus, o Observed, d Decided, done Done) {
 	st := &t.Status
 	reachable := brokerReachable(o, d.Rollout, written.Conditions)
-	ready := ready(st, o, d, done)
+	ready, steadyAt := ready(now, st, o, d, done)
 	progressing := progressing(d.Rollout, st, o.Pods)
 	var draining metav1.Condition
 	draining, t.Memory.BusyHolders, t.RecheckAt = drainingOf(now, o.Pods, st.LastDepartureTime != nil, t.Memory.BusyHolders)
+	if !steadyAt.IsZero() {
+		t.RecheckAt = earliest(t.RecheckAt, steadyAt)
+	}
 	conditions := []metav1.Condition{
 		ready, reachable, progressing, draining, tasksSeen(o, written.Conditions),
 		scalingLimited(o.Queue.Known, d, written.Conditions), o.RightSizing, contested(o.Operators),

@@ -28,7 +28,7 @@ func TestStatus(t *testing.T) {
 		Queue:       Queue{Known: true, Waiting: 3, InFlight: ptr.To[int64](2), ReadAt: ago(1500 * time.Millisecond)},
 		RightSizing: isTrue(v1alpha1.ConditionRightSizing, "RightSized", "right"),
 	}, Decided{
-		Desired: 2, Rollout: Rollout{Newest: "r2", Publish: "r2", Stage: planner.Canary, Proven: true},
+		Asked: 5, Why: "the queue asks for 5", Desired: 2, Rollout: Rollout{Newest: "r2", Publish: "r2", Stage: planner.Canary, Proven: true},
 	}, Done{}, Memory{Departure: ago(time.Hour)})
 
 	condition := func(c metav1.Condition) metav1.Condition {
@@ -41,6 +41,8 @@ func TestStatus(t *testing.T) {
 			DesiredReplicas: 2, CurrentReplicas: 2, Replicas: 4, UpdatedReplicas: 2, ReadyReplicas: 2, DrainingReplicas: 1, TerminatingReplicas: 1,
 			LastDepartureTime: ptr.To(metav1.NewTime(ago(time.Hour))),
 			Recommendations:   begun.Recommendations,
+			Summary:           &v1alpha1.SummaryStatus{Reason: ReasonScalingUp, Message: "1 of 2 workers is ready"},
+			Decision:          &v1alpha1.DecisionStatus{Asked: 5, Why: "the queue asks for 5"},
 			Queue:             &v1alpha1.QueueStatus{Waiting: 3, InFlight: ptr.To[int64](2), ReadTime: metav1.NewTime(ago(2 * time.Second))},
 			Conditions: []metav1.Condition{
 				condition(isFalse("Ready", ReasonScalingUp, "1 of 2 workers is ready")),
@@ -100,6 +102,7 @@ func TestUnseenKeepsTheFigures(t *testing.T) {
 		Type: "Ready", Status: metav1.ConditionFalse, Reason: ReasonReadFailed, Message: "listing pods, no",
 		ObservedGeneration: 2, LastTransitionTime: metav1.NewTime(now),
 	}}
+	want.Summary = &v1alpha1.SummaryStatus{Reason: ReasonReadFailed, Message: "listing pods, no"}
 	if diff := cmp.Diff(*want, Unseen(now, begun, 2, Problem{ReasonReadFailed, "listing pods, no"})); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)
 	}
@@ -127,13 +130,13 @@ func TestQueueIsWrittenNowAndThen(t *testing.T) {
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
-			written := &v1alpha1.QWorkerStatus{Queue: c.shown}
+			written := &v1alpha1.QWorkerStatus{Queue: c.shown, Decision: &v1alpha1.DecisionStatus{}}
 			told := Told{Status: *written, Memory: Memory{QueueWritten: c.before}}
 			if c.other {
 				told.Status.Replicas = 1
 			}
 			c.queue.ReadAt, c.queue.WriteEvery = now, every
-			told.fillQueue(now, written, c.queue)
+			told.fillFigures(now, written, c.queue, Decided{})
 			if diff := cmp.Diff(c.want, told.Status.Queue); diff != "" {
 				t.Errorf("-want +got:\n%s", diff)
 			}
@@ -189,6 +192,37 @@ func TestDepartures(t *testing.T) {
 			st := &v1alpha1.QWorkerStatus{LastDepartureTime: c.shown}
 			fillDeparture(st, ptr.Deref(c.noted, metav1.Time{}).Time)
 			if diff := cmp.Diff(c.want, st.LastDepartureTime); diff != "" {
+				t.Errorf("-want +got:\n%s", diff)
+			}
+		})
+	}
+}
+
+// The words that follow from the queue's figures are written as seldom as those.
+func TestFiguresInWordsAreWrittenNowAndThen(t *testing.T) {
+	const every = 10 * time.Second
+	limited := func(reason, message string) Decided {
+		return Decided{Asked: 9, Why: message, Desired: 4, Limited: Problem{reason, message}}
+	}
+	written := Status(ago(time.Minute), &v1alpha1.QWorkerStatus{}, &v1alpha1.QWorkerStatus{},
+		Observed{Queue: Queue{Known: true, Waiting: 9, WriteEvery: every}}, limited("AtMaximum", "9 of 4"), Done{}, Memory{}).Status
+	cases := map[string]struct {
+		last    time.Time
+		queue   Queue
+		decided Decided
+		want    string
+	}{
+		"other figures wait":                        {ago(every - 1), Queue{Known: true, Waiting: 12}, limited("AtMaximum", "12 of 4"), "9 of 4"},
+		"until it is time":                          {ago(every), Queue{Known: true, Waiting: 12}, limited("AtMaximum", "12 of 4"), "12 of 4"},
+		"or the decision is another one":            {ago(every - 1), Queue{Known: true, Waiting: 1}, limited("AtMinimum", "1 of 4"), "1 of 4"},
+		"before the queue is read, what was stands": {time.Time{}, Queue{}, limited("AtMaximum", "not read yet"), "9 of 4"},
+	}
+	for name, c := range cases {
+		t.Run(name, func(t *testing.T) {
+			c.queue.WriteEvery = every
+			st := Status(now, &written, &written, Observed{Queue: c.queue}, c.decided, Done{}, Memory{QueueWritten: c.last}).Status
+			got := []string{meta.FindStatusCondition(st.Conditions, v1alpha1.ConditionScalingLimited).Message, st.Decision.Why}
+			if diff := cmp.Diff([]string{c.want, c.want}, got); diff != "" {
 				t.Errorf("-want +got:\n%s", diff)
 			}
 		})
