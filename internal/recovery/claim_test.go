@@ -50,6 +50,6 @@ func TestARivalIsARefusal(t *testing.T) {
 	w.finish(w.todo("confirm and return a")[0], result{unclaimed: errRefused})
 	w.wokenIs(ours)
 	w.snapshotIs(w.look(), Snapshot{
-		Dead: []Dead{{Worker: "a", Revision: "r", State: Gone, Retried: true, Refusals: 1, Err: errRefused}}, Refusal: errRefused,
+		Dead: []Dead{{Worker: "a", Revision: "r", State: Gone, Refusals: 1, Err: errRefused}}, Refusal: errRefused,
 	})
 }

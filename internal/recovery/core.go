@@ -32,8 +32,10 @@ type core struct {
 	// strangers has where unknown workers hold tasks, and recountAt is when theirs are to be counted, zero for never.
 	strangers map[ask]*strangers
 	recountAt time.Time
-	// woken has the fleets for which something has changed that matters to their reconciler.
-	woken map[Fleet]struct{}
+	// woken has the fleets for which something has changed that matters to their reconciler, and tellAt is when the first of
+	// those is told that was told something a moment ago, zero for never.
+	woken  map[Fleet]struct{}
+	tellAt time.Time
 }
 
 func newCore(reading func(key backlog.Key) backlog.Reading, server func(broker string) backlog.Server, names Names) *core {
@@ -148,16 +150,22 @@ func (c *core) wake(now time.Time) (first time.Time) {
 	for s := range c.asked {
 		first = earlier(first, s.wake(now))
 	}
-	return earlier(earlier(first, c.renewAt), c.recountAt)
+	return earlier(earlier(earlier(first, c.renewAt), c.recountAt), c.tellAt)
 }
 
-// takeWoken returns whom something matters to, once.
-func (c *core) takeWoken() []Fleet {
-	if len(c.woken) == 0 {
-		return nil
+// takeWoken returns whom something matters to, once. Who has many dead workers that searches have found is not told of
+// each.
+func (c *core) takeWoken(now time.Time) (fleets []Fleet) {
+	c.tellAt = time.Time{}
+	for name := range c.woken {
+		if f := c.fleets[name]; f != nil && f.lookAgain.After(now) {
+			c.tellAt = earlier(c.tellAt, f.lookAgain)
+			continue
+		}
+		delete(c.woken, name)
+		fleets = append(fleets, name)
 	}
-	fleets := slices.SortedFunc(maps.Keys(c.woken), Fleet.compare)
-	clear(c.woken)
+	slices.SortFunc(fleets, Fleet.compare)
 	return fleets
 }
 

@@ -53,7 +53,7 @@ func TestAWorkerThatVanishesIsConfirmedToBeGone(t *testing.T) {
 	w.snapshotIs(w.look(), Snapshot{Dead: []Dead{dead("a", Gone)}, Vanished: 1})
 	w.finish(w.todo("confirm and return a")[0], result{presence: Present})
 	w.wokenIs() // it is a matter of moments
-	w.snapshotIs(w.look(), Snapshot{Dead: []Dead{{Worker: "a", Revision: "r", State: Gone, Retried: true}}})
+	w.snapshotIs(w.look(), Snapshot{Dead: []Dead{{Worker: "a", Revision: "r", State: Gone}}})
 	w.todo()
 	w.wakesIn(time.Second)
 	w.pass(time.Second)
@@ -112,7 +112,7 @@ func TestARefusedReturnIsTriedAgain(t *testing.T) {
 				w.wokenIs(ours)
 				s := w.look()
 				w.snapshotIs(s, Snapshot{
-					Dead:     []Dead{{Worker: "a", Revision: "r", State: Gone, Retried: true, Refusals: i + 1, Err: errRefused}},
+					Dead:     []Dead{{Worker: "a", Revision: "r", State: Gone, Refusals: i + 1, Err: errRefused}},
 					Returned: failure.moved, Refusal: errRefused,
 				})
 				if got, want := s.Dead[0].IsRefused(), i >= 2; got != want {
@@ -150,7 +150,7 @@ func TestTheLastRefusalOfAWorkerIsShown(t *testing.T) {
 	w.pass(time.Second)
 	w.finish(w.todo("return a")[0], result{err: errRefused})
 	w.snapshotIs(w.look(ended("a")...), Snapshot{
-		Dead:    []Dead{{Worker: "a", Revision: "r", State: Ended, Retried: true, Refusals: 2, Err: errRefused}},
+		Dead:    []Dead{{Worker: "a", Revision: "r", State: Ended, Refusals: 2, Err: errRefused}},
 		Refusal: errRefused,
 	})
 }
@@ -363,8 +363,8 @@ func TestWhomTheSilenceOfABrokerConcerns(t *testing.T) {
 	w.finish(todo[1], result{err: context.DeadlineExceeded})
 	w.snapshotIs(w.look(ended("a", "b", "back", "late")...), Snapshot{
 		Dead: []Dead{
-			{Worker: "a", Revision: "r", State: Ended, Retried: true, Refusals: 1, Err: errRefused},
-			{Worker: "b", Revision: "r", State: Ended, Retried: true, Refusals: 1, Err: context.DeadlineExceeded},
+			{Worker: "a", Revision: "r", State: Ended, Refusals: 1, Err: errRefused},
+			{Worker: "b", Revision: "r", State: Ended, Refusals: 1, Err: context.DeadlineExceeded},
 			dead("back", Returned),
 			{Worker: "late", Revision: "r", State: Ended, Refusals: 1, Err: context.DeadlineExceeded},
 		},

@@ -15,6 +15,15 @@ const formerPatience = 10 * time.Minute
 // without an end. Where it names more, the place is searched again once half of these are done.
 const mostFound = 1000
 
+// Somebody may invent dead workers of a fleet, in its broker, and each look at a fleet costs as much as it has of them. So a
+// fleet of which searches have found more than fewFound is looked at only once in a while for their sake: perFound for
+// each, and longestGathering at most. Workers whose pods were seen are another matter: nobody invents those.
+const (
+	fewFound         = 50
+	perFound         = 4 * time.Millisecond
+	longestGathering = 2 * time.Second
+)
+
 // fleet is what is known of one fleet.
 type fleet struct {
 	name     Fleet
@@ -32,6 +41,8 @@ type fleet struct {
 	places     []Place
 	// more has the sites at which the last search has named more workers than could be taken in.
 	more map[site]struct{}
+	// lookAgain is when the fleet is next worth a look for the sake of workers that searches have found.
+	lookAgain time.Time
 
 	// returned and refusal are for the next snapshot. Of several refusals it has the first worker's, by name.
 	returned int64
@@ -128,6 +139,15 @@ func (f *fleet) fromSearches() (n int) {
 	return n
 }
 
+// looked is called at each look.
+func (f *fleet) looked(now time.Time) {
+	if n := f.fromSearches(); n > fewFound {
+		f.lookAgain = now.Add(min(time.Duration(n)*perFound, longestGathering))
+	} else {
+		f.lookAgain = now
+	}
+}
+
 // hasRoom reports whether so many of them are done that others are worth a search.
 func (f *fleet) hasRoom() bool { return f.fromSearches() <= mostFound/2 }
 
@@ -151,7 +171,7 @@ func (f *fleet) dead(refusalsOf func(*record) (int, error)) []Dead {
 	}
 	dead := make([]Dead, 0, len(f.records))
 	for r := range maps.Values(f.records) {
-		d := Dead{Worker: r.worker, Revision: r.revision, State: r.state, Retried: r.pause > 0}
+		d := Dead{Worker: r.worker, Revision: r.revision, State: r.state}
 		d.Refusals, d.Err = refusalsOf(r)
 		dead = append(dead, d)
 	}
@@ -174,6 +194,9 @@ func (f *fleet) wake(now time.Time, unreadable func(*record) bool) (first time.T
 			at = now.Add(rereadAfter)
 		}
 		first = earlier(first, at)
+	}
+	if !first.IsZero() && first.Before(f.lookAgain) {
+		return f.lookAgain
 	}
 	return first
 }

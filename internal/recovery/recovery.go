@@ -122,9 +122,9 @@ func (r *Recovery) next() (todo []work, woken []Fleet, until time.Time) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	now := r.options.Clock.Now()
-	todo = r.core.next(now)
+	todo, woken = r.core.next(now), r.core.takeWoken(now)
 	r.until = r.core.wake(now)
-	return todo, r.core.takeWoken(), r.until
+	return todo, woken, r.until
 }
 
 func (r *Recovery) wake() {

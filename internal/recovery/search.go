@@ -24,6 +24,9 @@ const (
 	// what a name takes beside its text. Servers may name holders without an end, and many servers may.
 	mostKept = 256 << 10
 	nameSize = 112
+	// mostKeptOfAll bounds what is kept of the answers of all servers. Those with the most names are dropped first, so that
+	// nobody who has many costs somebody who has few another walk.
+	mostKeptOfAll = 16 << 20
 )
 
 // search finds the holders of tasks, of whatever queue, in one walk over the keys of one server. One walk serves every
@@ -39,6 +42,8 @@ type search struct {
 	// known is true once the last walk has come to its end, while what it has found is kept. Holders has that, by queue.
 	known   bool
 	holders map[string][]string
+	// size is what the names take that are kept.
+	size int
 	// failures counts the walks in a row that failed, err is why the last of them did, and next when to try again.
 	failures int
 	err      error
@@ -93,8 +98,8 @@ func (s *search) ask(f *fleet, place Place, since, due time.Time) {
 	s.due = earlier(s.due, q.due)
 }
 
-// drop ends what a fleet asks at a broker.
-func (s *search) drop(f *fleet, broker string) {
+// dropAsks ends what a fleet asks at a broker.
+func (s *search) dropAsks(f *fleet, broker string) {
 	maps.DeleteFunc(s.asks, func(a ask, _ *question) bool { return a.fleet == f && a.site.broker == broker })
 }
 
@@ -135,7 +140,8 @@ func (s *search) through() string {
 
 // begin is called when a walk begins. What the one before it has found is old then.
 func (s *search) begin(now time.Time) {
-	s.underWay, s.known, s.holders, s.began = true, false, nil, now
+	s.drop()
+	s.underWay, s.began = true, now
 }
 
 // ended records what came of a walk, and returns whom its failure is to be told.
@@ -157,19 +163,22 @@ func (s *search) ended(holders []broker.Holder, err error, now time.Time) (tell 
 	return nil
 }
 
-// trim drops what the last walk has found where that is too much to keep. Who asks later has another walk.
-func (s *search) trim() {
-	size := 0
+// keep says how much is kept of what the last walk has found. Who asks later has another walk where that is too much.
+func (s *search) keep() {
+	s.size = 0
 	for queue, workers := range s.holders {
-		size += len(queue)
+		s.size += len(queue)
 		for _, worker := range workers {
-			size += len(worker) + nameSize
+			s.size += len(worker) + nameSize
 		}
 	}
-	if size > mostKept {
-		s.known, s.holders = false, nil
+	if s.size > mostKept {
+		s.drop()
 	}
 }
+
+// drop drops what the last walk has found.
+func (s *search) drop() { s.known, s.holders, s.size = false, nil, 0 }
 
 // rest is how long a server is left alone after a walk that ends now.
 func (s *search) rest(now time.Time) time.Duration {

@@ -1,8 +1,11 @@
 package recovery
 
 import (
+	"fmt"
 	"strings"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
 )
 
 // What a walk has found is kept for who comes later, up to 256 KiB. Beyond, it is dropped once all who asked have their answer,
@@ -51,4 +54,57 @@ func TestALateFleetHasItsAnswerBehindMuchThatIsInvented(t *testing.T) {
 			t.Errorf("of the unknown workers of %s, %d names are kept", ask.fleet.name.Name, got)
 		}
 	}
+}
+
+// What is kept of all servers is bounded. Those with the most names go first, however many they are and whoever came first: a
+// server with few always has room.
+func TestWhatIsKeptOfAllServersIsBounded(t *testing.T) {
+	w := unsearched(t)
+	search := func(broker string, names int) {
+		fleet := "of " + broker
+		w.other(fleet, Place{Broker: broker, Queue: "q", Key: main.Key, Revision: "r"})
+		holder := strings.Repeat("x", 900)
+		for _, each := range w.next(w.now) {
+			switch {
+			case each.search != nil && each.pace.id == broker:
+				var found []string
+				for i := range names {
+					found = append(found, fmt.Sprint(holder, i))
+				}
+				w.finish(each, result{holders: holding("q", found...)})
+			case each.search != nil:
+				w.finish(each, result{})
+			}
+		}
+	}
+	search("few-1", 3)
+	const many, each = 200, 200
+	for i := range many {
+		search(fmt.Sprint("many-", i), each)
+	}
+	search("few-2", 3)
+	size, kept := 0, map[bool]int{}
+	for keys, s := range w.searches {
+		size += s.size
+		if len(s.holders) > 0 {
+			kept[strings.HasPrefix(keys, "few")]++
+		}
+	}
+	if size > mostKeptOfAll || size < mostKeptOfAll*9/10 {
+		t.Errorf("%d bytes are kept, want as much as may be, which is %d", size, mostKeptOfAll)
+	}
+	if diff := cmp.Diff(map[bool]int{true: 2, false: mostKeptOfAll / (each * (903 + nameSize))}, kept); diff != "" {
+		t.Errorf("servers of which names are kept, few and many (-want +got):\n%s", diff)
+	}
+}
+
+// What is dropped is found by another walk.
+func TestWhatIsDroppedIsSearchedAgain(t *testing.T) {
+	w := unsearched(t)
+	w.look()
+	w.finish(w.todo("search x")[0], result{holders: holding("q", "late-dead")})
+	w.searches["x"].drop()
+	w.pass(mostRest)
+	w.other("late", main)
+	w.todo("search x", "count late-dead for ours")
 }

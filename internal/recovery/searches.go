@@ -1,6 +1,7 @@
 package recovery
 
 import (
+	"cmp"
 	"errors"
 	"maps"
 	"slices"
@@ -182,7 +183,7 @@ func (c *core) searchedAt(f *fleet, at site, began time.Time) {
 func (c *core) drop(f *fleet) {
 	for _, place := range f.places {
 		if s := c.paces[place.Broker].search; s != nil {
-			s.drop(f, place.Broker)
+			s.dropAsks(f, place.Broker)
 		}
 	}
 }
@@ -210,9 +211,31 @@ func (c *core) searchEnded(s *search, res result, now time.Time) {
 			c.woken[f.name] = struct{}{}
 		}
 	}
-	s.trim()
+	s.keep()
+	c.bound()
 	if len(s.asks) == 0 {
 		delete(c.asked, s)
+	}
+}
+
+// bound drops answers, those with the most names first, until the others are few enough to be kept.
+func (c *core) bound() {
+	size := 0
+	for _, s := range c.searches {
+		size += s.size
+	}
+	if size <= mostKeptOfAll {
+		return
+	}
+	largest := slices.SortedFunc(maps.Values(c.searches), func(a, b *search) int {
+		return cmp.Or(cmp.Compare(b.size, a.size), strings.Compare(a.keys, b.keys))
+	})
+	for _, s := range largest {
+		if size <= mostKeptOfAll {
+			return
+		}
+		size -= s.size
+		s.drop()
 	}
 }
 

@@ -93,8 +93,6 @@ type Snapshot struct {
 type Dead struct {
 	Worker, Revision string
 	State            State
-	// Retried is true where the return of its tasks was tried in vain and is tried again by time.
-	Retried bool
 	// Refusals is how often in a row that was refused, and Err why it was the last time.
 	Refusals int
 	Err      error

@@ -95,6 +95,9 @@ func describe(each work) string {
 
 func (w *world) finish(each work, res result) { w.done(each, res, w.now) }
 
+// takeWoken is whom something matters to by now.
+func (w *world) takeWoken() []Fleet { return w.core.takeWoken(w.now) }
+
 // wokenIs checks whom something matters to.
 func (w *world) wokenIs(want ...Fleet) {
 	w.Helper()

@@ -49,12 +49,13 @@ func (d *deadWorkers) returned() []string {
 	return names
 }
 
-// awaited are the workers that are gone and whose lists, among those of a watch, are looked at until nothing can turn up
-// there any more. Those that could not be reclaimed are retried by time, not by each reading.
+// awaited are the workers that are gone, whose tasks were returned, and whose lists, among those of a watch, are looked at
+// until nothing can turn up there any more. No reading has to wake anybody for those that are yet to be returned: that
+// goes on by itself, and somebody who invents such lists would have the fleet reconciled at each reading.
 func (d *deadWorkers) awaited(ofWatch func(hash string) bool) []string {
 	var names []string
-	for _, w := range d.gone() {
-		if !w.Retried && ofWatch(w.Revision) {
+	for _, w := range d.Dead {
+		if w.State == recovery.Lingering && ofWatch(w.Revision) {
 			names = append(names, w.Worker)
 		}
 	}
