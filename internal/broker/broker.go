@@ -66,7 +66,7 @@ type Reclaimer interface {
 	// Held counts what each of these workers holds of a queue, in their order.
 	Held(ctx context.Context, queue string, workers []string) ([]int64, error)
 	// Holders finds every worker that holds messages of any queue. It reads incrementally and may take long
-	// on a large broker.
+	// on a large broker. It bounds how long that may be, without the time in which it waits for the searches of other brokers.
 	Holders(ctx context.Context) ([]Holder, error)
 }
 

@@ -16,8 +16,6 @@ import (
 const (
 	// callTimeout bounds one call to a broker or to the API server.
 	callTimeout = 5 * time.Second
-	// searchTimeout bounds one walk over all keys of a broker.
-	searchTimeout = 10 * time.Minute
 	// gathering is how long results are gathered before those are woken whom they matter to: workers often die
 	// together, and one round deals with many.
 	gathering = 2 * time.Millisecond
@@ -38,7 +36,8 @@ type Brokers interface {
 	Server(source string) backlog.Server
 	// Held counts what workers hold of a watched queue, in their order.
 	Held(ctx context.Context, key backlog.Key, workers []string) ([]int64, error)
-	// Holders finds every worker that holds tasks of any queue of a broker, by the ID of its source.
+	// Holders finds every worker that holds tasks of any queue of a broker, by the ID of its source. It ends in a while by
+	// itself, or with the connection.
 	Holders(ctx context.Context, source string) ([]broker.Holder, error)
 }
 
@@ -176,8 +175,6 @@ func (r *Recovery) do(ctx context.Context, w work) {
 }
 
 func (r *Recovery) search(ctx context.Context, w work) result {
-	ctx, cancel := context.WithTimeout(ctx, searchTimeout)
-	defer cancel()
 	holders, err := r.options.Brokers.Holders(ctx, w.pace.id)
 	return result{holders: holders, err: err}
 }

@@ -10,7 +10,8 @@
 //	driver.go   a reach and a layout; depths.go reads, writable.go asks whether writes are taken
 //	inspect.go  which versions and settings of the server are risks
 //	claim.go    who may return the tasks of dead workers
-//	reclaim.go  what dead workers hold of lists; searches.go bounds the searches for it
+//	reclaim.go  what dead workers hold of lists; searches.go bounds the searches for it, lanes.go and lane.go
+//	            say whose turn it is to search
 //	errors.go   what a server's refusals mean
 package redis
 

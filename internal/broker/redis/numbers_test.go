@@ -119,8 +119,9 @@ func TestAStepOfASearchEnds(t *testing.T) {
 		return "+OK"
 	})
 	shared := newSearches()
-	for range parallelPages {
-		if _, err := shared.page(t.Context()); err != nil {
+	shared.late = latePages // so those that are late keep their places
+	for range firstPages {
+		if _, err := shared.turn(t.Context(), "other", false); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -69,6 +69,9 @@ const (
 	// is not the only one who wants something of the server.
 	pageTimeout = 3 * time.Second
 	pagePause   = time.Millisecond
+	// walkTimeout is how long all pages of one walk may take together, the pauses included. The time in which the walk waits
+	// for its turn behind others is not its own.
+	walkTimeout = 10 * time.Minute
 )
 
 // Holders finds the processing lists of all queues in one incremental walk over the keys.
@@ -76,8 +79,9 @@ func (d lists) Holders(ctx context.Context) ([]broker.Holder, error) {
 	var holders []broker.Holder
 	found := &search{of: d.searches}
 	defer found.end()
-	for cursor := uint64(0); ; {
-		entry, err := d.page(ctx, cursor)
+	took := time.Duration(0)
+	for cursor, pages := uint64(0), 0; ; pages++ {
+		entry, page, err := d.page(ctx, cursor, pages > 0)
 		if err != nil {
 			return nil, err
 		}
@@ -92,6 +96,9 @@ func (d lists) Holders(ctx context.Context) ([]broker.Holder, error) {
 		if cursor = entry.Cursor; cursor == 0 {
 			return holders, nil
 		}
+		if took += page + pagePause; took >= walkTimeout {
+			return nil, fmt.Errorf("the search has not ended after %s, on %d pages", walkTimeout, pages+1)
+		}
 		select {
 		case <-ctx.Done():
 		case <-time.After(pagePause):
@@ -99,16 +106,17 @@ func (d lists) Holders(ctx context.Context) ([]broker.Holder, error) {
 	}
 }
 
-// page is one step of the walk.
-func (d lists) page(ctx context.Context, cursor uint64) (rueidis.ScanEntry, error) {
-	end, err := d.searches.page(ctx)
+// page is one step of the walk, and how long it took.
+func (d lists) page(ctx context.Context, cursor uint64, wasQuick bool) (entry rueidis.ScanEntry, took time.Duration, err error) {
+	turn, err := d.searches.turn(ctx, d.config.Address, wasQuick)
 	if err != nil {
-		return rueidis.ScanEntry{}, classify(err, d.config)
+		return rueidis.ScanEntry{}, 0, classify(err, d.config)
 	}
-	defer end()
+	defer turn.done()
+	began := time.Now()
 	ctx, cancel := context.WithTimeout(ctx, pageTimeout)
 	defer cancel()
 	scan := d.client.B().Scan().Cursor(cursor).Match(redislist.AnyProcessing).Count(scanCount).Build()
-	entry, err := d.client.Do(ctx, scan).AsScanEntry()
-	return entry, classify(err, d.config)
+	entry, err = d.client.Do(ctx, scan).AsScanEntry()
+	return entry, time.Since(began), classify(err, d.config)
 }

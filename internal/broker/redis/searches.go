@@ -1,15 +1,12 @@
 package redis
 
 import (
-	"context"
 	"fmt"
 	"sync"
 )
 
 // Bounds of what searches for holders take in memory. A server may name holders without an end, and many servers may.
 const (
-	// parallelPages is how many steps of searches may be under way, of all servers.
-	parallelPages = 32
 	// mostHolders bounds what one search finds: about 100,000 names. mostOfAll bounds what those find together that are
 	// under way; what is within spare always has room, so that a search of a few hundred names waits for nobody.
 	mostHolders = 16 << 20
@@ -21,23 +18,13 @@ const (
 
 // searches is shared by the drivers of one kind.
 type searches struct {
-	pages chan struct{}
+	*lanes
 
 	mu    sync.Mutex
 	taken int
 }
 
-func newSearches() *searches { return &searches{pages: make(chan struct{}, parallelPages)} }
-
-// page has its turn. It returns what ends it.
-func (s *searches) page(ctx context.Context) (end func(), err error) {
-	select {
-	case s.pages <- struct{}{}:
-		return func() { <-s.pages }, nil
-	case <-ctx.Done():
-		return nil, fmt.Errorf("waiting until other searches have had their turn, %w", ctx.Err())
-	}
-}
+func newSearches() *searches { return &searches{lanes: newLanes()} }
 
 // search is what one search has found so far.
 type search struct {
