@@ -3,6 +3,7 @@ package recovery
 import (
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/quickube/qscaler/internal/broker"
@@ -156,8 +157,12 @@ func (s *search) ended(holders []broker.Holder, err error, now time.Time) (tell 
 	s.known, s.failures, s.pause, s.next = true, 0, 0, now.Add(s.rest(now))
 	s.holders = map[string][]string{}
 	for _, h := range holders {
+		worker := strings.Clone(h.Worker) // what came is a part of a key, and would keep all of it
 		for _, queue := range h.Queues {
-			s.holders[queue] = append(s.holders[queue], h.Worker)
+			if _, known := s.holders[queue]; !known {
+				queue = strings.Clone(queue)
+			}
+			s.holders[queue] = append(s.holders[queue], worker)
 		}
 	}
 	return nil

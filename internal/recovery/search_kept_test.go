@@ -2,10 +2,13 @@ package recovery
 
 import (
 	"fmt"
+	"runtime"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/quickube/qscaler/internal/broker"
 )
 
 // What a walk has found is kept for who comes later, up to 256 KiB. Beyond, it is dropped once all who asked have their answer,
@@ -96,6 +99,36 @@ func TestWhatIsKeptOfAllServersIsBounded(t *testing.T) {
 	if diff := cmp.Diff(map[bool]int{true: 2, false: mostKeptOfAll / (each * (903 + nameSize))}, kept); diff != "" {
 		t.Errorf("servers of which names are kept, few and many (-want +got):\n%s", diff)
 	}
+}
+
+// A name that is kept does not keep the key that it is a part of.
+func TestNamesAreKeptWithoutTheirKeys(t *testing.T) {
+	w := unsearched(t)
+	w.look()
+	walk := w.todo("search x")[0]
+	const keys, size = 100, 100 << 10
+	inUse := func() int64 {
+		var stats runtime.MemStats
+		runtime.GC()
+		runtime.ReadMemStats(&stats)
+		return int64(stats.HeapAlloc)
+	}
+	before := inUse()
+	w.finish(walk, result{holders: func() (holders []broker.Holder) {
+		for i := range keys {
+			worker := fmt.Sprint("ours-dead-", i)
+			key := fmt.Sprint("q", i, strings.Repeat("x", size), worker)
+			holders = append(holders, broker.Holder{Queues: []string{key[:2]}, Worker: key[len(key)-len(worker):]})
+		}
+		return holders
+	}()})
+	if kept := w.searches["x"].holders; len(kept) != 10 {
+		t.Fatalf("the names of %d queues are kept", len(kept))
+	}
+	if took := inUse() - before; took > 10*size {
+		t.Errorf("%d names take %d KiB", keys, took>>10)
+	}
+	runtime.KeepAlive(w)
 }
 
 // What is dropped is found by another walk.

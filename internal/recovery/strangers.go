@@ -10,8 +10,10 @@ import (
 )
 
 const (
-	// mostStrangers bounds how many lists of unknown workers are counted.
-	mostStrangers = 1000
+	// mostStrangers bounds how many lists of unknown workers are counted, and longestStrangers how long their names are
+	// together. Whoever may write to the broker chooses them.
+	mostStrangers    = 1000
+	longestStrangers = 64 << 10
 	// recountEvery is how often what they hold is counted anew: somebody may have returned it by hand.
 	recountEvery = 5 * time.Minute
 )
@@ -44,13 +46,24 @@ func (c *core) noteStrangers(s *search, f *fleet, place Place, now time.Time) bo
 		return before != nil
 	}
 	slices.Sort(unknown)
-	found := &strangers{ask: a, place: place, lists: len(unknown), workers: slices.Clone(unknown[:min(len(unknown), mostStrangers)]), due: now}
+	found := &strangers{ask: a, place: place, lists: len(unknown), workers: named(unknown), due: now}
 	if before != nil {
 		found.tasks, found.counted = before.tasks, before.counted
 	}
 	c.strangers[a] = found
 	c.recountAt = earlier(c.recountAt, now)
 	return false
+}
+
+// named are as many of the names as are kept.
+func named(names []string) []string {
+	size := 0
+	for i, name := range names {
+		if size += len(name); i >= mostStrangers || size > longestStrangers {
+			return slices.Clone(names[:i])
+		}
+	}
+	return slices.Clone(names)
 }
 
 // counts begins those counts whose time has come.

@@ -1,6 +1,7 @@
 package recovery
 
 import (
+	"fmt"
 	"testing"
 	"time"
 
@@ -121,4 +122,33 @@ func TestAPodWithAForeignNameIsNotItsList(t *testing.T) {
 	w.snapshotIs(w.look(ended("theirs-a", "laptop")...), Snapshot{})
 	w.snapshotIs(w.look(), Snapshot{Vanished: 2})
 	w.todo()
+}
+
+// However many lists there are, and however long their names, what is kept of them is bounded. How many they are is told.
+func TestHowManyUnknownHoldersAreCounted(t *testing.T) {
+	for name, c := range map[string]struct{ lists, length, want int }{
+		"as many as are counted":      {mostStrangers, 10, mostStrangers},
+		"one more":                    {mostStrangers + 1, 10, mostStrangers},
+		"as long as they are counted": {64, longestStrangers / 64, 64},
+		"one of them is longer":       {64, longestStrangers/64 + 1, 63},
+		"one that is too long":        {1, longestStrangers + 1, 0},
+	} {
+		w := unsearched(t)
+		w.look()
+		var workers []string
+		for i := range c.lists {
+			workers = append(workers, fmt.Sprintf("%0*d", c.length, i))
+		}
+		w.finish(w.todo("search x")[0], result{holders: holding("q", workers...)})
+		count := w.next(w.now)[0]
+		counts := make([]int64, len(count.count.workers))
+		for i := range counts {
+			counts[i] = 1
+		}
+		w.finish(count, result{counts: counts})
+		got := w.look().Strangers
+		if len(got.Workers) != c.want || got.Tasks != int64(c.want) || got.Lists != c.lists {
+			t.Errorf("%s: %d workers with %d tasks are counted, of %d lists, want %d of %d", name, len(got.Workers), got.Tasks, got.Lists, c.want, c.lists)
+		}
+	}
 }

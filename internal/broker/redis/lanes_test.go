@@ -10,9 +10,10 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/quickube/qscaler/internal/broker"
 	"github.com/quickube/qscaler/internal/bubbletest"
 )
+
+func pass(d time.Duration) { <-time.After(d) }
 
 // read reads one page of a server, and returns how long it waited for its turn.
 func read(t *testing.T, l *lanes, server string, wasQuick bool, takes time.Duration) (waited time.Duration) {
@@ -22,7 +23,7 @@ func read(t *testing.T, l *lanes, server string, wasQuick bool, takes time.Durat
 		return 0
 	}
 	waited = time.Since(began)
-	time.Sleep(takes)
+	pass(takes)
 	turn.done()
 	return waited
 }
@@ -56,14 +57,14 @@ func TestAQuickServerDoesNotWaitForSlowOnes(t *testing.T) {
 				}
 			}()
 		}
-		time.Sleep(time.Millisecond)
+		pass(time.Millisecond)
 		for page := range 500 {
 			if waited := read(t, l, "quick", page > 0, time.Millisecond); waited > quickPage {
 				t.Fatalf("page %d waited for %s", page, waited)
 			}
-			time.Sleep(10 * time.Millisecond)
+			pass(10 * time.Millisecond)
 		}
-		time.Sleep(time.Hour)
+		pass(time.Hour)
 		empty(t, l)
 	})
 }
@@ -75,13 +76,13 @@ func TestServersThatTurnSlow(t *testing.T) {
 		for i := range 32 {
 			go read(t, l, fmt.Sprint("slow-", i), true, pageTimeout)
 		}
-		time.Sleep(time.Millisecond)
+		pass(time.Millisecond)
 		for range 100 {
 			if waited := read(t, l, "quick", true, time.Millisecond); waited > quickPage {
 				t.Fatalf("waited for %s", waited)
 			}
 		}
-		time.Sleep(time.Hour)
+		pass(time.Hour)
 		empty(t, l)
 	})
 }
@@ -105,9 +106,9 @@ func TestWhichLaneAServerHas(t *testing.T) {
 		read(t, l, "x", true, quickPage+1)
 		look(true)
 		look(false)
-		time.Sleep(slowFor - 2)
+		pass(slowFor - 2)
 		look(true)
-		time.Sleep(2)
+		pass(2)
 		look(false)
 		l.mu.Lock()
 		defer l.mu.Unlock()
@@ -140,12 +141,12 @@ func TestNoMorePagesThanMayBe(t *testing.T) {
 					return
 				}
 				count(1)
-				time.Sleep(pageTimeout)
+				pass(pageTimeout)
 				count(-1)
 				turn.done()
 			}()
 		}
-		time.Sleep(time.Hour)
+		pass(time.Hour)
 		<-reading
 		if want := quickPages + firstPages + latePages; most != want {
 			t.Errorf("%d pages were read at the same time, want %d", most, want)
@@ -176,7 +177,7 @@ func TestAServerHasItsShareOfALane(t *testing.T) {
 						}
 					}()
 				}
-				time.Sleep(time.Minute)
+				pass(time.Minute)
 				waited := time.Duration(0)
 				for range pages {
 					waited += read(t, l, "honest", true, c.takes)
@@ -186,7 +187,7 @@ func TestAServerHasItsShareOfALane(t *testing.T) {
 					t.Errorf("%d pages waited for %s, want %s at most", pages, waited, most)
 				}
 				cancel()
-				time.Sleep(time.Hour)
+				pass(time.Hour)
 				empty(t, l)
 			})
 		})
@@ -210,13 +211,13 @@ func TestNobodyMakesUpForTimeInWhichItDidNotAsk(t *testing.T) {
 		for i := range 2 * quickPages {
 			go endless(fmt.Sprint("old-", i))
 		}
-		time.Sleep(10 * time.Minute)
+		pass(10 * time.Minute)
 		for i := range 2 * quickPages {
 			go endless(fmt.Sprint("new-", i))
 		}
-		time.Sleep(time.Minute)
+		pass(time.Minute)
 		cancel()
-		time.Sleep(time.Hour)
+		pass(time.Hour)
 		if waited := <-longest; waited > 10*takes {
 			t.Errorf("somebody waited for %s", waited)
 		}
@@ -232,66 +233,13 @@ func TestWaitingForATurnEndsWithItsContext(t *testing.T) {
 		for range slowPages {
 			go read(t, l, "x", false, pageTimeout)
 		}
-		time.Sleep(time.Millisecond)
+		pass(time.Millisecond)
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
 		if _, err := l.turn(ctx, "x", false); !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("%v, want a time-out", err)
 		}
-		time.Sleep(time.Hour)
+		pass(time.Hour)
 		empty(t, l)
 	})
 }
-
-// Many servers whose pages take long do not hold up the search of one that is quick, over real connections.
-func TestASearchBesideSlowServers(t *testing.T) {
-	server := func(takes time.Duration) string {
-		return fakeServer(t, func(c []string) string {
-			switch c[0] {
-			case "HELLO":
-				return unknown(c)
-			case "SCAN":
-				time.Sleep(takes)
-				if takes == 0 && c[1] != "5" {
-					return "*2\r\n$1\r\n" + next(c[1]) + "\r\n*0"
-				}
-				return "*2\r\n$1\r\n0\r\n*0"
-			}
-			return "+OK"
-		})
-	}
-	shared := newSearches()
-	open := func(address string) broker.Reclaimer {
-		d, err := openLists(Config{Address: address}, newBell().ring, shared)
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(d.Close)
-		return d.(broker.Reclaimer)
-	}
-	const servers, takes = 32, 2 * time.Second
-	ctx, cancel := context.WithCancel(t.Context())
-	done := make(chan struct{})
-	for range servers {
-		slow := open(server(takes))
-		go func() {
-			_, _ = slow.Holders(ctx)
-			done <- struct{}{}
-		}()
-	}
-	quick := open(server(0))
-	began := time.Now()
-	if _, err := quick.Holders(ctx); err != nil {
-		t.Error(err)
-	}
-	if took := time.Since(began); took >= takes {
-		t.Errorf("the search of a quick server took %s beside %d servers that take %s for a page", took, servers, takes)
-	}
-	cancel()
-	for range servers {
-		<-done
-	}
-}
-
-// next is the cursor after one.
-func next(cursor string) string { return string(cursor[0] + 1) }
