@@ -35,8 +35,8 @@ type DrainSpec struct {
 	MaxTaskDuration *metav1.Duration `json:"maxTaskDuration,omitempty"`
 
 	// Whether Signal may end workers that may be at a task that QScaler cannot see. Such are the workers of a revision
-	// of which none was ever seen with a task in its processing list: QScaler does not know who of them is idle, and
-	// does not count what they do. With false they stay when they are too many, in a rollout, and on a node that is to
+	// of which the broker has never shown one with a task (on Redis: a task in its processing list). QScaler does not
+	// know who of them is idle, and does not count what they do. With false they stay when they are too many, in a rollout, and on a node that is to
 	// go; the condition TasksSeen says so. With true they get SIGTERM and their grace period, and a task that takes
 	// longer is interrupted. Deleting the QWorker ends them in any case. It has no effect on grants, and a change makes
 	// no new revision. Default: false.

@@ -33,7 +33,7 @@ func (d *deadWorkers) reclaims() bool {
 	return d.mode == recovery.Active || d.mode == recovery.Suspended
 }
 
-// gone are the workers whose pods are gone, until nothing can turn up in their processing lists any more.
+// gone are the workers whose pods are gone, until nothing can turn up under their names any more.
 func (d *deadWorkers) gone() []recovery.Dead {
 	return slices.DeleteFunc(slices.Clone(d.Dead), func(w recovery.Dead) bool { return !w.IsGone() })
 }

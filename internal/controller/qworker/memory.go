@@ -19,7 +19,7 @@ import (
 
 // memory is what is remembered of a QWorker between two reconciliations. All of it may be lost with the
 // process: scaling then begins with the number that the status has, an excess is spared its 30 s anew, and pods that
-// vanished meanwhile are found by their processing lists.
+// vanished meanwhile are found by the tasks that they hold.
 type memory struct {
 	uid types.UID
 

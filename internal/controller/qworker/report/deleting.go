@@ -36,7 +36,7 @@ func deletingMessage(st *v1alpha1.QWorkerStatus, o Observed, failure *Problem) s
 	}
 	remedy := "remove the finalizer " + v1alpha1.Finalizer
 	if r.Outstanding > 0 || r.Searching {
-		remedy += "; the tasks of dead workers then stay in their processing lists until you return them by hand"
+		remedy += "; QScaler then returns no more tasks of dead workers; where the broker does not do so by itself, return them by hand"
 	}
 	if working > 0 {
 		remedy = "delete the pods, or " + remedy

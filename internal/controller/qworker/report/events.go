@@ -46,12 +46,12 @@ func Events(before, after []metav1.Condition, done Done, m *Memory) []Event {
 	return events
 }
 
-// Abandoned names, once a QWorker is let go, the workers whose tasks nobody could reclaim. What they held stays in
-// their lists, and nobody will look there any more.
+// Abandoned names, once a QWorker is let go, the workers whose tasks nobody could reclaim. Nobody will look for what they
+// held any more.
 func Abandoned(queue, why string, pods []string) Event {
 	return Event{
 		Type: corev1.EventTypeWarning, Reason: "TasksAbandoned", Action: actionReclaim,
-		Note: words.Note(fmt.Sprintf("cannot return the tasks of %s to the queue %s: %s. The tasks stay in the processing lists of: %s",
+		Note: words.Note(fmt.Sprintf("cannot return the tasks of %s to the queue %s: %s. Where the broker does not return them by itself, return them by hand. The workers are: %s",
 			words.HowMany(len(pods), "dead worker", "dead workers"), queue, why, strings.Join(pods, ", "))),
 	}
 }

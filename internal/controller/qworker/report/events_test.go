@@ -74,7 +74,7 @@ func TestEventsTellWhatWasDone(t *testing.T) {
 func TestAbandoned(t *testing.T) {
 	want := Event{
 		Type: corev1.EventTypeWarning, Reason: "TasksAbandoned", Action: "Reclaim",
-		Note: "cannot return the tasks of 2 dead workers to the queue q: no answer. The tasks stay in the processing lists of: a, b",
+		Note: "cannot return the tasks of 2 dead workers to the queue q: no answer. Where the broker does not return them by itself, return them by hand. The workers are: a, b",
 	}
 	if diff := cmp.Diff(want, Abandoned("q", "no answer", []string{"a", "b"})); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)

@@ -206,19 +206,19 @@ func TestDeletingMessage(t *testing.T) {
 		},
 		"the tasks of one dead worker are not back": {
 			nil, Recovery{Outstanding: 1}, nil,
-			"the tasks of 1 dead worker are not back in the queue yet. To delete the QWorker without waiting, remove the finalizer quickube.com/workers; the tasks of dead workers then stay in their processing lists until you return them by hand",
+			"the tasks of 1 dead worker are not back in the queue yet. To delete the QWorker without waiting, remove the finalizer quickube.com/workers; QScaler then returns no more tasks of dead workers; where the broker does not do so by itself, return them by hand",
 		},
 		"nor those of two, for the broker is away": {
 			nil, Recovery{Outstanding: 2, Holdup: "no answer"}, nil,
-			"the tasks of 2 dead workers are not back in the queue yet: no answer. To delete the QWorker without waiting, remove the finalizer quickube.com/workers; the tasks of dead workers then stay in their processing lists until you return them by hand",
+			"the tasks of 2 dead workers are not back in the queue yet: no answer. To delete the QWorker without waiting, remove the finalizer quickube.com/workers; QScaler then returns no more tasks of dead workers; where the broker does not do so by itself, return them by hand",
 		},
 		"tasks are looked for": {
 			nil, Recovery{Searching: true}, nil,
-			"QScaler still looks for the tasks of workers that died while no operator was running. To delete the QWorker without waiting, remove the finalizer quickube.com/workers; the tasks of dead workers then stay in their processing lists until you return them by hand",
+			"QScaler still looks for the tasks of workers that died while no operator was running. To delete the QWorker without waiting, remove the finalizer quickube.com/workers; QScaler then returns no more tasks of dead workers; where the broker does not do so by itself, return them by hand",
 		},
 		"and cannot be found": {
 			nil, Recovery{Searching: true, SearchHoldup: "NOPERM"}, nil,
-			"QScaler still looks for the tasks of workers that died while no operator was running: NOPERM. To delete the QWorker without waiting, remove the finalizer quickube.com/workers; the tasks of dead workers then stay in their processing lists until you return them by hand",
+			"QScaler still looks for the tasks of workers that died while no operator was running: NOPERM. To delete the QWorker without waiting, remove the finalizer quickube.com/workers; QScaler then returns no more tasks of dead workers; where the broker does not do so by itself, return them by hand",
 		},
 		"a node does not answer": {
 			[]Pod{worker("a", unreachable("n1"))}, Recovery{}, nil,

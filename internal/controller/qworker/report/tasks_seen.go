@@ -32,19 +32,33 @@ func tasksSeen(o Observed, written []metav1.Condition) metav1.Condition {
 	case o.Tasks.Staying > 0:
 		return Is(kind, false, ReasonTasksMayBeHidden, fmt.Sprintf(
 			"QScaler would end %s now, and does not, because spec.drain.mode is Signal: %s. "+
-				"Use a worker that takes its tasks with BLMOVE into its processing list; or one that reads the drain file, with spec.drain.mode Grant; "+
+				"Use %sa worker that reads the drain file, with spec.drain.mode Grant; "+
 				"or set spec.drain.mayEndUnseenTasks to true, and a task that takes longer than the grace period is interrupted",
-			words.HowMany(o.Tasks.Staying, "worker", "workers"), unseenMessage(o.Tasks.Unseen)))
+			words.HowMany(o.Tasks.Staying, "worker", "workers"), unseenMessage(o), visibleWorker(o)))
 	}
-	return Unknown(kind, ReasonNoTaskSeen, unseenMessage(o.Tasks.Unseen))
+	return Unknown(kind, ReasonNoTaskSeen, unseenMessage(o))
 }
 
 // unseenMessage says what QScaler cannot see.
-func unseenMessage(revisions []string) string {
+func unseenMessage(o Observed) string {
+	if o.Queue.InFlight == nil {
+		return "the broker does not tell how many tasks are in flight, and QScaler does not know which workers are idle. " +
+			"The desired number of workers does not fall"
+	}
+	revisions := o.Tasks.Unseen
 	of := "revision " + revisions[0]
 	if len(revisions) > 1 {
 		of = "the revisions " + strings.Join(revisions, ", ")
 	}
-	return fmt.Sprintf("no worker of %s was ever seen with a task in its processing list, and QScaler does not know which of them are idle. "+
-		"Tasks that a worker takes otherwise, as with BRPOP, Celery or RQ, are in no list: QScaler does not see them, and does not count them as in flight", of)
+	return fmt.Sprintf("no worker of %s was ever seen with a task, and QScaler does not know which of them are idle. "+
+		"QScaler does not see tasks that workers take in a way that the broker does not show, as from a Redis list with BRPOP, Celery or RQ, "+
+		"and does not count them as in flight", of)
+}
+
+// visibleWorker is the worker that would help where the broker can show tasks, "" where it cannot.
+func visibleWorker(o Observed) string {
+	if o.Queue.InFlight == nil {
+		return ""
+	}
+	return "a worker whose tasks the broker shows, on Redis one that takes them with BLMOVE into its processing list; or "
 }

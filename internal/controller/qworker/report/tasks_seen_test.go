@@ -5,15 +5,20 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/ptr"
 
 	"github.com/quickube/qscaler/api/v1alpha1"
 )
 
 func TestTasksSeen(t *testing.T) {
 	const kind = v1alpha1.ConditionTasksSeen
-	const unseen = " was ever seen with a task in its processing list, and QScaler does not know which of them are idle. Tasks that a worker takes otherwise, as with BRPOP, Celery or RQ, are in no list: QScaler does not see them, and does not count them as in flight"
-	const remedy = ". Use a worker that takes its tasks with BLMOVE into its processing list; or one that reads the drain file, with spec.drain.mode Grant; or set spec.drain.mayEndUnseenTasks to true, and a task that takes longer than the grace period is interrupted"
-	read := func(tasks Tasks) Observed { return Observed{Queue: Queue{Known: true}, Tasks: tasks} }
+	const unseen = " was ever seen with a task, and QScaler does not know which of them are idle. QScaler does not see tasks that workers take in a way that the broker does not show, as from a Redis list with BRPOP, Celery or RQ, and does not count them as in flight"
+	const remedy = ". Use a worker whose tasks the broker shows, on Redis one that takes them with BLMOVE into its processing list; or a worker that reads the drain file, with spec.drain.mode Grant; or set spec.drain.mayEndUnseenTasks to true, and a task that takes longer than the grace period is interrupted"
+	const untold = "the broker does not tell how many tasks are in flight, and QScaler does not know which workers are idle. The desired number of workers does not fall"
+	read := func(tasks Tasks) Observed {
+		return Observed{Queue: Queue{Known: true, InFlight: ptr.To[int64](0)}, Tasks: tasks}
+	}
+	uncounted := func(tasks Tasks) Observed { return Observed{Queue: Queue{Known: true}, Tasks: tasks} }
 	unknown := Unknown(kind, ReasonNoTaskSeen, "no worker of revision r0"+unseen)
 	cases := map[string]struct {
 		observed Observed
@@ -27,6 +32,8 @@ func TestTasksSeen(t *testing.T) {
 		"the queue was not read, and never was":      {Observed{}, nil, Absent(kind)},
 		"the queue was read by an earlier leader":    {Observed{}, []metav1.Condition{unknown}, unknown},
 		"several stay":                               {read(Tasks{Unseen: []string{"r1"}, Staying: 3}), nil, isFalse(kind, ReasonTasksMayBeHidden, "QScaler would end 3 workers now, and does not, because spec.drain.mode is Signal: no worker of revision r1"+unseen+remedy)},
+		"the broker counts none in flight":           {uncounted(Tasks{Unseen: []string{"r1"}}), nil, Unknown(kind, ReasonNoTaskSeen, untold)},
+		"it counts none, and one stays for that":     {uncounted(Tasks{Unseen: []string{"r1"}, Staying: 1}), nil, isFalse(kind, ReasonTasksMayBeHidden, "QScaler would end 1 worker now, and does not, because spec.drain.mode is Signal: "+untold+". Use a worker that reads the drain file, with spec.drain.mode Grant; or set spec.drain.mayEndUnseenTasks to true, and a task that takes longer than the grace period is interrupted")},
 		"what was said before gives way to the news": {read(Tasks{Unseen: []string{"r1"}}), []metav1.Condition{unknown}, Unknown(kind, ReasonNoTaskSeen, "no worker of revision r1"+unseen)},
 	}
 	for name, c := range cases {
