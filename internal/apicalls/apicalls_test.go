@@ -196,7 +196,7 @@ func TestWritesOfSlowNamespaces(t *testing.T) {
 	}
 }
 
-// A namespace is known to be slow as soon as a write has lasted long enough, and is forgiven after a while.
+// A namespace is known to be slow as soon as a write has lasted long enough, and is ordinary again after a while.
 func TestWhenANamespaceIsSlow(t *testing.T) {
 	limits := Limits{Namespace: 1, All: 5, After: time.Second, For: time.Minute, Wait: time.Hour}
 	for name, c := range map[string]struct {
@@ -206,8 +206,8 @@ func TestWhenANamespaceIsSlow(t *testing.T) {
 	}{
 		"before it lasted long enough":  {pause: time.Second - 1, takes: time.Hour, want: 4},
 		"as soon as it has":             {pause: time.Second + 1, takes: 2 * time.Second, want: 1},
-		"almost forgiven":               {pause: time.Second + time.Minute - 10*time.Millisecond, takes: time.Second, want: 1},
-		"forgiven":                      {pause: time.Second + time.Minute + 1, takes: time.Second, want: 3},
+		"almost ordinary again":         {pause: time.Second + time.Minute - 10*time.Millisecond, takes: time.Second, want: 1},
+		"ordinary again":                {pause: time.Second + time.Minute + 1, takes: time.Second, want: 3},
 		"it was over before that bound": {pause: 2 * time.Second, takes: time.Second - 1, want: 3},
 	} {
 		t.Run(name, func(t *testing.T) {

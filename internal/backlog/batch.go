@@ -104,7 +104,7 @@ func (s *source) waitOn(w *watch, waiting []chan Reading) {
 // deliver hands out the answers of a batch and wakes whom they matter to.
 func (s *source) deliver(driver broker.Driver, b batch, answers []broker.Answer, began time.Time) {
 	s.mu.Lock()
-	wake := s.setHealth(nil, driver)
+	watchers := s.setHealth(nil, driver)
 	for i, w := range b.watches {
 		if _, still := s.watches[w]; !still || !sameQuery(w.spec.Query, b.queries[i]) {
 			// Without the lists of workers that have come meanwhile, what they took would be missing.
@@ -113,13 +113,13 @@ func (s *source) deliver(driver broker.Driver, b batch, answers []broker.Answer,
 		}
 		next := w.reading.after(answers[i], began)
 		if w.turn(next) || w.changed {
-			wake = append(wake, w.key)
+			watchers = append(watchers, w.key)
 		}
 		w.changed = false
 		answer(b.waiting[i], next)
 	}
 	s.mu.Unlock()
-	s.notify(wake)
+	s.notify(watchers)
 }
 
 // fail tells every watch that the broker cannot be read, and returns for how long it could be.
@@ -129,19 +129,19 @@ func (s *source) fail(err error) (answered time.Duration) {
 	if s.health.Err == nil {
 		answered = now.Sub(s.health.Since)
 	}
-	wake := s.setHealth(err, nil)
+	watchers := s.setHealth(err, nil)
 	for w := range s.watches {
 		if w.spec.healthOnly {
 			continue
 		}
 		if w.turn(w.reading.failed(err, now)) {
-			wake = append(wake, w.key)
+			watchers = append(watchers, w.key)
 		}
 		answer(w.waiting, w.reading)
 		w.waiting = nil
 	}
 	s.mu.Unlock()
-	s.notify(wake)
+	s.notify(watchers)
 	return answered
 }
 

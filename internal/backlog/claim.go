@@ -32,9 +32,9 @@ const (
 
 // tenure is what is known of who may return the tasks of dead workers at one broker.
 type tenure struct {
-	// held is true where this process had the claim when it last asked, and asked is when that was. mark is the mark that
+	// ours is true where this process had the claim when it last asked, and asked is when that was. mark is the mark that
 	// it had then.
-	held  bool
+	ours  bool
 	mark  string
 	asked time.Time
 	// rival is who else had it, and since and seen are when that was first and last seen. "" is nobody since this process
@@ -54,10 +54,10 @@ func (t *tenure) mayTake(now time.Time) bool { return !t.hasRival() || now.Sub(t
 // answered takes in which process has the claim, and its mark; "" for none.
 func (t *tenure) answered(own, process, mark string, now time.Time) {
 	if process == own {
-		*t = tenure{held: true, mark: mark, asked: now}
+		*t = tenure{ours: true, mark: mark, asked: now}
 		return
 	}
-	t.held, t.asked, t.err = false, now, nil
+	t.ours, t.asked, t.err = false, now, nil
 	if process == "" {
 		return
 	}
@@ -67,12 +67,12 @@ func (t *tenure) answered(own, process, mark string, now time.Time) {
 	t.rival, t.seen = process, now
 }
 
-func (t *tenure) failed(err error, now time.Time) { t.held, t.asked, t.err = false, now, err }
+func (t *tenure) failed(err error, now time.Time) { t.ours, t.asked, t.err = false, now, err }
 
 // obstacle is why no task may be returned, nil where it may.
 func (t *tenure) obstacle() error {
 	switch {
-	case t.held:
+	case t.ours:
 		return nil
 	case t.err != nil:
 		return t.err
@@ -116,10 +116,10 @@ func (b *Backlog) Claim(ctx context.Context, id string) error {
 	}
 	now := s.options.Clock.Now()
 	s.mu.Lock()
-	held, recently := s.tenure.held, !s.tenure.asked.IsZero() && now.Sub(s.tenure.asked) < claimRetry
+	ours, recently := s.tenure.ours, !s.tenure.asked.IsZero() && now.Sub(s.tenure.asked) < claimRetry
 	obstacle := s.tenure.obstacle()
 	s.mu.Unlock()
-	if held || recently {
+	if ours || recently {
 		return obstacle
 	}
 	ctx, cancel := context.WithCancel(ctx)
@@ -192,18 +192,18 @@ func (s *source) noteClaim(change func(t *tenure, now time.Time)) error {
 	s.mu.Lock()
 	change(&s.tenure, s.options.Clock.Now())
 	after, obstacle := s.tenure.claim(), s.tenure.obstacle()
-	var wake []Key
+	var watchers []Key
 	told := s.claimTold
 	changed := !told.Known || (told.Err == nil) != (after.Err == nil) || (after.Err != nil && differs(told.Err, after.Err))
 	if after.Known && (changed || (s.claimAwaited && after.Err == nil)) {
 		for w := range s.watches {
 			if w.spec.healthOnly || (w.spec.Reclaims && s.claimAwaited) {
-				wake = append(wake, w.key)
+				watchers = append(watchers, w.key)
 			}
 		}
 		s.claimTold, s.claimAwaited = after, false
 	}
 	s.mu.Unlock()
-	s.notify(wake)
+	s.notify(watchers)
 	return obstacle
 }

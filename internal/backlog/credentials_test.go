@@ -122,7 +122,7 @@ type reclaimingDriver struct {
 func TestWhatASourceSees(t *testing.T) {
 	denied := &broker.Error{Reason: broker.ReasonPermissionDenied}
 	changed := time.Unix(1e9, 0)
-	held := tenure{held: true, mark: "7"}
+	ours := tenure{ours: true, mark: "7"}
 	for name, c := range map[string]struct {
 		source  *source
 		want    Server
@@ -130,9 +130,9 @@ func TestWhatASourceSees(t *testing.T) {
 	}{
 		"nothing is watched":                          {nil, Server{}, false},
 		"there is no connection":                      {&source{}, Server{Keys: "source x"}, false},
-		"the broker keeps no messages by worker":      {&source{driver: struct{ broker.Driver }{}, tenure: held, config: shared{"a"}}, Server{Keys: "source x"}, false},
-		"the claim is ours":                           {&source{driver: reclaimingDriver{}, tenure: held, config: shared{"a"}, changed: changed}, Server{Keys: "server a, mark 7", Changed: changed}, false},
-		"the claim is ours, and nobody can share":     {&source{driver: reclaimingDriver{}, tenure: held, config: named("a")}, Server{Keys: "source x"}, false},
+		"the broker keeps no messages by worker":      {&source{driver: struct{ broker.Driver }{}, tenure: ours, config: shared{"a"}}, Server{Keys: "source x"}, false},
+		"the claim is ours":                           {&source{driver: reclaimingDriver{}, tenure: ours, config: shared{"a"}, changed: changed}, Server{Keys: "server a, mark 7", Changed: changed}, false},
+		"the claim is ours, and nobody can share":     {&source{driver: reclaimingDriver{}, tenure: ours, config: named("a")}, Server{Keys: "source x"}, false},
 		"the claim is awaited":                        {&source{driver: reclaimingDriver{}, config: shared{"a"}, changed: changed}, Server{Changed: changed}, true},
 		"the claim is refused":                        {&source{driver: reclaimingDriver{}, tenure: tenure{err: denied}, config: shared{"a"}}, Server{Obstacle: denied}, true},
 		"the claim is refused where nobody can share": {&source{driver: reclaimingDriver{}, tenure: tenure{err: denied}, config: named("a")}, Server{Obstacle: denied}, true},

@@ -75,7 +75,7 @@ func (s *source) reclaim(ctx context.Context, w *watch, worker string) (moved in
 		s.ringWatch(w)
 	}
 	if err != nil && broker.ReasonOf(err) == broker.ReasonOtherOperator {
-		err = s.noteClaim(func(t *tenure, _ time.Time) { t.held, t.asked = false, time.Time{} })
+		err = s.noteClaim(func(t *tenure, _ time.Time) { t.ours, t.asked = false, time.Time{} })
 	}
 	return moved, err
 }

@@ -47,15 +47,15 @@ func (s *source) risksOf(ctx context.Context, inspector broker.Inspector) (risks
 // noteRisks wakes those who keep an eye on the broker's health where its risks have changed.
 func (s *source) noteRisks(risks []broker.Risk) {
 	s.mu.Lock()
-	var wake []Key
+	var watchers []Key
 	if !slices.Equal(s.risks, risks) {
 		s.risks = risks
 		for w := range s.watches {
 			if w.spec.healthOnly {
-				wake = append(wake, w.key)
+				watchers = append(watchers, w.key)
 			}
 		}
 	}
 	s.mu.Unlock()
-	s.notify(wake)
+	s.notify(watchers)
 }

@@ -35,7 +35,7 @@ func (b *Backlog) Server(id string) Server {
 	_, reclaims := s.driver.(broker.Reclaimer)
 	switch {
 	case !reclaims:
-	case !s.tenure.held:
+	case !s.tenure.ours:
 		server.Keys, server.Obstacle = "", s.tenure.claim().Err
 		s.claimAwaited = true
 	case isShared:

@@ -84,6 +84,7 @@ func newSource(spec Source, number string, o Options, m *metrics) *source {
 	}
 }
 
+// wake has the loop look again.
 func (s *source) wake() {
 	select {
 	case s.kick <- struct{}{}:
@@ -127,12 +128,12 @@ func (s *source) remove(w *watch) (left int) {
 	delete(s.watches, w)
 	delete(s.dirty, w)
 	s.unindex(w)
-	s.release(w)
+	s.dropWaiters(w)
 	return len(s.watches)
 }
 
-// release answers those who wait for a reading that will not come.
-func (s *source) release(w *watch) {
+// dropWaiters answers those who wait for a reading that will not come.
+func (s *source) dropWaiters(w *watch) {
 	answer(w.waiting, w.reading.failed(errForgotten, s.options.Clock.Now()))
 	w.waiting = nil
 }
@@ -143,7 +144,7 @@ func (s *source) end() {
 	defer s.mu.Unlock()
 	s.ended = true
 	for w := range s.watches {
-		s.release(w)
+		s.dropWaiters(w)
 	}
 }
 
@@ -264,7 +265,7 @@ func (s *source) healthNow() Health {
 }
 
 // setHealth records whether the broker answers, and returns the keys of those who keep an eye on that.
-func (s *source) setHealth(err error, driver broker.Driver) (wake []Key) {
+func (s *source) setHealth(err error, driver broker.Driver) (watchers []Key) {
 	next := Health{Known: true, Err: err, Since: s.health.Since, Pushes: s.health.Pushes, Why: s.health.Why}
 	if driver != nil {
 		next.Pushes, next.Why = pushes(driver)
@@ -278,8 +279,8 @@ func (s *source) setHealth(err error, driver broker.Driver) (wake []Key) {
 	s.health = next
 	for w := range s.watches {
 		if w.spec.healthOnly {
-			wake = append(wake, w.key)
+			watchers = append(watchers, w.key)
 		}
 	}
-	return wake
+	return watchers
 }

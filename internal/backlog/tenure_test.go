@@ -71,7 +71,7 @@ func TestTenure(t *testing.T) {
 			if got := tenure.mayTake(began.Add(c.asksAt)); got != c.mayTake {
 				t.Errorf("may take it: %t, want %t", got, c.mayTake)
 			}
-			if tenure.held && tenure.mark != "mark of own" {
+			if tenure.ours && tenure.mark != "mark of own" {
 				t.Errorf("the mark is %q", tenure.mark)
 			}
 			reason := broker.ReasonOf(tenure.obstacle())

@@ -2,7 +2,7 @@ package broker
 
 import "time"
 
-// How long a claim lasts that is not renewed, and how often it is. A takeover waits for the whole expiry, and a leader
+// How long a claim lasts that is not renewed, and how often it is. Whoever takes it over waits for the whole expiry, and a leader
 // that pauses, or cannot reach the broker, loses its claim after it. Six renewals fit into it.
 const (
 	ClaimExpiry  = 30 * time.Second

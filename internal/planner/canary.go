@@ -13,9 +13,9 @@ import (
 // image must not empty a fleet.
 func (d *Decision) tryCanary(f Fleet) {
 	capacity := where(f.Pods, Pod.capacity)
-	fleet := where(capacity, func(p Pod) bool { return p.Revision != f.Newest && !f.abandonedElsewhere(p) })
+	fleet := where(capacity, func(p Pod) bool { return p.Revision != f.Newest && !f.supersededElsewhere(p) })
 	canaries := where(capacity, ofRevision(f.Newest))
-	if !f.stopped() && (f.did(f.Newest) || slices.ContainsFunc(canaries, f.available)) {
+	if !f.standsStill() && (f.did(f.Newest) || slices.ContainsFunc(canaries, f.available)) {
 		d.Publish = f.Newest
 		d.ExcessSince = f.ExcessSince
 		return
@@ -55,14 +55,14 @@ func (d *Decision) canaryPlaces(f Fleet, fleet, canaries []Pod) (places, beyond 
 		return 0, 0
 	}
 	surge, _ := f.budget()
-	if surge == 0 && f.NewestDesired > 0 && !f.DepthKnown && !f.stopped() {
+	if surge == 0 && f.NewestDesired > 0 && !f.DepthKnown && !f.standsStill() {
 		return 1, 1 // nobody may leave for it while the other queue cannot be read, which may be for good
 	}
 	places = max(max(surge, 1)-count(fleet, nodeLeaving), 0)
 	if places == 0 && d.replacementsFail(f, fleet) {
 		places, beyond = 1, 1
 	}
-	if f.stopped() {
+	if f.standsStill() {
 		places = min(places, len(canaries))
 	}
 	return places, beyond
@@ -131,27 +131,27 @@ func (d *Decision) clearTheWay(f Fleet) bool {
 	}
 	before := len(d.Actions)
 	useless := func(p Pod) bool {
-		abandoned := p.capacity() && p.Revision != f.Published && p.Revision != f.Newest
-		return abandoned && !p.Stays && (p.Phase == Pending || p.idleUnready() || (p.Elsewhere && !f.stopped()))
+		superseded := p.capacity() && p.Revision != f.Published && p.Revision != f.Newest
+		return superseded && !p.Stays && (p.Phase == Pending || p.idleUnready() || (p.Elsewhere && !f.standsStill()))
 	}
 	for _, p := range where(f.Pods, useless) {
 		d.retire(f, p, contract.ReasonRollout, fmt.Sprintf("revision %s was never proven and is no longer wanted", p.Revision))
 	}
 	displaced := where(f.Pods, func(p Pod) bool {
-		return p.capacity() && p.NodeLeaving && p.Revision != f.Newest && !useless(p) && !f.abandonedElsewhere(p)
+		return p.capacity() && p.NodeLeaving && p.Revision != f.Newest && !useless(p) && !f.supersededElsewhere(p)
 	})
 	// A canary that is about to prove the revision does so first.
 	canaries := where(f.Pods, func(p Pod) bool {
-		return p.capacity() && p.NodeLeaving && p.Revision == f.Newest && (f.stopped() || !f.available(p))
+		return p.capacity() && p.NodeLeaving && p.Revision == f.Newest && (f.standsStill() || !f.available(p))
 	})
 	d.replace(f, displaced, f.Published)
 	d.replace(f, canaries, f.Newest)
 	return len(d.Actions) > before
 }
 
-// abandonedElsewhere pods are of neither revision that counts, and work on a queue that the published one does not serve.
+// supersededElsewhere pods are of neither revision that counts, and work on a queue that the published one does not serve.
 // They are no part of the fleet: they cannot do what waits for it.
-func (f Fleet) abandonedElsewhere(p Pod) bool {
+func (f Fleet) supersededElsewhere(p Pod) bool {
 	return p.Elsewhere && f.Published != f.Newest && p.Revision != f.Published && p.Revision != f.Newest
 }
 

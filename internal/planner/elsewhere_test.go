@@ -49,7 +49,7 @@ func TestARevisionThatWorksElsewhere(t *testing.T) {
 			steady(1, many("w", 2, worker.busy)...).to("r2").with(surge(1)).with(asks(3)),
 			want{Actions: []string{"create r2"}},
 		},
-		"without a surge they have the place of the larger demand, and the canary waits until a busy one has leave": {
+		"without a surge they have the place of the larger demand, and the canary waits until a busy one has a grant": {
 			steady(0, makeWorker("a").busy()).to("r2").with(surge(0)).with(asks(1)), want{},
 		},
 		"those of neither revision that counts leave": {

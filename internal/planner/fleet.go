@@ -235,7 +235,7 @@ func (f Fleet) slack() int { return max(f.NewestDesired-f.Desired, 0) }
 
 // available pods are at work, or could be: the rollout keeps enough of them.
 func (f Fleet) available(p Pod) bool {
-	return p.capacity() && f.steady(p) && !f.abandonedElsewhere(p)
+	return p.capacity() && f.steady(p) && !f.supersededElsewhere(p)
 }
 
 func where(pods []Pod, keep func(Pod) bool) []Pod {

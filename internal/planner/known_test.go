@@ -49,7 +49,7 @@ func TestWhatTheBrokerKnowsWins(t *testing.T) {
 			steady(2, idle("old"), starting(), makeWorker("n1").of("r2").idle(), makeWorker("n2").of("r2").idle()).published("r2"),
 			want{Actions: []string{"grant old Rollout", "grant starting Rollout"}},
 		},
-		"of an abandoned revision, it is spared too": {
+		"of a superseded revision, it is spared too": {
 			steady(1, idle("a"), starting().of("r0"), makeWorker("c").of("r2").unready()).to("r2"), want{Recheck: sparesBusyFor},
 		},
 		"its node is to go": {

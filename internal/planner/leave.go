@@ -17,7 +17,7 @@ const (
 
 // shrink lets n of the pods leave. Pods that are not running are deleted outright; then leave is granted to pods
 // that are neither ready nor busy, to pods of an outdated revision, to idle ones, and to the rest, newest first.
-func (d *Decision) shrink(f Fleet, s sizing, n int) {
+func (d *Decision) shrink(f Fleet, to target, n int) {
 	if !f.DepthKnown {
 		return
 	}
@@ -27,7 +27,7 @@ func (d *Decision) shrink(f Fleet, s sizing, n int) {
 	sparesUntil := d.ExcessSince.Add(sparesBusyFor)
 	why := fmt.Sprintf("%s; %d too many", f.needs(), n)
 	left, staying, available := 0, 0, count(f.Pods, f.available)
-	for _, p := range leaveOrder(s.pods, notOfRevision(s.revision)) {
+	for _, p := range leaveOrder(to.pods, notOfRevision(to.revision)) {
 		switch {
 		case left == n:
 			return
@@ -39,7 +39,7 @@ func (d *Decision) shrink(f Fleet, s sizing, n int) {
 		case p.Work == Busy && f.Now.Before(sparesUntil):
 			d.recheckAt(sparesUntil)
 			continue
-		case f.available(p) && d.spare(available, s.want) == 0:
+		case f.available(p) && d.spare(available, to.want) == 0:
 			continue
 		default:
 			d.grant(f, p, contract.ReasonScaleDown, why+describeWork(p))

@@ -19,7 +19,7 @@ func TestNodes(t *testing.T) {
 			fleet: steady(2, makeWorker("a").nodeLeaving().busy(), makeWorker("b").busy()),
 			want:  []string{"create r1"},
 		},
-		"and has leave once its replacement is available": {
+		"and has a grant once its replacement is available": {
 			fleet: steady(2, makeWorker("a").nodeLeaving().busy(), makeWorker("b").busy(), makeWorker("c")),
 			want:  []string{"grant a NodeDrain"},
 		},
@@ -94,7 +94,7 @@ func TestNodes(t *testing.T) {
 			fleet: steady(4, append(many("a", 3, worker.nodeLeaving), makeWorker("b").phase(Pending))...).to("r2").surge(Pods(0)).unavailable(Pods(1)),
 			want:  []string{"create r2"},
 		},
-		"a canary of a paused rollout has leave from a node that is to go": {
+		"a canary of a paused rollout has a grant from a node that is to go": {
 			fleet: steady(4, append(busy(4), makeWorker("canary").of("r2").busy().nodeLeaving())...).to("r2").paused(),
 			want:  []string{"grant canary NodeDrain"},
 		},

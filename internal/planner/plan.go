@@ -98,21 +98,21 @@ func (d *Decision) letAllGo(f Fleet) {
 	}
 }
 
-// resize brings pods, all of them capacity, to the wanted number: it withdraws grants or creates pods of
+// scale brings pods, all of them capacity, to the wanted number: it withdraws grants or creates pods of
 // the revision when there are too few, and lets the excess leave when there are too many.
-func (d *Decision) resize(f Fleet, s sizing) {
-	missing := s.want - len(s.pods)
+func (d *Decision) scale(f Fleet, to target) {
+	missing := to.want - len(to.pods)
 	if missing < 0 {
-		d.shrink(f, s, -missing)
+		d.shrink(f, to, -missing)
 		return
 	}
-	missing = min(missing, max(s.room, 0))
-	back := d.withdraw(f, s.revision, missing, s.why)
-	d.create(f, s.revision, min(missing, s.want-f.Finishing-len(s.pods))-back, s.why)
+	missing = min(missing, max(to.room, 0))
+	back := d.withdraw(f, to.revision, missing, to.why)
+	d.create(f, to.revision, min(missing, to.want-f.Finishing-len(to.pods))-back, to.why)
 }
 
-// sizing is what resize works on.
-type sizing struct {
+// target is what scale works towards.
+type target struct {
 	// pods count against want.
 	pods []Pod
 	want int

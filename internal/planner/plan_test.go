@@ -73,7 +73,7 @@ func TestPlan(t *testing.T) {
 				return f
 			}(),
 		},
-		"grants are withdrawn before pods are created, busy holders first": {
+		"grants are withdrawn before pods are created, busy ones first": {
 			fleet: steady(3,
 				makeWorker("a"),
 				makeWorker("idle").idle().granted(scaleDown, time.Second),
@@ -208,14 +208,14 @@ func TestPlan(t *testing.T) {
 			}(),
 			want: []string{"create r1", "create r1"},
 		},
-		"a ready canary is published, and nobody has leave yet": {
+		"a ready canary is published, and nobody has a grant yet": {
 			fleet: func() Fleet {
 				f := steady(2, append(many("a", 2, worker.busy), makeWorker("canary").of("r2"))...)
 				f.Newest = "r2"
 				return f
 			}(),
 		},
-		"once published, as many old ones have leave as new ones are ready, idle ones first": {
+		"once published, as many old ones have a grant as new ones are ready, idle ones first": {
 			fleet: func() Fleet {
 				f := steady(3, append(many("a", 2, worker.busy), makeWorker("i").idle(), makeWorker("n").of("r2"))...)
 				f.Published, f.Newest = "r2", "r2"

@@ -34,7 +34,7 @@ func (d *Decision) watchProgress(f Fleet) {
 	if slices.ContainsFunc(f.Pods, nodeLeaving) && !f.Deleting {
 		d.awaitReplacements(f)
 	}
-	if (d.Stage == Settled && d.Proven) || f.stopped() || f.Deleting {
+	if (d.Stage == Settled && d.Proven) || f.standsStill() || f.Deleting {
 		return
 	}
 	newer := where(f.Pods, func(p Pod) bool { return p.capacity() && p.Revision == f.Newest })

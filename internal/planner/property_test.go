@@ -165,14 +165,14 @@ func checkInvariants(t reporter, f Fleet, d Decision) {
 	// They leave whoever comes, because nobody asks for what they do.
 	began := f
 	began.Proven = d.Proven
-	abandoned := func(p Pod) bool { return (d.Stage == Canary || stageOf(began) == Canary) && f.abandonedElsewhere(p) }
+	superseded := func(p Pod) bool { return (d.Stage == Canary || stageOf(began) == Canary) && f.supersededElsewhere(p) }
 	replaced := letGo(f, d, contract.ReasonRollout, f.available) + letGo(f, d, contract.ReasonNodeDrain, f.available)
 	if budget := max(present+back-f.Desired+unavailable, 0); replaced > budget {
 		t.Errorf("%d available workers are let go to be replaced, the budget is %d", replaced, budget)
 	}
 	// Whoever is not ready and not known to be idle may be at a task, and is replaced at the pace of the others.
 	hidden := func(p Pod) bool {
-		return p.capacity() && p.Phase == Running && !f.available(p) && (p.Ready || p.Work != Idle) && !abandoned(p)
+		return p.capacity() && p.Phase == Running && !f.available(p) && (p.Ready || p.Work != Idle) && !superseded(p)
 	}
 	atWork := letGo(f, d, contract.ReasonNodeDrain, hidden) + letGo(f, d, contract.ReasonRollout, func(p Pod) bool { return hidden(p) && (d.Stage == Rolling || p.Revision != f.Newest) })
 	if budget := max(present+back+count(f.Pods, hidden)-f.Desired+unavailable, 0); !f.Deleting && atWork > budget {
@@ -191,7 +191,7 @@ func checkInvariants(t reporter, f Fleet, d Decision) {
 			}
 		}
 	}
-	if f.stopped() && !f.Deleting && f.Published != "" && letGo(f, d, contract.ReasonRollout, func(p Pod) bool { return p.Revision != f.Newest && f.available(p) }) > 0 {
+	if f.standsStill() && !f.Deleting && f.Published != "" && letGo(f, d, contract.ReasonRollout, func(p Pod) bool { return p.Revision != f.Newest && f.available(p) }) > 0 {
 		t.Errorf("the rollout is stopped, and yet: %v", d.Actions)
 	}
 	if !d.RecheckAt.IsZero() && !d.RecheckAt.After(f.Now) {
@@ -216,7 +216,7 @@ func checkInvariants(t reporter, f Fleet, d Decision) {
 // replacements of pods whose node is to go do not come up.
 func beyond(f Fleet, d Decision) int {
 	leaving := slices.ContainsFunc(f.Pods, func(p Pod) bool { return p.capacity() && p.NodeLeaving })
-	onTop := count(f.Pods, func(p Pod) bool { return p.capacity() && (p.Stays || f.abandonedElsewhere(p)) })
+	onTop := count(f.Pods, func(p Pod) bool { return p.capacity() && (p.Stays || f.supersededElsewhere(p)) })
 	if surge, _ := f.budget(); surge == 0 && f.NewestDesired > 0 && !f.DepthKnown {
 		onTop++
 	}
@@ -354,12 +354,12 @@ func TestIdleLeaveBeforeBusy(t *testing.T) {
 			for _, q := range after.Pods {
 				spared := q.Ready && needed && !p.Ready
 				if p.granted() && q.capacity() && disturbance(q) < disturbance(p) && !spared {
-					t.Errorf("%s has leave, whose work is %d, and %s of work %d stays", p.Name, p.Work, q.Name, q.Work)
+					t.Errorf("%s has a grant, whose work is %d, and %s of work %d stays", p.Name, p.Work, q.Name, q.Work)
 				}
 			}
 		}
 		if left(Busy) > 0 && f.Now.Before(f.ExcessSince.Add(sparesBusyFor)) {
-			t.Errorf("%d busy workers have leave at once, %d others stay", left(Busy), stay(Idle)+stay(Unknown))
+			t.Errorf("%d busy workers have a grant at once, %d others stay", left(Busy), stay(Idle)+stay(Unknown))
 		}
 	})
 }

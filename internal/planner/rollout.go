@@ -24,7 +24,7 @@ const (
 func stageOf(f Fleet) Stage {
 	older := slices.ContainsFunc(f.Pods, func(p Pod) bool { return p.capacity() && p.Revision != f.Newest })
 	switch {
-	case f.Published != f.Newest && f.Published != "" && (f.stopped() || f.works() && (older || f.Tried)):
+	case f.Published != f.Newest && f.Published != "" && (f.standsStill() || f.works() && (older || f.Tried)):
 		return Canary
 	case older:
 		return Rolling
@@ -33,9 +33,9 @@ func stageOf(f Fleet) Stage {
 	}
 }
 
-// stopped reports whether the rollout stays where it is: somebody has paused it, or the newest revision's queue is yet
+// standsStill reports whether the rollout stays where it is: somebody has paused it, or the newest revision's queue is yet
 // to be read.
-func (f Fleet) stopped() bool { return f.Rollout.Paused || f.NewestUnread }
+func (f Fleet) standsStill() bool { return f.Rollout.Paused || f.NewestUnread }
 
 // works reports whether there is something to protect: the published revision is proven, or about to be. A fleet
 // that was created a moment ago, whose first worker is ready, is not given up for a change that may be broken.
@@ -46,9 +46,9 @@ func (f Fleet) works() bool {
 }
 
 // rollOn scales the newest revision to desired, and lets older pods leave as newer ones become available.
-// Without older pods it is plain scaling; while the rollout is stopped, older pods stay until scaling takes them.
+// Without older pods it is plain scaling; while the rollout stands still, older pods stay until scaling takes them.
 func (d *Decision) rollOn(f Fleet) {
-	givesWay := func(p Pod) bool { return p.NodeLeaving || (p.Revision != f.Newest && !f.stopped()) }
+	givesWay := func(p Pod) bool { return p.NodeLeaving || (p.Revision != f.Newest && !f.standsStill()) }
 	d.turnOver(f, turnover{
 		pods: where(f.Pods, Pod.capacity), givesWay: givesWay, revision: f.Newest, want: f.Desired,
 	})

@@ -125,7 +125,7 @@ func TestRollout(t *testing.T) {
 			fleet:   steady(2, makeWorker("a"), makeWorker("b").granted(rollout, time.Minute), canary).published("r2").to("r1"),
 			publish: "r1",
 		},
-		"a rollback when all old ones have leave takes a grant back as the canary": {
+		"a rollback when all old ones have a grant takes a grant back as the canary": {
 			fleet: steady(2, makeWorker("a").granted(rollout, time.Minute), makeWorker("n").of("r2"), makeWorker("m").of("r2")).published("r2").to("r1"),
 			want:  []string{"withdraw a"},
 		},
@@ -248,7 +248,7 @@ func TestObstacle(t *testing.T) {
 		"an old pod that fails says nothing of the newest revision": {
 			steady(2, append(busy(1), makeWorker("b").failing("CrashLoopBackOff"), canary)...).to("r2"), Obstacle{},
 		},
-		"nor does a canary that fails and has leave": {
+		"nor does a canary that fails and has a grant": {
 			steady(1, append(busy(1), canary.failing(image).granted(contract.ReasonRollout, 0))...).to("r2"), Obstacle{},
 		},
 		"an old worker that ended says nothing of it either": {

@@ -40,7 +40,7 @@ func (d *Decision) turnOver(f Fleet, t turnover) int {
 		why = giveWay(leaving[0], t.revision)
 	}
 	back := d.comeBack(f, staying, t)
-	d.resize(f, sizing{pods: staying, want: t.want, room: room, revision: t.revision, why: why})
+	d.scale(f, target{pods: staying, want: t.want, room: room, revision: t.revision, why: why})
 	return waiting + len(staying) + back
 }
 
@@ -76,7 +76,7 @@ func (d *Decision) replace(f Fleet, leaving []Pod, revision string) int {
 		case hidden(p):
 			hiddenLeft++
 		}
-		if p.NodeLeaving && (p.Revision == revision || f.stopped()) {
+		if p.NodeLeaving && (p.Revision == revision || f.standsStill()) {
 			d.retire(f, p, contract.ReasonNodeDrain, "its node is to go")
 		} else {
 			d.retire(f, p, contract.ReasonRollout, fmt.Sprintf("revision %s takes the place of %s", revision, p.Revision))
@@ -99,7 +99,7 @@ func (d *Decision) retire(f Fleet, p Pod, reason contract.Reason, why string) {
 // where others leave in their place: a task that is under way needs no second worker. It returns how many.
 func (d *Decision) comeBack(f Fleet, staying []Pod, t turnover) int {
 	present := len(staying)
-	// Whoever is missing is taken back by resize, and the place that a worker has left to a canary is the canary's. A step
+	// Whoever is missing is taken back by scale, and the place that a worker has left to a canary is the canary's. A step
 	// that publishes is the plan's last.
 	if !f.DepthKnown || present < f.Desired || t.makesRoom || d.Publish != "" {
 		return 0

@@ -66,7 +66,7 @@ func TestUnfitPodsAreReplaced(t *testing.T) {
 		"a pod that has left is none": {
 			fleet: steady(0, makeWorker("a").unfit().phase(Left)),
 		},
-		"a pod that has leave goes for its leave": {
+		"a pod that has a grant goes for its leave": {
 			fleet: steady(0, makeWorker("a").unfit().granted(contract.ReasonScaleDown, time.Minute)),
 			want:  []Action{{Kind: DeleteNotRunning, Pod: "a", Why: "it has a grant (ScaleDown) and is not running"}},
 		},

@@ -142,13 +142,13 @@ func (c *core) queue(r *record, now time.Time) {
 	}
 }
 
-// wake is when there is something to do by the passing of time, zero for never.
-func (c *core) wake(now time.Time) (first time.Time) {
+// recheckAt is when there is something to do by the passing of time, zero for never.
+func (c *core) recheckAt(now time.Time) (first time.Time) {
 	for id := range c.busy {
-		first = earlier(first, c.paces[id].wake())
+		first = earlier(first, c.paces[id].recheckAt())
 	}
 	for s := range c.asked {
-		first = earlier(first, s.wake(now))
+		first = earlier(first, s.recheckAt(now))
 	}
 	return earlier(earlier(earlier(first, c.renewAt), c.recountAt), c.tellAt)
 }

@@ -275,7 +275,7 @@ func TestHowManyCallsABrokerGetsAtOnce(t *testing.T) {
 	w.wakesIn(0) // a call that ends wakes
 	w.todo()
 	w.finish(todo[5], result{})
-	if at := w.wake(w.now); !at.Equal(w.now) {
+	if at := w.recheckAt(w.now); !at.Equal(w.now) {
 		t.Errorf("one call has ended, and the next is to begin at %s, want now", at)
 	}
 	w.todo("return w-0032")

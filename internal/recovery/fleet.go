@@ -182,9 +182,9 @@ func (f *fleet) dead(refusalsOf func(*record) (int, error)) []Dead {
 // rereadAfter is when a list is looked at again that has not been read since its minute was over: by then it has been.
 const rereadAfter = 10 * time.Second
 
-// wake is when time alone changes the records: the first list is not watched any more then. While its queue cannot be
+// recheckAt is when time alone changes the records: the first list is not watched any more then. While its queue cannot be
 // read, that waits for the broker, which wakes by itself.
-func (f *fleet) wake(now time.Time, unreadable func(*record) bool) (first time.Time) {
+func (f *fleet) recheckAt(now time.Time, unreadable func(*record) bool) (first time.Time) {
 	for _, r := range f.records {
 		if r.state != Lingering || unreadable(r) {
 			continue

@@ -33,7 +33,7 @@ func (c *core) observe(name Fleet, o Observation) Snapshot {
 	s.Dead = f.dead(c.refusalsOf)
 	s.Strangers = c.strangersOf(f)
 	f.looked(o.Now)
-	s.RecheckAt = earlier(s.RecheckAt, f.wake(o.Now, c.isUnreadable))
+	s.RecheckAt = earlier(s.RecheckAt, f.recheckAt(o.Now, c.isUnreadable))
 	s.Returned, s.Refusal, f.returned, f.refusal = f.returned, f.refusal, 0, nil
 	delete(c.woken, name)
 	return s

@@ -18,9 +18,9 @@ type pace struct {
 	queue queue
 	// calls is how many are under way.
 	calls int
-	// heldUntil is when the next call may begin, pause how long it is held back, and heldAt since when.
-	heldUntil, heldAt time.Time
-	pause             time.Duration
+	// pausedUntil is when the next call may begin, pause how long it is held back, and pausedAt since when.
+	pausedUntil, pausedAt time.Time
+	pause                 time.Duration
 	// unanswered is how many rounds of calls in a row were not answered, and err why the last was not.
 	unanswered int
 	err        error
@@ -35,10 +35,10 @@ type pace struct {
 func (p *pace) noteAnswer(began, now time.Time, err error) {
 	switch {
 	case !broker.IsUnanswered(err):
-		p.heldUntil, p.pause, p.unanswered, p.err = time.Time{}, 0, 0, nil
-	case p.unanswered == 0 || began.After(p.heldAt): // those that began before are the same failure
+		p.pausedUntil, p.pause, p.unanswered, p.err = time.Time{}, 0, 0, nil
+	case p.unanswered == 0 || began.After(p.pausedAt): // those that began before are the same failure
 		p.pause = pauses.Next(p.pause)
-		p.heldUntil, p.heldAt = now.Add(p.pause), now
+		p.pausedUntil, p.pausedAt = now.Add(p.pause), now
 		p.unanswered++
 		p.err = err
 	}
@@ -49,7 +49,7 @@ func (p *pace) noteAnswer(began, now time.Time, err error) {
 const claimRetry = time.Second
 
 // hold has no call begin while tasks may not be returned there.
-func (p *pace) hold(now time.Time) { p.heldUntil = now.Add(claimRetry) }
+func (p *pace) hold(now time.Time) { p.pausedUntil = now.Add(claimRetry) }
 
 // refusalsOf is how often in a row the return of a record's tasks was refused, and why. One that waits for its turn
 // with a broker that does not answer is refused as those are whose turn it was.
@@ -83,7 +83,7 @@ func (p *pace) drain() {
 
 // take is the next record whose turn it is, nil for none.
 func (p *pace) take(now time.Time) *record {
-	for len(p.queue) > 0 && !p.queue[0].at.After(now) && p.calls < parallelCalls && !now.Before(p.heldUntil) {
+	for len(p.queue) > 0 && !p.queue[0].at.After(now) && p.calls < parallelCalls && !now.Before(p.pausedUntil) {
 		r := heap.Pop(&p.queue).(turn).record
 		if r.queued = false; r.isDue() {
 			return r
@@ -92,15 +92,15 @@ func (p *pace) take(now time.Time) *record {
 	return nil
 }
 
-// wake is when the next turn comes by the passing of time, zero for never.
-func (p *pace) wake() time.Time {
+// recheckAt is when the next turn comes by the passing of time, zero for never.
+func (p *pace) recheckAt() time.Time {
 	if len(p.queue) == 0 || p.calls >= parallelCalls {
 		return time.Time{}
 	}
-	if at := p.queue[0].at; at.After(p.heldUntil) {
+	if at := p.queue[0].at; at.After(p.pausedUntil) {
 		return at
 	}
-	return p.heldUntil
+	return p.pausedUntil
 }
 
 // turn is a record that waits for a call, and from when on.

@@ -76,7 +76,7 @@ func (r *Recovery) Observe(fleet Fleet, o Observation) Snapshot {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	s := r.core.observe(fleet, o)
-	if at := r.core.wake(o.Now); !at.IsZero() && (r.until.IsZero() || at.Before(r.until)) {
+	if at := r.core.recheckAt(o.Now); !at.IsZero() && (r.until.IsZero() || at.Before(r.until)) {
 		r.wake()
 	}
 	return s
@@ -122,7 +122,7 @@ func (r *Recovery) next() (todo []work, woken []Fleet, until time.Time) {
 	defer r.mu.Unlock()
 	now := r.options.Clock.Now()
 	todo, woken = r.core.next(now), r.core.takeWoken(now)
-	r.until = r.core.wake(now)
+	r.until = r.core.recheckAt(now)
 	return todo, woken, r.until
 }
 

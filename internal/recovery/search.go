@@ -114,8 +114,8 @@ func (s *search) move(broker string, to *search) {
 	}
 }
 
-// wake is when the next walk is due, zero for never.
-func (s *search) wake(now time.Time) time.Time {
+// recheckAt is when the next walk is due, zero for never.
+func (s *search) recheckAt(now time.Time) time.Time {
 	if s.underWay || len(s.asks) == 0 {
 		return time.Time{}
 	}

@@ -42,7 +42,7 @@ func (c *core) unfollow(s *search) {
 // walks begins those walks whose time has come.
 func (c *core) walks(now time.Time) (todo []work) {
 	for _, s := range slices.SortedFunc(maps.Keys(c.asked), func(a, b *search) int { return strings.Compare(a.keys, b.keys) }) {
-		at := s.wake(now)
+		at := s.recheckAt(now)
 		if at.IsZero() || at.After(now) {
 			continue
 		}

@@ -116,7 +116,7 @@ func (w *world) snapshotIs(got, want Snapshot) {
 // wakesIn checks when there is something to do by time alone, 0 for never but the next search, when the last is an hour old.
 func (w *world) wakesIn(want time.Duration) {
 	w.Helper()
-	got := w.wake(w.now)
+	got := w.recheckAt(w.now)
 	if want == 0 && !got.IsZero() && got.Equal(w.renewAt) {
 		return
 	}

@@ -39,7 +39,7 @@ func leave(ctx context.Context, s *stand, o options) ([]figure, error) {
 }
 
 const (
-	grantsFormat  = "%d too many: until the last has leave"
+	grantsFormat  = "%d too many: until the last has a grant"
 	patchesFormat = "limit: a bare client patches %d pods"
 )
 

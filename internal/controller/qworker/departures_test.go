@@ -247,7 +247,7 @@ func TestAnOrphaningDeletionGrantsNothing(t *testing.T) {
 		return ""
 	})
 	if with, without := granted(c.pods("w")); len(with) > 0 || len(without) != 2 {
-		t.Errorf("%d pods have leave, %d have not; want 2 left alone", len(with), len(without))
+		t.Errorf("%d pods have a grant, %d have not; want 2 left alone", len(with), len(without))
 	}
 }
 

@@ -37,7 +37,7 @@ type memory struct {
 	// downs has the pods whose worker's process has ended and was not seen to be started again.
 	downs map[string]down
 	// skewed has the times that pods claim of themselves and that had yet to come when they were seen, and when that was.
-	skewed map[claim]time.Time
+	skewed map[podTime]time.Time
 	// creations has the revisions of which no pod could be created.
 	creations creations
 	// sightings has the revisions of which a worker was seen at a task.

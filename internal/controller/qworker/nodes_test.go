@@ -74,12 +74,12 @@ func TestACordonedNodesWorkerIsReplacedFirst(t *testing.T) {
 		}
 	}
 	if with, _ := granted(c.pods("w")); len(with) > 0 {
-		t.Errorf("%s has leave before its replacement runs", with[0].Name)
+		t.Errorf("%s has a grant before its replacement runs", with[0].Name)
 	}
 	c.run(replacement)
 	with, _ := c.awaitGrants("w", 1)
 	if with[0].Name != pod.Name || with[0].Annotations[contract.AnnotationDrain] != "NodeDrain" {
-		t.Errorf("%s has leave for %s, want %s for NodeDrain", with[0].Name, with[0].Annotations[contract.AnnotationDrain], pod.Name)
+		t.Errorf("%s has a grant for %s, want %s for NodeDrain", with[0].Name, with[0].Annotations[contract.AnnotationDrain], pod.Name)
 	}
 
 	// The node stays after all: the busy worker does too, and the idle replacement leaves.
@@ -87,7 +87,7 @@ func TestACordonedNodesWorkerIsReplacedFirst(t *testing.T) {
 	c.eventually("the replacement leaves instead", func() string {
 		with, _ := granted(c.pods("w"))
 		if len(with) != 1 || with[0].Name != replacement.Name {
-			return fmt.Sprintf("%d have leave", len(with))
+			return fmt.Sprintf("%d have a grant", len(with))
 		}
 		return ""
 	})
@@ -115,7 +115,7 @@ func TestAPodThatBelongsOnANodeIsNotReplaced(t *testing.T) {
 		}
 	}
 	if with, _ := granted(c.pods("w")); len(with) > 0 {
-		t.Errorf("%s has leave", with[0].Name)
+		t.Errorf("%s has a grant", with[0].Name)
 	}
 }
 

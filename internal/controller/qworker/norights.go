@@ -54,7 +54,7 @@ func (r *Reconciler) waitForRights(ctx context.Context, name types.NamespacedNam
 	}
 	present, former := r.memories.of(name, qw.UID)
 	if former != nil {
-		r.release(name, former)
+		r.dropMemory(name, former)
 	}
 	round := newRound(r, &qw, present)
 	err = round.letGoWithoutRights(ctx, refusal)

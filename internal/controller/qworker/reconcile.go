@@ -36,7 +36,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.
 func (r *Reconciler) reconcile(ctx context.Context, qw *v1alpha1.QWorker) (ctrl.Result, error) {
 	present, former := r.memories.of(client.ObjectKeyFromObject(qw), qw.UID)
 	if former != nil {
-		r.release(client.ObjectKeyFromObject(qw), former)
+		r.dropMemory(client.ObjectKeyFromObject(qw), former)
 	}
 	round := newRound(r, qw, present)
 	err := round.reconcile(ctx)
@@ -68,13 +68,13 @@ func (r *Reconciler) reconcile(ctx context.Context, qw *v1alpha1.QWorker) (ctrl.
 // forget releases what is held for a QWorker that no longer exists.
 func (r *Reconciler) forget(name types.NamespacedName) {
 	if m := r.memories.forget(name); m != nil {
-		r.release(name, m)
+		r.dropMemory(name, m)
 	}
 	r.sizer.Forget(name)
 	r.metrics.forget(name)
 }
 
-func (r *Reconciler) release(name types.NamespacedName, m *memory) {
+func (r *Reconciler) dropMemory(name types.NamespacedName, m *memory) {
 	r.deadTasks.Forget(fleetOf(name, m.uid))
 	for key := range m.watches {
 		r.backlog.Forget(key)

@@ -128,7 +128,7 @@ func TestWorkersGetWhatTheyUse(t *testing.T) {
 		t.Errorf("the most used is %+v, want the worker's alone", st.MaxContainerResourcesUsage)
 	}
 	if st.UpdatedReplicas != 2 || st.DrainingReplicas != 0 {
-		t.Errorf("%d pods are of the newest revision and %d have leave to go, want a pod that was raised to be like any other", st.UpdatedReplicas, st.DrainingReplicas)
+		t.Errorf("%d pods are of the newest revision and %d have a grant, want a pod that was raised to be like any other", st.UpdatedReplicas, st.DrainingReplicas)
 	}
 	if r := st.Recommendations; len(r) != 1 || r[0].Name != "worker" || r[0].Reason != "Usage" || shown(r[0].Requests) != usedSize {
 		t.Errorf("recommended is %+v", r)

@@ -97,7 +97,7 @@ func TestABadImageStopsTheRolloutAndACorrectionGoesOn(t *testing.T) {
 		return ""
 	})
 	if with, _ := granted(c.pods("w")); len(with) > 0 {
-		t.Errorf("%s has leave, and no other revision is proven", with[0].Name)
+		t.Errorf("%s has a grant, and no other revision is proven", with[0].Name)
 	}
 	c.awaitCondition("w", v1alpha1.ConditionProgressing, metav1.ConditionTrue, "CanaryStarting")
 }
@@ -177,7 +177,7 @@ func TestARollbackTakesTheGrantsBack(t *testing.T) {
 		t.Fatalf("the reason is %q, want Rollout", got)
 	}
 	c.setImage("w", "worker:1")
-	c.eventually("no old pod has leave", func() string {
+	c.eventually("no old pod has a grant", func() string {
 		old, _ := of(c.pods("w"), before)
 		if with, without := granted(old); len(with) > 0 || len(without) != 4 {
 			return fmt.Sprintf("%d have, %d have not", len(with), len(without))

@@ -172,7 +172,7 @@ func TestARevisionProvesItselfFirst(t *testing.T) {
 	if got := with[0].Annotations[contract.AnnotationDrain]; got != "Rollout" {
 		t.Errorf("the reason is %q, want Rollout", got)
 	}
-	// The rest of the way: whoever has leave leaves, whoever is new becomes ready.
+	// The rest of the way: whoever has a grant leaves, whoever is new becomes ready.
 	c.eventually("everyone is new", func() string {
 		newOnes := 0
 		for _, p := range c.pods("w") {

@@ -25,7 +25,7 @@ func (driver) Reclaim(context.Context, broker.Claim, string, string) (int64, err
 func (driver) Held(context.Context, string, []string) ([]int64, error)              { return nil, nil }
 func (driver) Holders(context.Context) ([]broker.Holder, error)                     { return nil, nil }
 
-// That another operator has the claim is said, once, and that it has not any more. A takeover is not worth a word.
+// That another operator has the claim is said, once, and that it has not any more. That it changes hands is not worth a word.
 func TestAnotherOperatorHasTheClaim(t *testing.T) {
 	answers := []string{"Healthy=True:BrokerAnswers", "Pushes=True:Invalidations"}
 	inBubble(t, func(d *desk) {

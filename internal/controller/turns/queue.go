@@ -170,7 +170,7 @@ func (q *Queue) Done(r reconcile.Request) {
 	}
 }
 
-// note remembers an object whose reconciliation was slow. One that was quick since is not forgiven at once: a fleet
+// note remembers an object whose reconciliation was slow. One that was quick since still counts as slow for a while: a fleet
 // whose pods are slow to create has quick rounds in between.
 func (q *Queue) note(r reconcile.Request, t turn) {
 	now := q.clock.Now()

@@ -145,8 +145,8 @@ func TestWhoWasSlowIsKnownForItForAWhile(t *testing.T) {
 	}{
 		"a moment below the bound": {took: limits.SlowAfter - 1, slow: false},
 		"at the bound":             {took: limits.SlowAfter, slow: true},
-		"almost forgiven":          {took: limits.SlowAfter, later: limits.SlowFor - 1, slow: true},
-		"forgiven":                 {took: limits.SlowAfter, later: limits.SlowFor, slow: false},
+		"almost ordinary again":    {took: limits.SlowAfter, later: limits.SlowFor - 1, slow: true},
+		"ordinary again":           {took: limits.SlowAfter, later: limits.SlowFor, slow: false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			d := newDesk()

@@ -27,16 +27,16 @@ type leaver struct {
 // bySIGTERM is why a worker leaves whose pod is being deleted.
 const bySIGTERM = "SIGTERM"
 
-// drainingOf is True while workers have leave to go. It returns also which of them were last seen at a task, for the next
+// drainingOf is True while workers have a grant. It returns also which of them were last seen at a task, for the next
 // call, and when time alone changes the condition.
-func drainingOf(now time.Time, pods []Pod, leftBefore bool, busy map[string]time.Time) (c metav1.Condition, stillBusy map[string]time.Time, wake time.Time) {
+func drainingOf(now time.Time, pods []Pod, leftBefore bool, busy map[string]time.Time) (c metav1.Condition, stillBusy map[string]time.Time, recheck time.Time) {
 	const kind = v1alpha1.ConditionDraining
-	var holders []Pod
+	var granted []Pod
 	var leavers []leaver
 	for _, p := range pods {
 		switch {
 		case p.granted() && p.Phase == planner.Running:
-			holders = append(holders, p)
+			granted = append(granted, p)
 			leavers = append(leavers, leaver{p.Name, p.Grant.Since, string(p.Grant.Reason)})
 		case p.Phase == planner.Terminating && !p.Signalled.IsZero():
 			leavers = append(leavers, leaver{p.Name, p.Signalled, bySIGTERM})
@@ -44,7 +44,7 @@ func drainingOf(now time.Time, pods []Pod, leftBefore bool, busy map[string]time
 	}
 	ignoring := false
 	if !leftBefore {
-		ignoring, stillBusy, wake = ignoringOf(now, holders, busy)
+		ignoring, stillBusy, recheck = ignoringOf(now, granted, busy)
 	}
 	switch {
 	case len(leavers) == 0:
@@ -55,7 +55,7 @@ func drainingOf(now time.Time, pods []Pod, leftBefore bool, busy map[string]time
 	default:
 		c = Is(kind, true, ReasonWaiting, leaversMessage(leavers))
 	}
-	return c, stillBusy, wake
+	return c, stillBusy, recheck
 }
 
 // leaversMessage names those who leave, the one who was told first before the others.
@@ -85,9 +85,9 @@ func leaversMessage(leavers []leaver) string {
 
 // ignoringOf reports whether a worker has had a grant for long and does not seem to know, in a fleet in which none has
 // ever left on a grant. One that is known to be busy finishes its task, as it should, and has its time from then on.
-func ignoringOf(now time.Time, holders []Pod, before map[string]time.Time) (ignoring bool, busy map[string]time.Time, wake time.Time) {
+func ignoringOf(now time.Time, granted []Pod, before map[string]time.Time) (ignoring bool, busy map[string]time.Time, recheck time.Time) {
 	busy = map[string]time.Time{}
-	for _, p := range holders {
+	for _, p := range granted {
 		since := p.Grant.Since
 		if last, seen := before[p.Name]; seen {
 			busy[p.Name], since = last, last
@@ -97,12 +97,12 @@ func ignoringOf(now time.Time, holders []Pod, before map[string]time.Time) (igno
 			busy[p.Name] = now
 		case since.IsZero():
 		case now.Before(at):
-			wake = earliest(wake, at)
+			recheck = earliest(recheck, at)
 		default:
 			ignoring = true
 		}
 	}
-	return ignoring, busy, wake
+	return ignoring, busy, recheck
 }
 
 // earliest is the earlier of two times, of which zero is never.

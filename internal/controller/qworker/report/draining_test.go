@@ -35,7 +35,7 @@ func TestDraining(t *testing.T) {
 			[]Pod{worker("a"), worker("b", in(planner.Terminating)), worker("c", in(planner.Left), grant(time.Hour))}, false, seen{"z": now},
 			drained{isFalse(kind, ReasonNoGrants, "no worker is told to leave"), seen{}, time.Time{}},
 		},
-		"one has leave, and has time until it is 10 minutes old": {
+		"one has a grant, and has time until it is 10 minutes old": {
 			[]Pod{worker("a", grant(time.Minute))}, false, nil,
 			drained{isTrue(kind, ReasonWaiting, "1 worker leaves after its task: a; since 2026-01-02T03:03:05Z (ScaleDown)"), seen{}, now.Add(9 * time.Minute)},
 		},

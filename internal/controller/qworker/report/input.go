@@ -145,8 +145,8 @@ type Memory struct {
 	// Departed has the pods that were seen to have left on a grant, and Departure is when the last of them was.
 	Departed  map[string]bool
 	Departure time.Time
-	// BusyHolders has the pods with a grant that were at a task, and when they were last seen at it.
-	BusyHolders map[string]time.Time
+	// BusyLeaving has the pods with a grant that were at a task, and when they were last seen at it.
+	BusyLeaving map[string]time.Time
 	// Told has the conditions of which it was told that they have turned bad, and not yet that they are well again.
 	Told map[string]Fault
 	// QueueWritten is when the queue's figures were last written.

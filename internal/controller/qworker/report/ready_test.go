@@ -54,7 +54,7 @@ func TestReady(t *testing.T) {
 			observed: Observed{Pods: []Pod{worker("a", leaves), worker("b", leaves)}},
 			want:     isTrue(kind, ReasonDraining, "0 of 0 workers are ready; 2 more leave after their tasks"),
 		},
-		"a worker that has leave is none of those that the queue asks for": {
+		"a worker that has a grant is none of those that the queue asks for": {
 			observed: Observed{Pods: []Pod{worker("a"), worker("b", leaves)}}, decided: Decided{Desired: 2},
 			want: isFalse(kind, ReasonScalingUp, "1 of 2 workers is ready"),
 		},

@@ -15,12 +15,12 @@ func (d *Decision) withdraw(f Fleet, revision string, n int, why string) int {
 	if !f.DepthKnown || n <= 0 {
 		return 0
 	}
-	holders := f.withdrawable(revision)
-	holders = holders[:min(n, len(holders))]
-	for _, p := range holders {
+	granted := f.withdrawable(revision)
+	granted = granted[:min(n, len(granted))]
+	for _, p := range granted {
 		d.add(Action{Kind: WithdrawGrant, Pod: p.Name, Why: why + "; the worker is needed again"})
 	}
-	return len(holders)
+	return len(granted)
 }
 
 // Obsolete reports whether the cause of a pod's grant is over: its revision is wanted again, or its node stays. Its
@@ -39,7 +39,7 @@ func (f Fleet) Obsolete(p Pod) bool {
 // withdrawable are the pods of a revision whose grant can be withdrawn, busy ones first: for scale-down, for the
 // rollout of a revision that has been rolled back since, and for a node that stays after all.
 func (f Fleet) withdrawable(revision string) []Pod {
-	holders := where(f.Pods, func(p Pod) bool {
+	granted := where(f.Pods, func(p Pod) bool {
 		usable := p.Revision == revision && p.Phase == Running && !p.Unreachable && !p.Signalled && !overdue(f, p)
 		switch p.Grant.Reason {
 		case contract.ReasonScaleDown, contract.ReasonRollout, contract.ReasonNodeDrain:
@@ -48,14 +48,14 @@ func (f Fleet) withdrawable(revision string) []Pod {
 			return false
 		}
 	})
-	slices.SortFunc(holders, func(a, b Pod) int {
+	slices.SortFunc(granted, func(a, b Pod) int {
 		return cmp.Or(
 			cmp.Compare(disturbance(b), disturbance(a)),
 			b.Grant.Since.Compare(a.Grant.Since),
 			cmp.Compare(a.Name, b.Name),
 		)
 	})
-	return holders
+	return granted
 }
 
 // endGrants deletes pods whose grant can no longer be used: those whose worker container is not running,
