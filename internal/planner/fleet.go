@@ -37,9 +37,10 @@ type Fleet struct {
 	// Tried is true once a canary of the newest revision was created. It is then not published without proof,
 	// also when the fleet is scaled to none in between.
 	Tried bool
-	// NewestUnread is true while the newest revision works on a queue or broker that has yet to be read. Such a
-	// revision takes nobody's place: its pods may well start, and would all wait for a broker that is not there.
-	NewestUnread bool
+	// NewestBarred is true while the newest revision takes nobody's place, and none of its pods is created beside others:
+	// it works on a queue or broker that has yet to be read, where its pods may well start and would all wait; or what must
+	// be stored of it before cannot be.
+	NewestBarred bool
 	// Rollout is how a new revision takes over.
 	Rollout Rollout
 

@@ -28,7 +28,7 @@ func anyFleet(t *rapid.T) Fleet {
 		Tried:      rapid.Bool().Draw(t, "tried"),
 		Rollout:    anyRollout(t),
 
-		NewestUnread: rapid.IntRange(0, 9).Draw(t, "newestUnread") == 0,
+		NewestBarred: rapid.IntRange(0, 9).Draw(t, "newestUnread") == 0,
 	}
 	if rapid.IntRange(0, 9).Draw(t, "uncreatable") == 0 {
 		f.Uncreatable = map[string]string{revisions.Draw(t, "uncreatable revision"): "there is no ScalerConfig"}

@@ -38,7 +38,7 @@ func TestPublishedAfter(t *testing.T) {
 
 // A revision whose broker is yet to be read is stopped as a paused one is, and is not called paused.
 func TestTheNewestRevisionsBrokerIsYetToBeRead(t *testing.T) {
-	unread := func(f Fleet) Fleet { f.NewestUnread = true; return f }
+	unread := func(f Fleet) Fleet { f.NewestBarred = true; return f }
 	cases := map[string]struct {
 		fleet Fleet
 		want  []string

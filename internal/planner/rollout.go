@@ -35,7 +35,7 @@ func stageOf(f Fleet) Stage {
 
 // standsStill reports whether the rollout stays where it is: somebody has paused it, or the newest revision's queue is yet
 // to be read.
-func (f Fleet) standsStill() bool { return f.Rollout.Paused || f.NewestUnread }
+func (f Fleet) standsStill() bool { return f.Rollout.Paused || f.NewestBarred }
 
 // works reports whether there is something to protect: the published revision is proven, or about to be. A fleet
 // that was created a moment ago, whose first worker is ready, is not given up for a change that may be broken.

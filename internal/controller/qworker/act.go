@@ -16,6 +16,7 @@ import (
 // act carries the decision out, in an order in which a failure leaves nothing half-said: what a later leader must know
 // is stored first, and a revision is published last.
 func (r *round) act(ctx context.Context) error {
+	r.hold(ctx)
 	unproven := r.storeProofs(ctx)
 	r.memory.excessSince = r.decision.ExcessSince
 	r.recheckAt(r.decision.RecheckAt)
@@ -24,12 +25,6 @@ func (r *round) act(ctx context.Context) error {
 	}
 	creating := nameCreations(r.qw, r.decision.Actions)
 	r.watchQueues(creating)
-	var unheld error
-	if len(r.pods)+len(creating) > 0 {
-		if unheld = r.object.hold(ctx); unheld != nil { // pods that nobody looks after once the QWorker is deleted
-			r.decision.Actions = withoutCreations(r.decision.Actions, func(string) bool { return true })
-		}
-	}
 	done, err := r.fleets.Apply(ctx, r.qw, r.pods, r.decision.Actions, r.revisions.workerOf, r.newPod)
 	r.done, r.publishes = done, r.decision.PublishedAfter(done)
 	blamed, err := otherThanSize(&r.sizes, done, err)
@@ -37,33 +32,34 @@ func (r *round) act(ctx context.Context) error {
 	refused, next, rest := r.memory.creations.note(r.clock.Now(), done, err)
 	r.refused = slices.Concat(r.decision.Refused, refused)
 	r.recheckAt(next)
-	return errors.Join(unproven, unheld, rest)
+	return errors.Join(unproven, r.unheld, rest)
+}
+
+// hold writes the finalizer before there are pods. Where it cannot be written, the decision is made anew without creations.
+func (r *round) hold(ctx context.Context) {
+	if len(r.pods) == 0 && !creates(r.decision.Actions) {
+		return
+	}
+	if r.unheld = r.object.hold(ctx); r.unheld != nil {
+		r.barred = true
+		r.decide(ctx)
+	}
 }
 
 // storeProofs stores what a later leader must know of the revisions. What cannot be stored holds back the rollout, and
-// nothing else: the newest revision takes nobody's place, and none of its pods is created beside others.
+// nothing else: the decision is made anew, and the newest revision takes nobody's place in it.
 func (r *round) storeProofs(ctx context.Context) error {
 	err := r.proofs().mark(ctx, &r.revisions, r.decision)
-	if err == nil || r.decision.Stage != planner.Canary {
-		return err
-	}
-	newest := r.revisions.newest.Hash
-	if r.decision.Publish != "" {
-		r.unproven = true
+	if err != nil && r.decision.Stage == planner.Canary {
+		r.barred = true
 		r.decide(ctx)
 	}
-	r.decision.Actions = withoutCreations(r.decision.Actions, func(hash string) bool { return hash == newest })
 	return err
 }
 
-// withoutCreations are the actions but for creations of some revisions.
-func withoutCreations(actions []planner.Action, of func(hash string) bool) []planner.Action {
-	return slices.DeleteFunc(slices.Clone(actions), func(a planner.Action) bool { return a.Kind == planner.Create && of(a.Revision) })
-}
-
-// creates reports whether one of the actions has created a pod.
-func creates(done []planner.Action) bool {
-	return slices.ContainsFunc(done, func(a planner.Action) bool { return a.Kind == planner.Create })
+// creates reports whether one of the actions creates a pod.
+func creates(actions []planner.Action) bool {
+	return slices.ContainsFunc(actions, func(a planner.Action) bool { return a.Kind == planner.Create })
 }
 
 // nameCreations chooses the names of the pods that will be created, and returns them with their revisions.

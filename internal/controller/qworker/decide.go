@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/quickube/qscaler/api/v1alpha1"
 	"github.com/quickube/qscaler/internal/backlog"
 	"github.com/quickube/qscaler/internal/planner"
 	"github.com/quickube/qscaler/internal/revision"
@@ -70,10 +71,13 @@ func (r *round) plan() {
 		Done:            r.ends.done,
 		Rollout:         rolloutOf(r.qw.Spec.Rollout),
 		Tried:           isTried(r.revisions.newest),
-		NewestUnread:    r.newestUnread || r.unproven,
+		NewestBarred:    r.newestUnread || r.barred,
 		Pods:            r.statesWithWork(),
 	}
-	if r.config == nil {
+	switch {
+	case r.unheld != nil:
+		f.Uncreatable = allUncreatable(r.revisions.all, r.unheld)
+	case r.config == nil:
 		f.Uncreatable = uncreatable(r.revisions.all, r.qw.Spec.ScaleConfig.ScalerConfigRef)
 	}
 	if newest := r.revisions.newest; newest != nil {
@@ -93,6 +97,15 @@ func uncreatable(revisions []revision.Revision, scalerConfig string) map[string]
 		if r.Connection.NeedsScalerConfig() {
 			why[r.Hash] = fmt.Sprintf("its password stands in the ScalerConfig %q, which does not exist", scalerConfig)
 		}
+	}
+	return why
+}
+
+// allUncreatable has all revisions: without the finalizer, nobody would look after the pods once the QWorker is deleted.
+func allUncreatable(revisions []revision.Revision, unheld error) map[string]string {
+	why := map[string]string{}
+	for _, r := range revisions {
+		why[r.Hash] = fmt.Sprintf("the finalizer %s cannot be written: %v", v1alpha1.Finalizer, unheld)
 	}
 	return why
 }

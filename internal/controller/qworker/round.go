@@ -19,9 +19,11 @@ type round struct {
 	sizes rightsizing.Round
 
 	decision planner.Decision
-	// unproven is true where the newest revision was to be published and its proof could not be stored: it takes nobody's
-	// place then, as one whose queue is unread.
-	unproven bool
+	// barred is true where what must be stored of the newest revision before it is tried or published could not be: it
+	// takes nobody's place then, as one whose queue is unread. unheld is why the finalizer could not be written, without
+	// which no pod is created.
+	barred bool
+	unheld error
 	results
 }
 
