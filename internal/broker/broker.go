@@ -39,7 +39,9 @@ type Answer struct {
 }
 
 // Driver reads the queues of one broker over one connection. Its methods may be called at once from
-// several goroutines. What else it can do is told by the interfaces Pusher, Reclaimer and Inspector.
+// several goroutines. What else it can do is told by the interfaces Pusher, Reclaimer and Inspector, of which it needs
+// none. It does not connect again: after an error, the backlog closes it and opens another. brokertest has what is
+// asked of it.
 type Driver interface {
 	// Depths answers each query, in order, in one round trip. An error means that nothing is known of
 	// any queue; it is never an empty queue. Without queries it only makes sure that the broker answers.

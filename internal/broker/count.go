@@ -13,10 +13,12 @@ func CountOf(n int64) Count { return Count{N: n, Known: true} }
 type Depth struct {
 	// Waiting counts the messages that no worker has taken. An answer without it is an error.
 	Waiting Count
-	// InFlight counts the messages that workers have taken and not acknowledged, Held included.
+	// InFlight counts the messages that workers have taken and not acknowledged, Held included. While it is not known,
+	// the number of workers does not fall: what is not known is not zero. A broker that never tells it has fleets that
+	// only grow.
 	InFlight Count
 	// Held counts the messages in flight by the worker's PodName, zeros included. A worker that is not in it may
-	// be busy: the broker cannot tell.
+	// be busy: the broker cannot tell. It is nil where the broker keeps no messages by worker; see CountsAll.
 	Held map[string]int64
 }
 

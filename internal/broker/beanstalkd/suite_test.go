@@ -13,8 +13,9 @@ import (
 
 func TestSuite(t *testing.T) {
 	brokertest.Run(t, brokertest.Harness{
-		Kind:   Kind(),
-		Rounds: 1,
+		Kind:     Kind(),
+		InFlight: true,
+		Rounds:   1,
 		Start: func(t *testing.T) brokertest.Server {
 			return &server{Server: beanstalkdtest.Start(t), workers: map[string]*pod{}}
 		},

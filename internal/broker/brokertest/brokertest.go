@@ -10,10 +10,27 @@
 //	proxy.go       the way to the server, which the cases above spoil
 //
 // A driver's test is one call of Run. It may import internal/broker and no driver.
+//
+// What it asks of every driver, beside right counts:
+//
+//   - Open connects, or says why it cannot.
+//   - A driver has one connection. Once that is broken, each read fails, and the backlog opens a new driver after a
+//     pause. A client library that connects again by itself must be kept from it, at least while the server closes
+//     each connection soon. A driver that rings and has connected again rings for all queues.
+//   - After Close every read fails. Close may be called twice, and while a read is under way. It leaves no goroutine.
+//   - Depths keeps to the deadline of its context, and to one of its own where that has none.
+//   - One connection and its reads allocate 1 MiB at most, whatever the server sends, also what is free again at once.
+//   - An error has a reason of internal/broker, 600 printable bytes at most, and never the password.
+//   - Settings that are not the same make a Config that is not Equal: the backlog connects anew by that.
+//
+// What it does not test, and a driver tests itself: Reclaimer, Inspector and SharedConfig; names that no queue can have,
+// which are to fail their own queue alone, with ReasonInvalidQueue; the settings of its own block; Env; and what Database
+// and Username mean.
 package brokertest
 
 import (
 	"context"
+	"crypto/tls"
 	"testing"
 	"time"
 
@@ -46,6 +63,9 @@ type Harness struct {
 	Start func(t *testing.T) Server
 	// ByWorker is true where the broker knows which worker holds what.
 	ByWorker bool
+	// InFlight is true where the broker tells how many messages are in flight. Where it does not, the number of workers
+	// never falls.
+	InFlight bool
 	// Rings is true where the broker tells of changes by itself.
 	Rings bool
 	// Rounds is how many round trips one call of Depths takes for 3000 queues.
@@ -97,6 +117,9 @@ func kindIsComplete(t *testing.T, h Harness) {
 	for name, change := range map[string]func(*broker.Settings){
 		"host": func(s *broker.Settings) { s.Host = "other" },
 		"port": func(s *broker.Settings) { s.Port++ },
+		"way of verifying the server": func(s *broker.Settings) {
+			s.TLS = &tls.Config{MinVersion: tls.VersionTLS12, ServerName: "other"}
+		},
 	} {
 		other := settings
 		change(&other)

@@ -19,6 +19,7 @@ func TestSuite(t *testing.T) {
 	brokertest.Run(t, brokertest.Harness{
 		Kind:     Kind(),
 		ByWorker: true,
+		InFlight: true,
 		Rings:    true,
 		Rounds:   1,
 		Start: func(t *testing.T) brokertest.Server {
