@@ -45,7 +45,7 @@ func TestWhatTurnsUpLaterIsFound(t *testing.T) {
 				w.todo()
 				w.pass(1)
 			}
-			w.finish(w.todo("search x")[0], result{holders: holding("q", "late", "foreign")})
+			w.do("search x", result{holders: holding("q", "late", "foreign")})
 			w.wokenIs(ours)
 			w.finish(w.todo("count foreign for ours", "confirm and return late")[1], result{moved: 3})
 			w.snapshotIs(w.look(), Snapshot{Dead: []Dead{dead("late", Lingering)}, Returned: 3, RecheckAt: w.now.Add(time.Minute)})
@@ -60,7 +60,7 @@ func TestASearchAgainIsNotWaitedFor(t *testing.T) {
 	w.reconnected("x")
 	w.snapshotIs(w.look(), Snapshot{})
 	w.pass(settling)
-	w.finish(w.todo("search x")[0], result{})
+	w.do("search x", result{})
 	w.wokenIs()
 }
 
@@ -163,9 +163,9 @@ func TestWhatIsInTheWayOfASearchIsTold(t *testing.T) {
 func TestTheRightOfOneUserServesAll(t *testing.T) {
 	w, look := tenants(t, 3, func(int) backlog.Server { return backlog.Server{Keys: "one"} })
 	look()
-	w.finish(w.todo("search tenant-000")[0], result{err: errRefused})
+	w.do("search tenant-000", result{err: errRefused})
 	w.pass(time.Second)
-	w.finish(w.todo("search tenant-001")[0], result{holders: holding("q0", "f0-dead")})
+	w.do("search tenant-001", result{holders: holding("q0", "f0-dead")})
 	w.wokenIs(Fleet{Namespace: "0", Name: "f0"})
 	w.todo("confirm and return f0-dead")
 }

@@ -45,11 +45,10 @@ func TestATakeoverDelaysAReturnAndIsNoRefusal(t *testing.T) {
 // Another operator of the same cluster is a refusal like others.
 func TestARivalIsARefusal(t *testing.T) {
 	w := newWorld(t)
-	w.look(alive("a")...)
-	w.look()
-	w.finish(w.todo("confirm and return a")[0], result{unclaimed: errRefused})
+	w.loses("a")
+	w.do("confirm and return a", result{unclaimed: errRefused})
 	w.wokenIs(ours)
 	w.snapshotIs(w.look(), Snapshot{
-		Dead: []Dead{{Worker: "a", Revision: "r", State: Gone, Refusals: 1, Err: errRefused}}, Refusal: errRefused,
+		Dead: []Dead{refused("a", Gone, 1, errRefused)}, Refusal: errRefused,
 	})
 }

@@ -28,7 +28,7 @@ func TestAQuestionGoesWithItsBroker(t *testing.T) {
 	w.sees("x", "others")
 	w.look()
 	w.searchesAre("others")
-	w.finish(w.todo("search x")[0], result{holders: holding("q", "ours-dead")})
+	w.do("search x", result{holders: holding("q", "ours-dead")})
 	w.wokenIs(ours)
 	w.todo("confirm and return ours-dead")
 }
@@ -101,8 +101,8 @@ func TestUnknownHoldersAtTwoPlaces(t *testing.T) {
 func TestUnknownHoldersAreFoundAnew(t *testing.T) {
 	w := unsearched(t)
 	w.look()
-	w.finish(w.todo("search x")[0], result{holders: holding("q", "laptop")})
-	w.finish(w.todo("count laptop for ours")[0], result{counts: []int64{7}})
+	w.do("search x", result{holders: holding("q", "laptop")})
+	w.do("count laptop for ours", result{counts: []int64{7}})
 	w.look()
 	w.pass(time.Hour)
 	todo := w.next(w.now)
@@ -118,7 +118,7 @@ func TestUnknownHoldersAreFoundAnew(t *testing.T) {
 	told(Strangers{Known: true, Workers: []string{"former", "laptop"}, Lists: 2, Tasks: 7})
 	w.finish(count, result{counts: []int64{0}})
 	told(Strangers{Known: true, Workers: []string{"former", "laptop"}, Lists: 2, Tasks: 7})
-	w.finish(w.todo("count former laptop for ours")[0], result{counts: []int64{1, 1}})
+	w.do("count former laptop for ours", result{counts: []int64{1, 1}})
 	told(Strangers{Known: true, Workers: []string{"former", "laptop"}, Lists: 2, Tasks: 2})
 	w.takeWoken()
 	w.pass(time.Hour)

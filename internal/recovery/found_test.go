@@ -17,7 +17,7 @@ func TestManyThatAreFoundAreTakenInByAThousand(t *testing.T) {
 	names := many(mostFound + 1)
 	w.pass(time.Hour)
 	w.look()
-	w.finish(w.todo("search x")[0], result{holders: holding("q", names...)})
+	w.do("search x", result{holders: holding("q", names...)})
 	s := w.look()
 	w.takeWoken()
 	got := fmt.Sprint(len(s.Dead), " dead, ", len(s.Searches), " searches")
@@ -54,7 +54,7 @@ func TestWhenTheOthersAreSearchedFor(t *testing.T) {
 		w := newWorld(t)
 		w.pass(time.Hour)
 		w.look()
-		w.finish(w.todo("search x")[0], result{holders: holding("q", many(mostFound+1)...)})
+		w.do("search x", result{holders: holding("q", many(mostFound+1)...)})
 		w.look()
 		for done := 0; done < mostFound-left; {
 			for _, each := range w.next(w.now) {
@@ -84,7 +84,7 @@ func TestWhatCouldNotBeTakenInIsForgotten(t *testing.T) {
 	w := newWorld(t)
 	w.pass(time.Hour)
 	w.look()
-	w.finish(w.todo("search x")[0], result{holders: holding("q", many(mostFound+1)...)})
+	w.do("search x", result{holders: holding("q", many(mostFound+1)...)})
 	w.seen.Mode = Declined
 	w.look()
 	if n := len(w.fleets[ours].more); n != 0 {

@@ -8,9 +8,8 @@ import (
 // lingers has a worker whose pod is gone and whose tasks are back.
 func lingers(t *testing.T) *world {
 	w := newWorld(t)
-	w.look(alive("a")...)
-	w.look()
-	w.finish(w.todo("confirm and return a")[0], result{moved: 1})
+	w.loses("a")
+	w.do("confirm and return a", result{moved: 1})
 	return w
 }
 

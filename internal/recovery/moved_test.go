@@ -11,9 +11,8 @@ import (
 // called once it is back.
 func TestARecordOutlivesItsBrokersPace(t *testing.T) {
 	w := newWorld(t)
-	w.look(alive("a")...)
-	w.look()
-	w.finish(w.todo("confirm and return a")[0], result{presence: Present})
+	w.loses("a")
+	w.do("confirm and return a", result{presence: Present})
 	w.look() // it waits for its turn
 
 	w.seen.Places = nil
@@ -23,7 +22,7 @@ func TestARecordOutlivesItsBrokersPace(t *testing.T) {
 	w.seen.Places = []Place{main}
 	w.look()
 	w.pass(time.Second)
-	w.finish(w.todo("confirm and return a")[0], result{moved: 3})
+	w.do("confirm and return a", result{moved: 3})
 	w.snapshotIs(w.look(), Snapshot{
 		Dead: []Dead{dead("a", Lingering)}, Returned: 3, RecheckAt: w.now.Add(time.Minute),
 	})
@@ -35,9 +34,9 @@ func TestARecordMovesOnWhenItsPlaceIsForgotten(t *testing.T) {
 	w.readings[former.Key] = backlog.Reading{Known: true, ReadAt: w.now}
 	w.seen.Places, w.seen.At = []Place{main, former}, func(string) Place { return former }
 	w.look(alive("a")...)
-	w.finish(w.todo("search old")[0], result{})
+	w.do("search old", result{})
 	w.look()
-	w.finish(w.todo("confirm and return a")[0], result{presence: Present})
+	w.do("confirm and return a", result{presence: Present})
 	w.look()
 
 	w.seen.Places, w.seen.At = []Place{main}, func(string) Place { return main }
@@ -59,12 +58,11 @@ func TestAnAnswerOfAnotherPlaceSaysNothing(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t)
 			w.readings[former.Key] = backlog.Reading{Known: true, ReadAt: w.now}
-			w.look(alive("a")...)
-			w.look()
+			w.loses("a")
 			asked := w.todo("confirm and return a")
 			w.seen.Places, w.seen.At = []Place{main, former}, func(string) Place { return former }
 			w.look()
-			w.finish(w.todo("search old")[0], result{})
+			w.do("search old", result{})
 
 			w.finish(asked[0], answer)
 			w.snapshotIs(w.look(), Snapshot{Dead: []Dead{dead("a", Gone)}})

@@ -100,19 +100,36 @@ func (f *fakes) take() map[string]int {
 	return calls
 }
 
+// calledFor checks which calls have come since this was last asked.
+func (f *fakes) calledFor(t *testing.T, want map[string]int) {
+	t.Helper()
+	if diff := cmp.Diff(want, f.take()); diff != "" {
+		t.Errorf("calls (-want +got):\n%s", diff)
+	}
+}
+
+func newFakes() *fakes {
+	return &fakes{hangs: map[string]bool{}, calls: map[string]int{}, notify: map[recovery.Fleet]int{}}
+}
+
+// newRecovery returns a Recovery that was not started.
+func newRecovery(f *fakes) *recovery.Recovery {
+	return recovery.New(recovery.Options{
+		Brokers: f, Presence: f.presence, Notify: f.woken, Clock: clock.RealClock{},
+		Names: recovery.Names{Family: func(recovery.Fleet) string { return "w" }, FamilyOf: func(worker string) string {
+			if strings.HasPrefix(worker, "foreign") {
+				return ""
+			}
+			return "w"
+		}},
+	})
+}
+
 // inBubble runs a Recovery in time that stands still while it works. Its goroutines must have ended with the test.
 func inBubble(t *testing.T, test func(*testing.T, *fakes, *recovery.Recovery)) {
 	bubbletest.Run(t, func(t *testing.T) {
-		f := &fakes{hangs: map[string]bool{}, calls: map[string]int{}, notify: map[recovery.Fleet]int{}}
-		r := recovery.New(recovery.Options{
-			Brokers: f, Presence: f.presence, Notify: f.woken, Clock: clock.RealClock{},
-			Names: recovery.Names{Family: func(recovery.Fleet) string { return "w" }, FamilyOf: func(worker string) string {
-				if strings.HasPrefix(worker, "foreign") {
-					return ""
-				}
-				return "w"
-			}},
-		})
+		f := newFakes()
+		r := newRecovery(f)
 		ctx, cancel := context.WithCancel(t.Context())
 		ended := make(chan error)
 		go func() { ended <- r.Start(ctx) }()
@@ -202,9 +219,7 @@ func TestABrokerThatHangsDelaysNobody(t *testing.T) {
 		if d, ok := look(t, r, other, "y", endedPod("c")).Of("c"); !ok || !d.IsReturned() {
 			t.Errorf("the other broker's worker: %+v, want its tasks to be back", d)
 		}
-		if diff := cmp.Diff(map[string]int{"return a": 1, "confirm b": 1, "return b": 1, "return c": 1}, f.take()); diff != "" {
-			t.Errorf("calls (-want +got):\n%s", diff)
-		}
+		f.calledFor(t, map[string]int{"return a": 1, "confirm b": 1, "return b": 1, "return c": 1})
 		for range 100 {
 			look(t, r, one, "x", endedPod("a"))
 			wait(time.Second)
@@ -233,9 +248,7 @@ func TestNothingIsReturnedThatTheAPIServerDoesNotConfirm(t *testing.T) {
 		wait(6 * time.Second)
 		look(t, r, one, "x", endedPod("b"))
 		wait(time.Second)
-		if diff := cmp.Diff(map[string]int{"confirm a": 2, "return b": 1}, f.take()); diff != "" {
-			t.Errorf("calls (-want +got):\n%s", diff)
-		}
+		f.calledFor(t, map[string]int{"confirm a": 2, "return b": 1})
 	})
 }
 
@@ -245,21 +258,13 @@ func TestASearchThatHangsHoldsUpNothing(t *testing.T) {
 		f.hangs["x"] = true
 		look(t, r, one, "x", endedPod("a"))
 		wait(time.Second)
-		if diff := cmp.Diff(map[string]int{"search x": 1, "return a": 1}, f.take()); diff != "" {
-			t.Errorf("calls (-want +got):\n%s", diff)
-		}
+		f.calledFor(t, map[string]int{"search x": 1, "return a": 1})
 		wait(9 * time.Minute)
-		if diff := cmp.Diff(map[string]int{}, f.take()); diff != "" {
-			t.Errorf("calls (-want +got):\n%s", diff)
-		}
+		f.calledFor(t, map[string]int{})
 		wait(10 * time.Minute) // the server is left alone for that
-		if diff := cmp.Diff(map[string]int{}, f.take()); diff != "" {
-			t.Errorf("calls (-want +got):\n%s", diff)
-		}
+		f.calledFor(t, map[string]int{})
 		wait(2 * time.Minute)
-		if diff := cmp.Diff(map[string]int{"search x": 1}, f.take()); diff != "" {
-			t.Errorf("calls (-want +got):\n%s", diff)
-		}
+		f.calledFor(t, map[string]int{"search x": 1})
 	})
 }
 
@@ -293,9 +298,7 @@ func TestHowLongOneRoundGathers(t *testing.T) {
 			t.Errorf("calls before the moment is over (-want +got):\n%s", diff)
 		}
 		wait(1)
-		if diff := cmp.Diff(map[string]int{"search x": 1, "return a": 1}, f.take()); diff != "" {
-			t.Errorf("calls (-want +got):\n%s", diff)
-		}
+		f.calledFor(t, map[string]int{"search x": 1, "return a": 1})
 	})
 }
 
@@ -311,9 +314,7 @@ func TestADeadWorkerDoesNotWaitForThePauseOfAnother(t *testing.T) {
 		f.refuse = nil
 		look(t, r, one, "x", endedPod("a"), endedPod("b"))
 		wait(time.Second)
-		if diff := cmp.Diff(map[string]int{"return b": 1}, f.take()); diff != "" {
-			t.Errorf("calls (-want +got):\n%s", diff)
-		}
+		f.calledFor(t, map[string]int{"return b": 1})
 	})
 }
 
@@ -336,16 +337,9 @@ func TestWhoIsNotedAndWhoIsForgotten(t *testing.T) {
 // Start returns once each call has, and what ends with the process is no refusal.
 func TestStartWaitsForItsCalls(t *testing.T) {
 	bubbletest.Run(t, func(t *testing.T) {
-		f := &fakes{hangs: map[string]bool{"x/one": true}, after: time.Second, calls: map[string]int{}, notify: map[recovery.Fleet]int{}}
-		r := recovery.New(recovery.Options{
-			Brokers: f, Presence: f.presence, Notify: f.woken, Clock: clock.RealClock{},
-			Names: recovery.Names{Family: func(recovery.Fleet) string { return "w" }, FamilyOf: func(worker string) string {
-				if strings.HasPrefix(worker, "foreign") {
-					return ""
-				}
-				return "w"
-			}},
-		})
+		f := newFakes()
+		f.hangs["x/one"], f.after = true, time.Second
+		r := newRecovery(f)
 		if !r.NeedLeaderElection() {
 			t.Error("a replica that is not the leader would return tasks")
 		}
@@ -373,9 +367,7 @@ func TestUnknownHoldersAreCounted(t *testing.T) {
 		f.held = 3
 		look(t, r, one, "x")
 		wait(time.Second)
-		if diff := cmp.Diff(map[string]int{"search x": 1, "count": 1}, f.take()); diff != "" {
-			t.Errorf("calls (-want +got):\n%s", diff)
-		}
+		f.calledFor(t, map[string]int{"search x": 1, "count": 1})
 		want := recovery.Strangers{Known: true, Workers: []string{"foreign-laptop"}, Lists: 1, Tasks: 3}
 		if diff := cmp.Diff(want, look(t, r, one, "x").Strangers); diff != "" {
 			t.Errorf("strangers (-want +got):\n%s", diff)
@@ -400,9 +392,7 @@ func TestABrokerWithoutAClaim(t *testing.T) {
 				f.unclaimed = c.unclaimed
 				look(t, r, one, "x", endedPod("dead"))
 				wait(100 * time.Millisecond)
-				if diff := cmp.Diff(c.want, f.take()); diff != "" {
-					t.Errorf("calls (-want +got):\n%s", diff)
-				}
+				f.calledFor(t, c.want)
 			})
 		})
 	}

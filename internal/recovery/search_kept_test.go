@@ -25,7 +25,7 @@ func TestWhatAWalkHasFoundIsKeptWithinABound(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			w := unsearched(t)
 			w.look()
-			w.finish(w.todo("search x")[0], result{holders: holding("q", c.holder)})
+			w.do("search x", result{holders: holding("q", c.holder)})
 			w.finish(w.next(w.now)[0], result{counts: []int64{0}})
 			w.other("late", Place{Broker: "x", Queue: "other", Key: main.Key, Revision: "r"})
 			w.todo(c.todo...)
@@ -45,7 +45,7 @@ func TestALateFleetHasItsAnswerBehindMuchThatIsInvented(t *testing.T) {
 	w := unsearched(t)
 	found := result{holders: holding("q", append(many(5000), "ours-dead", "late-dead")...)}
 	w.look()
-	w.finish(w.todo("search x")[0], found)
+	w.do("search x", found)
 	w.snapshotIs(Snapshot{Dead: w.look().Dead}, Snapshot{Dead: []Dead{dead("ours-dead", Gone)}})
 	w.next(w.now)
 	w.other("late", main)
@@ -135,7 +135,7 @@ func TestNamesAreKeptWithoutTheirKeys(t *testing.T) {
 func TestWhatIsDroppedIsSearchedAgain(t *testing.T) {
 	w := unsearched(t)
 	w.look()
-	w.finish(w.todo("search x")[0], result{holders: holding("q", "late-dead")})
+	w.do("search x", result{holders: holding("q", "late-dead")})
 	w.searches["x"].drop()
 	w.pass(mostRest)
 	w.other("late", main)

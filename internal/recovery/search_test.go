@@ -13,17 +13,13 @@ import (
 
 // unsearched is a world whose fleet's place has yet to be searched.
 func unsearched(t *testing.T) *world {
-	w := &world{T: t, now: t0, readings: map[backlog.Key]backlog.Reading{}, servers: map[string]backlog.Server{}}
-	w.core = newCore(func(key backlog.Key) backlog.Reading { return w.readings[key] }, w.serverOf, Names{
+	return worldOf(t, Names{
 		Family: func(f Fleet) string { return f.Name },
 		FamilyOf: func(worker string) string {
 			family, _, _ := strings.Cut(worker, "-")
 			return family
 		},
 	})
-	w.seen = Observation{Places: []Place{main}, At: func(string) Place { return main }}
-	w.readings[main.Key] = backlog.Reading{Known: true, ReadAt: t0}
-	return w
 }
 
 // other is one round of another fleet's reconciler.
@@ -63,7 +59,7 @@ func TestASearchFindsNobodyTwice(t *testing.T) {
 func TestWhatWasFoundDoesNotComeBack(t *testing.T) {
 	w := unsearched(t)
 	w.other("theirs", main)
-	w.finish(w.todo("search x")[0], result{holders: holding("q", "ours-dead")})
+	w.do("search x", result{holders: holding("q", "ours-dead")})
 	w.snapshotIs(w.look(), Snapshot{Dead: []Dead{dead("ours-dead", Gone)}})
 	w.finish(w.todo("count ours-dead for theirs", "confirm and return ours-dead")[1], result{})
 	w.look()
@@ -78,7 +74,7 @@ func TestWhatWasFoundDoesNotComeBack(t *testing.T) {
 func TestAFleetThatHasItsAnswerDoesNotAskAgain(t *testing.T) {
 	w := unsearched(t)
 	w.look()
-	w.finish(w.todo("search x")[0], result{})
+	w.do("search x", result{})
 	theirs := Observation{Now: w.now, Mode: Declined, Places: []Place{main}, At: w.seen.At}
 	w.observe(Fleet{Name: "theirs"}, theirs)
 	w.pass(time.Second)
@@ -94,7 +90,7 @@ func TestOneWalkServesAll(t *testing.T) {
 	w.readings[elsewhere.Key] = backlog.Reading{Known: true}
 	w.look()
 	w.other("theirs", elsewhere)
-	w.finish(w.todo("search x")[0], result{holders: holding("other", "theirs-dead", "late-dead")})
+	w.do("search x", result{holders: holding("other", "theirs-dead", "late-dead")})
 	w.wokenIs(Fleet{Name: "theirs"})
 	w.snapshotIs(w.other("theirs", elsewhere), Snapshot{Dead: []Dead{dead("theirs-dead", Gone)}})
 	w.snapshotIs(w.other("late", elsewhere), Snapshot{Dead: []Dead{dead("late-dead", Gone)}})
@@ -106,7 +102,7 @@ func TestOneWalkServesAll(t *testing.T) {
 func TestABrokerThatKeepsNoTasksByWorkerNeedsNoSearch(t *testing.T) {
 	w := unsearched(t)
 	w.look()
-	w.finish(w.todo("search x")[0], result{err: errors.ErrUnsupported})
+	w.do("search x", result{err: errors.ErrUnsupported})
 	w.wokenIs()
 	w.snapshotIs(w.look(), Snapshot{})
 	w.todo()
@@ -117,7 +113,7 @@ func TestAFleetThatIsBeingDeletedIsWokenAtTheEnd(t *testing.T) {
 	w := unsearched(t)
 	w.seen.Deleting = true
 	w.look()
-	w.finish(w.todo("search x")[0], result{})
+	w.do("search x", result{})
 	w.wokenIs(ours)
 	w.snapshotIs(w.look(), Snapshot{})
 }
@@ -130,7 +126,7 @@ func TestASearchThatFailsIsTold(t *testing.T) {
 	for i, pause := range []time.Duration{1, 2, 4, 8, 16, 32, 60, 60} {
 		pause *= time.Second
 		w.snapshotIs(w.look(), Snapshot{Searches: []Search{waiting}})
-		w.finish(w.todo("search x")[0], result{err: errRefused})
+		w.do("search x", result{err: errRefused})
 		if i == 2 {
 			waiting.Err, waiting.Refused = errRefused, true
 			w.wokenIs(ours)
@@ -142,45 +138,47 @@ func TestASearchThatFailsIsTold(t *testing.T) {
 		w.todo()
 		w.pass(1)
 	}
-	w.finish(w.todo("search x")[0], result{})
+	w.do("search x", result{})
 	w.wokenIs(ours)
 	w.snapshotIs(w.look(), Snapshot{})
+}
+
+// walksFail has walks fail, each of which is told to some.
+func (w *world) walksFail(told ...[]Fleet) {
+	w.Helper()
+	for _, want := range told {
+		w.do("search x", result{err: errRefused})
+		w.wokenIs(want...)
+		w.pass(time.Minute)
+	}
 }
 
 // Who does not look meanwhile is told once all the same.
 func TestThatASearchFailsIsToldOnce(t *testing.T) {
 	w := unsearched(t)
 	w.look()
-	for _, want := range [][]Fleet{nil, nil, {ours}, nil, nil} {
-		w.finish(w.todo("search x")[0], result{err: errRefused})
-		w.wokenIs(want...)
-		w.pass(time.Minute)
-	}
+	w.walksFail(nil, nil, []Fleet{ours}, nil, nil)
 }
 
 // The failures are counted from the last walk that came to its end.
 func TestTheFailuresOfALaterSearchAreCountedAnew(t *testing.T) {
 	w := unsearched(t)
 	w.look()
-	w.finish(w.todo("search x")[0], result{})
+	w.do("search x", result{})
 	w.seen.Mode = Declined
 	w.look()
 	w.pass(time.Second)
 	w.seen.Mode = Active
 	w.look()
-	for _, want := range [][]Fleet{nil, nil, {ours}} {
-		w.finish(w.todo("search x")[0], result{err: errRefused})
-		w.wokenIs(want...)
-		w.pass(time.Minute)
-	}
+	w.walksFail(nil, nil, []Fleet{ours})
 }
 
 func TestAWalkThatFailsOnceIsNoNews(t *testing.T) {
 	w := unsearched(t)
 	w.look()
-	w.finish(w.todo("search x")[0], result{err: errRefused})
+	w.do("search x", result{err: errRefused})
 	w.pass(time.Second)
-	w.finish(w.todo("search x")[0], result{})
+	w.do("search x", result{})
 	w.wokenIs()
 	w.snapshotIs(w.look(), Snapshot{})
 }
@@ -201,7 +199,7 @@ func TestAWalkThatBeganTooEarlyIsFollowedByAnother(t *testing.T) {
 	w.snapshotIs(w.look(), Snapshot{Searches: []Search{{Place: main}}})
 	w.wakesIn(8 * time.Second) // the first has taken two
 	w.pass(8 * time.Second)
-	w.finish(w.todo("search x")[0], result{holders: holding("q", "ours-early", "ours-late")})
+	w.do("search x", result{holders: holding("q", "ours-early", "ours-late")})
 	w.wokenIs(ours)
 	w.snapshotIs(w.look(), Snapshot{Dead: []Dead{dead("ours-early", Gone), dead("ours-late", Gone)}})
 }
@@ -272,7 +270,7 @@ func TestAPlaceThatCannotBeReadIsNotSearched(t *testing.T) {
 func TestAWalkThatFailsWithItsBrokerWaitsForIt(t *testing.T) {
 	w := unsearched(t)
 	w.look()
-	w.finish(w.todo("search x")[0], result{err: errRefused})
+	w.do("search x", result{err: errRefused})
 	w.readings[main.Key] = failedReading(w.now, 0)
 	w.pass(time.Hour)
 	w.todo()

@@ -15,7 +15,7 @@ func strange(t *testing.T) *world {
 	w := unsearched(t)
 	w.look()
 	w.other("theirs", main)
-	w.finish(w.todo("search x")[0], result{holders: holding("q", "theirs-alive", "laptop", "former-a", "former-b")})
+	w.do("search x", result{holders: holding("q", "theirs-alive", "laptop", "former-a", "former-b")})
 	for _, each := range w.todo("count former-a former-b laptop for theirs", "count former-a former-b laptop for ours", "confirm and return theirs-alive")[:2] {
 		w.finish(each, result{counts: []int64{2, 0, 5}})
 	}
@@ -59,17 +59,17 @@ func TestUnknownHoldersThatCannotBeCounted(t *testing.T) {
 		if got := w.look().Strangers; got.Known {
 			t.Error("nobody has looked, and it is known")
 		}
-		w.finish(w.todo("search x")[0], result{holders: holding("q", "laptop", "other")})
+		w.do("search x", result{holders: holding("q", "laptop", "other")})
 		if got := w.look().Strangers; got.Known {
 			t.Error("nobody has counted, and it is known")
 		}
-		w.finish(w.todo("count laptop other for ours")[0], res)
+		w.do("count laptop other for ours", res)
 		w.wokenIs(ours)
 		if diff := cmp.Diff(Strangers{Known: true, Workers: []string{"laptop", "other"}, Lists: 2}, w.look().Strangers); diff != "" {
 			t.Errorf("%s: strangers (-want +got):\n%s", name, diff)
 		}
 		w.pass(recountEvery)
-		w.finish(w.todo("count laptop other for ours")[0], result{counts: []int64{1, 1}})
+		w.do("count laptop other for ours", result{counts: []int64{1, 1}})
 		w.wokenIs(ours)
 	}
 }
@@ -78,7 +78,7 @@ func TestUnknownHoldersThatCannotBeCounted(t *testing.T) {
 func TestManyUnknownHolders(t *testing.T) {
 	w := unsearched(t)
 	w.look()
-	w.finish(w.todo("search x")[0], result{holders: holding("q", many(1001)...)})
+	w.do("search x", result{holders: holding("q", many(1001)...)})
 	todo := w.next(w.now)
 	counts := make([]int64, len(todo[0].count.workers))
 	counts[0] = 1
@@ -118,7 +118,7 @@ func TestAPodWithAForeignNameIsNotItsList(t *testing.T) {
 	w := unsearched(t)
 	w.readings[main.Key] = backlog.Reading{Known: true}
 	w.look(alive("theirs-a", "laptop")...)
-	w.finish(w.todo("search x")[0], result{})
+	w.do("search x", result{})
 	w.snapshotIs(w.look(ended("theirs-a", "laptop")...), Snapshot{})
 	w.snapshotIs(w.look(), Snapshot{Vanished: 2})
 	w.todo()
@@ -139,7 +139,7 @@ func TestHowManyUnknownHoldersAreCounted(t *testing.T) {
 		for i := range c.lists {
 			workers = append(workers, fmt.Sprintf("%0*d", c.length, i))
 		}
-		w.finish(w.todo("search x")[0], result{holders: holding("q", workers...)})
+		w.do("search x", result{holders: holding("q", workers...)})
 		count := w.next(w.now)[0]
 		counts := make([]int64, len(count.count.workers))
 		for i := range counts {

@@ -33,9 +33,8 @@ var (
 
 // newWorld has a fleet at the main place, which is read and was searched.
 func newWorld(t *testing.T) *world {
-	w := &world{T: t, now: t0, readings: map[backlog.Key]backlog.Reading{}, servers: map[string]backlog.Server{}}
-	w.core = newCore(func(key backlog.Key) backlog.Reading { return w.readings[key] }, w.serverOf, Names{
-		Family: func(f Fleet) string { return "ours" },
+	w := worldOf(t, Names{
+		Family: func(Fleet) string { return "ours" },
 		FamilyOf: func(worker string) string {
 			if strings.HasPrefix(worker, "foreign") {
 				return ""
@@ -43,10 +42,17 @@ func newWorld(t *testing.T) *world {
 			return "ours"
 		},
 	})
+	w.look()
+	w.do("search x", result{})
+	return w
+}
+
+// worldOf has a fleet at the main place, which is read and was not yet looked at.
+func worldOf(t *testing.T, names Names) *world {
+	w := &world{T: t, now: t0, readings: map[backlog.Key]backlog.Reading{}, servers: map[string]backlog.Server{}}
+	w.core = newCore(func(key backlog.Key) backlog.Reading { return w.readings[key] }, w.serverOf, names)
 	w.readings[main.Key] = backlog.Reading{Known: true, ReadAt: t0}
 	w.seen = Observation{Places: []Place{main}, At: func(string) Place { return main }}
-	w.look()
-	w.finish(w.todo("search x")[0], result{})
 	return w
 }
 
@@ -62,6 +68,12 @@ func (w *world) serverOf(broker string) backlog.Server {
 func (w *world) look(workers ...Worker) Snapshot {
 	w.seen.Now, w.seen.Workers = w.now, workers
 	return w.observe(ours, w.seen)
+}
+
+// loses has a worker vanish.
+func (w *world) loses(worker string) {
+	w.look(alive(worker)...)
+	w.look()
 }
 
 func (w *world) pass(d time.Duration) { w.now = w.now.Add(d) }
@@ -94,6 +106,12 @@ func describe(each work) string {
 }
 
 func (w *world) finish(each work, res result) { w.done(each, res, w.now) }
+
+// do has the one work that is to be done now come to a result.
+func (w *world) do(only string, res result) {
+	w.Helper()
+	w.finish(w.todo(only)[0], res)
+}
 
 // takeWoken is whom something matters to by now.
 func (w *world) takeWoken() []Fleet { return w.core.takeWoken(w.now) }
@@ -155,6 +173,13 @@ func many(n int) (names []string) {
 }
 
 func dead(worker string, state State) Dead { return Dead{Worker: worker, Revision: "r", State: state} }
+
+// refused is one whose tasks could not be returned.
+func refused(worker string, state State, times int, err error) Dead {
+	d := dead(worker, state)
+	d.Refusals, d.Err = times, err
+	return d
+}
 
 func namesOf(todo []work) (names []string) {
 	for _, each := range todo {

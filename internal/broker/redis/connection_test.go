@@ -129,6 +129,12 @@ func TestTheLeastUser(t *testing.T) {
 // fakeServer answers each command with what reply says, to show what proxies and old servers do.
 func fakeServer(t *testing.T, reply func(command []string) string) string {
 	t.Helper()
+	return accepting(t, func(conn net.Conn) { serve(conn, reply) })
+}
+
+// accepting is the address of a server that serves each connection so.
+func accepting(t *testing.T, serve func(net.Conn)) string {
+	t.Helper()
 	listener, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -140,7 +146,7 @@ func fakeServer(t *testing.T, reply func(command []string) string) string {
 			if err != nil {
 				return
 			}
-			go serve(conn, reply)
+			go serve(conn)
 		}
 	}()
 	return listener.Addr().String()

@@ -21,40 +21,29 @@ func TestAServerThatAnswersOnceIsNotDialledAgain(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			dialled := new(atomic.Int32)
-			listener, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
-			if err != nil {
-				t.Fatal(err)
-			}
-			t.Cleanup(func() { _ = listener.Close() })
-			go func() {
-				for {
-					conn, err := listener.Accept()
-					if err != nil {
-						return
-					}
-					dialled.Add(1)
-					if last == "" {
-						_ = conn.Close()
-						continue
-					}
-					go serve(conn, func(c []string) string {
-						switch c[0] {
-						case "HELLO":
-							return "%1\r\n+proto\r\n:3"
-						case "LREM": // the last of a read
-							go func() {
-								_, _ = conn.Write([]byte(strings.TrimPrefix(last, "+OK\r\n")))
-								_ = conn.Close()
-							}()
-							return "+OK"
-						case "LLEN", "ZCOUNT":
-							return ":1"
-						}
-						return "+OK"
-					})
+			address := accepting(t, func(conn net.Conn) {
+				dialled.Add(1)
+				if last == "" {
+					_ = conn.Close()
+					return
 				}
-			}()
-			d, err := Open(t.Context(), Config{Address: listener.Addr().String()}, newBell().ring)
+				serve(conn, func(c []string) string {
+					switch c[0] {
+					case "HELLO":
+						return "%1\r\n+proto\r\n:3"
+					case "LREM": // the last of a read
+						go func() {
+							_, _ = conn.Write([]byte(strings.TrimPrefix(last, "+OK\r\n")))
+							_ = conn.Close()
+						}()
+						return "+OK"
+					case "LLEN", "ZCOUNT":
+						return ":1"
+					}
+					return "+OK"
+				})
+			})
+			d, err := Open(t.Context(), Config{Address: address}, newBell().ring)
 			if err == nil {
 				defer d.Close()
 				for range 100 {
