@@ -20,7 +20,7 @@ type DrainSpec struct {
 	// however long that takes, and the grant can be withdrawn. Signal deletes the pod, for workers that do
 	// not know the file and finish their task on SIGTERM: it cannot be withdrawn, and the task must end
 	// within the grace period. Signal needs maxTaskDuration, or podSpec.terminationGracePeriodSeconds above 0
-	// and not 30, Kubernetes' default. With maxTaskDuration it may be 30.
+	// and not 30, Kubernetes' default. With maxTaskDuration it may be 30, and is at least maxTaskDuration.
 	// Default: Grant.
 	// +optional
 	// +kubebuilder:default=Grant
@@ -31,6 +31,8 @@ type DrainSpec struct {
 	// longer is deleted with a grace period of 30 s. Absent: a grant has no end, and the grace period is
 	// 10 minutes unless podSpec has its own.
 	// +optional
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:MaxLength=64
 	// +kubebuilder:validation:XValidation:rule="self.size() > 0 && self.matches('^([0-9]{1,6}([.][0-9]+)?h)?([0-9]{1,8}([.][0-9]+)?m)?([0-9]{1,10}([.][0-9]+)?s)?([0-9]{1,10}([.][0-9]+)?ms)?$') && duration(self) >= duration('1s') && duration(self) <= duration('720h')",message="drain.maxTaskDuration must be a duration from 1s to 720h, such as 45m"
 	MaxTaskDuration *metav1.Duration `json:"maxTaskDuration,omitempty"`
 
