@@ -7,18 +7,18 @@ import "k8s.io/apimachinery/pkg/util/intstr"
 // +kubebuilder:validation:XValidation:rule="(has(self.progressDeadlineSeconds) ? self.progressDeadlineSeconds : 600) > (has(self.minReadySeconds) ? self.minReadySeconds : 10)",message="rollout.progressDeadlineSeconds (default 600) must be greater than rollout.minReadySeconds (default 10)"
 type RolloutSpec struct {
 	// How many pods there may be beyond desired while workers are replaced, not counting those with a grant:
-	// a number from 0, or a percentage of desired, rounded up. It also goes beyond maxReplicas. Canaries of
-	// the new revision are part of it. Default: 25%.
+	// a number from 0 to 100000, or a percentage of desired from 0% to 1000%, rounded up. It also goes beyond
+	// maxReplicas. Canaries of the new revision are part of it. Default: 25%.
 	// +optional
 	// +kubebuilder:default="25%"
-	// +kubebuilder:validation:XValidation:rule="type(self) == int ? self >= 0 : string(self).matches('^[0-9]{1,6}%$')",message="rollout.maxSurge must be a number from 0, or a percentage such as \"25%\""
+	// +kubebuilder:validation:XValidation:rule="type(self) == int ? self >= 0 && self <= 100000 : string(self).matches('^(1000|[0-9]{1,3})%$')",message="rollout.maxSurge must be a number from 0 to 100000, or a percentage from \"0%\" to \"1000%\", such as \"25%\""
 	MaxSurge *intstr.IntOrString `json:"maxSurge,omitempty"`
 
-	// How many of the desired workers may be missing while workers are replaced: a number from 0, or a
-	// percentage of desired from 0% to 100%, rounded down. It must not be 0 when maxSurge is 0. Default: 0.
+	// How many of the desired workers may be missing while workers are replaced: a number from 0 to
+	// 100000, or a percentage of desired from 0% to 100%, rounded down. It must not be 0 when maxSurge is 0. Default: 0.
 	// +optional
 	// +kubebuilder:default=0
-	// +kubebuilder:validation:XValidation:rule="type(self) == int ? self >= 0 : string(self).matches('^0*(100|[0-9]{1,2})%$')",message="rollout.maxUnavailable must be a number from 0, or a percentage from \"0%\" to \"100%\""
+	// +kubebuilder:validation:XValidation:rule="type(self) == int ? self >= 0 && self <= 100000 : string(self).matches('^(100|[0-9]{1,2})%$')",message="rollout.maxUnavailable must be a number from 0 to 100000, or a percentage from \"0%\" to \"100%\""
 	MaxUnavailable *intstr.IntOrString `json:"maxUnavailable,omitempty"`
 
 	// How long a pod of the new revision must have been ready without a break before it counts, in

@@ -1,6 +1,7 @@
 package planner
 
 import (
+	"math"
 	"testing"
 	"time"
 
@@ -97,6 +98,8 @@ func TestBudget(t *testing.T) {
 		"also from a hundredth above, and below":            {101, Percent(1), Percent(99), budget{2, 99}},
 		"no more can be unavailable than there shall be":    {3, Pods(0), Pods(5), budget{0, 3}},
 		"where neither leaves room, one may be unavailable": {3, Pods(0), Percent(25), budget{0, 1}},
+		"the most pods of the most":                         {mostPods, Pods(math.MaxInt32), Pods(math.MaxInt32), budget{mostPods, mostPods}},
+		"the most percent of the most":                      {mostPods, Percent(999_999), Percent(100), budget{mostPods, mostPods}},
 		"not where there is none":                           {0, Percent(25), Percent(25), budget{0, 0}},
 		"nor where there is a surge":                        {3, Pods(1), Pods(0), budget{1, 0}},
 		"nor where there is an unavailability already":      {9, Pods(0), Pods(2), budget{0, 2}},
