@@ -20,8 +20,8 @@ type Depth struct {
 	// Held counts the messages in flight by the worker's PodName, zeros included. A worker that is not in it may
 	// be busy: the broker cannot tell. It is nil where the broker keeps no messages by worker; see CountsAll.
 	Held map[string]int64
+	// CountsAll is true where the broker itself counts, in InFlight, every message that was taken and not acknowledged,
+	// however it was taken. It is false where a message is counted only because its worker has put it somewhere: a worker
+	// that takes messages otherwise is in no count then.
+	CountsAll bool
 }
-
-// CountsAll reports whether the broker itself counts every message that was taken and not acknowledged. Where it keeps
-// them by worker, it has only those that a worker has put there. A worker that takes messages otherwise is in no count.
-func (d Depth) CountsAll() bool { return d.InFlight.Known && d.Held == nil }

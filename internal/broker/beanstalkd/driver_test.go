@@ -39,7 +39,7 @@ func TestWhatWaitsForAWorker(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := []broker.Answer{{Depth: broker.Depth{Waiting: broker.CountOf(0), InFlight: broker.CountOf(1)}}}
+	want := []broker.Answer{{Depth: broker.Depth{Waiting: broker.CountOf(0), InFlight: broker.CountOf(1), CountsAll: true}}}
 	if diff := cmp.Diff(want, answers); diff != "" {
 		t.Errorf("one reserved, one delayed, one buried (-want +got):\n%s", diff)
 	}
@@ -86,7 +86,7 @@ func TestReplies(t *testing.T) {
 		return fmt.Sprintf("OK %d\r\n%s\r\n", len(body), body)
 	}
 	full := "---\nname: q\ncurrent-jobs-ready: 7\ncurrent-jobs-reserved: 2\n"
-	known := broker.Depth{Waiting: broker.CountOf(7), InFlight: broker.CountOf(2)}
+	known := broker.Depth{Waiting: broker.CountOf(7), InFlight: broker.CountOf(2), CountsAll: true}
 	cases := map[string]struct {
 		reply string
 		want  broker.Depth
@@ -94,7 +94,7 @@ func TestReplies(t *testing.T) {
 	}{
 		"as it should be":            {stats(full), known, ""},
 		"a name in quotes":           {stats(strings.Replace(full, "name: q", `name: "q"`, 1)), known, ""},
-		"no such tube":               {"NOT_FOUND\r\n", broker.Depth{Waiting: broker.CountOf(0), InFlight: broker.CountOf(0)}, ""},
+		"no such tube":               {"NOT_FOUND\r\n", broker.Depth{Waiting: broker.CountOf(0), InFlight: broker.CountOf(0), CountsAll: true}, ""},
 		"another tube":               {stats(strings.Replace(full, "name: q", "name: r", 1)), broker.Depth{}, "was asked of"},
 		"no count":                   {stats(strings.Replace(full, "-ready: 7", "-rea: 7", 1)), broker.Depth{}, "no number as current-jobs-ready"},
 		"no count of the reserved":   {stats(strings.Replace(full, "-reserved: 2", "-reserved: x", 1)), broker.Depth{}, "no number as current-jobs-reserved"},

@@ -50,7 +50,7 @@ func readDepth(in *bufio.Reader, tube string) (broker.Depth, error) {
 		return broker.Depth{}, err
 	}
 	if line == "NOT_FOUND" { // a tube is there while it has jobs or somebody uses or watches it
-		return broker.Depth{Waiting: broker.CountOf(0), InFlight: broker.CountOf(0)}, nil
+		return broker.Depth{Waiting: broker.CountOf(0), InFlight: broker.CountOf(0), CountsAll: true}, nil
 	}
 	length, ok := bytes.CutPrefix([]byte(line), []byte("OK "))
 	if !ok {
@@ -103,5 +103,5 @@ func parseStats(body []byte, tube string) (broker.Depth, error) {
 	if err != nil {
 		return broker.Depth{}, err
 	}
-	return broker.Depth{Waiting: ready, InFlight: reserved}, nil
+	return broker.Depth{Waiting: ready, InFlight: reserved, CountsAll: true}, nil
 }

@@ -39,7 +39,7 @@ func (t tasks) show(hash string) bool {
 // mayHide reports whether workers of a revision may be at a task that nobody sees: the broker keeps tasks by worker, or
 // cannot be asked, and no worker of the revision was ever seen with one.
 func (t tasks) mayHide(hash string, reading backlog.Reading) bool {
-	return !t.show(hash) && !reading.Depth.CountsAll()
+	return !t.show(hash) && !reading.Depth.CountsAll
 }
 
 // keep reports whether a pod is not to be told to end: its worker has no choice once it is told, and may be at a task

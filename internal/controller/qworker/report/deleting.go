@@ -5,7 +5,7 @@ import (
 	"strings"
 
 	"github.com/quickube/qscaler/api/v1alpha1"
-	"github.com/quickube/qscaler/internal/controller/qworker/words"
+	"github.com/quickube/qscaler/internal/controller/words"
 	"github.com/quickube/qscaler/internal/planner"
 )
 

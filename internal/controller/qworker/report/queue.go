@@ -10,7 +10,7 @@ import (
 	"k8s.io/utils/ptr"
 
 	"github.com/quickube/qscaler/api/v1alpha1"
-	"github.com/quickube/qscaler/internal/controller/qworker/words"
+	"github.com/quickube/qscaler/internal/controller/words"
 )
 
 // Shows reports whether a status has these figures of the queue.

@@ -6,7 +6,7 @@ import (
 	"time"
 
 	"github.com/quickube/qscaler/api/v1alpha1"
-	"github.com/quickube/qscaler/internal/controller/qworker/words"
+	"github.com/quickube/qscaler/internal/controller/words"
 )
 
 // fillStrangers says what unknown workers hold. While nobody has looked, as after a restart, what was said stays.

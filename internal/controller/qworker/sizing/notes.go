@@ -8,7 +8,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/quickube/qscaler/api/v1alpha1"
-	"github.com/quickube/qscaler/internal/controller/qworker/words"
+	"github.com/quickube/qscaler/internal/controller/words"
 	"github.com/quickube/qscaler/internal/rightsize"
 )
 

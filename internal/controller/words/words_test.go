@@ -3,7 +3,7 @@ package words_test
 import (
 	"testing"
 
-	"github.com/quickube/qscaler/internal/controller/qworker/words"
+	"github.com/quickube/qscaler/internal/controller/words"
 )
 
 func TestAndMore(t *testing.T) {
