@@ -15,12 +15,14 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	authorizationv1 "k8s.io/api/authorization/v1"
+	networkingv1 "k8s.io/api/networking/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/yaml"
 
 	"github.com/quickube/qscaler/config/rbac"
+	"github.com/quickube/qscaler/internal/broker/kinds"
 )
 
 var update = flag.Bool("update", false, "write testdata/rules.golden anew")
@@ -72,6 +74,29 @@ func rules(t *testing.T) []string {
 	}
 	slices.Sort(lines)
 	return lines
+}
+
+// The operator may reach each kind of broker at its usual port.
+func TestTheNetworkPolicyHasThePortOfEachKindOfBroker(t *testing.T) {
+	manifest, err := os.ReadFile("network-policy/network_policy.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var policy networkingv1.NetworkPolicy
+	if err := yaml.UnmarshalStrict(manifest, &policy); err != nil {
+		t.Fatal(err)
+	}
+	open := map[int]bool{}
+	for _, rule := range policy.Spec.Egress {
+		for _, port := range rule.Ports {
+			open[port.Port.IntValue()] = true
+		}
+	}
+	for _, kind := range kinds.All() {
+		if !open[int(kind.Port)] {
+			t.Errorf("port %d of %s is not among those of the policy: %v", kind.Port, kind.Type, open)
+		}
+	}
 }
 
 func TestManifestsApply(t *testing.T) {

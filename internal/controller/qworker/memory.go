@@ -30,8 +30,8 @@ type memory struct {
 
 	// told is what the report must know again.
 	told report.Memory
-	// untold is what was done in the last round, where its status was postponed.
-	untold []planner.Action
+	// unreported is what was done in the last round, where its status was postponed.
+	unreported []planner.Action
 	// grants has since when this process knows of each grant, by pod.
 	grants map[string]knownGrant
 	// downs has the pods whose worker's process has ended and was not seen to be started again.

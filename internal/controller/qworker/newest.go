@@ -16,7 +16,7 @@ func (r *round) findRevisions(ctx context.Context) {
 	if r.deleting() { // no pod is made any more: what remains of the revision is enough
 		known.published = known.of(r.status.CurrentPodSpecHash)
 		known.newest = known.published
-		r.standIn(r.resolver.Normalise)
+		r.fallBack(r.resolver.Normalise)
 		return
 	}
 	known.published = known.stored(r.status.CurrentPodSpecHash)
@@ -45,9 +45,9 @@ func (r *round) findRevisions(ctx context.Context) {
 	known.published = known.stored(r.status.CurrentPodSpecHash)
 }
 
-// standIn makes up for a history that is gone before the QWorker is, as after a foreground deletion: what is left to do
+// fallBack makes up for a history that is gone before the QWorker is, as after a foreground deletion: what is left to do
 // needs to know the queue and the connection, and those are in the spec.
-func (o *observation) standIn(normalise func(*v1alpha1.ScalerConfig) connection.Spec) {
+func (o *observation) fallBack(normalise func(*v1alpha1.ScalerConfig) connection.Spec) {
 	known := &o.revisions
 	switch {
 	case known.published != nil:

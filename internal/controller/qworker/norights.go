@@ -89,7 +89,7 @@ func (r *round) letGoWithoutRights(ctx context.Context, failure error) error {
 		r.recheckAt(end)
 		return failure
 	}
-	if err := renounce(ctx, r.client, r.qw); err != nil {
+	if err := dropFinalizer(ctx, r.client, r.qw); err != nil {
 		return err
 	}
 	ctrl.LoggerFrom(ctx).Info("Let go: the operator has no rights in the namespace any more, and can neither let workers finish nor return tasks",

@@ -45,7 +45,7 @@ func (r *Reconciler) reconcile(ctx context.Context, qw *v1alpha1.QWorker) (ctrl.
 		return ctrl.Result{}, nil
 	}
 	if round.mayWait(err) {
-		present.untold = round.done
+		present.unreported = round.done
 		return ctrl.Result{RequeueAfter: round.within(r.clock.Now(), retryBase)}, nil
 	}
 	if !apierrors.IsConflict(err) {

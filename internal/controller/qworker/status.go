@@ -18,8 +18,8 @@ func (r *round) writeStatus(ctx context.Context, failure error) error {
 		r.again = false // the reading wakes
 		return nil
 	}
-	r.done = slices.Concat(r.memory.untold, r.done)
-	r.memory.untold = nil
+	r.done = slices.Concat(r.memory.unreported, r.done)
+	r.memory.unreported = nil
 	r.metrics.observe(r.name(), r.status, r.done)
 	if !equality.Semantic.DeepEqual(r.object.base.Status, *r.status) {
 		written, err := r.object.writeStatus(ctx, r.status)
@@ -27,7 +27,7 @@ func (r *round) writeStatus(ctx context.Context, failure error) error {
 			return err
 		}
 	}
-	for _, e := range report.Events(r.object.base.Status.Conditions, r.status.Conditions, r.account().came(nil), &r.memory.told) {
+	for _, e := range report.Events(r.object.base.Status.Conditions, r.status.Conditions, r.account().outcome(nil), &r.memory.told) {
 		ctrl.LoggerFrom(ctx).Info(e.Reason, "condition", e.Condition, "note", e.Note, "pods", e.Pods)
 		record(r.recorder, r.qw, e)
 	}
@@ -49,7 +49,7 @@ func (r *round) fillStatus(failure error) {
 	r.recheckAt(r.sizes.RecheckAt)
 	seen.Operators = r.memory.writers.note(r.operator, r.qw, r.now)
 	r.recheckAt(r.memory.writers.recheckAt())
-	told := report.Status(r.now, &r.object.base.Status, r.status, seen, account.decided(), account.came(failure), r.memory.told)
+	told := report.Status(r.now, &r.object.base.Status, r.status, seen, account.decided(), account.outcome(failure), r.memory.told)
 	r.status, r.memory.told = &told.Status, told.Memory
 	r.recheckAt(told.RecheckAt)
 }
@@ -66,7 +66,7 @@ func (a *account) isTooEarly(failure error, stored *v1alpha1.QWorkerStatus) bool
 // thousand pods then come before a thousand statuses; the QWorker comes again behind those that wait. Those that wait
 // have had their turn.
 func (r *round) mayWait(failure error) bool {
-	return failure == nil && len(r.memory.untold) == 0 && r.account().isOrdinary() && r.requests.Waiting() > namespaceReconciles
+	return failure == nil && len(r.memory.unreported) == 0 && r.account().isOrdinary() && r.requests.Waiting() > namespaceReconciles
 }
 
 // isOrdinary reports whether nothing but pods came and left. What a later leader or a person must know does not wait: a

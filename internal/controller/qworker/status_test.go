@@ -33,7 +33,7 @@ func TestWhichStatusMayWait(t *testing.T) {
 		"pods were made in a storm":               {func(*round) {}, nil, true},
 		"as many wait as have their turn at once": {func(s *round) { s.use(t, crowd{waiting: namespaceReconciles}) }, nil, false},
 		"nothing was done":                        {func(s *round) { s.done = nil }, nil, false},
-		"it has waited once":                      {func(s *round) { s.memory.untold = created }, nil, false},
+		"it has waited once":                      {func(s *round) { s.memory.unreported = created }, nil, false},
 		"a write has failed":                      {func(*round) {}, errors.New("refused"), false},
 		"the spec cannot be followed":             {func(s *round) { s.stalled = &report.Problem{} }, nil, false},
 		"a revision is published":                 {func(s *round) { s.publishes = "hash" }, nil, false},

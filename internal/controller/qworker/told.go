@@ -124,8 +124,8 @@ func (a *account) rollout() report.Rollout {
 	return told
 }
 
-// came is what the report is told of what came of the decision.
-func (a *account) came(failure error) report.Done {
+// outcome is what the report is told of what came of the decision.
+func (a *account) outcome(failure error) report.Done {
 	canary := ""
 	if newest := a.revisions.newest; newest != nil && a.decision.Stage == planner.Canary {
 		canary = newest.Hash

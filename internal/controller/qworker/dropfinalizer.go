@@ -32,9 +32,9 @@ func namespaceEnds(ctx context.Context, live client.Reader, name string) (bool, 
 	return !namespace.DeletionTimestamp.IsZero(), nil
 }
 
-// renounce removes the finalizer from a QWorker that may have changed since it was last seen: where the operator may not
+// dropFinalizer removes the finalizer from a QWorker that may have changed since it was last seen: where the operator may not
 // read any more, it cannot see it anew.
-func renounce(ctx context.Context, c client.Client, qw client.Object) error {
+func dropFinalizer(ctx context.Context, c client.Client, qw client.Object) error {
 	at := slices.Index(qw.GetFinalizers(), v1alpha1.Finalizer)
 	if at < 0 {
 		return nil
