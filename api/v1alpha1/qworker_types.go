@@ -14,13 +14,16 @@ type QWorkerSpec struct {
 	// The pod of one worker, a full Kubernetes PodSpec. The operator adds the drain file's volume and the
 	// environment that a worker needs; where restartPolicy is absent it is OnFailure, and where
 	// terminationGracePeriodSeconds is absent it is drain.maxTaskDuration, else 10 minutes. What ends a worker in the
-	// middle of a task is refused. kubectl apply refuses a field that QScaler does not know; a client that does not ask
-	// for that (fieldValidation: Strict) has it dropped.
+	// middle of a task is refused. A field that QScaler does not know is kept and put into the pods, if the API server's
+	// pods have it; else the condition Ready says that pods are refused (PodRefused).
 	// +kubebuilder:validation:XValidation:rule="self.containers.size() > 0",message="podSpec.containers must have at least one container"
 	// +kubebuilder:validation:XValidation:rule="!has(self.activeDeadlineSeconds)",fieldPath=".activeDeadlineSeconds",message="podSpec.activeDeadlineSeconds ends a worker in the middle of a task, whatever it is doing; remove it: workers leave when the queue does not need them, and drain.maxTaskDuration bounds how long the last task of a worker may take"
 	// +kubebuilder:validation:XValidation:rule="!has(self.terminationGracePeriodSeconds) || self.terminationGracePeriodSeconds > 0",fieldPath=".terminationGracePeriodSeconds",message="podSpec.terminationGracePeriodSeconds must be greater than 0, or whoever deletes a pod, as in a node drain, kills its worker in the middle of a task; set it to the longest that a task takes, or remove it and set drain.maxTaskDuration"
 	// +kubebuilder:validation:XValidation:rule="self.containers.all(c, !has(c.lifecycle) || !has(c.lifecycle.stopSignal) || c.lifecycle.stopSignal != 'SIGKILL')",fieldPath=".containers",message="lifecycle.stopSignal SIGKILL ends a worker in the middle of a task; remove it, or set the signal at which the worker finishes its task and ends"
 	PodSpec corev1.PodSpec `json:"podSpec"`
+
+	// Newer are the fields in podSpec that this program does not know.
+	Newer []NewerField `json:"-"`
 
 	// Labels and annotations of the worker pods.
 	// +optional
@@ -117,7 +120,7 @@ type ScaleConfig struct {
 
 // QWorkerStatus is what the operator last saw and decided.
 type QWorkerStatus struct {
-	// The newest generation that this status describes.
+	// The newest generation that this status describes; -1 before any operator has looked.
 	// +optional
 	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
 
@@ -241,6 +244,7 @@ type QWorker struct {
 	// +required
 	Spec QWorkerSpec `json:"spec"`
 	// +optional
+	// +kubebuilder:default:={"observedGeneration":-1}
 	Status QWorkerStatus `json:"status,omitempty"`
 }
 

@@ -148,7 +148,7 @@ type ScalerConfigStatus struct {
 	// +optional
 	Healthy bool `json:"healthy"`
 
-	// The newest generation that this status describes.
+	// The newest generation that this status describes; -1 before any operator has looked.
 	// +optional
 	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
 
@@ -178,6 +178,7 @@ type ScalerConfig struct {
 	// +required
 	Spec ScalerConfigSpec `json:"spec"`
 	// +optional
+	// +kubebuilder:default:={"observedGeneration":-1}
 	Status ScalerConfigStatus `json:"status,omitempty"`
 }
 

@@ -109,6 +109,7 @@ func TestValidation(t *testing.T) {
 	t.Run("ScalerConfig", func(t *testing.T) { checkCases(t, api, smallScalerConfig, scalerConfigCases) })
 	t.Run("ScalerConfig of Beanstalkd", func(t *testing.T) { checkCases(t, api, smallBeanstalkdConfig, beanstalkdConfigCases) })
 	t.Run("what a Deployment takes", func(t *testing.T) { checkLikeDeployment(t, api) })
+	t.Run("an object that nobody has looked at", func(t *testing.T) { checkUnseen(t, api) })
 	t.Run("a ScalerConfig's type is immutable", func(t *testing.T) { checkTypeIsImmutable(t, api) })
 	t.Run("defaults", func(t *testing.T) { checkDefaults(t, api) })
 }

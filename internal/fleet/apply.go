@@ -33,7 +33,7 @@ const (
 )
 
 // Make makes the pod of a Create action.
-type Make func(a planner.Action) *corev1.Pod
+type Make func(a planner.Action) revision.Pod
 
 // Apply carries out a plan's actions on pods that Observe returned. It returns the actions that succeeded;
 // what failed because the pod has changed since is left to the next plan, every other failure is in err. A change that
@@ -92,14 +92,14 @@ func stillThere(changes, changed []planner.Action) int {
 
 func (f *Fleets) create(ctx context.Context, qw *v1alpha1.QWorker, a planner.Action, newPod Make) error {
 	pod := newPod(a)
-	if err := f.client.Create(ctx, pod); err != nil {
+	if err := pod.Create(ctx, f.client); err != nil {
 		if outcomeUnknown(err) {
 			pod.CreationTimestamp = metav1.NewTime(f.clock.Now()) // without it the pod's age would be counted from the year 1
-			f.overlay.Record(qw.UID, podWrite{Object: pod, Created: true, Uncertain: true, At: f.clock.Now()})
+			f.overlay.Record(qw.UID, podWrite{Object: pod.Pod, Created: true, Uncertain: true, At: f.clock.Now()})
 		}
 		return NewCreateError(a.Revision, pod.Name, err)
 	}
-	f.overlay.Record(qw.UID, podWrite{Object: slim(pod), Created: true, At: f.clock.Now()})
+	f.overlay.Record(qw.UID, podWrite{Object: slim(pod.Pod), Created: true, At: f.clock.Now()})
 	return nil
 }
 

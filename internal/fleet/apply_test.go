@@ -23,6 +23,7 @@ import (
 	"github.com/quickube/qscaler/api/v1alpha1"
 	"github.com/quickube/qscaler/internal/bubbletest"
 	"github.com/quickube/qscaler/internal/planner"
+	"github.com/quickube/qscaler/internal/revision"
 )
 
 var podResource = schema.GroupResource{Resource: "pods"}
@@ -48,8 +49,8 @@ func applied(t *testing.T, n int, create func(call int64) error) (done []planner
 	for i := range n {
 		creations = append(creations, planner.Action{Kind: planner.Create, Pod: fmt.Sprint("pod-", i)})
 	}
-	done, err = f.Apply(t.Context(), owner(), nil, creations, nil, func(a planner.Action) *corev1.Pod {
-		return &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: "test", Name: a.Pod}}
+	done, err = f.Apply(t.Context(), owner(), nil, creations, nil, func(a planner.Action) revision.Pod {
+		return revision.Pod{Pod: &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: "test", Name: a.Pod}}}
 	})
 	return done, count.Load(), err
 }

@@ -22,6 +22,7 @@ import (
 
 	"github.com/quickube/qscaler/internal/ownwrites"
 	"github.com/quickube/qscaler/internal/planner"
+	"github.com/quickube/qscaler/internal/revision"
 	"github.com/quickube/qscaler/worker/contract"
 )
 
@@ -101,11 +102,11 @@ func (u *unanswered) apply(t *testing.T, a planner.Action) {
 		t.Fatal(err)
 	}
 	_, err = u.Apply(t.Context(), owner(), pods, []planner.Action{a}, func(*corev1.Pod) string { return "worker" },
-		func(a planner.Action) *corev1.Pod {
-			return &corev1.Pod{ObjectMeta: metav1.ObjectMeta{
+		func(a planner.Action) revision.Pod {
+			return revision.Pod{Pod: &corev1.Pod{ObjectMeta: metav1.ObjectMeta{
 				Namespace: "test", Name: a.Pod,
 				OwnerReferences: []metav1.OwnerReference{{Kind: "QWorker", Name: "qw", UID: owner().UID, Controller: ptr.To(true)}},
-			}}
+			}}}
 		})
 	if !errors.Is(err, errReset) {
 		t.Fatalf("the error is %v, want the lost answer", err)

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"strings"
 
+	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 )
 
@@ -64,10 +65,26 @@ func IsQuota(err error) bool {
 	return apierrors.IsForbidden(err) && strings.Contains(err.Error(), "exceeded quota")
 }
 
+// IsAboutRights reports whether a write was refused because the operator has no right to it, whatever is written. The API
+// server has no reason of its own for it, only these words.
+func IsAboutRights(err error) bool {
+	return apierrors.IsForbidden(err) && strings.Contains(err.Error(), ` is forbidden: User "`)
+}
+
+// PodRefused reports whether Apply failed because of what is in the pod, or because of a rule for pods: nothing but a
+// change of one of them helps. A quota, a right that is missing, or a namespace that is being deleted says nothing of the
+// pod.
+func PodRefused(err error) bool {
+	return CreationRefused(err) && !IsQuota(err) && !IsAboutRights(err) && !apierrors.HasStatusCause(err, corev1.NamespaceTerminatingCause)
+}
+
 // CreationRefused reports whether Apply failed because the API server refuses a pod as it is: a LimitRange, a
 // ResourceQuota, an admission policy or webhook, or the pod's own validation. All else, such as a time-out or a
 // webhook that cannot be reached, says nothing of the pod.
 func CreationRefused(err error) bool {
+	if err == nil {
+		return false
+	}
 	var failed *CreateError
 	return errors.As(err, &failed) && Refused(failed.err)
 }

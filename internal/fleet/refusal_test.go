@@ -4,6 +4,7 @@ import (
 	"errors"
 	"testing"
 
+	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -27,6 +28,32 @@ func TestOnlyARefusalIsAVerdict(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			if got := CreationRefused(&CreateError{Revision: "r", pod: "p", err: c.err}); got != c.want {
 				t.Errorf("CreationRefused(%v) = %t", c.err, got)
+			}
+		})
+	}
+}
+
+// A pod is refused for what it is, or for what has nothing to do with it.
+func TestWhatARefusalIsAbout(t *testing.T) {
+	pods := schema.GroupResource{Resource: "pods"}
+	ending := apierrors.NewForbidden(pods, "p", errors.New("unable to create new content in namespace n because it is being terminated"))
+	ending.ErrStatus.Details.Causes = []metav1.StatusCause{{Type: corev1.NamespaceTerminatingCause}}
+	for name, c := range map[string]struct {
+		err  error
+		want bool
+	}{
+		"pod security":   {apierrors.NewForbidden(pods, "p", errors.New("violates PodSecurity")), true},
+		"an invalid pod": {apierrors.NewInvalid(schema.GroupKind{Kind: "Pod"}, "p", nil), true},
+		"a quota":        {apierrors.NewForbidden(pods, "p", errors.New("exceeded quota: q, requested: pods=1")), false},
+		"a right that is missing": {
+			apierrors.NewForbidden(pods, "", errors.New(`User "operator" cannot create resource "pods" in API group "" in the namespace "n"`)), false,
+		},
+		"a namespace that is being deleted": {ending, false},
+		"a webhook that is away":            {apierrors.NewInternalError(errors.New(`failed calling webhook "a.b"`)), false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if got := PodRefused(NewCreateError("r", "p", c.err)); got != c.want {
+				t.Errorf("PodRefused(%v) = %t", c.err, got)
 			}
 		})
 	}

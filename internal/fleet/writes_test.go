@@ -28,6 +28,7 @@ import (
 	"github.com/quickube/qscaler/internal/bubbletest"
 	"github.com/quickube/qscaler/internal/ownwrites"
 	"github.com/quickube/qscaler/internal/planner"
+	"github.com/quickube/qscaler/internal/revision"
 	"github.com/quickube/qscaler/worker/contract"
 )
 
@@ -145,10 +146,10 @@ func (b *behind) apply(t *testing.T, qw *v1alpha1.QWorker, actions ...planner.Ac
 	if err != nil {
 		t.Fatal(err)
 	}
-	return b.Apply(t.Context(), qw, pods, actions, func(*corev1.Pod) string { return "worker" }, func(a planner.Action) *corev1.Pod {
+	return b.Apply(t.Context(), qw, pods, actions, func(*corev1.Pod) string { return "worker" }, func(a planner.Action) revision.Pod {
 		pod := ownPod(a.Pod)
 		pod.ResourceVersion = ""
-		return pod
+		return revision.Pod{Pod: pod}
 	})
 }
 

@@ -38,8 +38,8 @@ type Fleet struct {
 	// also when the fleet is scaled to none in between.
 	Tried bool
 	// NewestBarred is true while the newest revision takes nobody's place, and none of its pods is created beside others:
-	// it works on a queue or broker that has yet to be read, where its pods may well start and would all wait; or what must
-	// be stored of it before cannot be.
+	// it works on a queue or broker that has yet to be read, where its pods may well start and would all wait; what must be
+	// stored of it before cannot be; or the API server would refuse its pods.
 	NewestBarred bool
 	// Rollout is how a new revision takes over.
 	Rollout Rollout

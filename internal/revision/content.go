@@ -14,17 +14,19 @@ import (
 
 // Content is everything that shapes a worker pod.
 type Content struct {
-	PodSpec     corev1.PodSpec       `json:"podSpec"`
-	PodMetadata v1alpha1.PodMetadata `json:"podMetadata,omitzero"`
-	Drain       v1alpha1.DrainSpec   `json:"drain,omitzero"`
-	Queue       string               `json:"queue"`
-	Connection  connection.Spec      `json:"connection"`
+	PodSpec corev1.PodSpec `json:"podSpec"`
+	// Newer are the fields of the pod spec that this program does not know.
+	Newer       []v1alpha1.NewerField `json:"newer,omitempty"`
+	PodMetadata v1alpha1.PodMetadata  `json:"podMetadata,omitzero"`
+	Drain       v1alpha1.DrainSpec    `json:"drain,omitzero"`
+	Queue       string                `json:"queue"`
+	Connection  connection.Spec       `json:"connection"`
 }
 
 // ContentOf is the content that a QWorker and the connection of its ScalerConfig describe.
 func ContentOf(qw *v1alpha1.QWorker, conn connection.Spec) Content {
 	spec := qw.Spec.DeepCopy()
-	c := Content{PodSpec: spec.PodSpec, Queue: spec.ScaleConfig.Queue, Connection: conn}
+	c := Content{PodSpec: spec.PodSpec, Newer: spec.Newer, Queue: spec.ScaleConfig.Queue, Connection: conn}
 	if spec.PodMetadata != nil {
 		c.PodMetadata = *spec.PodMetadata
 	}

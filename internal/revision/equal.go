@@ -25,7 +25,7 @@ func (h *History) equal(ctx context.Context, qw *v1alpha1.QWorker, r Revision, c
 		return r.Equal(content), nil
 	}
 	rest := content
-	rest.PodSpec = r.PodSpec
+	rest.PodSpec, rest.Newer = r.PodSpec, r.Newer
 	if !r.Equal(rest) {
 		return false, nil
 	}

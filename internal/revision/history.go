@@ -339,5 +339,10 @@ func decode(object *appsv1.ControllerRevision) (Revision, error) {
 	if err := json.Unmarshal(object.Data.Raw, &r.Content); err != nil {
 		return Revision{}, fmt.Errorf("decoding the revision %s, %w", object.Name, err)
 	}
+	if len(r.Newer) > 0 && !r.stripped {
+		if err := r.learn(); err != nil {
+			return Revision{}, fmt.Errorf("decoding the revision %s, %w", object.Name, err)
+		}
+	}
 	return r, nil
 }

@@ -38,6 +38,7 @@ func Strip(object any) (any, error) {
 		return stored, nil // whoever decodes it says so
 	}
 	delete(content, "podSpec")
+	delete(content, "newer")
 	rest, err := json.Marshal(content)
 	if err != nil {
 		return nil, fmt.Errorf("stripping the revision %s, %w", stored.Name, err)

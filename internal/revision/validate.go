@@ -9,11 +9,17 @@ import (
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
+
+	"github.com/quickube/qscaler/api/v1alpha1"
 )
 
 // Validate reports why no worker pod can be made of the content, where admission could not tell.
 func (c Content) Validate() error {
 	var errs []error
+	if len(c.Newer) >= v1alpha1.MaxNewerFields {
+		errs = append(errs, fmt.Errorf("podSpec has %d fields or more that QScaler does not know, such as %s; at most %d are put into pods: correct or remove them",
+			v1alpha1.MaxNewerFields, c.Newer[0].Name, v1alpha1.MaxNewerFields-1))
+	}
 	for i, v := range c.PodSpec.Volumes {
 		if where, own := ownVolumes[v.Name]; own {
 			errs = append(errs, fmt.Errorf("podSpec.volumes[%d].name is %q, which is the name of the volume that the operator mounts at %s; rename yours", i, v.Name, where))

@@ -1,11 +1,14 @@
 package revision
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
+
+	"github.com/quickube/qscaler/api/v1alpha1"
 )
 
 func TestValidate(t *testing.T) {
@@ -21,7 +24,12 @@ func TestValidate(t *testing.T) {
 		shape func(*Content)
 		want  []string
 	}{
-		"a plain pod": {nil, nil},
+		"a plain pod":                  {nil, nil},
+		"99 fields that are not known": {func(c *Content) { c.Newer = make([]v1alpha1.NewerField, 99) }, nil},
+		"a hundred": {
+			func(c *Content) { c.Newer = slices.Repeat([]v1alpha1.NewerField{{Name: "newer"}}, 100) },
+			[]string{"podSpec has 100 fields or more that QScaler does not know, such as newer; at most 99 are put into pods: correct or remove them"},
+		},
 		"a volume of the drain file's name": {
 			func(c *Content) { c.PodSpec.Volumes = []corev1.Volume{{Name: "mine"}, {Name: "qscaler-drain"}} },
 			[]string{`podSpec.volumes[1].name is "qscaler-drain", which is the name of the volume that the operator mounts at /etc/qscaler; rename yours`},

@@ -8,8 +8,8 @@ import "slices"
 //     a Deployment takes no name twice either: there, server-side apply merges by name, as in a Deployment.
 //   - There are no defaults, as a Deployment's are not in what its owner has written. With them, kubectl would find
 //     a difference each time that an unchanged manifest is applied.
-//   - The metadata of a claim has all its fields: templates that were generated have "creationTimestamp: null" in it. Our
-//     types know them all, and so none vanishes.
+//   - Fields that this schema does not know are kept: a newer Kubernetes has newer fields. What was pruned would vanish
+//     without a word. The metadata of a claim has a few that generated templates write, such as "creationTimestamp: null".
 //   - What is optional may be null: a template leaves "env:" behind where there is nothing to list.
 func likeDeployment(kind map[string]any) {
 	podSpec := at(kind, "properties", "spec", "properties", "podSpec")
@@ -24,10 +24,10 @@ func likeDeployment(kind map[string]any) {
 			delete(schema, "x-kubernetes-list-map-keys")
 		}
 		letBeNull(schema)
+		if schema["properties"] != nil {
+			schema["x-kubernetes-preserve-unknown-fields"] = true
+		}
 	})
-	if claim := at(podSpec, "properties", "volumes", "items", "properties", "ephemeral", "properties", "volumeClaimTemplate", "properties", "metadata"); claim != nil {
-		claim["x-kubernetes-preserve-unknown-fields"] = true
-	}
 	for list, keys := range kept {
 		if keys, _ := keys.([]any); slices.Equal(keys, []any{"name"}) {
 			schema := at(podSpec, "properties", list)

@@ -42,6 +42,7 @@ properties:
       queue: {type: string, default: q}
       podSpec:
         type: object
+        x-kubernetes-preserve-unknown-fields: true
         properties:
           containers:
             type: array
@@ -50,6 +51,7 @@ properties:
             x-kubernetes-list-map-keys: [name]
             items:
               type: object
+              x-kubernetes-preserve-unknown-fields: true
               required: [name]
               properties:
                 name: {type: string}
@@ -57,7 +59,7 @@ properties:
                   type: array
                   nullable: true
                   x-kubernetes-list-type: atomic
-                  items: {type: object, properties: {protocol: {type: string, nullable: true}}}
+                  items: {type: object, x-kubernetes-preserve-unknown-fields: true, properties: {protocol: {type: string, nullable: true}}}
           nodeSelector: {type: object, nullable: true, additionalProperties: {type: string}}
           activeDeadlineSeconds: {type: integer}
 `: &want,

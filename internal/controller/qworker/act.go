@@ -5,7 +5,6 @@ import (
 	"errors"
 	"slices"
 
-	corev1 "k8s.io/api/core/v1"
 	ctrl "sigs.k8s.io/controller-runtime"
 
 	"github.com/quickube/qscaler/api/v1alpha1"
@@ -31,6 +30,9 @@ func (r *round) act(ctx context.Context) error {
 	r.again = r.again || blamed || r.decision.More && creates(done)
 	refused, next, rest := r.memory.creations.note(r.clock.Now(), done, err)
 	r.refused = slices.Concat(r.decision.Refused, refused)
+	if r.wouldRefuse != nil {
+		r.refused = append(r.refused, r.revisions.newest.Hash)
+	}
 	r.recheckAt(next)
 	return errors.Join(unproven, r.unheld, rest)
 }
@@ -74,15 +76,15 @@ func nameCreations(qw *v1alpha1.QWorker, actions []planner.Action) map[string]st
 	return creating
 }
 
-func (r *round) newPod(a planner.Action) *corev1.Pod {
+func (r *round) newPod(a planner.Action) revision.Pod {
 	published := r.revisions.newest.Hash
 	if r.revisions.published != nil && r.decision.Publish == "" {
 		published = r.revisions.published.Hash
 	}
 	made := r.revisions.of(a.Revision)
-	pod := made.NewPod(a.Pod, revision.PodOptions{
+	pod := made.Make(a.Pod, revision.PodOptions{
 		Owner: r.qw, Broker: r.resolver.Env(made.Connection, r.config), Published: published, Failures: a.Level,
 	})
-	r.sizes.SizePod(pod)
+	r.sizes.SizePod(pod.Pod)
 	return pod
 }

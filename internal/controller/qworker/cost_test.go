@@ -7,6 +7,7 @@ import (
 	"runtime"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -18,8 +19,9 @@ import (
 // bill counts the operator's requests to the API server by method and resource, without its lease, events (which are
 // best effort, and not waited for) and without watches.
 type bill struct {
-	mu    sync.Mutex
-	calls map[string]int
+	mu      sync.Mutex
+	calls   map[string]int
+	dryRuns atomic.Int32
 }
 
 func (b *bill) wrap(next http.RoundTripper) http.RoundTripper {
@@ -40,6 +42,10 @@ func (b *bill) note(r *http.Request) {
 	}
 	parts := strings.Split(path, "/") // namespace, resource, name, subresource
 	if len(parts) < 2 || parts[1] == "events" || parts[1] == "leases" {
+		return
+	}
+	if r.URL.Query().Has("dryRun") { // one for each revision, until a pod of it is there
+		b.dryRuns.Add(1)
 		return
 	}
 	name := r.Method + " " + parts[1]

@@ -7,6 +7,7 @@ import (
 
 	"github.com/quickube/qscaler/api/v1alpha1"
 	"github.com/quickube/qscaler/internal/backlog"
+	"github.com/quickube/qscaler/internal/fleet"
 	"github.com/quickube/qscaler/internal/planner"
 	"github.com/quickube/qscaler/internal/revision"
 )
@@ -71,7 +72,7 @@ func (r *round) plan() {
 		Done:            r.ends.done,
 		Rollout:         rolloutOf(r.qw.Spec.Rollout),
 		Tried:           isTried(r.revisions.newest),
-		NewestBarred:    r.newestUnread || r.barred,
+		NewestBarred:    r.newestUnread || r.barred || fleet.PodRefused(r.wouldRefuse),
 		Pods:            r.statesWithWork(),
 	}
 	switch {

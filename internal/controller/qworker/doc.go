@@ -14,6 +14,7 @@
 //	scale.go         how many workers: what internal/scaling is asked
 //	decide.go        who comes and who leaves: what internal/planner is asked
 //	act.go           the decision is carried out; proofs.go what is stored of a revision beforehand
+//	trial.go         whether the API server would take a pod of a revision of which there is none
 //	sizes.go         what sizing is asked
 //	finish.go        what came of it, and the last steps of a QWorker that is deleted
 //	status.go        the status is written, or waits; told.go what report is told; events.go the events; metrics.go

@@ -43,7 +43,8 @@ type memory struct {
 	// sightings has the revisions of which a worker was seen at a task.
 	sightings sightings
 	// ends is what is known of the tasks of workers that end by themselves.
-	ends ends
+	ends  ends
+	trial trial
 	// writes has those of the QWorker itself that have failed, and when they are tried again.
 	writes *backoff.Attempts[write]
 	// declined is true where the ScalerConfig, as it was last seen, says that tasks are not ours to reclaim.

@@ -30,6 +30,8 @@ type observation struct {
 	stalled *report.Problem
 	// unstored is why the revision that the spec describes cannot be stored, nil where it is.
 	unstored error
+	// wouldRefuse is why the API server would refuse a pod of the newest revision, nil where it would not or nobody knows.
+	wouldRefuse error
 
 	revisions revisions
 	pods      []*corev1.Pod

@@ -105,6 +105,7 @@ func (r *round) reconcile(ctx context.Context) error {
 	r.observeDead()
 	r.watchQueues(nil)
 	r.readQueue(ctx)
+	r.try(ctx)
 	r.decide(ctx)
 	err := r.act(ctx)
 	r.raiseRunning(ctx)

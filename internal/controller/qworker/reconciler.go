@@ -52,6 +52,7 @@ type Reconciler struct {
 
 	cacheSync *fleet.CacheSync
 	syncs     *backoff.Attempts[string]
+	trials    *backoff.Attempts[string]
 	memories  memories
 	// deadTasks reclaims the tasks of dead workers.
 	deadTasks *recovery.Recovery
@@ -102,6 +103,7 @@ func New(o Options) *Reconciler {
 		metrics:      newMetrics(o.Metrics),
 		cacheSync:    fleet.NewCacheSync(o.Client, o.Live, o.Namespaces),
 		syncs:        newSyncs(),
+		trials:       newTrials(),
 		watchesNodes: o.WatchNodes,
 
 		queueStatusInterval: cmp.Or(o.QueueStatusInterval, defaultQueueStatusInterval),

@@ -57,8 +57,8 @@ func (r *round) fillStatus(failure error) {
 // isTooEarly reports whether there is nothing to say of a QWorker yet: it is new, nothing was done for it, and its queue
 // is about to be read for the first time. The first status then says everything at once.
 func (a *account) isTooEarly(failure error, stored *v1alpha1.QWorkerStatus) bool {
-	return failure == nil && a.stalled == nil && len(a.done) == 0 && len(a.pods) == 0 && !a.deleting() &&
-		stored.ObservedGeneration == 0 && !a.reading.Known && a.reading.Err == nil
+	return failure == nil && a.stalled == nil && len(a.done) == 0 && len(a.pods) == 0 && a.wouldRefuse == nil && !a.deleting() &&
+		stored.ObservedGeneration <= 0 && !a.reading.Known && a.reading.Err == nil
 }
 
 // mayWait reports whether the status may wait for one round, with the events that go with it: pods were made or let go,

@@ -116,7 +116,7 @@ func (a *account) rollout() report.Rollout {
 	}
 	if slices.Contains(a.refused, newest.Hash) {
 		refusal := a.creations[newest.Hash].Err
-		told.Refusal = report.Refusal{Message: refusal.Error(), Quota: fleet.IsQuota(refusal), Lasting: fleet.CreationRefused(refusal)}
+		told.Refusal = report.Refusal{Message: refusal.Error(), Quota: fleet.IsQuota(refusal), Lasting: fleet.PodRefused(refusal)}
 	}
 	if kept := newest.Stop; kept.Generation == a.qw.Generation {
 		told.Kept = report.Problem{Reason: kept.Reason, Message: kept.Message}
@@ -130,8 +130,9 @@ func (a *account) outcome(failure error) report.Done {
 	if newest := a.revisions.newest; newest != nil && a.decision.Stage == planner.Canary {
 		canary = newest.Hash
 	}
+	blocking := a.creations.blocking(a.refused, canary)
 	return report.Done{
-		Failure: problemOf(failure), Refused: textOf(a.creations.blocking(a.refused, canary)),
+		Failure: problemOf(failure), Refused: textOf(blocking), RefusedForGood: fleet.PodRefused(blocking),
 		Actions: a.done, Returned: a.dead.Returned, ReclaimFailed: textOf(a.dead.Refusal), Sizes: sizeEvents(a.sizes.Notes),
 	}
 }

@@ -21,6 +21,9 @@ type webhook struct {
 	url    string
 	caPEM  []byte
 	denies atomic.Bool
+	// hangs is closed once the webhook answers; nil means that it answers at once.
+	hangs chan struct{}
+	asked atomic.Int32
 }
 
 // denial is what a webhook says.
@@ -39,6 +42,14 @@ func newWebhook(t *testing.T) *webhook {
 
 // ServeHTTP answers the API server.
 func (w *webhook) ServeHTTP(response http.ResponseWriter, request *http.Request) {
+	w.asked.Add(1)
+	if w.hangs != nil {
+		select {
+		case <-w.hangs:
+		case <-request.Context().Done():
+			return
+		}
+	}
 	var review admissionv1.AdmissionReview
 	if err := json.NewDecoder(request.Body).Decode(&review); err != nil {
 		http.Error(response, err.Error(), http.StatusBadRequest)

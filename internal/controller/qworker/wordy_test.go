@@ -19,7 +19,7 @@ func TestARefusalInManyWordsIsSaidInFewer(t *testing.T) {
 		q.Spec.PodSpec.Containers = append(q.Spec.PodSpec.Containers, corev1.Container{Name: fmt.Sprintf("No_Name_For_A_Container_%d", i), Image: "i"})
 	}
 	c.create(c.scalerConfig("config"), q)
-	condition := c.awaitCondition("wordy", v1alpha1.ConditionReady, metav1.ConditionFalse, "WriteFailed")
+	condition := c.awaitCondition("wordy", v1alpha1.ConditionReady, metav1.ConditionFalse, "PodRefused")
 	if n := len(condition.Message); n > 2048 || !strings.HasSuffix(condition.Message, "...") {
 		t.Errorf("the message has %d bytes: %s", n, condition.Message)
 	}

@@ -76,7 +76,7 @@ func isBad(c *metav1.Condition) bool {
 	case v1alpha1.ConditionDraining:
 		return c.Reason == ReasonNotHonoured
 	case v1alpha1.ConditionReady:
-		return slices.Contains([]string{ReasonReadFailed, ReasonWriteFailed, ReasonBackOff, ReasonWorkersNotReady, ReasonReclaimFailed}, c.Reason)
+		return slices.Contains([]string{ReasonReadFailed, ReasonWriteFailed, ReasonPodRefused, ReasonBackOff, ReasonWorkersNotReady, ReasonReclaimFailed}, c.Reason)
 	default:
 		return c.Status == metav1.ConditionFalse
 	}

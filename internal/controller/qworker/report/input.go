@@ -131,6 +131,8 @@ type Done struct {
 	Failure *Problem
 	// Refused is why no pod can be created of the revision that the fleet works with, "" where that is not so.
 	Refused string
+	// RefusedForGood is true where nothing but a change of something helps.
+	RefusedForGood bool
 
 	Actions []planner.Action
 	// Returned counts the tasks of dead workers that returned to the queue. ReclaimFailed is why others were not.

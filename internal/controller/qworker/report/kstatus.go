@@ -14,6 +14,8 @@ func kstatus(o Observed, done Done, ready, progressing metav1.Condition) []metav
 		return []metav1.Condition{Is(reconciling, true, ready.Reason, ready.Message), Absent(stalled)}
 	case o.Stalled != nil:
 		return []metav1.Condition{Absent(reconciling), Is(stalled, true, o.Stalled.Reason, o.Stalled.Message)}
+	case ready.Reason == ReasonPodRefused:
+		return []metav1.Condition{Absent(reconciling), Is(stalled, true, ready.Reason, ready.Message)}
 	case progressing.Status == metav1.ConditionFalse:
 		return []metav1.Condition{Absent(reconciling), Is(stalled, true, progressing.Reason, progressing.Message)}
 	case ready.Status != metav1.ConditionTrue || done.Failure != nil:

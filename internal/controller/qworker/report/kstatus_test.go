@@ -31,6 +31,10 @@ func TestKstatus(t *testing.T) {
 			Observed{Stalled: &Problem{ReasonInvalidPodSpec, "collides"}}, Done{}, bad, stopped,
 			[]metav1.Condition{Absent(reconciling), isTrue(stalled, ReasonInvalidPodSpec, "collides")},
 		},
+		"the API server refuses pods": {
+			Observed{}, Done{}, isFalse(v1alpha1.ConditionReady, ReasonPodRefused, "no image"), over,
+			[]metav1.Condition{Absent(reconciling), isTrue(stalled, ReasonPodRefused, "no image")},
+		},
 		"it is being deleted": {
 			Observed{Deleting: true, Stalled: &Problem{}}, Done{}, isFalse(v1alpha1.ConditionReady, ReasonDeleting, "leaves"), stopped,
 			[]metav1.Condition{isTrue(reconciling, ReasonDeleting, "leaves"), Absent(stalled)},

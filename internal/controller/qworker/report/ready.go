@@ -53,6 +53,8 @@ func hindered(st *v1alpha1.QWorkerStatus, o Observed, d Decided, done Done) (c m
 		return isNot(kind, *o.Stalled), true
 	case done.Failure != nil:
 		return isNot(kind, *done.Failure), true
+	case done.RefusedForGood:
+		return Is(kind, false, ReasonPodRefused, done.Refused), true
 	case done.Refused != "":
 		return Is(kind, false, ReasonWriteFailed, done.Refused), true
 	case o.Queue.Problem != nil:

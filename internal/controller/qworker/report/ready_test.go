@@ -152,6 +152,10 @@ func TestReady(t *testing.T) {
 			observed: Observed{Queue: Queue{Problem: &Problem{"Timeout", "no answer"}}}, done: Done{Refused: "exceeded quota"},
 			want: isFalse(kind, ReasonWriteFailed, "exceeded quota"),
 		},
+		"the API server refuses pods, and none is wanted": {
+			done: Done{Refused: "no image", RefusedForGood: true},
+			want: isFalse(kind, ReasonPodRefused, "no image"),
+		},
 		"a write has failed": {
 			done: Done{Failure: &Problem{ReasonWriteFailed, "patching pod a, no"}, Refused: "exceeded quota"},
 			want: isFalse(kind, ReasonWriteFailed, "patching pod a, no"),

@@ -6,6 +6,7 @@ const (
 	ReasonInvalidPodSpec       = "InvalidPodSpec"
 	ReasonReadFailed           = "ReadFailed"
 	ReasonWriteFailed          = "WriteFailed"
+	ReasonPodRefused           = "PodRefused"
 	ReasonReclaimFailed        = "ReclaimFailed"
 	ReasonBackOff              = "BackOff"
 	ReasonReady                = "Ready"

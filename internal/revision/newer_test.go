@@ -1,0 +1,119 @@
+package revision
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/quickube/qscaler/api/v1alpha1"
+)
+
+// writer keeps what is created.
+type writer struct {
+	client.Writer
+	created client.Object
+	options client.CreateOptions
+	err     error
+}
+
+func (w *writer) Create(_ context.Context, object client.Object, options ...client.CreateOption) error {
+	w.created = object
+	w.options.ApplyOptions(options)
+	return w.err
+}
+
+// What this program does not know of the user's pod spec is in the pod all the same, and the API server is to know it.
+func TestNewerFieldsAreInThePod(t *testing.T) {
+	r := revisionOf(func(c *Content) {
+		c.PodSpec.Containers[0].Env = []corev1.EnvVar{{Name: "A", Value: "a"}}
+		c.Newer = []v1alpha1.NewerField{
+			{Name: "newer", Value: `{"than":"this"}`},
+			{Of: "containers[0].env[0]", Name: "kind", Value: `1`},
+			{Of: "containers[0].securityContext", Name: "newer", Value: `true`},
+		}
+	})
+	pod, w := r.Make("p", PodOptions{Owner: qworker("a")}), &writer{}
+	if err := pod.Create(t.Context(), w); err != nil {
+		t.Fatal(err)
+	}
+	if w.options.FieldValidation != "Strict" {
+		t.Errorf("fields are validated %q", w.options.FieldValidation)
+	}
+	spec := w.created.(*unstructured.Unstructured).Object["spec"].(map[string]any)
+	container := spec["containers"].([]any)[0].(map[string]any)
+	env := container["env"].([]any)
+	got := []any{spec["newer"], env[len(env)-1], container["securityContext"]}
+	want := []any{
+		map[string]any{"than": "this"},
+		map[string]any{"name": "A", "value": "a", "kind": int64(1)},
+		map[string]any{"newer": true},
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
+	}
+	if pod.Name != "p" || len(pod.Spec.Containers) != 1 {
+		t.Errorf("the pod is %v", pod.Pod)
+	}
+}
+
+func TestRefusalsNameTheUsersFields(t *testing.T) {
+	r := revisionOf(func(c *Content) {
+		c.PodSpec.InitContainers = []corev1.Container{{Name: "i"}}
+		c.PodSpec.Containers[0].Env = []corev1.EnvVar{{Name: "QSCALER_QUEUE", Value: "mine"}, {Name: "B"}}
+	})
+	pod := r.Make("p", PodOptions{Owner: qworker("a")})
+	own := len(pod.Spec.Containers[0].Env) - 2
+	if own != 4 {
+		t.Fatalf("%d variables are injected, want 4", own)
+	}
+	for answer, want := range map[string]string{
+		`Pod "p" is invalid: spec.containers[0].image: Required value`:                                                       `Pod "p" is invalid: spec.podSpec.containers[0].image: Required value`,
+		`Pod "p" is invalid: [spec.containers[0].env[5].name: Required value, spec.initContainers[0].image: Required value]`: `Pod "p" is invalid: [spec.podSpec.containers[0].env[1].name: Required value, spec.podSpec.initContainers[0].image: Required value]`,
+		`Pod "p" is invalid: metadata.labels: Invalid value: "a b"`:                                                          `Pod "p" is invalid: spec.podMetadata.labels: Invalid value: "a b"`,
+		`Pod in version "v1" cannot be handled as a Pod: strict decoding error: unknown field "spec.newer"`:                  `the API server's pods have no such field, correct its name or remove it: unknown field "spec.podSpec.newer"`,
+		`pods "p" is forbidden: minimum cpu usage per Container is 1`:                                                        `pods "p" is forbidden: minimum cpu usage per Container is 1`,
+	} {
+		err := pod.Create(t.Context(), &writer{err: errors.New(answer)})
+		if diff := cmp.Diff(want, err.Error()); diff != "" {
+			t.Errorf("-want +got:\n%s", diff)
+		}
+	}
+}
+
+// A revision that an older version has stored, which did not know a field, is the same one for a version that does.
+func TestAFieldThatTheNextVersionKnows(t *testing.T) {
+	stored, err := encode(qworker("a"), revisionOf(func(c *Content) {
+		c.Newer = []v1alpha1.NewerField{{Name: "hostname", Value: `"h"`}, {Name: "newer", Value: `1`}}
+	}).Content, 1, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := decode(stored)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := revisionOf(func(c *Content) {
+		c.PodSpec.Hostname = "h"
+		c.Newer = []v1alpha1.NewerField{{Name: "newer", Value: `1`}}
+	}).Content
+	if !got.Equal(want) {
+		t.Errorf("it is another revision:\n%s", cmp.Diff(want, got.Content))
+	}
+}
+
+// A content without such fields is stored as it always was, and so has the hash that it had.
+func TestContentWithoutNewerFieldsIsStoredAsBefore(t *testing.T) {
+	data, err := json.Marshal(revisionOf(nil).Content)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := `{"podSpec":{"containers":[{"name":"worker","image":"w:1","resources":{}}]},"queue":"q","connection":`; len(data) < len(want) || string(data[:len(want)]) != want {
+		t.Errorf("it is %s", data)
+	}
+}
