@@ -15,6 +15,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/quickube/qscaler/local/freeport"
 	"github.com/quickube/qscaler/local/process"
 )
 
@@ -63,7 +64,7 @@ func Start(ctx context.Context, o Options) (*Server, error) {
 		return nil, fmt.Errorf("starting redis-server, %w", err)
 	}
 	if o.Port == 0 {
-		if o.Port, err = freePort(); err != nil {
+		if o.Port, err = freeport.Find(); err != nil {
 			launcher.Close()
 			return nil, err
 		}
@@ -154,13 +155,4 @@ func (s *Server) Stop() error {
 	defer s.launcher.Close()
 	_ = s.Resume()
 	return s.process.Stop(stopGrace)
-}
-
-func freePort() (int, error) {
-	listener, err := (&net.ListenConfig{}).Listen(context.Background(), "tcp", "127.0.0.1:0")
-	if err != nil {
-		return 0, fmt.Errorf("finding a free port, %w", err)
-	}
-	defer func() { _ = listener.Close() }()
-	return listener.Addr().(*net.TCPAddr).Port, nil
 }
