@@ -66,6 +66,10 @@ func (c *ControlPlane) apiServerFlags() []string {
 		"--service-account-issuer=https://kubernetes.default.svc",
 		"--service-account-key-file=" + filepath.Join(keysDir, serviceAccountKey),
 		"--service-account-signing-key-file=" + filepath.Join(keysDir, serviceAccountKey),
+		"--kubelet-preferred-address-types=InternalIP",
+		"--kubelet-certificate-authority=" + filepath.Join(keysDir, caCert),
+		"--kubelet-client-certificate=" + filepath.Join(keysDir, kubeletClientCert),
+		"--kubelet-client-key=" + filepath.Join(keysDir, kubeletClientKey),
 		"--service-cluster-ip-range=10.0.0.0/24", // nothing is ever sent there
 		"--profiling=false",
 	}, c.options.APIServerArgs...)

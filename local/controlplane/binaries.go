@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"runtime"
 	"slices"
@@ -45,48 +44,26 @@ func pathsIn(dir string) Paths {
 	return Paths{Etcd: filepath.Join(dir, etcdName), APIServer: filepath.Join(dir, apiServerName)}
 }
 
-func (p Paths) exist() bool {
-	for _, path := range []string{p.Etcd, p.APIServer} {
-		if _, err := exec.LookPath(path); err != nil {
-			return false
-		}
-	}
-	return true
-}
-
 // Find looks for the programs in $KUBEBUILDER_ASSETS, the PATH, setup-envtest's store and our cache, in that
 // order, and takes both from one place. It returns ErrNotFound when they are in none.
 func Find() (Paths, error) {
 	if dir := os.Getenv(AssetsVariable); dir != "" {
 		p := pathsIn(dir)
-		if !p.exist() { // a user who names a place wants no other
+		if !controlPlane.existIn(dir) { // a user who names a place wants no other
 			return Paths{}, fmt.Errorf("$%s is %s, which has not both %s and %s", AssetsVariable, dir, etcdName, apiServerName)
 		}
 		return p, nil
 	}
-	var candidates []Paths
-	for _, dir := range append(filepath.SplitList(os.Getenv("PATH")), envtestStore()...) {
-		candidates = append(candidates, pathsIn(dir))
-	}
-	cache, err := cacheDir()
+	cache, err := controlPlane.cacheDir()
 	if err != nil {
 		return Paths{}, err
 	}
-	for _, p := range append(candidates, pathsIn(cache)) {
-		if p.exist() {
-			return p, nil
+	for _, dir := range slices.Concat(filepath.SplitList(os.Getenv("PATH")), envtestStore(), []string{cache}) {
+		if controlPlane.existIn(dir) {
+			return pathsIn(dir), nil
 		}
 	}
 	return Paths{}, ErrNotFound
-}
-
-// cacheDir is where what we fetch or build is kept.
-func cacheDir() (string, error) {
-	base, err := os.UserCacheDir()
-	if err != nil {
-		return "", fmt.Errorf("finding the user's cache directory, %w", err)
-	}
-	return filepath.Join(base, "qscaler", "controlplane", KubernetesVersion), nil
 }
 
 // envtestStore are the directories of setup-envtest's store, the newest version first.

@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 )
 
@@ -20,13 +21,8 @@ import (
 //go:embed build/controlplane.mod build/controlplane.sum
 var module embed.FS
 
-// The packages of the programs. Go names the file of a program after the last part of its package's path that
-// is no version.
-const (
-	etcdPackage      = "go.etcd.io/etcd/server/v3"
-	etcdBuilt        = "server"
-	apiServerPackage = "k8s.io/kubernetes/cmd/kube-apiserver"
-)
+// etcdBuilt is what Go calls etcd: it names a program after the last part of its package's path that is no version.
+const etcdBuilt = "server"
 
 // CompilerFlags leave out what only debuggers read, which is a quarter of a compiler's work. The Makefile has the same, or
 // what the product and the control plane share would be compiled twice.
@@ -40,8 +36,8 @@ func linkerFlags() string {
 	return "-s -w" + component + "gitVersion=" + KubernetesVersion + component + "gitMajor=" + major + component + "gitMinor=" + minor
 }
 
-// build builds both programs in one go, so that what they share is compiled once.
-func build(ctx context.Context, into string, progress Progress) error {
+// build builds the programs in one go, so that what they share is compiled once.
+func (p programs) build(ctx context.Context, into string, progress Progress) error {
 	if _, err := exec.LookPath("go"); err != nil {
 		return errors.New("it needs Go: https://go.dev/doc/install")
 	}
@@ -59,25 +55,28 @@ func build(ctx context.Context, into string, progress Progress) error {
 			return err
 		}
 	}
-	progress("building etcd and kube-apiserver from source: fetching their modules")
-	stale, err := stalePackages(ctx, dir)
+	progress("building %s from source: fetching modules", p)
+	stale, err := stalePackages(ctx, dir, p.packages)
 	if err != nil {
 		return err
 	}
-	progress("building etcd and kube-apiserver from source: %d packages to compile", stale)
-	counter := newCounter(stale, progress)
+	progress("building %s from source: %d packages to compile", p, stale)
+	counter := newCounter(p, stale, progress)
 	defer counter.stop()
-	_, err = goTool(ctx, dir, counter, "build", "-v", "-o", into+string(filepath.Separator), CompilerFlags, "-ldflags", linkerFlags(),
-		etcdPackage, apiServerPackage)
-	if err != nil {
+	flags := []string{"build", "-v", "-o", into + string(filepath.Separator), CompilerFlags, "-ldflags", linkerFlags()}
+	if _, err = goTool(ctx, dir, counter, append(flags, p.packages...)...); err != nil {
 		return err
+	}
+	if !slices.Contains(p.names, etcdName) {
+		return nil
 	}
 	return os.Rename(filepath.Join(into, etcdBuilt), filepath.Join(into, etcdName))
 }
 
 // stalePackages is how many packages are not in Go's build cache.
-func stalePackages(ctx context.Context, dir string) (int, error) {
-	out, err := goTool(ctx, dir, nil, "list", CompilerFlags, "-deps", "-f", "{{if .Stale}}{{.ImportPath}}{{end}}", etcdPackage, apiServerPackage)
+func stalePackages(ctx context.Context, dir string, packages []string) (int, error) {
+	flags := []string{"list", CompilerFlags, "-deps", "-f", "{{if .Stale}}{{.ImportPath}}{{end}}"}
+	out, err := goTool(ctx, dir, nil, append(flags, packages...)...)
 	return bytes.Count(out, []byte("\n")), err
 }
 

@@ -14,6 +14,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"slices"
 	"time"
 )
 
@@ -56,7 +57,7 @@ func (d download) fetch(ctx context.Context, into string, progress Progress) err
 	if d.sum == "" {
 		return fmt.Errorf("no archive for %s has a sum that is known here", platform())
 	}
-	progress("downloading etcd and kube-apiserver %s", envtestRelease)
+	progress("downloading etcd, kube-apiserver and kubectl %s", envtestRelease)
 	data, err := d.get(ctx)
 	if err != nil {
 		return err
@@ -93,7 +94,7 @@ func (d download) get(ctx context.Context) ([]byte, error) {
 	return data, err
 }
 
-// unpack takes the two programs out of an archive.
+// unpack takes the programs out of an archive: kubectl is there too, for those who have none.
 func unpack(data []byte, into string) error {
 	uncompressed, err := gzip.NewReader(bytes.NewReader(data))
 	if err != nil {
@@ -108,7 +109,7 @@ func unpack(data []byte, into string) error {
 			return err
 		}
 		name := path.Base(header.Name)
-		if header.Typeflag != tar.TypeReg || (name != etcdName && name != apiServerName) {
+		if header.Typeflag != tar.TypeReg || !slices.Contains([]string{etcdName, apiServerName, kubectlName}, name) {
 			continue
 		}
 		if err := writeProgram(filepath.Join(into, name), archive); err != nil {

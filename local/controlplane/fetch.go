@@ -15,15 +15,24 @@ type Progress func(format string, args ...any)
 // Binaries finds the programs, as Find does, or else downloads them, or else builds them from source. Both are
 // kept in the user's cache directory.
 func Binaries(ctx context.Context, progress Progress) (Paths, error) {
-	return fetcher{progress: progress, steps: []step{
-		{"a download", envtest().fetch},
-		{"a build from source", build},
-	}}.binaries(ctx)
+	p, err := Find()
+	if !errors.Is(err, ErrNotFound) {
+		return p, err
+	}
+	return fetchControlPlane(ctx, progress, step{"a download", envtest().fetch}, step{"a build from source", controlPlane.build})
 }
 
 // Build builds the programs from source into the user's cache directory, where they are not there yet.
 func Build(ctx context.Context, progress Progress) (Paths, error) {
-	return fetcher{progress: progress, steps: []step{{"a build from source", build}}}.fetch(ctx)
+	return fetchControlPlane(ctx, progress, step{"a build from source", controlPlane.build})
+}
+
+func fetchControlPlane(ctx context.Context, progress Progress, steps ...step) (Paths, error) {
+	dir, err := fetcher{programs: controlPlane, progress: progress, steps: steps}.fetch(ctx)
+	if err != nil {
+		return Paths{}, err
+	}
+	return pathsIn(dir), nil
 }
 
 // step is one way to get the programs into a directory.
@@ -33,63 +42,56 @@ type step struct {
 }
 
 type fetcher struct {
+	programs programs
 	progress Progress
 	steps    []step // tried in order
 }
 
-func (f fetcher) binaries(ctx context.Context) (Paths, error) {
-	p, err := Find()
-	if !errors.Is(err, ErrNotFound) {
-		return p, err
-	}
-	return f.fetch(ctx)
-}
-
-// fetch fills the cache. The programs appear there complete or not at all, and one process does it at a
-// time: the others wait for it.
-func (f fetcher) fetch(ctx context.Context) (Paths, error) {
-	dir, err := cacheDir()
+// fetch fills the programs' cache, and returns its directory. The programs appear there complete or not at all, and one
+// process does it at a time: the others wait for it.
+func (f fetcher) fetch(ctx context.Context) (string, error) {
+	dir, err := f.programs.cacheDir()
 	if err != nil {
-		return Paths{}, err
+		return "", err
 	}
 	if err := os.MkdirAll(filepath.Dir(dir), 0o755); err != nil {
-		return Paths{}, err
+		return "", fmt.Errorf("%w: %s are kept there; where it cannot be written, set %s to a directory that can", err, f.programs, cacheVariable)
 	}
 	lock, err := f.await(ctx, dir+".lock")
 	if err != nil {
-		return Paths{}, err
+		return "", err
 	}
 	defer func() { _ = lock.Close() }()
-	if p := pathsIn(dir); p.exist() {
-		return p, nil
+	if f.programs.existIn(dir) {
+		return dir, nil
 	}
 	var failures []error
 	for _, s := range f.steps {
-		err := install(ctx, dir, s, f.progress)
+		err := f.install(ctx, dir, s)
 		if err == nil {
-			return pathsIn(dir), nil
+			return dir, nil
 		}
 		if ctx.Err() != nil {
-			return Paths{}, ctx.Err()
+			return "", ctx.Err()
 		}
 		f.progress("%s failed: %v", s.name, err)
 		failures = append(failures, fmt.Errorf("%s, %w", s.name, err))
 	}
-	return Paths{}, fmt.Errorf("getting etcd and kube-apiserver, %w", errors.Join(failures...))
+	return "", fmt.Errorf("getting %s, %w", f.programs, errors.Join(failures...))
 }
 
 // install runs the step in a directory beside the final one, and gives it its name when it is complete.
-func install(ctx context.Context, dir string, s step, progress Progress) error {
+func (f fetcher) install(ctx context.Context, dir string, s step) error {
 	temporary, err := os.MkdirTemp(filepath.Dir(dir), ".unfinished-")
 	if err != nil {
 		return err
 	}
 	defer func() { _ = os.RemoveAll(temporary) }()
-	if err := s.run(ctx, temporary, progress); err != nil {
+	if err := s.run(ctx, temporary, f.progress); err != nil {
 		return err
 	}
-	if !pathsIn(temporary).exist() {
-		return errors.New("it did not yield both programs")
+	if !f.programs.existIn(temporary) {
+		return fmt.Errorf("it did not yield %s", f.programs)
 	}
 	if err := os.Chmod(temporary, 0o755); err != nil {
 		return err
@@ -110,7 +112,7 @@ func (f fetcher) await(ctx context.Context, path string) (*os.File, error) {
 			return lock, err
 		}
 		if !told {
-			f.progress("waiting for another process that gets etcd and kube-apiserver")
+			f.progress("waiting for another process that gets %s", f.programs)
 		}
 		select {
 		case <-tick.C:

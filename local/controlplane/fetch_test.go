@@ -47,11 +47,11 @@ func TestFetch(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			cache := t.TempDir()
 			t.Setenv("XDG_CACHE_HOME", cache)
-			p, err := fetcher{progress: silent, steps: way.steps}.fetch(t.Context())
+			p, err := fetchControlPlane(t.Context(), silent, way.steps...)
 			if (err == nil) != way.ok {
 				t.Fatalf("error: %v", err)
 			}
-			if way.ok && !p.exist() {
+			if way.ok && !controlPlane.existIn(p.Dir()) {
 				t.Errorf("the programs are not where it says: %+v", p)
 			}
 			if left, _ := filepath.Glob(filepath.Join(cache, "qscaler", "controlplane", ".unfinished-*")); len(left) > 0 {
@@ -66,14 +66,14 @@ func failing(context.Context, string, Progress) error { return errors.New("faile
 func TestFetchOnce(t *testing.T) {
 	t.Setenv("XDG_CACHE_HOME", t.TempDir())
 	var runs atomic.Int32
-	f := fetcher{progress: silent, steps: []step{{"one", func(ctx context.Context, into string, p Progress) error {
+	once := step{"one", func(ctx context.Context, into string, p Progress) error {
 		runs.Add(1)
 		return touch(ctx, into, p)
-	}}}}
+	}}
 	var all sync.WaitGroup
 	for range 3 {
 		all.Go(func() {
-			if _, err := f.fetch(t.Context()); err != nil {
+			if _, err := fetchControlPlane(t.Context(), silent, once); err != nil {
 				t.Error(err)
 			}
 		})
@@ -122,7 +122,7 @@ func TestFindTakesTheNewestOfTheStore(t *testing.T) {
 }
 
 func TestDownload(t *testing.T) {
-	content := archiveOf(t, map[string]string{"controller-tools/envtest/etcd": "e", "controller-tools/envtest/kube-apiserver": "k", "x/kubectl": "no"})
+	content := archiveOf(t, map[string]string{"controller-tools/envtest/etcd": "e", "controller-tools/envtest/kube-apiserver": "k", "controller-tools/envtest/kubectl": "c", "x/README": "no"})
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch r.URL.Path {
 		case "/hangs":
@@ -154,11 +154,13 @@ func TestDownload(t *testing.T) {
 			into := t.TempDir()
 			err := download{server.URL + c.path, c.sum, 500 * time.Millisecond}.fetch(t.Context(), into, silent)
 			switch {
-			case c.want == "" && (err != nil || !pathsIn(into).exist()):
-				t.Errorf("%v; the programs are there: %t", err, pathsIn(into).exist())
+			case c.want == "" && !kubectlProgram.existIn(into):
+				t.Error("kubectl is in the archive, and not there")
+			case c.want == "" && (err != nil || !controlPlane.existIn(into)):
+				t.Errorf("%v; the programs are there: %t", err, controlPlane.existIn(into))
 			case c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want)):
 				t.Errorf("%v, want %q", err, c.want)
-			case c.want != "" && pathsIn(into).exist():
+			case c.want != "" && controlPlane.existIn(into):
 				t.Error("the programs are there")
 			}
 		})
@@ -198,10 +200,10 @@ func archiveOf(t *testing.T, files map[string]string) []byte {
 
 func TestProgress(t *testing.T) {
 	for want, got := range map[string]string{
-		"compiling etcd and kube-apiserver: " + "package 3 of 2000":                             status(3, 2000, time.Second),
-		"compiling etcd and kube-apiserver: " + "package 1000 of 2000, about 3 min left":        status(1000, 2000, 3*time.Minute),
-		"compiling etcd and kube-apiserver: " + "package 1900 of 2000, less than a minute left": status(1900, 2000, 3*time.Minute),
-		"linking etcd and kube-apiserver":                                                       status(1998, 2000, 3*time.Minute),
+		"compiling etcd and kube-apiserver: " + "package 3 of 2000":                             controlPlane.status(3, 2000, time.Second),
+		"compiling etcd and kube-apiserver: " + "package 1000 of 2000, about 3 min left":        controlPlane.status(1000, 2000, 3*time.Minute),
+		"compiling etcd and kube-apiserver: " + "package 1900 of 2000, less than a minute left": controlPlane.status(1900, 2000, 3*time.Minute),
+		"linking etcd and kube-apiserver":                                                       controlPlane.status(1998, 2000, 3*time.Minute),
 	} {
 		if got != want {
 			t.Errorf("%q, want %q", got, want)

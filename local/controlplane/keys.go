@@ -23,6 +23,8 @@ const (
 	caCert            = "ca.crt"
 	servingCert       = "serving.crt"
 	servingKey        = "serving.key"
+	kubeletClientCert = "kubelet-client.crt"
+	kubeletClientKey  = "kubelet-client.key"
 	serviceAccountKey = "service-account.key"
 	tokenFile         = "tokens.csv"
 )
@@ -88,6 +90,17 @@ func makeKeys(dir string) error {
 	if err != nil {
 		return err
 	}
+	caller := template("kube-apiserver-kubelet-client")
+	caller.KeyUsage = x509.KeyUsageDigitalSignature
+	caller.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}
+	callerKey, err := newKey()
+	if err != nil {
+		return err
+	}
+	callerCert, err := sign(caller, authority, callerKey, authorityKey)
+	if err != nil {
+		return err
+	}
 	accounts, err := newKey()
 	if err != nil {
 		return err
@@ -99,6 +112,8 @@ func makeKeys(dir string) error {
 		{caCert, ca},
 		{servingCert, cert},
 		{servingKey, encode(key)},
+		{kubeletClientCert, callerCert},
+		{kubeletClientKey, encode(callerKey)},
 		{serviceAccountKey, encode(accounts)},
 		{tokenFile, []byte(rand.Text() + ",admin,admin,system:masters\n")},
 	} {

@@ -13,6 +13,7 @@ const reportEvery = 5 * time.Second
 
 // counter counts the packages that `go build -v` names, one a line, and reports now and then.
 type counter struct {
+	programs programs
 	total    int
 	progress Progress
 	started  time.Time
@@ -23,9 +24,9 @@ type counter struct {
 	done int
 }
 
-func newCounter(total int, progress Progress) *counter {
+func newCounter(p programs, total int, progress Progress) *counter {
 	c := &counter{
-		total: total, progress: progress, started: time.Now(),
+		programs: p, total: total, progress: progress, started: time.Now(),
 		end: make(chan struct{}), ended: make(chan struct{}),
 	}
 	go c.report()
@@ -47,7 +48,7 @@ func (c *counter) report() {
 			c.mu.Lock()
 			done := c.done
 			c.mu.Unlock()
-			c.progress("%s", status(done, c.total, time.Since(c.started)))
+			c.progress("%s", c.programs.status(done, c.total, time.Since(c.started)))
 		case <-c.end:
 			return
 		}
@@ -64,13 +65,13 @@ func (c *counter) line(s string) {
 	c.done++
 }
 
-// status is one report. The packages are of very different size, but there are many; the last two are the
+// status is one report. The packages are of very different size, but there are many; the last are the
 // programs themselves, which take long to link.
-func status(done, total int, elapsed time.Duration) string {
-	if done >= total-2 {
-		return "linking etcd and kube-apiserver"
+func (p programs) status(done, total int, elapsed time.Duration) string {
+	if done >= total-len(p.packages) {
+		return "linking " + p.String()
 	}
-	where := fmt.Sprintf("compiling etcd and kube-apiserver: package %d of %d", done, total)
+	where := fmt.Sprintf("compiling %s: package %d of %d", p, done, total)
 	const enough = 20 // below this, an estimate is a guess
 	if done < enough {
 		return where
