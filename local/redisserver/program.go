@@ -8,6 +8,9 @@ import (
 	"os/exec"
 )
 
+// NoInstallVariable prevents that Debian packages are installed, where it is not empty. hack/need obeys it too.
+const NoInstallVariable = "QSCALER_NO_INSTALL"
+
 // errMissing says what to do, in one line.
 var errMissing = errors.New("redis-server is not in the PATH; install it (Debian and Ubuntu: apt-get install redis-server)")
 
@@ -20,17 +23,18 @@ func Find() (string, error) {
 	return path, nil
 }
 
-// Program returns the path of redis-server, and installs it first where it is missing and this is root on
-// Debian or Ubuntu. progress gets a line for a person.
+// Program returns the path of redis-server, and installs it first where it is missing, this is root on Debian or Ubuntu,
+// and nobody has prevented it. progress gets lines for a person, before anything is installed.
 func Program(ctx context.Context, progress func(format string, args ...any)) (string, error) {
 	if path, err := Find(); err == nil {
 		return path, nil
 	}
 	aptGet, err := exec.LookPath("apt-get")
-	if err != nil || os.Geteuid() != 0 {
+	if err != nil || os.Geteuid() != 0 || os.Getenv(NoInstallVariable) != "" {
 		return "", errMissing
 	}
-	progress("redis-server is not in the PATH: installing Debian's packages redis-server and redis-tools")
+	progress("redis-server is not in the PATH: installing the Debian packages redis-server and redis-tools by apt-get; no service is started")
+	progress("to prevent that, press Ctrl-C and set %s=1", NoInstallVariable)
 	// A policy that answers 101 to everything keeps the package from starting its service.
 	const install = `set -e
 		policy=/usr/sbin/policy-rc.d
