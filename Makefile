@@ -16,6 +16,8 @@ TEST_PROCS ?= 2
 TEST_TIMEOUT ?= 20m
 # Flags and measures for make bench, such as BENCH='-runs 3 burst leave'; see go run ./test/bench -help.
 BENCH ?=
+# Flags for make demo and make local, such as ARGS='--image mail=./mail-worker'.
+ARGS ?=
 # More flags for go test, such as TEST_FLAGS='-run TestSize -v'.
 TEST_FLAGS ?=
 # More flags for make mutate, such as MUTATE_FLAGS='-file history -min 95'; see go -C tools run ./mutate -help.
@@ -37,11 +39,11 @@ TOOL := go tool -modfile=tools/go.mod
 
 .PHONY: demo
 demo: bin/qscaler-local ## Watch QScaler work on this machine: no cluster, no Docker.
-	@bin/qscaler-local demo
+	@bin/qscaler-local demo $(ARGS)
 
 .PHONY: local
-local: bin/qscaler-local ## A local QScaler to work with, by kubectl, until Ctrl-C.
-	@bin/qscaler-local up
+local: bin/qscaler-local ## A local QScaler to work with, by kubectl, until Ctrl-C; make local ARGS=--help has its flags.
+	@bin/qscaler-local up $(ARGS)
 
 ##@ Develop
 
@@ -114,7 +116,11 @@ help: ## This list.
 
 .PHONY: bin/qscaler bin/qscaler-local bin/golangci-lint
 bin/qscaler bin/qscaler-local: bin/%: go-present
-	@$(GO_BUILD) -o $@ ./cmd/$*
+	@total=; if [ ! -e $@ ]; then \
+		echo "building $*; the first time, Go fetches and compiles what it is made of, which takes about a minute"; \
+		total="$$(go list -deps ./cmd/$* 2> >(hack/progress $*) | wc -l)"; \
+	fi; \
+	$(GO_BUILD) -v -o $@ ./cmd/$* 2>&1 | hack/progress $* $$total
 
 bin/golangci-lint: go-present
 	@$(GO_BUILD) -modfile=tools/lint/go.mod -o $@ github.com/golangci/golangci-lint/v2/cmd/golangci-lint
@@ -127,11 +133,16 @@ go-present:
 		{ echo "Go is missing. Install Go $(GO_WANTED) or newer: https://go.dev/doc/install" >&2; exit 1; }
 	@go list -m >/dev/null 2>&1 || \
 		{ echo "$$(cd / && go env GOVERSION) is too old. Install Go $(GO_WANTED) or newer: https://go.dev/doc/install" >&2; exit 1; }
+	@for dir in "$$(go env GOCACHE)" "$$(go env GOMODCACHE)"; do \
+		{ mkdir -p "$$dir" && [ -w "$$dir" ]; } 2>/dev/null || \
+		{ echo "$$dir cannot be written; Go keeps there what it fetches and compiles. Set HOME to a directory that can be written." >&2; exit 1; }; \
+	done
 
 .PHONY: test-needs
-test-needs: go-present
+test-needs: go-present bin/qscaler-local
 	@hack/need "$$(go env CC)" gcc libc6-dev # for the race detector
 	@hack/need redis-server redis-server
 	@hack/need redis-cli redis-tools # for the example worker in shell
 	@hack/need python3 python3 # for the example worker in Python
 	@hack/need beanstalkd beanstalkd
+	@bin/qscaler-local setup --kubectl >/dev/null # for the commands that local mode prints

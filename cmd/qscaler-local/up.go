@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
+	"strconv"
 
 	"github.com/go-logr/logr"
 	"github.com/spf13/cobra"
@@ -12,6 +14,7 @@ import (
 	ctrl "sigs.k8s.io/controller-runtime"
 
 	"github.com/quickube/qscaler/local/exampleworkers"
+	"github.com/quickube/qscaler/local/freeport"
 	"github.com/quickube/qscaler/local/stack"
 )
 
@@ -19,6 +22,7 @@ import (
 type upFlags struct {
 	dir        string
 	port       int
+	metrics    int
 	images     map[string]string
 	kubeconfig string
 }
@@ -50,7 +54,8 @@ func newUp() *cobra.Command {
 	}
 	cmd.Flags().StringVar(&f.dir, "dir", "", "directory of the state: an empty one, or one to be made; what up writes there is removed at the end; without --dir: qscaler/local/up in the user's cache directory")
 	cmd.Flags().IntVar(&f.port, "port", 0, "port of the API server; 0: any that is free")
-	cmd.Flags().StringToStringVar(&f.images, "image", nil, "IMAGE=COMMAND: what to run for pods with that image and no command of their own; COMMAND is for sh; may be repeated")
+	cmd.Flags().IntVar(&f.metrics, "metrics-port", 0, "port of the operator's metrics, on 127.0.0.1; 0: any that is free")
+	cmd.Flags().StringToStringVar(&f.images, "image", nil, "IMAGE=COMMAND: what to run for pods with that image, whatever its tag, and no command of their own; COMMAND is for sh; may be repeated")
 	cmd.Flags().StringVar(&f.kubeconfig, "kubeconfig", "", "path of a kubeconfig: use that cluster, and start none")
 	cmd.MarkFlagsMutuallyExclusive("kubeconfig", "port")
 	cmd.MarkFlagsMutuallyExclusive("kubeconfig", "image")
@@ -66,14 +71,32 @@ func (f *upFlags) programs() map[string][]string {
 	return programs
 }
 
+// metricsAddress is where the operator's metrics are served.
+func (f *upFlags) metricsAddress() (string, error) {
+	port := f.metrics
+	if port == 0 {
+		var err error
+		if port, err = freeport.Find(); err != nil {
+			return "", err
+		}
+	}
+	return net.JoinHostPort("127.0.0.1", strconv.Itoa(port)), nil
+}
+
 func up(ctx context.Context, f upFlags, out io.Writer) (err error) {
 	say := func(format string, args ...any) { fmt.Fprintf(out, format+"\n", args...) }
+	metrics, err := f.metricsAddress()
+	if err != nil {
+		return err
+	}
+	examples := true
 	local, err := stack.Start(ctx, stack.Options{
-		Dir: f.dir, Port: f.port, Images: f.programs(), Progress: say,
+		Dir: f.dir, Port: f.port, Images: f.programs(), Progress: say, MetricsAddress: metrics,
 		Build: func(ctx context.Context, dir string) (map[string][]string, error) {
 			images, err := exampleworkers.Build(ctx, dir)
 			if err != nil && ctx.Err() == nil { // a user's own workers need none of them
 				say("without the example workers: %v", err)
+				examples = false
 				return nil, nil
 			}
 			return images, err
@@ -89,14 +112,18 @@ func up(ctx context.Context, f upFlags, out io.Writer) (err error) {
 	if err := applyScalerConfig(ctx, local); err != nil {
 		return err
 	}
-	printGuide(out, local)
+	newGuide(local, examples).print(out)
 	<-ctx.Done()
 	return nil
 }
 
 func upOnCluster(ctx context.Context, f upFlags, out io.Writer) (err error) {
 	say := func(format string, args ...any) { fmt.Fprintf(out, format+"\n", args...) }
-	cluster, err := stack.StartOnCluster(ctx, stack.Options{Dir: f.dir, Progress: say}, f.kubeconfig)
+	metrics, err := f.metricsAddress()
+	if err != nil {
+		return err
+	}
+	cluster, err := stack.StartOnCluster(ctx, stack.Options{Dir: f.dir, Progress: say, MetricsAddress: metrics}, f.kubeconfig)
 	if err != nil {
 		return err
 	}
@@ -104,7 +131,7 @@ func upOnCluster(ctx context.Context, f upFlags, out io.Writer) (err error) {
 		say("stopping the operator; the kinds stay in the cluster, with what you have created of them")
 		err = errors.Join(err, cluster.Stop())
 	}()
-	say("ready; the operator's log is %s; Ctrl-C ends it", cluster.Operator().Log())
+	say("ready; the operator's metrics are at %s, and its log is %s; Ctrl-C ends it", cluster.Operator().Metrics(), cluster.Operator().Log())
 	<-ctx.Done()
 	return nil
 }

@@ -35,7 +35,7 @@ var errNoSource = errors.New("the example workers are a part of QScaler's source
 // Build builds the workers in Go into dir, and returns what stands for each image on this machine. Python,
 // Leaking and Shell are absent where python3 or redis-cli is missing.
 func Build(ctx context.Context, dir string) (map[string][]string, error) {
-	root, err := sourceRoot()
+	root, err := Root()
 	if err != nil {
 		return nil, err
 	}
@@ -56,8 +56,8 @@ func Build(ctx context.Context, dir string) (map[string][]string, error) {
 	return images, nil
 }
 
-// sourceRoot looks upwards from the working directory, then from our own program: bin/ is in the tree.
-func sourceRoot() (string, error) {
+// Root is the directory of QScaler's source tree. It looks upwards from the working directory, then from our own program: bin/ is in the tree.
+func Root() (string, error) {
 	var starts []string
 	if dir, err := os.Getwd(); err == nil {
 		starts = append(starts, dir)

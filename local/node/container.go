@@ -131,9 +131,12 @@ func (c *container) exited() {
 	c.process, c.ready, c.started, c.stopping, c.tooLarge = nil, false, false, false, false
 }
 
+// containerIDScheme begins a container's ID.
+const containerIDScheme = "process://"
+
 // id tells runs apart, as a container's ID does.
 func (c *container) id() string {
-	return fmt.Sprintf("process://%d-%d", c.process.PID(), c.process.StartedAt.UnixNano())
+	return fmt.Sprintf("%s%d-%d", containerIDScheme, c.process.PID(), c.process.StartedAt.UnixNano())
 }
 
 func (c *container) stopProbes() {

@@ -13,7 +13,7 @@
 // under the path of a cluster's metrics API.
 //
 // What it does not do: limits of CPU, affinity and taints (nodeSelector is obeyed), security contexts,
-// services, `kubectl logs` and `kubectl exec` (LogPath names the log), and volumes beside emptyDir, hostPath,
+// services, `kubectl exec` (the answer says what to do instead), times in logs, and volumes beside emptyDir, hostPath,
 // configMap, secret, downwardAPI and projected.
 //
 // One goroutine, a runner, owns one pod: see runner.go. The package knows nothing of QScaler's kinds, and

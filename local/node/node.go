@@ -3,6 +3,7 @@ package node
 import (
 	"cmp"
 	"context"
+	"crypto/tls"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -41,6 +42,9 @@ type Options struct {
 	// MetricsInterval is how often the node tells what its pods use, as PodMetrics; 0 means never. Install
 	// serves their kind.
 	MetricsInterval time.Duration
+	// Serving is what the node's port is served with, for `kubectl logs`; nil opens none. Whoever it lets in may read
+	// the logs of all pods.
+	Serving *tls.Config
 	// StopGrace is how long processes have from SIGTERM to SIGKILL when the node itself ends; 0 means 5 s.
 	StopGrace time.Duration
 }
@@ -53,6 +57,7 @@ type Node struct {
 	addresses *addresses
 	logs      *logs
 	meter     *meter
+	kubelet   *kubelet
 
 	mu          sync.Mutex
 	runners     map[types.UID]*runner
@@ -89,16 +94,27 @@ func New(o Options) (*Node, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Node{
+	n := &Node{
 		options: o, client: client, launcher: launcher, addresses: newAddresses(), logs: logs, meter: newMeter(metrics, o.Log),
 		runners: map[types.UID]*runner{}, schedulable: true,
-	}, nil
+	}
+	if o.Serving == nil {
+		return n, nil
+	}
+	n.kubelet, err = n.listen(o.Serving)
+	return n, err
 }
 
 // Run registers the node and runs pods until the context ends; then it ends their processes. It may be
 // called once.
 func (n *Node) Run(ctx context.Context) error {
 	defer n.launcher.Close()
+	ctx, cancel := context.WithCancel(ctx)
+	if n.kubelet != nil {
+		defer n.running.Wait()
+		n.running.Go(func() { n.kubelet.run(ctx) })
+	}
+	defer cancel()
 	if err := n.register(ctx); err != nil {
 		if ctx.Err() != nil {
 			return nil

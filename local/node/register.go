@@ -88,9 +88,14 @@ func (n *Node) status() (corev1.NodeStatus, error) {
 		corev1.ResourcePods:   resource.MustParse("1M"), // requests are not counted either
 	}
 	now := metav1.Now()
+	var endpoints corev1.NodeDaemonEndpoints
+	if n.kubelet != nil {
+		endpoints.KubeletEndpoint.Port = n.kubelet.port()
+	}
 	return corev1.NodeStatus{
-		Capacity:    resources,
-		Allocatable: resources,
+		DaemonEndpoints: endpoints,
+		Capacity:        resources,
+		Allocatable:     resources,
 		Conditions: []corev1.NodeCondition{{
 			Type: corev1.NodeReady, Status: corev1.ConditionTrue, Reason: "LocalModeReady",
 			Message: "pods run as processes of this machine", LastHeartbeatTime: now, LastTransitionTime: now,

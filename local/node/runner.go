@@ -67,6 +67,13 @@ func (r *runner) see(pod *corev1.Pod) {
 	r.wake()
 }
 
+// seen is the pod as the watch has it.
+func (r *runner) seen() *corev1.Pod {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.latest
+}
+
 // vanished notes that the pod is gone from the API.
 func (r *runner) vanished() {
 	r.mu.Lock()

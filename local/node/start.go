@@ -3,7 +3,6 @@ package node
 import (
 	"context"
 	"errors"
-	"fmt"
 	"path/filepath"
 	"time"
 
@@ -49,8 +48,10 @@ func (r *runner) launch(c *container, command process.Command, m mounts, err err
 		c.retryAt = now.Add(configRetry)
 		return
 	}
+	r.node.logs.begins(command.Log)
 	p, err := r.node.launcher.Start(command)
 	if err != nil {
+		r.node.logs.ended(command.Log)
 		c.failedToStart(err, now)
 		return
 	}
@@ -61,6 +62,7 @@ func (r *runner) launch(c *container, command process.Command, m mounts, err err
 	go func() {
 		<-p.Done()
 		r.node.meter.remove(p.PID())
+		r.node.logs.ended(command.Log)
 		r.post(func() {
 			if c.process == p {
 				c.exited()
@@ -73,9 +75,9 @@ func (r *runner) launch(c *container, command process.Command, m mounts, err err
 func (n *Node) command(ctx context.Context, pod *corev1.Pod, c *corev1.Container, ip string, volumes map[string]string) (process.Command, mounts, error) {
 	program := c.Command
 	if len(program) == 0 {
-		mapped, ok := n.options.Images[c.Image]
-		if !ok {
-			return process.Command{}, nil, imageError(c.Image)
+		mapped, err := images(n.options.Images).program(c.Image)
+		if err != nil {
+			return process.Command{}, nil, err
 		}
 		program = mapped
 	}
@@ -106,20 +108,4 @@ func (n *Node) command(ctx context.Context, pod *corev1.Pod, c *corev1.Container
 		Dir:  dir,
 		Log:  n.LogPath(pod.Namespace, pod.Name, c.Name),
 	}, m, nil
-}
-
-// imageError is an image that is not mapped to a command; the value is the image.
-type imageError string
-
-func (e imageError) Error() string {
-	return fmt.Sprintf("image %q: local mode runs no images; give the container a command of this machine, or map the image to one", string(e))
-}
-
-// next is ErrImagePull at first and ImagePullBackOff from then on, as a kubelet alternates.
-func (e imageError) next(waiting *corev1.ContainerStateWaiting) *corev1.ContainerStateWaiting {
-	reason := "ErrImagePull"
-	if waiting != nil && (waiting.Reason == "ErrImagePull" || waiting.Reason == "ImagePullBackOff") {
-		reason = "ImagePullBackOff"
-	}
-	return &corev1.ContainerStateWaiting{Reason: reason, Message: e.Error()}
 }

@@ -45,14 +45,17 @@ type world struct {
 func newWorld(t *testing.T, edit ...func(*node.Options)) *world {
 	t.Helper()
 	name := strings.ToLower(t.Name())
+	serving, err := shared.KubeletConfig()
+	if err != nil {
+		t.Fatal(err)
+	}
 	w := &world{t: t, namespace: controlplanetest.Namespace(t, shared), options: node.Options{
 		Config: shared.Config(), Name: name, Labels: map[string]string{"test": name}, Dir: t.TempDir(), Log: testr.New(t),
-		CrashBackOff: 100 * time.Millisecond, MaxCrashBackOff: time.Second,
+		CrashBackOff: 100 * time.Millisecond, MaxCrashBackOff: time.Second, Serving: serving,
 	}}
 	for _, e := range edit {
 		e(&w.options)
 	}
-	var err error
 	if w.api, err = kubernetes.NewForConfig(w.options.Config); err != nil {
 		t.Fatal(err)
 	}

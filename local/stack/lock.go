@@ -27,7 +27,7 @@ func takeLock(dir string) (*lock, error) {
 	for {
 		made, err := makeDir(dir)
 		if err != nil {
-			return nil, err
+			return nil, fmt.Errorf("making the directory of the state, %w; give --dir a directory that can be written", err)
 		}
 		if err := refuseForeign(dir); err != nil {
 			return nil, err

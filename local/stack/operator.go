@@ -1,6 +1,7 @@
 package stack
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"os"
@@ -23,6 +24,7 @@ var restart = backoff.Policy{First: time.Second, Longest: 30 * time.Second}
 type Operator struct {
 	dir      string
 	argv     []string
+	metrics  string
 	launcher *process.Launcher
 	say      func(format string, args ...any)
 
@@ -48,11 +50,11 @@ func newOperator(dir string, o Options, kubeconfig, lease string) (*Operator, er
 	if err != nil {
 		return nil, err
 	}
-	argv = append(argv[:len(argv):len(argv)], kubeconfig)
+	argv = append(argv[:len(argv):len(argv)], kubeconfig, cmp.Or(o.MetricsAddress, noMetrics))
 	if lease != "" {
 		argv = append(argv, lease)
 	}
-	return &Operator{dir: dir, argv: argv, launcher: launcher, say: o.Progress}, nil
+	return &Operator{dir: dir, argv: argv, metrics: o.MetricsAddress, launcher: launcher, say: o.Progress}, nil
 }
 
 var errOperatorRuns = errors.New("the operator runs already")
@@ -151,6 +153,14 @@ func (o *Operator) end(grace time.Duration) error {
 	err := p.Stop(grace)
 	o.looking.Wait()
 	return err
+}
+
+// Metrics is the address of the metrics, for a browser or curl; "" while none are served.
+func (o *Operator) Metrics() string {
+	if o.metrics == "" {
+		return ""
+	}
+	return "http://" + o.metrics + "/metrics"
 }
 
 // Log is the path of the operator's log, over all its starts.

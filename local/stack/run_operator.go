@@ -19,12 +19,15 @@ import (
 // as its first argument in TestMain.
 const OperatorCommand = "operator"
 
-var errOperatorArgs = errors.New("operator takes the path of a kubeconfig, and optionally the namespace of a lease")
+var errOperatorArgs = errors.New("operator takes the path of a kubeconfig, the address of the metrics or 0, and optionally the namespace of a lease")
 
-// RunOperator is the operator's process: args are the path of a kubeconfig and, where there may be other
-// replicas, the namespace of the lease. It logs to standard error.
+// noMetrics is the address at which none are served.
+const noMetrics = "0"
+
+// RunOperator is the operator's process: args are the path of a kubeconfig, the address of the metrics and, where there
+// may be other replicas, the namespace of the lease. The metrics are for this machine, over plain HTTP. It logs to standard error.
 func RunOperator(ctx context.Context, args []string) error {
-	if len(args) < 1 || len(args) > 2 {
+	if len(args) < 2 || len(args) > 3 {
 		return errOperatorArgs
 	}
 	log := logr.FromSlogHandler(logHandler(os.Stderr))
@@ -35,11 +38,11 @@ func RunOperator(ctx context.Context, args []string) error {
 		return err
 	}
 	o := operator.Options{
-		Config: config, Log: log, MetricsAddress: "0", ProbeAddress: "0",
+		Config: config, Log: log, MetricsAddress: args[1], OpenMetrics: true, ProbeAddress: "0",
 		UsageInterval: metricsInterval,
 	}
-	if len(args) == 2 {
-		o.LeaderElection, o.LeaderElectionNamespace = true, args[1]
+	if len(args) == 3 {
+		o.LeaderElection, o.LeaderElectionNamespace = true, args[2]
 	}
 	return operator.Run(ctx, o)
 }

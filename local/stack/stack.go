@@ -12,6 +12,7 @@ import (
 	"github.com/go-logr/logr"
 	"k8s.io/client-go/rest"
 
+	"github.com/quickube/qscaler/local/collector"
 	"github.com/quickube/qscaler/local/controlplane"
 	"github.com/quickube/qscaler/local/crds"
 	"github.com/quickube/qscaler/local/metricsapi"
@@ -43,26 +44,44 @@ type Options struct {
 	CrashBackOff time.Duration
 	// Port is the API server's; 0 takes one that is free.
 	Port int
+	// MetricsAddress is the host:port of the operator's metrics, over plain HTTP; "" serves none.
+	MetricsAddress string
 	// Progress gets lines for a person; nil drops them.
 	Progress func(format string, args ...any)
 }
 
 // Stack is a running local mode.
 type Stack struct {
-	options  Options
-	lock     *lock
-	plane    *controlplane.ControlPlane
-	node     *running
-	redis    Redis
-	operator *Operator
-	log      *os.File
+	options   Options
+	lock      *lock
+	plane     *controlplane.ControlPlane
+	collector *running
+	node      *node.Node
+	nodeRuns  *running
+	redis     Redis
+	operator  *Operator
+	log       *os.File
 }
 
-// running is the node, and the goroutine that runs it.
+// running is a goroutine that runs until it is cancelled.
 type running struct {
-	*node.Node
 	cancel context.CancelFunc
 	ended  chan error
+}
+
+func start(run func(context.Context) error) *running {
+	ctx, cancel := context.WithCancel(context.Background())
+	r := &running{cancel: cancel, ended: make(chan error, 1)}
+	go func() { r.ended <- run(ctx) }()
+	return r
+}
+
+func (r *running) stop() error {
+	if r == nil {
+		return nil
+	}
+	r.cancel()
+	return <-r.ended
 }
 
 // Start brings everything up. The context bounds the start only.
@@ -81,7 +100,7 @@ func (s *Stack) start(ctx context.Context) error {
 	if err := s.takeDir(); err != nil {
 		return err
 	}
-	for _, step := range []func(context.Context) error{s.build, s.startRedis, s.startPlane, s.startNode, s.startOperator} {
+	for _, step := range []func(context.Context) error{s.build, s.startRedis, s.startPlane, s.startCollector, s.startNode, s.startOperator} {
 		if err := step(ctx); err != nil {
 			return err
 		}
@@ -145,19 +164,31 @@ func (s *Stack) startPlane(ctx context.Context) error {
 	return metricsapi.Install(ctx, s.plane.Config())
 }
 
+// startCollector starts what a cluster's controller manager does about deletions.
+func (s *Stack) startCollector(context.Context) error {
+	c, err := collector.New(s.plane.Config(), logr.FromSlogHandler(logHandler(s.log)))
+	if err != nil {
+		return err
+	}
+	s.collector = start(func(ctx context.Context) error { c.Run(ctx); return nil })
+	return nil
+}
+
 func (s *Stack) startNode(context.Context) error {
 	s.options.Progress("starting a node that runs pods as processes")
-	n, err := node.New(node.Options{
+	serving, err := s.plane.KubeletConfig()
+	if err != nil {
+		return err
+	}
+	s.node, err = node.New(node.Options{
 		Config: s.plane.Config(), Name: NodeName, Dir: s.subdir(nodeDir), Images: s.options.Images,
 		Log: logr.FromSlogHandler(logHandler(s.log)), CrashBackOff: s.options.CrashBackOff,
-		MetricsInterval: metricsInterval,
+		MetricsInterval: metricsInterval, Serving: serving,
 	})
 	if err != nil {
 		return err
 	}
-	ctx, cancel := context.WithCancel(context.Background())
-	s.node = &running{Node: n, cancel: cancel, ended: make(chan error, 1)}
-	go func() { s.node.ended <- n.Run(ctx) }()
+	s.nodeRuns = start(s.node.Run)
 	return nil
 }
 
@@ -189,10 +220,7 @@ func (s *Stack) Stop() error {
 	if s.operator != nil {
 		errs = append(errs, s.operator.close())
 	}
-	if s.node != nil {
-		s.node.cancel()
-		errs = append(errs, <-s.node.ended)
-	}
+	errs = append(errs, s.nodeRuns.stop(), s.collector.stop())
 	if s.redis != nil {
 		errs = append(errs, s.redis.Stop())
 	}
@@ -202,7 +230,7 @@ func (s *Stack) Stop() error {
 	if s.log != nil {
 		_ = s.log.Close()
 	}
-	s.operator, s.node, s.redis, s.plane, s.log = nil, nil, nil, nil, nil
+	s.operator, s.nodeRuns, s.collector, s.redis, s.plane, s.log = nil, nil, nil, nil, nil, nil
 	if s.lock != nil {
 		errs = append(errs, s.lock.release())
 		s.lock = nil

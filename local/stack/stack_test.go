@@ -133,6 +133,15 @@ func names(t *testing.T, dir string) (names []string) {
 	return names
 }
 
+func TestADirectoryThatCannotBeMadeNamesTheFlag(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "file")
+	write(t, filepath.Dir(file), "file")
+	if _, err := takeLock(filepath.Join(file, "qscaler", "local", "up")); err == nil || !strings.Contains(err.Error(), "--dir") {
+		t.Errorf("got %v", err)
+	}
+}
+
 func TestLeftoversAreRemoved(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
