@@ -118,19 +118,25 @@ func (b *Books) Doing(pod string) Work {
 }
 
 // BusyAt reports whether a pod's worker had a task in hand at a time.
-func (b *Books) BusyAt(pod string, at time.Time) bool {
+func (b *Books) BusyAt(pod string, at time.Time) bool { return b.TaskAt(pod, at) != "" }
+
+// TaskAt is the task that a pod's worker had in hand at a time; "" for none.
+func (b *Books) TaskAt(pod string, at time.Time) string {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	busy := false
+	task := ""
 	if w := b.workers[pod]; w != nil {
 		for _, l := range w.lines {
 			if l.at.After(at) {
 				break
 			}
-			busy = !l.done
+			task = l.task
+			if l.done {
+				task = ""
+			}
 		}
 	}
-	return busy
+	return task
 }
 
 // FirstStart is when a pod's worker started its first task; false while it has not.

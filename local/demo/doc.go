@@ -6,6 +6,7 @@
 //	story.go      the chapters
 //	stage.go      what the chapters do to the world: push, kill, change
 //	world.go      what is seen of the world, from the API server, Redis and the workers' logs
+//	deployment.go whom a Deployment would have taken away instead
 //	picture.go    one moment, as plain values
 //	render.go     from a picture to lines of text
 //	screen.go     the lines, live in a terminal; plain.go: as a log, elsewhere

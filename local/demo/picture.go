@@ -12,8 +12,14 @@ type picture struct {
 	desired  int32
 	current  int32
 	draining int32
+	// replicas are all live workers by the same status; current and draining are some of them.
+	replicas int32
 	pushed   int
 	done     int
+	// left counts the grants of scale-downs; stopped are the tasks in whose middle a Deployment, which takes away as many,
+	// would have stopped a worker.
+	left    int
+	stopped []string
 	// operatorDown is true while the story keeps the operator dead.
 	operatorDown bool
 	workers      []workerRow
@@ -49,13 +55,37 @@ type workerRow struct {
 	length   time.Duration // of the task
 	leave    string        // the reason of its grant, "" for none
 	done     int           // tasks
+	stopped  bool          // in the middle of this task, had a Deployment scaled down
 }
 
 // news is something that was decided or done, and why.
 type news struct {
-	at time.Duration
-	// byStory is true for what the demo itself did, false for the operator's decisions.
-	byStory bool
-	what    string
-	why     string
+	at   time.Duration
+	from source
+	what string
+	why  string
+	// who are the workers that it is about, in a person's words.
+	who string
+}
+
+// source is where news come from.
+type source int
+
+const (
+	fromOperator   source = iota
+	fromStory             // what the demo itself did
+	fromWorker            // a worker has left
+	fromDeployment        // what a Deployment would have done
+)
+
+func (s source) String() string {
+	return [...]string{"operator", "story", "worker", "instead"}[s]
+}
+
+// reason is why, and about whom.
+func (n news) reason() string {
+	if n.who == "" {
+		return n.why
+	}
+	return n.why + " (" + n.who + ")"
 }

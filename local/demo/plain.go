@@ -31,20 +31,19 @@ func (l *plain) show(p picture) {
 			continue
 		}
 		l.told[n] = true
-		who := "operator"
-		if n.byStory {
-			who = "story"
-		}
-		fmt.Fprintf(l.out, "%5s  %-8s  %-19s %s\n", stamp(n.at), who, n.what, n.why)
+		fmt.Fprintf(l.out, "%5s  %-8s  %-19s %s\n", stamp(n.at), n.from, n.what, n.reason())
 	}
-	atWork := 0
+	atWork, live := 0, 0
 	for _, w := range p.workers {
 		if w.activity == busy {
 			atWork++
 		}
+		if w.activity != gone {
+			live++
+		}
 	}
-	figures := fmt.Sprintf("waiting %d, in flight %d, desired %d, current %d, draining %d, at work %d, done %d of %d",
-		p.waiting, p.inFlight, p.desired, p.current, p.draining, atWork, p.done, p.pushed)
+	figures := fmt.Sprintf("waiting %d, in flight %d, desired %d, current %d of %d, draining %d of %d, at work %d of %d, done %d of %s",
+		p.waiting, p.inFlight, p.desired, p.current, p.replicas, p.draining, p.replicas, atWork, live, p.done, howMany(p.pushed, "task"))
 	if figures != l.figures && (l.at == 0 || p.elapsed-l.at >= figuresEvery) {
 		l.figures, l.at = figures, p.elapsed
 		fmt.Fprintf(l.out, "%5s  %-8s  %s\n", stamp(p.elapsed), "", figures)

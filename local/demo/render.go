@@ -22,7 +22,7 @@ const (
 )
 
 func (i ink) paint(style, text string) string {
-	if !i.colours || text == "" {
+	if !i.colours || style == "" || text == "" {
 		return text
 	}
 	return "\x1b[" + style + "m" + text + "\x1b[0m"
@@ -42,8 +42,8 @@ type renderer struct {
 	glyphs
 }
 
-// Lines of the picture that are always there: title, chapter, its text, queue, fleet, two headers, three blanks.
-const fixedLines = 10
+// Lines of the picture that are always there: title, chapter, its text, queue, fleet, comparison, two headers, three blanks.
+const fixedLines = 11
 
 // lines are at most height lines of at most width columns.
 func (r renderer) lines(p picture, width, height int) []string {
@@ -64,9 +64,11 @@ func (r renderer) head(p picture, width int) []string {
 	if p.chapter.of > 0 {
 		chapter = fmt.Sprintf(" %d of %d  %s", p.chapter.number, p.chapter.of, p.chapter.title)
 	}
-	fleet := fmt.Sprintf("desired %d   current %d   draining %d", p.desired, p.current, p.draining)
+	done := fmt.Sprintf("done %d of %s", p.done, howMany(p.pushed, "task"))
+	fleet := fmt.Sprintf("desired %d   current %d of %s", p.desired, p.current, howMany(int(p.replicas), "worker"))
+	second := fmt.Sprintf("draining %d of %d   %s", p.draining, p.replicas, done)
 	if p.operatorDown { // what it wrote last is old by now
-		fleet = r.paint(heavy, "the operator is dead: nobody decides")
+		fleet, second = r.paint(heavy, "the operator is dead: nobody decides"), done
 	}
 	const gauge = 24
 	return []string{
@@ -75,8 +77,21 @@ func (r renderer) head(p picture, width int) []string {
 		r.paint(faint, r.cut("         "+p.chapter.text, width)),
 		"",
 		fmt.Sprintf(" waiting   %s %-4d  %s", r.paint(leaving, r.gauge(p.waiting, gauge)), p.waiting, fleet),
-		fmt.Sprintf(" in flight %s %-4d  tasks: pushed %d, done %d", r.paint(atWork, r.gauge(p.inFlight, gauge)), p.inFlight, p.pushed, p.done),
+		fmt.Sprintf(" in flight %s %-4d  %s", r.paint(atWork, r.gauge(p.inFlight, gauge)), p.inFlight, second),
+		r.paint(faint, r.cut(" instead   "+comparison(p), width)),
 	}
+}
+
+// comparison says what a Deployment would have done so far.
+func comparison(p picture) string {
+	if p.left == 0 {
+		return "a Deployment would have done the same: nobody has left yet"
+	}
+	text := fmt.Sprintf("a Deployment would have stopped %d of %d at work", len(p.stopped), p.left)
+	if len(p.stopped) > 0 {
+		text += ": " + strings.Join(p.stopped, ", ")
+	}
+	return text
 }
 
 // gauge is one character a message, and says where there are more.
@@ -134,26 +149,88 @@ func (r renderer) does(w workerRow, width int) (style, text string) {
 	if w.leave != "" {
 		return leaving, text + "  then leaves: " + w.leave
 	}
+	if w.stopped {
+		return atWork, text + "  (instead: stopped)"
+	}
 	return atWork, text
 }
 
-// news is the newest of it, the latest last.
+// besideWhat is where the reasons of news begin.
+const besideWhat = 27
+
+// news is the newest of it, the latest last, each with its whole reason where that fits.
 func (r renderer) news(all []news, width, lines int) []string {
-	out := []string{r.paint(faint, " WHAT IS DONE, AND WHY")}
-	for _, n := range all[max(len(all)-max(lines, 0), 0):] {
-		style := ""
-		if n.byStory {
-			style = ours
-		}
-		what := fmt.Sprintf(" %5s %-19s ", stamp(n.at), n.what)
-		why := r.cut(n.why, width-columns(what))
-		if style == "" {
-			out = append(out, r.paint(faint, what[:7])+what[7:]+why)
+	var out []string
+	for i := len(all) - 1; i >= 0; i-- {
+		if all[i].from != fromOperator && all[i].from != fromStory { // that is seen in the table
 			continue
 		}
-		out = append(out, r.paint(faint, what[:7])+r.paint(style, what[7:]+why))
+		item := r.item(all[i], width)
+		if len(out) == 0 && len(item) > lines { // rather the beginning of one than nothing
+			item = item[:max(lines, 0)]
+		}
+		if len(out)+len(item) > lines {
+			break
+		}
+		out = append(item, out...)
+	}
+	return append([]string{r.paint(faint, " WHAT IS DONE, AND WHY")}, out...)
+}
+
+// item is one piece of news, on as many lines as it needs.
+func (r renderer) item(n news, width int) []string {
+	style := ""
+	if n.from == fromStory {
+		style = ours
+	}
+	what := fmt.Sprintf(" %5s %-19s ", stamp(n.at), n.what)
+	why := n.why
+	if n.what != "Create" && !strings.HasPrefix(n.what, "Create ") { // those who are new are in the table
+		why = n.reason()
+	}
+	var out []string
+	for i, line := range wrap(why, max(width-max(columns(what), besideWhat), 10)) {
+		if i == 0 {
+			out = append(out, r.paint(faint, what[:7])+r.paint(style, r.cut(what[7:]+line, width-7)))
+			continue
+		}
+		out = append(out, r.paint(style, strings.Repeat(" ", besideWhat)+line))
 	}
 	return out
+}
+
+// wrap breaks text between words into lines of a width; a longer word is broken.
+func wrap(text string, width int) []string {
+	var lines []string
+	line := ""
+	for _, word := range strings.Fields(text) {
+		for columns(word) > width {
+			if line != "" {
+				lines = append(lines, line)
+				line = ""
+			}
+			lines = append(lines, clip(word, width))
+			word = string([]rune(word)[width:])
+		}
+		switch {
+		case line == "":
+			line = word
+		case columns(line)+1+columns(word) > width:
+			lines = append(lines, line)
+			line = word
+		default:
+			line += " " + word
+		}
+	}
+	return append(lines, line)
+}
+
+// howMany is a number with its noun.
+func howMany(n int, noun string) string {
+	if n != 1 {
+		noun += "s"
+	}
+	return fmt.Sprintf("%d %s", n, noun)
 }
 
 // cut shortens text to a width.

@@ -18,10 +18,11 @@ func busyMoment() picture {
 	return picture{
 		elapsed: 83 * time.Second, broker: "redis-server at 127.0.0.1:6379",
 		chapter: heading{number: 3, of: 6, title: "A change of the spec rolls the fleet", text: story[2].text},
-		waiting: 31, inFlight: 4, desired: 8, current: 4, draining: 2, pushed: 68, done: 33,
+		waiting: 31, inFlight: 4, desired: 8, current: 4, draining: 2, replicas: 6, pushed: 68, done: 33,
+		left: 7, stopped: []string{"t-1", "t-31"},
 		workers: []workerRow{
 			{name: "4dd88v7dcr", revision: "vw454588x6", activity: busy, task: "t-1", spent: 9300 * time.Millisecond, length: 21 * time.Second, leave: "Rollout"},
-			{name: "bc8kgp9zbg", revision: "vw454588x6", activity: busy, task: "t-31", spent: 500 * time.Millisecond, length: time.Second, done: 12},
+			{name: "bc8kgp9zbg", revision: "vw454588x6", activity: busy, task: "t-31", spent: 500 * time.Millisecond, length: time.Second, done: 12, stopped: true},
 			{name: "ztsjcg6xwd", revision: "8vd9vsqbh5", activity: idle, leave: "ScaleDown", done: 3},
 			{name: "jp4xdck6mx", revision: "8vd9vsqbh5", activity: idle},
 			{name: "pjhf7wsvqd", revision: "8vd9vsqbh5", activity: killed},
@@ -30,8 +31,9 @@ func busyMoment() picture {
 		},
 		news: []news{
 			{at: 70 * time.Second, what: "Create x7", why: "the queue asks for 8 workers"},
-			{at: 71 * time.Second, byStory: true, what: "kill -9", why: "worker pjhf7wsvqd dies in the middle of t-30"},
-			{at: 75 * time.Second, what: "GrantLeave", why: "revision 8vd9vsqbh5 takes the place of vw454588x6; it leaves after its task, however long that takes"},
+			{at: 71 * time.Second, from: fromStory, what: "kill -9", why: "worker pjhf7wsvqd dies in the middle of t-30"},
+			{at: 75 * time.Second, what: "GrantLeave", why: "revision 8vd9vsqbh5 takes the place of vw454588x6; it leaves after its task, however long that takes", who: "4dd88v7dcr"},
+			{at: 76 * time.Second, from: fromWorker, what: "has left", why: "on its grant (Rollout); tasks done: 7", who: "z7kh8f9x2h"},
 		},
 	}
 }

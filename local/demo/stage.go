@@ -22,9 +22,14 @@ type stage struct {
 	redis  rueidis.Client
 }
 
+// say tells what the story does.
+func (s *stage) say(at time.Time, what, why string) {
+	s.tell(news{at: at.Sub(s.began), from: fromStory, what: what, why: why})
+}
+
 // push pushes tasks of the given lengths, in this order.
 func (s *stage) push(ctx context.Context, lengths ...time.Duration) error {
-	s.tell(time.Now(), true, fmt.Sprintf("LPUSH x%d", len(lengths)), "a producer pushes "+describe(lengths))
+	s.say(time.Now(), fmt.Sprintf("LPUSH x%d", len(lengths)), "a producer pushes "+describe(lengths))
 	for _, length := range lengths {
 		s.mu.Lock()
 		s.pushed++
@@ -65,7 +70,7 @@ func describe(lengths []time.Duration) string {
 
 // release changes the pod spec.
 func (s *stage) release(ctx context.Context, version string) error {
-	s.tell(time.Now(), true, "kubectl edit", "a user sets RELEASE="+version+" in the pod spec")
+	s.say(time.Now(), "kubectl edit", "a user sets RELEASE="+version+" in the pod spec")
 	return s.edit(ctx, func(worker *corev1.Container) {
 		worker.Env = []corev1.EnvVar{{Name: "RELEASE", Value: version}}
 	})
@@ -73,7 +78,7 @@ func (s *stage) release(ctx context.Context, version string) error {
 
 // setImage changes the image, and returns the one that was there.
 func (s *stage) setImage(ctx context.Context, image string) (before string, err error) {
-	s.tell(time.Now(), true, "kubectl edit", "a user sets the image "+image)
+	s.say(time.Now(), "kubectl edit", "a user sets the image "+image)
 	err = s.edit(ctx, func(worker *corev1.Container) {
 		before, worker.Image = worker.Image, image
 	})
@@ -118,12 +123,12 @@ func (s *stage) killABusyWorker(ctx context.Context) (task string, err error) {
 	s.mu.Lock()
 	s.workers[pod].killed = from
 	s.mu.Unlock()
-	s.tell(from, true, "kill -9", fmt.Sprintf("worker %s dies in the middle of %s", short(pod), task))
+	s.say(from, "kill -9", fmt.Sprintf("worker %s dies in the middle of %s", short(pod), task))
 	return task, nil
 }
 
 func (s *stage) killOperator() error {
-	s.tell(time.Now(), true, "kill -9", "the operator dies")
+	s.say(time.Now(), "kill -9", "the operator dies")
 	s.mu.Lock()
 	s.operatorDown = true
 	s.mu.Unlock()
@@ -131,7 +136,7 @@ func (s *stage) killOperator() error {
 }
 
 func (s *stage) startOperator() error {
-	s.tell(time.Now(), true, "start", "the operator starts again, and knows only what it sees")
+	s.say(time.Now(), "start", "the operator starts again, and knows only what it sees")
 	if err := s.stack.Operator().Start(); err != nil {
 		return err
 	}

@@ -22,6 +22,8 @@ type summary struct {
 	took time.Duration
 	// left counts the grants of scale-downs, leftIdle those whose worker had no task in hand then.
 	left, leftIdle int
+	// stopped counts the workers that a Deployment would have stopped in the middle of a task, had it scaled down as much.
+	stopped int
 	// toPod and toStart are the times from a burst's push until its workers were created, and until they
 	// started their first tasks.
 	toPod, toStart []time.Duration
@@ -39,6 +41,7 @@ func count(ctx context.Context, w *world, redis rueidis.Client) (summary, error)
 	s := summary{Balance: w.books.Balance(held, w.isLive), took: time.Since(w.began)}
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	s.stopped = len(w.stopped())
 	for name, known := range w.workers {
 		if known.reason == contract.ReasonScaleDown {
 			s.left++
@@ -87,12 +90,13 @@ func (s summary) print(out io.Writer) {
 	}
 	fmt.Fprintf(out, "\nThe story took %s. Counted from the workers' logs and from Redis:\n\n", s.took.Round(time.Second))
 	row("tasks pushed", "%4d", s.Pushed)
-	row("done once", "%4d", s.DoneOnce)
-	row("done twice", "%4d%s", len(s.Again), causes(s.Again))
-	row("lost", "%4d", len(s.Lost)+len(s.Waiting))
-	row("interrupted by scaling", "%4d", len(s.Interrupted))
-	row("cut off by the kill -9", "%4d  and done again", len(s.Killed))
-	row("left on a scale-down", "%4d  %d of them idle when they got the grant", s.left, s.leftIdle)
+	row("done once", "%4d of %d", s.DoneOnce, s.Pushed)
+	row("done twice", "%4d of %d%s", len(s.Again), s.Pushed, causes(s.Again))
+	row("lost", "%4d of %d", len(s.Lost)+len(s.Waiting), s.Pushed)
+	row("interrupted by scaling", "%4d of %d", len(s.Interrupted), s.Pushed)
+	row("cut off by the kill -9", "%4d of %d, and done again", len(s.Killed), s.Pushed)
+	row("left on a scale-down", "%4d, and %d of %d had nothing to do when they got the grant", s.left, s.leftIdle, s.left)
+	row("a Deployment instead", "%4d of %d would have been stopped in the middle of a task", s.stopped, s.left)
 	row("push to worker created", "%s", times(s.toPod))
 	row("push to its first task", "%s", times(s.toStart))
 	fmt.Fprintln(out)

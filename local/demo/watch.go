@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"regexp"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/redis/rueidis"
@@ -75,14 +76,25 @@ func (w *world) sawEvent(event *eventsv1.Event) {
 	if event.Regarding.Kind != "QWorker" || event.Series != nil {
 		return
 	}
-	what, why := event.Reason, event.Note
+	what, why, who := event.Reason, event.Note, ""
 	if parts := podsOf.FindStringSubmatch(why); parts != nil {
 		why = why[:len(why)-len(parts[0])]
 		if n, err := strconv.Atoi(parts[1]); err == nil && n > 1 {
 			what += " x" + parts[1]
 		}
+		who = shortNames(parts[2])
 	}
-	w.tell(event.EventTime.Time, false, what, why)
+	w.tell(news{at: event.EventTime.Sub(w.began), what: what, why: why, who: who})
+}
+
+// shortNames shortens the pods' names of a list such as "a, b, c and 4 more".
+func shortNames(list string) string {
+	names := strings.Split(list, ", ")
+	for i, name := range names {
+		name, more, _ := strings.Cut(name, " ")
+		names[i] = strings.TrimSpace(short(name) + " " + more)
+	}
+	return strings.Join(names, ", ")
 }
 
 // look reads Redis and the logs again and again until the context ends, and shows each moment.
@@ -93,6 +105,7 @@ func look(ctx context.Context, w *world, redis rueidis.Client, show func(picture
 		// What cannot be read now is shown as before. The summary reads everything once more.
 		_ = w.readQueue(ctx, redis)
 		_ = w.books.Refresh()
+		w.tellOfWorkers()
 		show(w.picture())
 		select {
 		case <-ticker.C:

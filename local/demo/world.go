@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -38,7 +39,8 @@ type world struct {
 	lengths      map[string]time.Duration // by task
 	pushed       int
 	news         []news
-	burst        *burst // the one whose workers are being counted
+	taken        []*taken // by a Deployment
+	burst        *burst   // the one whose workers are being counted
 	bursts       []*burst
 }
 
@@ -47,6 +49,7 @@ type worker struct {
 	pod      corev1.Pod
 	seen     time.Time // first
 	gone     time.Time // when it was removed or had ended
+	told     bool      // that it is gone
 	killed   time.Time // by the story
 	granted  time.Time // first
 	reason   contract.Reason
@@ -87,6 +90,9 @@ func (w *world) sawPod(pod *corev1.Pod) {
 		since, _, _ := strings.Cut(pod.Annotations[contract.AnnotationDrainSince], ",")
 		known.granted, _ = time.Parse(time.RFC3339Nano, since)
 		known.reason = contract.Reason(reason)
+		if known.reason == contract.ReasonScaleDown {
+			w.takeAsDeployment(known.granted)
+		}
 	}
 	if ended := pod.Status.Phase == corev1.PodSucceeded || pod.Status.Phase == corev1.PodFailed; ended && known.gone.IsZero() {
 		known.gone = now
@@ -108,11 +114,41 @@ func (w *world) sawStatus(status v1alpha1.QWorkerStatus) {
 }
 
 // tell adds news in the order of their time: events arrive in any order.
-func (w *world) tell(at time.Time, byStory bool, what, why string) {
+func (w *world) tell(n news) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.news = append(w.news, news{at: at.Sub(w.began), byStory: byStory, what: what, why: why})
+	w.addNews(n)
+}
+
+func (w *world) addNews(n news) {
+	w.news = append(w.news, n)
 	slices.SortStableFunc(w.news, func(a, b news) int { return cmp.Compare(a.at, b.at) })
+}
+
+// tellOfWorkers tells who has left, and whom a Deployment would have stopped in the middle of a task. The books are fresh.
+func (w *world) tellOfWorkers() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, t := range w.taken {
+		if t.told {
+			continue
+		}
+		t.told = true
+		if task := w.books.TaskAt(t.pod, t.at); task != "" {
+			why := "would stop " + short(t.pod) + " in the middle of " + task
+			w.addNews(news{at: t.at.Sub(w.began), from: fromDeployment, what: "a Deployment", why: why})
+		}
+	}
+	for _, name := range w.namesWhere(func(known *worker) bool { return !known.gone.IsZero() && !known.told }) {
+		known := w.workers[name]
+		known.told = true
+		why := "without a grant"
+		if known.reason != "" {
+			why = "on its grant (" + string(known.reason) + ")"
+		}
+		why += "; tasks done: " + strconv.Itoa(w.books.Doing(name).Done)
+		w.addNews(news{at: known.gone.Sub(w.began), from: fromWorker, what: "has left", why: why, who: short(name)})
+	}
 }
 
 func (w *world) isLive(pod string) bool {
@@ -177,7 +213,12 @@ func (w *world) picture() picture {
 		elapsed: now.Sub(w.began), chapter: w.chapter, broker: w.broker, waiting: w.waiting, inFlight: w.inFlight,
 		desired: w.status.DesiredReplicas, current: w.status.CurrentReplicas, draining: w.status.DrainingReplicas,
 		pushed: w.pushed, done: w.pushed - len(w.books.Open()), operatorDown: w.operatorDown,
-		news: slices.Clone(w.news),
+		replicas: w.status.Replicas, stopped: w.stopped(), news: slices.Clone(w.news),
+	}
+	for _, known := range w.workers {
+		if known.reason == contract.ReasonScaleDown {
+			p.left++
+		}
 	}
 	present := w.namesWhere(func(known *worker) bool { return known.gone.IsZero() })
 	left := w.namesWhere(func(known *worker) bool { return !known.gone.IsZero() && now.Sub(known.gone) < afterglow })
@@ -207,6 +248,7 @@ func (w *world) row(name string, now time.Time) workerRow {
 	default:
 		row.activity, row.task = busy, work.Task
 		row.spent, row.length = now.Sub(work.Since), w.lengths[work.Task]
+		row.stopped = slices.ContainsFunc(w.taken, func(t *taken) bool { return t.pod == name && !t.at.Before(work.Since) })
 	}
 	return row
 }
