@@ -33,7 +33,7 @@ type resident struct {
 // takeCensus follows the namespace's pods until the story's end, also over an outage of the API server.
 func (s *story) takeCensus() *census {
 	s.Helper()
-	client, err := kubernetes.NewForConfig(shared.Config())
+	client, err := kubernetes.NewForConfig(s.stack.Config())
 	if err != nil {
 		s.Fatal(err)
 	}

@@ -2,7 +2,6 @@ package e2e
 
 import (
 	"fmt"
-	"slices"
 	"testing"
 	"time"
 
@@ -32,7 +31,7 @@ func TestDeletionLetsTasksFinish(t *testing.T) {
 			if err := s.Delete(t.Context(), f.QWorker, client.PropagationPolicy(policy)); err != nil {
 				t.Fatal(err)
 			}
-			s.awaitLetGo(name)
+			s.awaitGone(name)
 			if b := s.sound(); b.DoneOnce != 3 {
 				t.Errorf("3 tasks were under way: %s", b)
 			}
@@ -41,21 +40,19 @@ func TestDeletionLetsTasksFinish(t *testing.T) {
 	}
 }
 
-// awaitLetGo waits until the operator has removed its finalizer from a QWorker. After a foreground deletion the
-// object then waits for the garbage collector, which local mode does not have.
-func (s *story) awaitLetGo(fleet string) {
+// awaitGone waits until a QWorker is gone.
+func (s *story) awaitGone(fleet string) {
 	s.Helper()
-	s.await("the operator to let go of "+fleet, func() string {
+	s.await(fleet+" to be gone", func() string {
 		q, err := s.fleet(fleet)
-		if apierrors.IsNotFound(err) || (err == nil && slices.Equal(q.Finalizers, []string{metav1.FinalizerDeleteDependents})) {
+		if apierrors.IsNotFound(err) {
 			return ""
 		}
 		return fmt.Sprintf("it has the finalizers %v (%v)", q.Finalizers, err)
 	})
 }
 
-// nothingLeft waits until the namespace has no pod and no revision, and Redis no processing list. There is no garbage
-// collector here: the operator must have removed them.
+// nothingLeft waits until the namespace has no pod and no revision, and Redis no processing list.
 func (s *story) nothingLeft() {
 	s.Helper()
 	s.await("nothing to be left", func() string {
@@ -96,6 +93,36 @@ func TestDeletionWhileTheBrokerIsAway(t *testing.T) {
 	if err := s.broker.Restart(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	s.awaitLetGo("orphaned")
+	s.awaitGone("orphaned")
+	s.nothingLeft()
+}
+
+// A namespace that is deleted goes with everything in it: its workers get SIGTERM, and finish their tasks.
+func TestANamespaceGoesWithEverythingInIt(t *testing.T) {
+	t.Parallel()
+	const password = "letmein"
+	s := tellWith(t, password, "--requirepass", password)
+	config := s.scalerConfig()
+	config.Spec.Config.Password = &v1alpha1.PasswordSource{Secret: &v1alpha1.SecretKeyReference{Name: "redis", Key: "password"}}
+	s.create(
+		&corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: "redis"}, StringData: map[string]string{"password": password}},
+		config, makeFleet("tenant").replicas(1, 3),
+	)
+	s.push(tasks(3, 4*time.Second)...)
+	s.awaitBusy("tenant", 3)
+	namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: s.namespace}}
+	if err := s.Delete(t.Context(), namespace); err != nil {
+		t.Fatal(err)
+	}
+	s.await("the namespace to be gone", func() string {
+		err := s.Get(t.Context(), client.ObjectKeyFromObject(namespace), namespace)
+		if apierrors.IsNotFound(err) {
+			return ""
+		}
+		return fmt.Sprintf("it is %s (%v)", namespace.Status.Phase, err)
+	})
+	if b := s.sound(); b.DoneOnce != 3 {
+		t.Errorf("3 tasks were under way: %s", b)
+	}
 	s.nothingLeft()
 }

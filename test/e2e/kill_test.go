@@ -89,7 +89,7 @@ func (s *story) killAnyWorker() (revive func()) {
 // kill kills a pod's worker, and says why it could not.
 func (s *story) kill(pod string) (complaint string) {
 	from := time.Now()
-	if err := shared.KillWorker(s.namespace, pod); err != nil {
+	if err := s.stack.KillWorker(s.namespace, pod); err != nil {
 		return err.Error()
 	}
 	s.books.Killed(pod, from, time.Now())
@@ -98,18 +98,18 @@ func (s *story) kill(pod string) (complaint string) {
 
 func (s *story) killOperator() (revive func()) {
 	s.Helper()
-	if err := shared.Operator().Kill(); err != nil {
+	if err := s.stack.Operator().Kill(); err != nil {
 		s.Fatal(err)
 	}
-	return s.once(func() error { return shared.Operator().Start() })
+	return s.once(func() error { return s.stack.Operator().Start() })
 }
 
 func (s *story) killAPIServer() (revive func()) {
 	s.Helper()
-	if err := shared.ControlPlane().KillAPIServer(); err != nil {
+	if err := s.stack.ControlPlane().KillAPIServer(); err != nil {
 		s.Fatal(err)
 	}
-	return s.once(func() error { return shared.ControlPlane().StartAPIServer(context.Background()) })
+	return s.once(func() error { return s.stack.ControlPlane().StartAPIServer(context.Background()) })
 }
 
 func (s *story) killRedis() (revive func()) {

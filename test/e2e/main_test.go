@@ -27,8 +27,12 @@ import (
 	"github.com/quickube/qscaler/local/stack"
 )
 
-// shared is the stack that all stories stand on.
-var shared *stack.Stack
+var (
+	// shared is the stack that most stories stand on.
+	shared *stack.Stack
+	// images are the example workers.
+	images map[string][]string
+)
 
 func TestMain(m *testing.M) {
 	ctrl.SetLogger(logr.Discard())
@@ -61,8 +65,7 @@ func run(ctx context.Context, m *testing.M) (code int, err error) {
 	defer func() { _ = os.RemoveAll(dir) }()
 	ctx, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()
-	images, err := exampleworkers.Build(ctx, dir)
-	if err != nil {
+	if images, err = exampleworkers.Build(ctx, dir); err != nil {
 		return 1, err
 	}
 	shared, err = stack.Start(ctx, stack.Options{

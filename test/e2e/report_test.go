@@ -26,7 +26,7 @@ func (s *story) reportFailure() {
 	for _, write := range []func(context.Context, *strings.Builder){s.writeFleets, s.writeEvents, s.writeWorkers} {
 		write(ctx, &out)
 	}
-	fmt.Fprintf(&out, "\nthe operator's log, of all stories:\n%s", tail(shared.Operator().Log(), 8000))
+	fmt.Fprintf(&out, "\nthe operator's log, of all stories on its stack:\n%s", tail(s.stack.Operator().Log(), 8000))
 	s.Log(out.String())
 }
 
@@ -71,7 +71,7 @@ func (s *story) writeWorkers(_ context.Context, out *strings.Builder) {
 			state = "gone, last seen " + state
 		}
 		fmt.Fprintf(out, "\npod %s: %s, annotations %v; its log:\n%s", name, state, r.pod.Annotations,
-			tail(shared.LogPath(s.namespace, name, container), 600))
+			tail(s.stack.LogPath(s.namespace, name, container), 600))
 	}
 }
 

@@ -23,6 +23,7 @@ import (
 	"github.com/quickube/qscaler/local/exampleworkers"
 	"github.com/quickube/qscaler/local/redisserver"
 	"github.com/quickube/qscaler/local/redisserver/redisservertest"
+	"github.com/quickube/qscaler/local/stack"
 	"github.com/quickube/qscaler/worker/redislist"
 )
 
@@ -33,10 +34,11 @@ const (
 	container = "worker"
 )
 
-// story is one test: a namespace of the shared API server, a Redis and books of its own.
+// story is one test: a namespace of a stack that most share, a Redis and books of its own.
 type story struct {
 	*testing.T
 	client.Client
+	stack     *stack.Stack
 	namespace string
 	broker    *redisserver.Server
 	redis     rueidis.Client
@@ -60,12 +62,18 @@ func tellWith(t *testing.T, password string, redisArgs ...string) *story {
 // tellOf begins a story with a Redis that asks for the password.
 func tellOf(t *testing.T, password string, broker *redisserver.Server) *story {
 	t.Helper()
-	c, err := client.New(shared.Config(), client.Options{Scheme: operator.NewScheme()})
+	return tellOn(t, shared, password, broker)
+}
+
+// tellOn begins a story on a stack.
+func tellOn(t *testing.T, on *stack.Stack, password string, broker *redisserver.Server) *story {
+	t.Helper()
+	c, err := client.New(on.Config(), client.Options{Scheme: operator.NewScheme()})
 	if err != nil {
 		t.Fatal(err)
 	}
 	s := &story{
-		T: t, Client: c, namespace: controlplanetest.Namespace(t, shared.ControlPlane()),
+		T: t, Client: c, stack: on, namespace: controlplanetest.Namespace(t, on.ControlPlane()),
 		broker: broker, books: books.New(),
 	}
 	s.redis = s.connect(password)
@@ -222,7 +230,7 @@ func (s *story) processing() []string {
 // refresh reads what the workers have written, also of workers that came and left while the API server was down.
 func (s *story) refresh() {
 	s.Helper()
-	logs, err := filepath.Glob(shared.LogPath(s.namespace, "*", container))
+	logs, err := filepath.Glob(s.stack.LogPath(s.namespace, "*", container))
 	if err != nil {
 		s.Fatal(err)
 	}
