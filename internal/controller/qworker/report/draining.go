@@ -29,11 +29,11 @@ const bySIGTERM = "SIGTERM"
 
 // drainingOf is True while workers have a grant. It returns also which of them were last seen at a task, for the next
 // call, and when time alone changes the condition.
-func drainingOf(now time.Time, pods []Pod, leftBefore bool, busy map[string]time.Time) (c metav1.Condition, stillBusy map[string]time.Time, recheck time.Time) {
+func drainingOf(now time.Time, o Observed, leftBefore bool, busy map[string]time.Time) (c metav1.Condition, stillBusy map[string]time.Time, recheck time.Time) {
 	const kind = v1alpha1.ConditionDraining
 	var granted []Pod
 	var leavers []leaver
-	for _, p := range pods {
+	for _, p := range o.Pods {
 		switch {
 		case p.granted() && p.Phase == planner.Running:
 			granted = append(granted, p)
@@ -51,11 +51,27 @@ func drainingOf(now time.Time, pods []Pod, leftBefore bool, busy map[string]time
 		c = Is(kind, false, ReasonNoGrants, "no worker is told to leave")
 	case ignoring:
 		c = Is(kind, true, ReasonNotHonoured, leaversMessage(leavers)+
-			". No worker of this QWorker has ever left on a grant. A worker must exit with code 0 when the file /etc/qscaler/drain is not empty. If your worker shuts down well on SIGTERM, set spec.drain.mode: Signal. To let these workers go now, delete their pods: they get SIGTERM and their grace period")
+			". No worker of this QWorker has ever left on a grant. "+grantRemedies(granted, o.Tasks.Unseen))
 	default:
 		c = Is(kind, true, ReasonWaiting, leaversMessage(leavers))
 	}
 	return c, stillBusy, recheck
+}
+
+// grantRemedies says what can be done where workers do not honour their grants.
+func grantRemedies(granted []Pod, unseen []string) string {
+	bounded := !slices.ContainsFunc(granted, func(p Pod) bool { return p.MaxTaskDuration == 0 })
+	hidden := slices.ContainsFunc(granted, func(p Pod) bool { return slices.Contains(unseen, p.Revision) })
+	signal, bound := "set spec.drain.mode: Signal", "QScaler deletes a worker that has held its grant for spec.drain.maxTaskDuration"
+	if !bounded {
+		signal += " and spec.drain.maxTaskDuration, the longest that a task takes"
+		bound = "With spec.drain.mode Grant, spec.drain.maxTaskDuration bounds how long workers that are created from then on may hold a grant"
+	}
+	if hidden {
+		signal += ". Signal also needs spec.drain.mayEndUnseenTasks: true, because QScaler has seen none of these workers with a task. A task that takes longer than the grace period is then interrupted"
+	}
+	return fmt.Sprintf("A worker must exit with code 0 when the file /etc/qscaler/drain is not empty. "+
+		"If your worker shuts down well on SIGTERM, %s. %s. To let these workers go now, delete their pods: they get SIGTERM and their grace period", signal, bound)
 }
 
 // leaversMessage names those who leave, the one who was told first before the others.

@@ -59,7 +59,7 @@ func (t *Told) fillConditions(now time.Time, written *v1alpha1.QWorkerStatus, o 
 	ready, steadyAt := ready(now, st, o, d, done)
 	progressing := progressing(d.Rollout, st, o.Pods)
 	var draining metav1.Condition
-	draining, t.Memory.BusyLeaving, t.RecheckAt = drainingOf(now, o.Pods, st.LastDepartureTime != nil, t.Memory.BusyLeaving)
+	draining, t.Memory.BusyLeaving, t.RecheckAt = drainingOf(now, o, st.LastDepartureTime != nil, t.Memory.BusyLeaving)
 	if !steadyAt.IsZero() {
 		t.RecheckAt = earliest(t.RecheckAt, steadyAt)
 	}
