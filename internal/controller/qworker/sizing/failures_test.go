@@ -80,7 +80,7 @@ func TestWhereRunningPodsCannotBeRaised(t *testing.T) {
 	}{
 		"the cluster cannot":         {func(w *world) { w.cannot = true }, reasonResizeUnsupported, 1, rightsize.RaiseInterval},
 		"discovery fails":            {func(w *world) { w.discovery = errNo }, reasonSizingFailed, 1, rightsize.RaiseInterval},
-		"raises are refused":         {func(w *world) { w.memory.resize.until = noon.Add(time.Minute) }, reasonRaising, 0, time.Minute},
+		"raises are refused":         {func(w *world) { w.memory.resize.until = noon.Add(time.Minute) }, reasonResizeRefused, 0, time.Minute},
 		"the pod's raise is refused": {func(w *world) { w.memory.refused["p"] = noon.Add(time.Minute) }, reasonResizeRefused, 0, time.Minute},
 		"in mode Initial":            {func(w *world) { w.mode(v1alpha1.RightSizingInitial) }, reasonRightSized, 0, 0},
 		"in mode Off":                {func(w *world) { w.mode(v1alpha1.RightSizingOff) }, reasonRecommended, 0, 0},

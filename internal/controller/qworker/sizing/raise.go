@@ -31,6 +31,7 @@ func (r *Round) Raise(ctx context.Context, staying []*corev1.Pod) {
 		return
 	case m.resize.stands(now):
 		r.recheckAt(m.resize.until)
+		r.refused, r.waiting = append(r.refused, r.waiting...), nil // they would be refused as the others were
 		return
 	case now.Sub(m.raised) < rightsize.RaiseInterval:
 		r.recheckAt(m.raised.Add(rightsize.RaiseInterval))

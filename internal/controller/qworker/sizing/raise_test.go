@@ -11,6 +11,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/quickube/qscaler/internal/bubbletest"
@@ -120,6 +121,46 @@ func TestAFailedRaiseIsToldUntilTheNext(t *testing.T) {
 		r.Raise(t.Context(), w.fleet.Pods)
 		if c := r.Condition(w.fleet.Pods); c.Reason != step.reason || len(answers) != step.left {
 			t.Errorf("%s: %s: %s, want %s; %d answers are left, want %d", step.name, c.Reason, c.Message, step.reason, len(answers), step.left)
+		}
+		w.expectRecheck(t, &r, step.recheck)
+	}
+}
+
+// Where all raises were refused, others are not tried for a while. They are not about to be raised, also once those that
+// were refused are gone.
+func TestWhoIsNotTriedAfterARefusalIsRefused(t *testing.T) {
+	var pods []*corev1.Pod
+	for i := range rightsize.Round(0) + 1 {
+		pods = append(pods, runningPod(fmt.Sprintf("p%d", i), "64Mi"))
+	}
+	w := newWorld(t, pods...)
+	w.recommended("128Mi")
+	w.resizing = func(pod string) (bool, error) {
+		return false, apierrors.NewForbidden(corev1.Resource("pods"), pod, errNo)
+	}
+	last := len(pods) - 1
+	for _, step := range []struct {
+		name    string
+		after   time.Duration
+		pods    []*corev1.Pod
+		asked   int
+		refused string
+		recheck time.Duration
+	}{
+		{"one is not in the first round", 0, pods, last, "p0, p1, p2 and 2 more", rightsize.RaiseInterval},
+		{"it stands for the others", rightsize.RaiseInterval, pods, 0, "p0, p1, p2 and 3 more", refusalLasts - rightsize.RaiseInterval},
+		{"those that were refused are gone", time.Second, pods[last:], 0, pods[last].Name, refusalLasts - rightsize.RaiseInterval - time.Second},
+		{"it is tried in the end", refusalLasts, pods[last:], 1, pods[last].Name, rightsize.RaiseInterval},
+	} {
+		w.fleet.Pods = step.pods
+		r := w.round(t, step.after)
+		r.Raise(t.Context(), step.pods)
+		c := r.Condition(step.pods)
+		if asked := len(w.taken()); asked != step.asked {
+			t.Errorf("%s: %d resizes are asked for, want %d", step.name, asked, step.asked)
+		}
+		if c.Reason != reasonResizeRefused || !strings.Contains(c.Message, ": "+step.refused+": ") {
+			t.Errorf("%s: %s: %s, want %s of %s", step.name, c.Reason, c.Message, reasonResizeRefused, step.refused)
 		}
 		w.expectRecheck(t, &r, step.recheck)
 	}
