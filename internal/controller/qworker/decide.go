@@ -81,6 +81,7 @@ func (r *round) plan() {
 	case r.config == nil:
 		f.Uncreatable = uncreatable(r.revisions.all, r.qw.Spec.ScaleConfig.ScalerConfigRef)
 	}
+	f.Uncreatable = withRemoved(f.Uncreatable, r.revisions.remains)
 	if newest := r.revisions.newest; newest != nil {
 		f.Newest = newest.Hash
 	}
@@ -98,6 +99,17 @@ func uncreatable(revisions []revision.Revision, scalerConfig string) map[string]
 		if r.Connection.NeedsScalerConfig() {
 			why[r.Hash] = fmt.Sprintf("its password stands in the ScalerConfig %q, which does not exist", scalerConfig)
 		}
+	}
+	return why
+}
+
+// withRemoved adds the revisions that somebody has removed: nobody knows the whole pod spec any more.
+func withRemoved(why map[string]string, removed []revision.Revision) map[string]string {
+	if why == nil && len(removed) > 0 {
+		why = map[string]string{}
+	}
+	for _, r := range removed {
+		why[r.Hash] = "its ControllerRevision was removed"
 	}
 	return why
 }

@@ -42,7 +42,8 @@ func (r *round) findRevisions(ctx context.Context) {
 		known.all = append(known.all, newest)
 	}
 	known.newest = known.stored(newest.Hash)
-	known.published = known.stored(r.status.CurrentPodSpecHash)
+	// Somebody may have removed the published one. While pods of it are there, the newest has to prove itself all the same.
+	known.published = known.of(r.status.CurrentPodSpecHash)
 }
 
 // fallBack makes up for a history that is gone before the QWorker is, as after a foreground deletion: what is left to do

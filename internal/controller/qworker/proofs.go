@@ -46,7 +46,7 @@ func (p proofs) store(what, hash string, act func() error) error {
 // mark stores, before a decision is carried out, which revisions work and which is tried. Published without its proof, a
 // revision would give way at once to whatever comes next.
 func (p proofs) mark(ctx context.Context, known *revisions, d planner.Decision) error {
-	if known.published != nil && d.Proven {
+	if known.published != nil && d.Proven && known.stored(known.published.Hash) != nil {
 		if err := p.prove(ctx, known.published); err != nil {
 			return err
 		}

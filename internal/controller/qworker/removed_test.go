@@ -2,13 +2,16 @@ package qworker_test
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 
 	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/quickube/qscaler/api/v1alpha1"
+	"github.com/quickube/qscaler/worker/contract"
 )
 
 // Somebody removes the revisions of a fleet, and its ScalerConfig. The fleet stays as it is, and goes on from its spec once
@@ -45,6 +48,46 @@ func TestAFleetOutlivesItsRevisions(t *testing.T) {
 		}
 		if n := len(revisions.Items); n != 1 || c.status("w").CurrentPodSpecHash != hash {
 			return fmt.Sprintf("there are %d, and published is %s", n, c.status("w").CurrentPodSpecHash)
+		}
+		return ""
+	})
+}
+
+// Somebody removes the published revision while a canary of the next one is tried. That one has still to prove itself: it
+// may be broken, and workers that go by the published hash would all leave.
+func TestARolloutOutlivesThePublishedRevision(t *testing.T) {
+	t.Parallel()
+	c := newCluster(t)
+	before := c.settled(makeQWorker("w").replicas(2, 5), 2)
+	c.setImage("w", "worker:2")
+	canary := c.awaitCanary("w", before)
+	var revisions appsv1.ControllerRevisionList
+	if err := c.List(t.Context(), &revisions, client.InNamespace(c.namespace)); err != nil {
+		t.Fatal(err)
+	}
+	for i := range revisions.Items {
+		if r := &revisions.Items[i]; strings.HasSuffix(r.Name, before) {
+			if err := c.Delete(t.Context(), r); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	c.patchStatus(canary, func(s *corev1.PodStatus) {
+		s.ContainerStatuses = []corev1.ContainerStatus{{Name: "worker", State: corev1.ContainerState{
+			Waiting: &corev1.ContainerStateWaiting{Reason: "ImagePullBackOff", Message: "no such image"},
+		}}}
+	})
+	c.awaitCondition("w", v1alpha1.ConditionProgressing, metav1.ConditionFalse, "CanaryFailing")
+	if hash := c.status("w").CurrentPodSpecHash; hash != before {
+		t.Fatalf("published is %s, want %s until the canary is ready", hash, before)
+	}
+	if with, _ := granted(c.pods("w")); len(with) > 0 {
+		t.Errorf("%s has a grant, and no other revision is proven", with[0].Name)
+	}
+	c.run(c.awaitCanary("w", before))
+	c.eventually("the canary to be published", func() string {
+		if hash := c.status("w").CurrentPodSpecHash; hash != canary.Labels[contract.LabelPodSpecHash] {
+			return "published is " + hash
 		}
 		return ""
 	})

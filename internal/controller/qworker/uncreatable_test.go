@@ -33,3 +33,21 @@ func TestWhichPodsNeedTheScalerConfig(t *testing.T) {
 		})
 	}
 }
+
+// What remains of a revision that was removed is no whole pod spec.
+func TestNoPodIsMadeOfWhatRemains(t *testing.T) {
+	const removed, before = "its ControllerRevision was removed", "its password is missing"
+	for name, c := range map[string]struct{ why, want map[string]string }{
+		"others can be created":    {nil, map[string]string{"r": removed}},
+		"others cannot be created": {map[string]string{"other": before}, map[string]string{"other": before, "r": removed}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if diff := cmp.Diff(c.want, withRemoved(c.why, []revision.Revision{{Hash: "r"}})); diff != "" {
+				t.Errorf("(-want +got):\n%s", diff)
+			}
+		})
+	}
+	if got := withRemoved(nil, nil); got != nil {
+		t.Errorf("without such a revision: %v", got)
+	}
+}
