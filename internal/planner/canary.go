@@ -121,10 +121,11 @@ func (d *Decision) makeRoom(f Fleet, fleet []Pod, tried int) (staying []Pod, wan
 	return fleet, f.Desired, 0
 }
 
-// clearTheWay lets those pods go that must not stand in a canary's way: of neither the published nor the newest
-// revision and of no use, because a change that was corrected before it ever worked must not take the places of
-// workers, or one of another queue, which nobody asks for any more; and those whose node is to go, canaries too, as far as others are available. It reports whether there
-// were any.
+// clearTheWay lets those pods go that must not stand in a canary's way, and reports whether there were any:
+//   - Those of neither the published nor the newest revision that are of no use. They do not run, or are not ready and
+//     idle: a change that was corrected before it ever worked must not take the places of workers. Or they work on another
+//     queue, which nobody asks for any more.
+//   - Those whose node is to go, canaries too, as far as others are available.
 func (d *Decision) clearTheWay(f Fleet) bool {
 	if !f.DepthKnown {
 		return false

@@ -33,7 +33,8 @@ var refusals = []struct {
 	{"MASTERDOWN", broker.ReasonLoading, "the server is a replica without its master"},
 	{"MISCONF", broker.ReasonReadOnly, "the server refuses writes because it cannot save"},
 	{"NOREPLICAS", broker.ReasonReadOnly, "the server refuses writes because it has too few replicas"},
-	{"MOVED", broker.ReasonUnknown, "the server is one node of a Redis Cluster, which is not supported; use a server or a proxy that has all keys"},
+	{"MOVED", broker.ReasonUnknown, "the server is one node of a Redis Cluster, which is not supported; use one server that has all keys"},
+	{"CROSSSLOT", broker.ReasonUnknown, "the keys are in a Redis Cluster, which is not supported, also behind a proxy; use one server that has all keys"},
 	{redislist.NotClaimed, broker.ReasonOtherOperator, "another operator of this cluster, or of a copy of it, may return tasks now"},
 	{"max number of clients", broker.ReasonConnectionRefused, "the server has as many clients as its maxclients allows"},
 }
