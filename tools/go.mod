@@ -10,6 +10,7 @@ tool (
 )
 
 require (
+	github.com/yuin/gopher-lua v1.1.2
 	golang.org/x/tools v0.51.0
 	k8s.io/apiextensions-apiserver v0.37.0
 	k8s.io/apimachinery v0.37.0
