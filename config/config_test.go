@@ -126,6 +126,17 @@ func TestManifestsApply(t *testing.T) {
 	}
 }
 
+// The kinds are in a folder of their own: whoever deletes the operator must not delete every QWorker with it.
+func TestTheOperatorsFoldersHaveNoKinds(t *testing.T) {
+	for _, overlay := range []string{"default", "namespaced"} {
+		for _, object := range build(t, overlay) {
+			if object.GetKind() == "CustomResourceDefinition" {
+				t.Errorf("config/%s has the kind %s", overlay, object.GetName())
+			}
+		}
+	}
+}
+
 // TestWhereTheOperatorMayAct asks the API server's authorizer what each overlay's bindings come to.
 func TestWhereTheOperatorMayAct(t *testing.T) {
 	api := startAPI(t)

@@ -15,6 +15,9 @@ import (
 	"github.com/quickube/qscaler/local/stack"
 )
 
+// commandLimit is far more than any command takes: one waits for workers, and for the claim of an operator that was killed.
+const commandLimit = 5 * time.Minute
+
 // The commands of docs/install.md do what it says, whatever goes first: no task is cut, and nothing is left. The stack is
 // the story's own, because its kinds and its operator's rights go.
 func TestUninstall(t *testing.T) {
@@ -34,7 +37,7 @@ func TestUninstall(t *testing.T) {
 	s.run("kubectl delete -k config/crd --wait=false")
 	s.run(printed(t, "Install"))
 	s.startOperatorAgain()
-	s.run("kubectl wait --for=delete crd/qworkers.quickube.com --timeout=110s")
+	s.run("kubectl wait --for=delete crd/qworkers.quickube.com --timeout=280s")
 	s.allDone()
 
 	// The kinds go first: the operator, which takes them up when they are back, lets the workers finish.
@@ -118,7 +121,7 @@ func (s *story) run(commands string) string {
 	if err != nil {
 		s.Fatal(err)
 	}
-	ctx, cancel := context.WithTimeout(s.Context(), waitLimit)
+	ctx, cancel := context.WithTimeout(s.Context(), commandLimit)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, "bash", "-euc", commands)
 	cmd.Dir = root
