@@ -74,16 +74,19 @@ func TestTheClassOfAFailure(t *testing.T) {
 	}
 }
 
-// What a server that closes an encrypted connection may want is a certificate, where it was given none.
-func TestAClosedEncryptedConnection(t *testing.T) {
+// What a server that closes an encrypted connection may want is a certificate, where it was given none. One that does not
+// answer at all may not speak TLS.
+func TestAnEncryptedConnectionThatFails(t *testing.T) {
 	for name, c := range map[string]struct {
 		config *tls.Config
+		err    error
 		want   string
 	}{
-		"without a certificate": {&tls.Config{}, "at: the server closed the connection; if it wants a client certificate, set config.tls.clientCertSecret"}, //nolint:gosec // nothing is dialled
-		"with one":              {&tls.Config{Certificates: make([]tls.Certificate, 1)}, "at: the server closed the connection"},                            //nolint:gosec // nothing is dialled
+		"no answer":             {&tls.Config{}, context.DeadlineExceeded, "at: no answer in time; if the server does not speak TLS, remove config.tls"},            //nolint:gosec // nothing is dialled
+		"without a certificate": {&tls.Config{}, io.EOF, "at: the server closed the connection; if it wants a client certificate, set config.tls.clientCertSecret"}, //nolint:gosec // nothing is dialled
+		"with one":              {&tls.Config{Certificates: make([]tls.Certificate, 1)}, io.EOF, "at: the server closed the connection"},                            //nolint:gosec // nothing is dialled
 	} {
-		if got := Unreachable("at", io.EOF, c.config, Secret{}).Error(); got != c.want {
+		if got := Unreachable("at", c.err, c.config, Secret{}).Error(); got != c.want {
 			t.Errorf("%s: %q, want %q", name, got, c.want)
 		}
 	}

@@ -37,6 +37,8 @@ func Unreachable(at string, err error, encrypted *tls.Config, secret Secret) err
 	switch lost := reason == ReasonConnectionLost; {
 	case lost && encrypted == nil:
 		explained += "; if it speaks TLS, set config.tls"
+	case reason == ReasonTimeout && encrypted != nil:
+		explained += "; if the server does not speak TLS, remove config.tls"
 	case refusedTLS(err), lost && len(encrypted.Certificates) == 0:
 		explained += "; if it wants a client certificate, set config.tls.clientCertSecret"
 	}

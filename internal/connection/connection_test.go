@@ -133,7 +133,7 @@ func TestConfig(t *testing.T) {
 	secret := func(namespace, name string) client.Object {
 		return &corev1.Secret{
 			ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name},
-			Data:       map[string][]byte{"k": []byte("of-" + namespace)},
+			Data:       map[string][]byte{"k": []byte("of-" + namespace), "empty": {}},
 		}
 	}
 	password := func(p *v1alpha1.PasswordSource) *v1alpha1.ScalerConfig {
@@ -150,6 +150,7 @@ func TestConfig(t *testing.T) {
 		"a Secret of the namespace": {password(secretRef("mine", "k")), "of-ns", "", ""},
 		"a Secret that exists in the operator's namespace only": {password(secretRef("theirs", "k")), "", ReasonSecretNotFound, `no Secret "theirs" in namespace ns`},
 		"a key that is not there":                               {password(secretRef("mine", "x")), "", ReasonSecretKeyNotFound, `no key "x"`},
+		"a value that is empty":                                 {password(secretRef("mine", "empty")), "", ReasonSecretKeyEmpty, `config.password.secret: the value of key "empty" in Secret ns/mine is empty`},
 		"what its kind does not take":                           {config(func(c *v1alpha1.BrokerConfig) { c.Username = "root" }), "", ReasonInvalidConnection, "ScalerConfig ns/sc: the user must not be root"},
 		"authorities that are none": {config(func(c *v1alpha1.BrokerConfig) {
 			c.TLS = &v1alpha1.TLSConfig{CASecret: &v1alpha1.SecretKeyReference{Name: "mine", Key: "k"}}
