@@ -2,17 +2,13 @@ package main
 
 import (
 	"fmt"
-	"log/slog"
 	"os"
 	"strings"
 	"time"
 
-	"github.com/go-logr/logr"
 	"github.com/spf13/cobra"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
-	"k8s.io/klog/v2"
-	ctrl "sigs.k8s.io/controller-runtime"
 
 	"github.com/quickube/qscaler/internal/connection"
 	"github.com/quickube/qscaler/internal/operator"
@@ -33,6 +29,7 @@ func newCommand() *cobra.Command {
 		Use:           "qscaler",
 		Short:         "Runs the workers of message queues on Kubernetes",
 		Long:          "qscaler keeps as many workers as a message queue needs, and never takes one away in the middle of a task.",
+		Version:       operator.Version(),
 		Args:          cobra.NoArgs,
 		SilenceUsage:  true,
 		SilenceErrors: true,
@@ -85,30 +82,27 @@ func (f *flags) complete(given func(name string) bool) error {
 	if err := f.Limits.Hosts.Check(); err != nil {
 		return fmt.Errorf("--allowed-broker-hosts, %w", err)
 	}
-	log, err := newLogger(f.logLevel, f.logFormat)
+	options, err := logOptions(f.logLevel, f.logFormat)
 	if err != nil {
 		return err
 	}
-	ctrl.SetLogger(log)
-	klog.SetLogger(log)
-	f.Log = log
+	f.Log = operator.LogTo(os.Stderr, options)
 	f.Config, err = restConfig(f.kubeconfig)
 	return err
 }
 
-func newLogger(level, format string) (logr.Logger, error) {
-	var l slog.Level
-	if err := l.UnmarshalText([]byte(level)); err != nil {
-		return logr.Logger{}, fmt.Errorf("--log-level is %q; it must be debug, info, warn or error", level)
+func logOptions(level, format string) (o operator.LogOptions, err error) {
+	if err := o.Level.UnmarshalText([]byte(level)); err != nil {
+		return o, fmt.Errorf("--log-level is %q; it must be debug, info, warn or error", level)
 	}
-	options := &slog.HandlerOptions{Level: l}
 	switch format {
 	case "json":
-		return logr.FromSlogHandler(slog.NewJSONHandler(os.Stderr, options)), nil
+		o.JSON = true
+		return o, nil
 	case "text":
-		return logr.FromSlogHandler(slog.NewTextHandler(os.Stderr, options)), nil
+		return o, nil
 	}
-	return logr.Logger{}, fmt.Errorf("--log-format is %q; it must be json or text", format)
+	return o, fmt.Errorf("--log-format is %q; it must be json or text", format)
 }
 
 // restConfig reads the named kubeconfig, else that of $KUBECONFIG, else the pod's service account.

@@ -38,6 +38,7 @@ import (
 	"github.com/quickube/qscaler/internal/controller/qworker"
 	"github.com/quickube/qscaler/internal/controller/scalerconfig"
 	"github.com/quickube/qscaler/internal/fleet"
+	"github.com/quickube/qscaler/internal/logs"
 	"github.com/quickube/qscaler/internal/podmetrics"
 	"github.com/quickube/qscaler/internal/revision"
 	"github.com/quickube/qscaler/internal/rights"
@@ -145,7 +146,7 @@ func newManager(o Options, namespaces *rights.Namespaces) (ctrl.Manager, error) 
 	}
 	return ctrl.NewManager(config, ctrl.Options{
 		Scheme:                        NewScheme(),
-		Logger:                        o.Log,
+		Logger:                        logs.Chatter(o.Log),
 		Cache:                         options,
 		Client:                        client.Options{Cache: &client.CacheOptions{DisableFor: []client.Object{&corev1.Secret{}, &eventsv1.Event{}}}},
 		Metrics:                       metricsOptions(o),
@@ -244,8 +245,8 @@ func addControllers(mgr ctrl.Manager, o Options, watchNodes bool) error {
 	if err := mgr.Add(queues); err != nil {
 		return err
 	}
-	if err := workers.SetupWithManager(mgr); err != nil {
+	if err := workers.SetupWithManager(mgr, o.Log); err != nil {
 		return err
 	}
-	return configs.SetupWithManager(mgr)
+	return configs.SetupWithManager(mgr, o.Log)
 }

@@ -57,7 +57,10 @@ func run(t *testing.T, o operator.Options) (stop func()) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
-	o.Log, o.SkipNameValidation = logr.Discard(), true
+	if o.Log.GetSink() == nil {
+		o.Log = logr.Discard()
+	}
+	o.SkipNameValidation = true
 	if o.Config == nil {
 		o.Config = shared.Config()
 	}

@@ -21,6 +21,7 @@ func Run(ctx context.Context, o Options) error {
 	if o.Registerer == nil {
 		o.Registerer = metrics.Registry
 	}
+	o.Log.Info("QScaler starts", startOf(o)...)
 	s := newStanding(o.Log)
 	stop, err := serveProbes(o.ProbeAddress, s)
 	if err != nil {

@@ -9,6 +9,8 @@ import (
 	"sync"
 
 	"github.com/go-logr/logr"
+
+	"github.com/quickube/qscaler/internal/logs"
 )
 
 // standing is what the operator waits for, and what it does without. It is there before the manager is, and longer.
@@ -38,7 +40,7 @@ func (s *standing) waitFor(what string, why error) {
 		return
 	}
 	if s.waitsFor = words; words != "" && why != nil {
-		s.log.Info("Waiting", "for", what, "error", why.Error())
+		logs.Warn(s.log, "Waiting", "for", what, "err", why.Error())
 	}
 }
 

@@ -7,10 +7,7 @@ import (
 	"log/slog"
 	"os"
 
-	"github.com/go-logr/logr"
 	"k8s.io/client-go/tools/clientcmd"
-	"k8s.io/klog/v2"
-	ctrl "sigs.k8s.io/controller-runtime"
 
 	"github.com/quickube/qscaler/internal/operator"
 )
@@ -30,9 +27,7 @@ func RunOperator(ctx context.Context, args []string) error {
 	if len(args) < 2 || len(args) > 3 {
 		return errOperatorArgs
 	}
-	log := logr.FromSlogHandler(logHandler(os.Stderr))
-	ctrl.SetLogger(log)
-	klog.SetLogger(log)
+	log := operator.LogTo(os.Stderr, operator.LogOptions{})
 	config, err := clientcmd.BuildConfigFromFlags("", args[0])
 	if err != nil {
 		return err

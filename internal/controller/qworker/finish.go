@@ -37,7 +37,7 @@ func (r *round) finish(ctx context.Context) error {
 	}
 	r.gone = true
 	if workers := r.dead.abandoned(); len(workers) > 0 {
-		record(r.recorder, r.qw, abandonment(&r.observation, workers, r.backlog.Last(r.places().main()).Err))
+		tell(ctx, r.recorder, r.qw, abandonment(&r.observation, workers, r.backlog.Last(r.places().main()).Err), nil)
 	}
 	return nil
 }

@@ -13,6 +13,7 @@ import (
 
 	"github.com/quickube/qscaler/api/v1alpha1"
 	"github.com/quickube/qscaler/internal/backoff"
+	"github.com/quickube/qscaler/internal/logs"
 	"github.com/quickube/qscaler/internal/recovery"
 )
 
@@ -92,7 +93,7 @@ func (r *round) letGoWithoutRights(ctx context.Context, failure error) error {
 	if err := dropFinalizer(ctx, r.client, r.qw); err != nil {
 		return err
 	}
-	ctrl.LoggerFrom(ctx).Info("Let go: the operator has no rights in the namespace any more, and can neither let workers finish nor return tasks",
+	logs.Warn(ctrl.LoggerFrom(ctx), "Let go: the operator has no rights in the namespace any more, and can neither let workers finish nor return tasks",
 		"pods", len(r.pods), "deadWorkers", len(r.dead.gone()))
 	r.gone = true
 	return nil

@@ -11,6 +11,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/quickube/qscaler/api/v1alpha1"
+	"github.com/quickube/qscaler/internal/logs"
 )
 
 // Reconcile brings one QWorker nearer to its spec.
@@ -49,7 +50,7 @@ func (r *Reconciler) reconcile(ctx context.Context, qw *v1alpha1.QWorker) (ctrl.
 		return ctrl.Result{RequeueAfter: round.within(r.clock.Now(), retryBase)}, nil
 	}
 	if !apierrors.IsConflict(err) {
-		err = errors.Join(err, round.writeStatus(ctx, err))
+		err = toldOf(err, round.writeStatus(ctx, err), round.deleting())
 	}
 	if err = round.letGoWithoutRights(ctx, err); round.gone {
 		r.forget(client.ObjectKeyFromObject(qw))
@@ -63,6 +64,15 @@ func (r *Reconciler) reconcile(ctx context.Context, qw *v1alpha1.QWorker) (ctrl.
 		return ctrl.Result{}, err
 	}
 	return ctrl.Result{RequeueAfter: round.after(r.clock.Now())}, nil
+}
+
+// toldOf is what a round failed for. Where the status was written it has told of that, but for a QWorker that is being
+// deleted: its condition is about that.
+func toldOf(failure, unwritten error, deleting bool) error {
+	if unwritten != nil || deleting {
+		return errors.Join(failure, unwritten)
+	}
+	return logs.Told(failure)
 }
 
 // forget releases what is held for a QWorker that no longer exists.

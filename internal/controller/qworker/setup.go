@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/go-logr/logr"
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/types"
@@ -22,11 +23,15 @@ import (
 	"github.com/quickube/qscaler/internal/backlog"
 	"github.com/quickube/qscaler/internal/controller/turns"
 	"github.com/quickube/qscaler/internal/fleet"
+	"github.com/quickube/qscaler/internal/logs"
 	"github.com/quickube/qscaler/internal/revision"
 )
 
-// SetupWithManager registers the reconciler, what wakes it, and the indexes that it reads by.
-func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
+// controllerName is in metrics, and in the log.
+const controllerName = "qworker"
+
+// SetupWithManager registers the reconciler, what wakes it, the indexes that it reads by, and what it logs to.
+func (r *Reconciler) SetupWithManager(mgr ctrl.Manager, log logr.Logger) error {
 	if err := mgr.Add(r.usage); err != nil {
 		return fmt.Errorf("adding the reader of pod metrics, %w", err)
 	}
@@ -44,13 +49,14 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
 		return fmt.Errorf("indexing QWorkers by their ScalerConfig, %w", err)
 	}
 	b := ctrl.NewControllerManagedBy(mgr).
-		Named("qworker").
+		Named(controllerName).
 		For(&v1alpha1.QWorker{}, builder.WithPredicates(predicate.GenerationChangedPredicate{})).
 		Owns(&corev1.Pod{}).
 		Watches(&v1alpha1.ScalerConfig{}, handler.EnqueueRequestsFromMapFunc(r.usersOf),
 			builder.WithPredicates(predicate.GenerationChangedPredicate{})).
 		WatchesRawSource(r.Source()).
 		WithOptions(controller.Options{
+			LogConstructor:          logs.OfRequests(log, controllerName),
 			MaxConcurrentReconciles: parallelReconciles,
 			NewQueue:                turns.RateLimited(shares(), clock.RealClock{}),
 			RateLimiter:             workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](retryBase, retryMax),

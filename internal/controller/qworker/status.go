@@ -5,7 +5,6 @@ import (
 	"slices"
 
 	"k8s.io/apimachinery/pkg/api/equality"
-	ctrl "sigs.k8s.io/controller-runtime"
 
 	"github.com/quickube/qscaler/api/v1alpha1"
 	"github.com/quickube/qscaler/internal/controller/qworker/report"
@@ -28,8 +27,7 @@ func (r *round) writeStatus(ctx context.Context, failure error) error {
 		}
 	}
 	for _, e := range report.Events(r.object.base.Status.Conditions, r.status.Conditions, r.account().outcome(nil), &r.memory.told) {
-		ctrl.LoggerFrom(ctx).Info(e.Reason, "condition", e.Condition, "note", e.Note, "pods", e.Pods)
-		record(r.recorder, r.qw, e)
+		tell(ctx, r.recorder, r.qw, e, inputsOf(r.demand.larger()))
 	}
 	return nil
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/go-logr/logr"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/tools/events"
@@ -27,6 +28,7 @@ import (
 	"github.com/quickube/qscaler/internal/connection"
 	"github.com/quickube/qscaler/internal/controller/requests"
 	"github.com/quickube/qscaler/internal/controller/turns"
+	"github.com/quickube/qscaler/internal/logs"
 	"github.com/quickube/qscaler/internal/ownwrites"
 )
 
@@ -62,13 +64,17 @@ func New(o Options) *Reconciler {
 	}
 }
 
-// SetupWithManager registers the reconciler and what wakes it.
-func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
+// controllerName is in metrics, and in the log.
+const controllerName = "scalerconfig"
+
+// SetupWithManager registers the reconciler, what wakes it, and what it logs to.
+func (r *Reconciler) SetupWithManager(mgr ctrl.Manager, log logr.Logger) error {
 	return ctrl.NewControllerManagedBy(mgr).
-		Named("scalerconfig").
+		Named(controllerName).
 		For(&v1alpha1.ScalerConfig{}, builder.WithPredicates(predicate.GenerationChangedPredicate{})).
 		WatchesRawSource(source.Func(r.requests.Start)).
 		WithOptions(controller.Options{
+			LogConstructor:          logs.OfRequests(log, controllerName),
 			MaxConcurrentReconciles: parallelReconciles,
 			NewQueue:                turns.RateLimited(shares(), clock.RealClock{}),
 			RateLimiter:             workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](retryBase, retryMax),

@@ -1,6 +1,7 @@
 package scalerconfig
 
 import (
+	"context"
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
@@ -27,10 +28,10 @@ func suitableOf(h backlog.Health) metav1.Condition {
 }
 
 // reportRisks writes an event when another risk comes first.
-func (r *Reconciler) reportRisks(before, after *v1alpha1.ScalerConfig) {
+func (r *Reconciler) reportRisks(ctx context.Context, before, after *v1alpha1.ScalerConfig) {
 	was := meta.FindStatusCondition(before.Status.Conditions, v1alpha1.ConditionSuitable)
 	is := meta.FindStatusCondition(after.Status.Conditions, v1alpha1.ConditionSuitable)
 	if is != nil && (was == nil || was.Reason != is.Reason) {
-		r.tell(after, corev1.EventTypeWarning, is.Reason, "Inspect", is.Message)
+		r.tell(ctx, after, corev1.EventTypeWarning, is.Reason, "Inspect", is.Message)
 	}
 }

@@ -14,6 +14,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/utils/ptr"
+	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/quickube/qscaler/api/v1alpha1"
@@ -21,6 +22,7 @@ import (
 	"github.com/quickube/qscaler/internal/broker"
 	"github.com/quickube/qscaler/internal/connection"
 	"github.com/quickube/qscaler/internal/controller/words"
+	"github.com/quickube/qscaler/internal/logs"
 	"github.com/quickube/qscaler/internal/ownwrites"
 )
 
@@ -50,7 +52,7 @@ func (r *Reconciler) writeStatus(ctx context.Context, config *v1alpha1.ScalerCon
 		return client.IgnoreNotFound(err)
 	}
 	r.configs.Record(client.ObjectKeyFromObject(config), ownwrites.Write[*v1alpha1.ScalerConfig]{Object: updated, At: r.clock.Now()})
-	r.report(config, updated)
+	r.report(ctx, config, updated)
 	return nil
 }
 
@@ -164,32 +166,35 @@ func needsPerson(err error) bool {
 
 // report writes an event when the health has changed, or why it is not there, and when tasks are not returned any more, or
 // again.
-func (r *Reconciler) report(before, after *v1alpha1.ScalerConfig) {
-	r.reportClaim(before, after)
-	r.reportRisks(before, after)
+func (r *Reconciler) report(ctx context.Context, before, after *v1alpha1.ScalerConfig) {
+	r.reportClaim(ctx, before, after)
+	r.reportRisks(ctx, before, after)
 	was := meta.FindStatusCondition(before.Status.Conditions, v1alpha1.ConditionHealthy)
 	is := meta.FindStatusCondition(after.Status.Conditions, v1alpha1.ConditionHealthy)
 	switch {
 	case was != nil && was.Status == is.Status && was.Reason == is.Reason:
 	case is.Status == metav1.ConditionFalse:
-		r.tell(after, corev1.EventTypeWarning, is.Reason, "Probe", is.Message)
+		r.tell(ctx, after, corev1.EventTypeWarning, is.Reason, "Probe", is.Message)
 	case is.Status == metav1.ConditionTrue && was != nil && was.Status == metav1.ConditionFalse:
-		r.tell(after, corev1.EventTypeNormal, is.Reason, "Probe", is.Message)
+		r.tell(ctx, after, corev1.EventTypeNormal, is.Reason, "Probe", is.Message)
 	}
 }
 
-// tell writes an event. Its note is cut where it is too long for one: a broker may say 300 characters of four bytes each.
-func (r *Reconciler) tell(about *v1alpha1.ScalerConfig, kind, reason, action, note string) {
-	r.recorder.Eventf(about, nil, kind, reason, action, "%s", words.Note(note))
+// tell writes an event, and logs it. Its note is cut where it is too long for one: a broker may say 300 characters of four
+// bytes each.
+func (r *Reconciler) tell(ctx context.Context, about *v1alpha1.ScalerConfig, kind, reason, action, note string) {
+	note = words.Note(note)
+	r.recorder.Eventf(about, nil, kind, reason, action, "%s", note)
+	logs.Event(ctrl.LoggerFrom(ctx), kind, reason, "note", note)
 }
 
-func (r *Reconciler) reportClaim(before, after *v1alpha1.ScalerConfig) {
+func (r *Reconciler) reportClaim(ctx context.Context, before, after *v1alpha1.ScalerConfig) {
 	was := meta.FindStatusCondition(before.Status.Conditions, v1alpha1.ConditionReclaims)
 	is := meta.FindStatusCondition(after.Status.Conditions, v1alpha1.ConditionReclaims)
 	switch {
 	case is != nil && (was == nil || was.Reason != is.Reason):
-		r.tell(after, corev1.EventTypeWarning, is.Reason, "Reclaim", is.Message)
+		r.tell(ctx, after, corev1.EventTypeWarning, is.Reason, "Reclaim", is.Message)
 	case is == nil && was != nil && ptr.Deref(after.Spec.Config.Reclaim, true):
-		r.tell(after, corev1.EventTypeNormal, reasonClaimed, "Reclaim", "no other operator returns the tasks of dead workers any more: this one does")
+		r.tell(ctx, after, corev1.EventTypeNormal, reasonClaimed, "Reclaim", "no other operator returns the tasks of dead workers any more: this one does")
 	}
 }

@@ -14,6 +14,8 @@ import (
 // Event is one event about a QWorker.
 type Event struct {
 	Type, Reason, Action, Note string
+	// Why is the note without the names of pods, where it has them.
+	Why string
 	// Pods are those that it is about. The first is the event's related object: without one, client-go takes the second
 	// event of a reason for a repetition of the first, whatever its note says, and that note is never seen.
 	Pods []string
@@ -77,7 +79,7 @@ func actionEvents(done []planner.Action) []Event {
 	var events []Event
 	for _, k := range order {
 		events = append(events, Event{
-			Type: corev1.EventTypeNormal, Reason: string(k.kind), Action: string(k.kind), Pods: pods[k],
+			Type: corev1.EventTypeNormal, Reason: string(k.kind), Action: string(k.kind), Pods: pods[k], Why: k.why,
 			Note: fmt.Sprintf("%s (%s: %s)", k.why, words.HowMany(len(pods[k]), "pod", "pods"), words.AndMore(pods[k])),
 		})
 	}

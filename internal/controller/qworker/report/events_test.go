@@ -23,7 +23,8 @@ func TestEventsTellWhatWasDone(t *testing.T) {
 		return actions
 	}
 	normal := func(kind, note string, pods ...string) Event {
-		return Event{Type: corev1.EventTypeNormal, Reason: kind, Action: kind, Note: note, Pods: pods}
+		why, _, _ := strings.Cut(note, " (")
+		return Event{Type: corev1.EventTypeNormal, Reason: kind, Action: kind, Note: note, Why: why, Pods: pods}
 	}
 	cases := map[string]struct {
 		done Done

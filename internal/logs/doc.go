@@ -1,0 +1,9 @@
+// Package logs is how the operator logs: one line for one happening, and no word twice in it.
+//
+//	new.go      loggers, and the level of what libraries tell
+//	warn.go     warnings, which logr does not know
+//	told.go     errors of which people were told otherwise
+//	request.go  the logger of a reconciliation
+//
+// It imports nothing of ours. What is logged belongs to those who log it.
+package logs
