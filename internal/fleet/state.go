@@ -216,7 +216,11 @@ func failureOf(pod *corev1.Pod, w workerStatus) planner.Failure {
 
 // failuresBefore is how many pods in a row had failed when this one was created.
 func failuresBefore(pod *corev1.Pod) int {
-	n, _ := strconv.Atoi(pod.Annotations[revision.AnnotationFailures]) // without one it is the first
+	failures := pod.Annotations[revision.AnnotationFailures]
+	if failures == "" {
+		return 0 // the error would cost each pod an allocation
+	}
+	n, _ := strconv.Atoi(failures)
 	return n
 }
 
