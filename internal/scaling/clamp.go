@@ -30,7 +30,6 @@ func clamp(in Input, n int64, d *Decision) (int64, Note) {
 	case Unlimited:
 	}
 	if !in.Queue.read() {
-		note.Why = "the last number stays within the range"
 		return within, note // the queue has asked for nothing that a limit could override
 	}
 	d.Limit = limit

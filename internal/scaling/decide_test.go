@@ -59,7 +59,7 @@ func TestNotes(t *testing.T) {
 		"a queue that was never read": {3, []Queue{{}}, Decision{Desired: 3, Notes: []Note{
 			{Step: Formula, From: 3, To: 3, Why: "the queue has not been read yet"},
 			{Step: Window, From: 3, To: 3, Why: "a queue that has not been read says nothing to remember"},
-			{Step: Clamp, From: 3, To: 3, Why: "the last number stays within the range", Inputs: limits},
+			{Step: Clamp, From: 3, To: 3, Why: "the number is within the range", Inputs: limits},
 			{Step: Finishing, From: 3, To: 3, Why: "a queue that has not been read says nothing of who is busy"},
 			{Step: Hold, From: 3, To: 3, Why: "the queue cannot be read for certain, and no fewer are asked for than before"},
 		}}},
@@ -100,7 +100,7 @@ func TestNotes(t *testing.T) {
 				{Step: Clamp, From: 4, To: 4, Why: "the number is within the range", Inputs: limits},
 				{
 					Step: Finishing, From: 4, To: 4, Inputs: leaving("1"), Until: t0.Add(33 * time.Second),
-					Why: "1 of 4 are for messages that leaving workers finish: nobody is created for those",
+					Why: "1 of 4 is for messages that leaving workers finish: nobody is created for those",
 				},
 				{Step: Hold, From: 4, To: 4, Why: "the queue is read"},
 			},

@@ -28,8 +28,15 @@ func finishing(in Input, n int64, d *Decision) (int64, Note) {
 	d.Finishing = int(max(n-needed, 0))
 	note := Note{Why: "no worker is for messages that leaving workers finish", Inputs: []Fact{{"leaving", strconv.FormatInt(leaving, 10)}}}
 	if d.Finishing > 0 {
-		note.Why = fmt.Sprintf("%d of %d are for messages that leaving workers finish: nobody is created for those", d.Finishing, n)
+		note.Why = fmt.Sprintf("%d of %d %s that leaving workers finish: nobody is created for those", d.Finishing, n, isFor(d.Finishing))
 		note.Until = falls
 	}
 	return n, note
+}
+
+func isFor(workers int) string {
+	if workers == 1 {
+		return "is for messages"
+	}
+	return "are for messages"
 }

@@ -53,9 +53,10 @@ func TestWhy(t *testing.T) {
 		},
 		"workers that leave finish some": {
 			scale(0, 10), 0, []Queue{queued(0, 4, 0), queued(0, 4, 1), queued(0, 2, 1)},
-			"the queue asks for 1 worker: 0 waiting + 2 in flight - 1 that leaving workers finish; 4 held until 03:04:37Z by scaleDownDelay (30s); 1 of 4 are for messages that leaving workers finish: nobody is created for those",
+			"the queue asks for 1 worker: 0 waiting + 2 in flight - 1 that leaving workers finish; 4 held until 03:04:37Z by scaleDownDelay (30s); 1 of 4 is for messages that leaving workers finish: nobody is created for those",
 		},
 		"a queue that was never read": {scale(0, 10), 3, []Queue{{}}, "the queue has not been read yet"},
+		"and there is a minimum":      {scale(2, 10), 0, []Queue{{}}, "the queue has not been read yet; minReplicas keeps 2"},
 		"a queue that cannot be read any more": {
 			scale(0, 10), 0, []Queue{queued(4, 0, 0), queued(4, 0, 0).stale()}, "when it was last read, the queue asked for 4 workers: 4 waiting + 0 in flight",
 		},
