@@ -11,7 +11,7 @@ import (
 // WithDeadline ends each call that has no answer within a time, watches apart.
 func WithDeadline(within time.Duration) func(http.RoundTripper) http.RoundTripper {
 	return func(next http.RoundTripper) http.RoundTripper {
-		return roundTripper(func(r *http.Request) (*http.Response, error) {
+		return RoundTripperFunc(func(r *http.Request) (*http.Response, error) {
 			if isWatch(r) {
 				return next.RoundTrip(r)
 			}
@@ -48,8 +48,3 @@ func (b *body) Close() error {
 	defer b.cancel()
 	return b.ReadCloser.Close()
 }
-
-type roundTripper func(*http.Request) (*http.Response, error)
-
-// RoundTrip is http.RoundTripper's.
-func (rt roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { return rt(r) }

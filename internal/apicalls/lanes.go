@@ -52,7 +52,7 @@ func NewLanes(limits Limits, clk clock.WithDelayedExecution) *Lanes {
 
 // Around has the writes of a client pass the lanes.
 func (l *Lanes) Around(next http.RoundTripper) http.RoundTripper {
-	return roundTripper(func(r *http.Request) (*http.Response, error) {
+	return RoundTripperFunc(func(r *http.Request) (*http.Response, error) {
 		namespace := namespaceOf(r.URL.Path)
 		if r.Method == http.MethodGet || namespace == "" {
 			return next.RoundTrip(r)

@@ -14,6 +14,8 @@ import (
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/leaderelection/resourcelock"
 	"k8s.io/utils/clock"
+
+	"github.com/quickube/qscaler/internal/apicalls"
 )
 
 // LeaseName is the lease of the operator that acts.
@@ -86,7 +88,7 @@ var errFenced = errors.New("the leader's lease has run out: another replica may 
 
 // around refuses the writes of a client while the fence is not open.
 func (f *fence) around(next http.RoundTripper) http.RoundTripper {
-	return roundTripper(func(r *http.Request) (*http.Response, error) {
+	return apicalls.RoundTripperFunc(func(r *http.Request) (*http.Response, error) {
 		if r.Method != http.MethodGet && !f.open() {
 			if r.Body != nil {
 				_ = r.Body.Close()
@@ -96,10 +98,6 @@ func (f *fence) around(next http.RoundTripper) http.RoundTripper {
 		return next.RoundTrip(r)
 	})
 }
-
-type roundTripper func(*http.Request) (*http.Response, error)
-
-func (rt roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { return rt(r) }
 
 // processName is a name that no other process has or had.
 func processName() (string, error) {

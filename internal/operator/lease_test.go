@@ -9,6 +9,8 @@ import (
 
 	"k8s.io/client-go/tools/leaderelection/resourcelock"
 	clocktesting "k8s.io/utils/clock/testing"
+
+	"github.com/quickube/qscaler/internal/apicalls"
 )
 
 // fakeLock is a lease that answers as it is told, after some time.
@@ -70,7 +72,7 @@ func TestTheFenceIsOpenWhileNobodyElseCanHoldTheLease(t *testing.T) {
 
 func TestTheFenceHoldsBackWritesAlone(t *testing.T) {
 	reached := 0
-	next := roundTripper(func(*http.Request) (*http.Response, error) { reached++; return &http.Response{}, nil })
+	next := apicalls.RoundTripperFunc(func(*http.Request) (*http.Response, error) { reached++; return &http.Response{}, nil })
 	clk := clocktesting.NewFakeClock(time.Now())
 	f := &fence{clock: clk}
 	send := func(method string) error {

@@ -10,6 +10,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/quickube/qscaler/api/v1alpha1"
+	"github.com/quickube/qscaler/internal/apicalls"
 	"github.com/quickube/qscaler/internal/operator"
 	"github.com/quickube/qscaler/local/controlplane/controlplanetest"
 	"github.com/quickube/qscaler/local/redisserver/redisservertest"
@@ -19,7 +20,7 @@ import (
 type outage struct{ down atomic.Bool }
 
 func (o *outage) wrap(next http.RoundTripper) http.RoundTripper {
-	return roundTripper(func(r *http.Request) (*http.Response, error) {
+	return apicalls.RoundTripperFunc(func(r *http.Request) (*http.Response, error) {
 		if o.down.Load() {
 			if r.Body != nil {
 				_ = r.Body.Close()
@@ -29,10 +30,6 @@ func (o *outage) wrap(next http.RoundTripper) http.RoundTripper {
 		return next.RoundTrip(r)
 	})
 }
-
-type roundTripper func(*http.Request) (*http.Response, error)
-
-func (rt roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { return rt(r) }
 
 // An operator does not end because the API server does not answer: not at its start, and not when it loses its lease. It
 // says what it waits for, and goes on.

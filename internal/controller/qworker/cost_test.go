@@ -13,6 +13,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/quickube/qscaler/internal/apicalls"
 	"github.com/quickube/qscaler/internal/operator"
 )
 
@@ -25,15 +26,11 @@ type bill struct {
 }
 
 func (b *bill) wrap(next http.RoundTripper) http.RoundTripper {
-	return roundTripper(func(r *http.Request) (*http.Response, error) {
+	return apicalls.RoundTripperFunc(func(r *http.Request) (*http.Response, error) {
 		b.note(r)
 		return next.RoundTrip(r)
 	})
 }
-
-type roundTripper func(*http.Request) (*http.Response, error)
-
-func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
 
 func (b *bill) note(r *http.Request) {
 	_, path, namespaced := strings.Cut(r.URL.Path, "/namespaces/")
