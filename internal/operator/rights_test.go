@@ -216,15 +216,22 @@ func TestAnOperatorWithoutRights(t *testing.T) {
 	})
 }
 
+// doomedNamespace is a namespace with three workers, and the binding that gives the operator its rights there. Both will go.
+func doomedNamespace(t *testing.T, c client.Client) (a *account, namespace string, binding *rbacv1.RoleBinding) {
+	t.Helper()
+	a, namespace = newAccount(t, c), controlplanetest.Namespace(t, shared)
+	binding = a.bind(t, c, namespace)
+	a.bindLetGo(t, c)
+	create(t, c, namespace, redisservertest.Start(t), "fleet", 3)
+	return a, namespace, binding
+}
+
 // A namespace is deleted: its RoleBinding is gone first, and then its pods and its QWorkers are deleted, as the namespace
 // controller does it. Our finalizer does not keep it.
 func TestANamespaceIsDeletedWithItsRoleBinding(t *testing.T) {
 	t.Parallel()
 	c := newClient(t)
-	a, namespace := newAccount(t, c), controlplanetest.Namespace(t, shared)
-	binding := a.bind(t, c, namespace)
-	a.bindLetGo(t, c)
-	create(t, c, namespace, redisservertest.Start(t), "fleet", 3)
+	a, namespace, binding := doomedNamespace(t, c)
 	run(t, operator.Options{Config: a.config, Namespaces: []string{namespace}, MetricsAddress: "0", ProbeAddress: "0"})
 	awaitPods(t, c, namespace, 3)
 
@@ -236,10 +243,7 @@ func TestANamespaceIsDeletedWithItsRoleBinding(t *testing.T) {
 func TestANamespaceIsDeletedWhileNoOperatorRuns(t *testing.T) {
 	t.Parallel()
 	c := newClient(t)
-	a, namespace := newAccount(t, c), controlplanetest.Namespace(t, shared)
-	binding := a.bind(t, c, namespace)
-	a.bindLetGo(t, c)
-	create(t, c, namespace, redisservertest.Start(t), "fleet", 3)
+	a, namespace, binding := doomedNamespace(t, c)
 	options := operator.Options{Config: a.config, Namespaces: []string{namespace}, MetricsAddress: "0", ProbeAddress: "0"}
 	stop := run(t, options)
 	awaitPods(t, c, namespace, 3)
@@ -254,10 +258,7 @@ func TestANamespaceIsDeletedWhileNoOperatorRuns(t *testing.T) {
 func TestANamespaceIsDeletedBeforeAFailover(t *testing.T) {
 	t.Parallel()
 	c := newClient(t)
-	a, namespace := newAccount(t, c), controlplanetest.Namespace(t, shared)
-	binding := a.bind(t, c, namespace)
-	a.bindLetGo(t, c)
-	create(t, c, namespace, redisservertest.Start(t), "fleet", 3)
+	a, namespace, binding := doomedNamespace(t, c)
 	options := operator.Options{
 		Config: a.config, Namespaces: []string{namespace}, MetricsAddress: "0", ProbeAddress: "0",
 		LeaderElection: true, LeaderElectionNamespace: a.name.Namespace,
