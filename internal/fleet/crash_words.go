@@ -8,15 +8,16 @@ import (
 	corev1 "k8s.io/api/core/v1"
 )
 
-// crashWords say how a container has ended, and how often it was restarted. They are the same while it waits for its
+// crashWords say how often a container was restarted, and how it has ended: the number first, for the program's last words
+// may be long. They are the same while it waits for its
 // restart and once it runs again, so that a crash loop is told once.
 func crashWords(t *corev1.ContainerStateTerminated, restarts int32) string {
 	words := exitWords(t)
 	switch {
 	case restarts == 1:
-		words += "; restarted once"
+		words = "restarted once; " + words
 	case restarts > 1:
-		words += fmt.Sprintf("; restarted %d times", restarts)
+		words = fmt.Sprintf("restarted %d times; %s", restarts, words)
 	}
 	return words
 }

@@ -296,28 +296,28 @@ func TestTrouble(t *testing.T) {
 	}{
 		"starting is no trouble": {makePod().container("worker", waiting("ContainerCreating", ""), corev1.ContainerState{}, 0), "", false},
 		"a crash, and it runs again": {
-			makePod().container("worker", running(), exited(3, 2*time.Second), 2), "exit code 3 after 2s; restarted 2 times", true,
+			makePod().container("worker", running(), exited(3, 2*time.Second), 2), "restarted 2 times; exit code 3 after 2s", true,
 		},
-		"a crash, and it is ready again": {makePod().running(2, exited(3, 2*time.Second)), "exit code 3 after 2s; restarted 2 times", true},
+		"a crash, and it is ready again": {makePod().running(2, exited(3, 2*time.Second)), "restarted 2 times; exit code 3 after 2s", true},
 		"a crash, and the pause before the next start": {
-			makePod().container("worker", waits, exited(3, 2*time.Second), 2), "exit code 3 after 2s; restarted 2 times", true,
+			makePod().container("worker", waits, exited(3, 2*time.Second), 2), "restarted 2 times; exit code 3 after 2s", true,
 		},
 		"a crash loop of which nothing else is known": {
 			makePod().container("worker", waiting("CrashLoopBackOff", "back-off"), corev1.ContainerState{}, 2), "CrashLoopBackOff: back-off", true,
 		},
 		"a crash loop of exits with 0": {
-			makePod().container("worker", waits, ended("Completed", "", 0, 2*time.Second), 1), "exit code 0 after 2s; restarted once", true,
+			makePod().container("worker", waits, ended("Completed", "", 0, 2*time.Second), 1), "restarted once; exit code 0 after 2s", true,
 		},
 		"a command that is not there": {
 			makePod().container("worker", waits, noStart, 5),
-			"StartError: exit code 128: failed to create task: exec: \"/no/such/file\": no such file or directory; restarted 5 times", true,
+			"restarted 5 times; StartError: exit code 128: failed to create task: exec: \"/no/such/file\": no such file or directory", true,
 		},
 		"a start that fails, in a runtime that knows no 1970": {
-			makePod().container("worker", waits, ended("StartError", "no", 128, time.Minute), 1), "StartError: exit code 128: no; restarted once", true,
+			makePod().container("worker", waits, ended("StartError", "no", 128, time.Minute), 1), "restarted once; StartError: exit code 128: no", true,
 		},
 		"out of memory": {
 			makePod().container("worker", waits, ended("OOMKilled", "", 137, 90*time.Minute), 1),
-			"OOMKilled: exit code 137 after 1h30m; restarted once", true,
+			"restarted once; OOMKilled: exit code 137 after 1h30m", true,
 		},
 		"a signal":                    {makePod().container("worker", signalled, corev1.ContainerState{}, 0), "signal 9 after 3s", true},
 		"an end before the beginning": {makePod().container("worker", backwards, corev1.ContainerState{}, 0), "exit code 1 after less than a second", true},

@@ -25,7 +25,10 @@ func (d *Decision) shrink(f Fleet, to target, n int) {
 		d.ExcessSince = f.Now
 	}
 	sparesUntil := d.ExcessSince.Add(sparesBusyFor)
-	why := fmt.Sprintf("%s; %d too many", f.needs(), n)
+	why := f.needs() + "; 1 worker too many"
+	if n > 1 {
+		why = fmt.Sprintf("%s; %d workers too many", f.needs(), n)
+	}
 	left, staying, available := 0, 0, count(f.Pods, f.available)
 	for _, p := range leaveOrder(to.pods, notOfRevision(to.revision)) {
 		switch {

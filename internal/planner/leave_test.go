@@ -91,7 +91,7 @@ func TestWhyIsPassedOn(t *testing.T) {
 		want    string
 	}{
 		"nobody is there":       {nil, why},
-		"two are":               {[]worker{makeWorker("a"), makeWorker("b")}, why + "; 1 too many"},
+		"two are":               {[]worker{makeWorker("a"), makeWorker("b")}, why + "; 1 worker too many"},
 		"a grant is taken back": {[]worker{makeWorker("a").granted(contract.ReasonScaleDown, time.Second)}, why + "; the worker is needed again"},
 	}
 	for name, c := range cases {
