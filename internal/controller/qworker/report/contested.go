@@ -16,6 +16,6 @@ func contested(operators []string) metav1.Condition {
 		return Absent(v1alpha1.ConditionContested)
 	}
 	return Is(v1alpha1.ConditionContested, true, ReasonSeveralOperators, fmt.Sprintf(
-		"the operators %s act on this QWorker at once, so that workers may be too many or too few; stop all but one of them, or give each namespaces of its own by --watch-namespaces",
+		"the operators %s act on this QWorker at once: there may be too many workers or too few. Stop all but one of them, or give each its own namespaces with --watch-namespaces",
 		strings.Join(operators, " and ")))
 }

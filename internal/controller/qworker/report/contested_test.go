@@ -12,7 +12,7 @@ func TestContested(t *testing.T) {
 	if diff := cmp.Diff(Absent(kind), contested(nil)); diff != "" {
 		t.Errorf("one operator (-want +got):\n%s", diff)
 	}
-	want := Is(kind, true, "SeveralOperators", "the operators qscaler-a and qscaler-b act on this QWorker at once, so that workers may be too many or too few; stop all but one of them, or give each namespaces of its own by --watch-namespaces")
+	want := Is(kind, true, "SeveralOperators", "the operators qscaler-a and qscaler-b act on this QWorker at once: there may be too many workers or too few. Stop all but one of them, or give each its own namespaces with --watch-namespaces")
 	got := contested([]string{"qscaler-a", "qscaler-b"})
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("two operators (-want +got):\n%s", diff)

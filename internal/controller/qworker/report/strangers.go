@@ -27,7 +27,7 @@ func (s *Strangers) message() string {
 	if s.Workers > int64(len(s.Names)) {
 		names += ", ..."
 	}
-	return fmt.Sprintf("%s that no QWorker of this cluster has made: %s (%s). QScaler does not touch them, for it cannot know whether those workers are alive. When you are sure that they are not, return their tasks by hand; docs/troubleshooting.md says how, under UnknownHolders",
+	return fmt.Sprintf("%s that no QWorker of this cluster has made: %s (%s). QScaler does not touch them: it does not know whether those workers are alive. When you are sure that they are dead, return their tasks by hand; docs/troubleshooting.md says how, under UnknownHolders",
 		words.HowMany(s.Tasks, "task of the queue is held by workers", "tasks of the queue are held by workers"),
 		words.HowMany(s.Workers, "worker", "workers"), names)
 }
