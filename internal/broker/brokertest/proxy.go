@@ -57,10 +57,12 @@ type proxy struct {
 	at     int
 	feed   feed
 	stalls bool
-	// holding keeps replies back until the driver has nothing more to say; turns counts how often they were let go.
-	holding bool
-	turns   int
-	said    time.Time
+	// holding keeps replies back until the driver has said the expected bytes, or has nothing more to say; turns counts how
+	// often they were let go. heard counts the driver's bytes, and said is when it last spoke.
+	holding         bool
+	heard, expected int
+	turns           int
+	said            time.Time
 }
 
 func newProxy(t *testing.T, server broker.Settings) *proxy {
@@ -112,11 +114,22 @@ func (p *proxy) stall(at int) {
 	p.at, p.feed, p.stalls = at, nil, true
 }
 
-// hold has replies kept back until the driver has nothing more to say.
-func (p *proxy) hold(on bool) {
+// hold has replies kept back until the driver has said so many bytes, or has nothing more to say.
+func (p *proxy) hold(bytes int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.holding, p.turns, p.said = on, 0, time.Now()
+	p.holding, p.heard, p.expected, p.turns, p.said = true, 0, bytes, 0, time.Now()
+}
+
+// heardSince is how many bytes the driver says while it does something.
+func (p *proxy) heardSince(do func()) int {
+	p.mu.Lock()
+	before := p.heard
+	p.mu.Unlock()
+	do()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.heard - before
 }
 
 func (p *proxy) rounds() int {
@@ -183,6 +196,7 @@ func (l listening) Read(b []byte) (int, error) {
 	n, err := l.Reader.Read(b)
 	l.mu.Lock()
 	l.said = time.Now()
+	l.heard += n
 	l.mu.Unlock()
 	return n, err
 }
@@ -223,21 +237,18 @@ func (p *proxy) reply(driver, server net.Conn) {
 }
 
 // quiet is for how long a driver that has nothing more to say says nothing.
-const quiet = 100 * time.Millisecond
+const quiet = time.Second
 
 // await waits until the driver has said all that it says without an answer.
 func (p *proxy) await() {
-	p.mu.Lock()
-	holding, said := p.holding, p.said
-	p.mu.Unlock()
-	if !holding {
-		return
-	}
 	for {
-		<-time.After(time.Until(said.Add(quiet)))
 		p.mu.Lock()
-		last := p.said
-		if last.Equal(said) {
+		if !p.holding {
+			p.mu.Unlock()
+			return
+		}
+		wait := time.Until(p.said.Add(quiet))
+		if p.heard >= p.expected || wait <= 0 {
 			if !p.said.IsZero() {
 				p.turns++
 				p.said = time.Time{} // what follows belongs to this round, until the driver speaks again
@@ -245,7 +256,7 @@ func (p *proxy) await() {
 			p.mu.Unlock()
 			return
 		}
-		said = last
 		p.mu.Unlock()
+		<-time.After(min(wait, 10*time.Millisecond))
 	}
 }
