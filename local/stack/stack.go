@@ -138,7 +138,8 @@ func (s *Stack) build(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	images := maps.Clone(built)
+	images := map[string][]string{}
+	maps.Copy(images, built) // none, outside of the source tree
 	maps.Copy(images, s.options.Images)
 	s.options.Images = images
 	return nil

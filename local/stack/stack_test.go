@@ -1,6 +1,7 @@
 package stack
 
 import (
+	"context"
 	"os"
 	"path/filepath"
 	"strings"
@@ -166,5 +167,20 @@ func TestTheGeneratedRoleIsRead(t *testing.T) {
 	}
 	if len(role.Rules) == 0 || len(lease.Rules) == 0 || lease.Namespace != operatorNamespace {
 		t.Errorf("got %+v and %+v", role, lease)
+	}
+}
+
+// Outside of the source tree there is nothing to build, and the images that were asked for remain.
+func TestWithoutExampleWorkersImagesRemain(t *testing.T) {
+	t.Parallel()
+	none := func(context.Context, string) (map[string][]string, error) { return nil, nil }
+	s := &Stack{options: Options{
+		Build: none, Dir: t.TempDir(), Images: map[string][]string{"mine": {"true"}}, Progress: func(string, ...any) {},
+	}}
+	if err := s.build(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(map[string][]string{"mine": {"true"}}, s.options.Images); diff != "" {
+		t.Errorf("images (-want +got):\n%s", diff)
 	}
 }
