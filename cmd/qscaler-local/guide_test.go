@@ -182,13 +182,10 @@ func TestBashPushesWithoutRedisCLI(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = server.Stop() })
-	for name, port := range map[string]int{"the stand-in": embedded.Port(), "a real Redis": server.Port()} {
+	for _, port := range []int{embedded.Port(), server.Port()} {
 		g := guide{redisPort: port}
-		shell(t, g.push(), false)
-		got := shell(t, fmt.Sprintf(`exec 3<>/dev/tcp/127.0.0.1/%d; printf '*2\r\n$4\r\nLLEN\r\n$10\r\ntask-queue\r\n' >&3; head -n1 <&3`, port), false)
-		if strings.TrimSpace(got) != ":6" {
-			t.Errorf("%s: %q", name, got)
-		}
+		shell(t, g.push(), false) // it does not wait for the answers
+		awaitOutput(t, fmt.Sprintf(`exec 3<>/dev/tcp/127.0.0.1/%d; printf '*2\r\n$4\r\nLLEN\r\n$10\r\ntask-queue\r\n' >&3; head -n1 <&3`, port), ":6")
 	}
 }
 
