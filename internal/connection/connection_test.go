@@ -148,10 +148,10 @@ func TestConfig(t *testing.T) {
 		"no password":               {config(nil), "", "", ""},
 		"a password in place":       {password(&v1alpha1.PasswordSource{Value: ptr.To("pw")}), "pw", "", ""},
 		"a Secret of the namespace": {password(secretRef("mine", "k")), "of-ns", "", ""},
-		"a Secret that exists in the operator's namespace only": {password(secretRef("theirs", "k")), "", ReasonSecretNotFound, `no Secret "theirs" in namespace ns`},
-		"a key that is not there":                               {password(secretRef("mine", "x")), "", ReasonSecretKeyNotFound, `no key "x"`},
-		"a value that is empty":                                 {password(secretRef("mine", "empty")), "", ReasonSecretKeyEmpty, `config.password.secret: the value of key "empty" in Secret ns/mine is empty`},
-		"what its kind does not take":                           {config(func(c *v1alpha1.BrokerConfig) { c.Username = "root" }), "", ReasonInvalidConnection, "ScalerConfig ns/sc: the user must not be root"},
+		"a Secret that exists in the operator's namespace only":    {password(secretRef("theirs", "k")), "", ReasonSecretNotFound, `no Secret "theirs" in namespace ns`},
+		"a key that is not there":                                  {password(secretRef("mine", "x")), "", ReasonSecretKeyNotFound, `no key "x"`},
+		"a value that is empty, as of a server without a password": {password(secretRef("mine", "empty")), "", "", ""},
+		"what its kind does not take":                              {config(func(c *v1alpha1.BrokerConfig) { c.Username = "root" }), "", ReasonInvalidConnection, "ScalerConfig ns/sc: the user must not be root"},
 		"authorities that are none": {config(func(c *v1alpha1.BrokerConfig) {
 			c.TLS = &v1alpha1.TLSConfig{CASecret: &v1alpha1.SecretKeyReference{Name: "mine", Key: "k"}}
 		}), "", ReasonInvalidCA, "no PEM certificate"},

@@ -20,7 +20,6 @@ const (
 	ReasonScalerConfigNotFound = "ScalerConfigNotFound"
 	ReasonSecretNotFound       = "SecretNotFound"
 	ReasonSecretKeyNotFound    = "SecretKeyNotFound"
-	ReasonSecretKeyEmpty       = "SecretKeyEmpty"
 	ReasonSecretForbidden      = "SecretForbidden"
 	ReasonSecretUnreadable     = "SecretUnreadable"
 	ReasonPasswordNotFound     = "PasswordNotFound"
@@ -186,9 +185,6 @@ func (r *Resolver) secret(ctx context.Context, namespace string, ref KeyRef, fie
 	value, ok := secret.Data[ref.Key]
 	if !ok {
 		return "", &Error{ReasonSecretKeyNotFound, fmt.Sprintf("%s: Secret %s/%s has no key %q; add it or correct the key", field, namespace, ref.Name, ref.Key)}
-	}
-	if len(value) == 0 {
-		return "", &Error{ReasonSecretKeyEmpty, fmt.Sprintf("%s: the value of key %q in Secret %s/%s is empty; put the value there", field, ref.Key, namespace, ref.Name)}
 	}
 	return string(value), nil
 }

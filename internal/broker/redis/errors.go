@@ -18,7 +18,7 @@ var refusals = []struct {
 	reason broker.Reason
 	remedy string
 }{
-	{"NOAUTH", broker.ReasonAuthenticationFailed, "the server wants a password; set config.password"},
+	{"NOAUTH", broker.ReasonAuthenticationFailed, "the server wants a password; set config.password, and see that its value is not empty"},
 	{"WRONGPASS", broker.ReasonAuthenticationFailed, "the user name or the password is wrong"},
 	{"invalid password", broker.ReasonAuthenticationFailed, "the password is wrong"},
 	{"invalid username-password", broker.ReasonAuthenticationFailed, "the user name or the password is wrong"},
