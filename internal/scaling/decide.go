@@ -26,9 +26,9 @@ type Decision struct {
 type Memory struct {
 	begun   bool
 	desired int
-	// demand is what the queue asked for over the last DownDelay. needs is the same without the messages that workers
+	// asked is what the queue asked for over the last DownDelay. needs is the same without the messages that workers
 	// on their way out hold, from when they were let go.
-	demand, needs window
+	asked, needs window
 	// leaving is how many messages those workers held, not known before the first reading.
 	leaving Count
 }
@@ -75,7 +75,7 @@ func (m Memory) begin(in Input) Memory {
 		return m
 	}
 	m.begun, m.desired = true, in.Before
-	m.demand, _, _ = m.demand.add(in.Now, int64(in.Before), in.Scale.DownDelay)
+	m.asked, _, _ = m.asked.add(in.Now, int64(in.Before), in.Scale.DownDelay)
 	m.needs, _, _ = m.needs.add(in.Now, int64(in.Before), in.Scale.DownDelay)
 	return m
 }

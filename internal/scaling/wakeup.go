@@ -12,7 +12,7 @@ func (in Input) Changes(next Queue) bool {
 		return false
 	}
 	in.Memory = in.Memory.begin(in)
-	in.Memory.demand, in.Memory.needs = window{}, window{}
+	in.Memory.asked, in.Memory.needs = window{}, window{}
 	before := Decide(in)
 	in.Queue = next
 	return Decide(in).Desired != before.Desired

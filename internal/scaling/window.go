@@ -15,9 +15,9 @@ func stabilise(in Input, n int64, d *Decision) (int64, Note) {
 	var falls time.Time
 	asked := n
 	if !in.Queue.counted() {
-		asked = max(n, d.Memory.demand.last()) // what is not known is not zero, and is not remembered as such
+		asked = max(n, d.Memory.asked.last()) // what is not known is not zero, and is not remembered as such
 	}
-	d.Memory.demand, highest, falls = d.Memory.demand.add(in.Now, asked, in.Scale.DownDelay)
+	d.Memory.asked, highest, falls = d.Memory.asked.add(in.Now, asked, in.Scale.DownDelay)
 	if held := in.withoutEnded(asked, highest); held < highest {
 		if highest = held; held == asked {
 			falls = time.Time{}

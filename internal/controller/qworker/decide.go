@@ -31,9 +31,9 @@ func (r *round) decide(ctx context.Context) {
 	r.scale()
 	r.plan()
 	for range maxPlans {
-		planned := r.demand
+		planned := r.wanted
 		r.scale()
-		if r.demand.equals(planned) {
+		if r.wanted.equals(planned) {
 			return
 		}
 		r.plan()
@@ -58,12 +58,12 @@ func (o *observation) mayAsk() bool {
 func (r *round) plan() {
 	f := planner.Fleet{
 		Now:     r.now,
-		Desired: r.demand.published.Desired,
-		Why:     r.demand.published.Why(),
+		Desired: r.wanted.published.Desired,
+		Why:     r.wanted.published.Why(),
 
-		NewestDesired: r.demand.newest.Desired,
+		NewestDesired: r.wanted.newest.Desired,
 
-		Finishing: r.demand.published.Finishing,
+		Finishing: r.wanted.published.Finishing,
 		// Without its ScalerConfig the fleet stays as it is, though the connection may still be there.
 		DepthKnown:      r.depthKnown() && r.config != nil,
 		Deleting:        r.deleting(),

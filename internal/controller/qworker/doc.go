@@ -22,7 +22,8 @@
 //	revisions.go     the revisions of a QWorker, and where their pods work (places.go)
 //	dead.go          how it stands with the tasks of dead workers
 //	creations.go     pods that could not be created
-//	object.go        writes of the QWorker itself; norights.go where the operator may do nothing any more; writers.go who else writes it
+//	object.go        writes of the QWorker itself; norights.go where the operator may do nothing any more, and
+//	                 dropfinalizer.go how it lets go then; writers.go who else writes it
 //	rollout.go       spec.rollout and spec.drain in the planner's words
 //	recheck.go       when to look again
 //	memory.go        what is remembered between two rounds, and why it may be lost; clockskew.go

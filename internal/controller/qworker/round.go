@@ -14,7 +14,7 @@ type round struct {
 	object object
 	memory *memory
 
-	demand demand
+	wanted wanted
 	// sizes is what right-sizing recommends and does.
 	sizes rightsizing.Round
 

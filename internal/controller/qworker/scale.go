@@ -12,8 +12,8 @@ import (
 
 const defaultScaleDownDelay = 30 * time.Second
 
-// demand is how many workers the queues of a fleet ask for.
-type demand struct {
+// wanted is how many workers the queues of a fleet ask for.
+type wanted struct {
 	// published is what the queue of the published revision asks for. newest is the same for the newest revision where it
 	// works on another queue, and else zero: both places ask for workers, each for its own.
 	published, newest scaling.Decision
@@ -21,18 +21,18 @@ type demand struct {
 	known bool
 }
 
-// larger is how many workers there shall be: the larger demand counts.
-func (d *demand) larger() scaling.Decision {
-	if d.newest.Desired > d.published.Desired {
-		return d.newest
+// larger is how many workers there shall be: the larger number counts.
+func (w *wanted) larger() scaling.Decision {
+	if w.newest.Desired > w.published.Desired {
+		return w.newest
 	}
-	return d.published
+	return w.published
 }
 
 // equals reports whether the planner is told the same by both.
-func (d *demand) equals(other demand) bool {
-	return d.published.Desired == other.published.Desired && d.published.Finishing == other.published.Finishing &&
-		d.newest.Desired == other.newest.Desired
+func (w *wanted) equals(other wanted) bool {
+	return w.published.Desired == other.published.Desired && w.published.Finishing == other.published.Finishing &&
+		w.newest.Desired == other.newest.Desired
 }
 
 // scale decides how many workers there shall be.
@@ -51,9 +51,9 @@ func (r *round) scale() {
 	if serving := r.revisions.serving(); serving != nil {
 		main = serving.Hash
 	}
-	r.demand = demand{published: decide(main, r.reading, r.before()), known: true}
+	r.wanted = wanted{published: decide(main, r.reading, r.before()), known: true}
 	if r.newestApart() {
-		r.demand.newest = decide(r.revisions.newest.Hash, r.elsewhere[r.revisions.newest.Hash], 0)
+		r.wanted.newest = decide(r.revisions.newest.Hash, r.elsewhere[r.revisions.newest.Hash], 0)
 	}
 	r.memory.scaling = memories
 }

@@ -27,14 +27,14 @@ func (r *round) writeStatus(ctx context.Context, failure error) error {
 		}
 	}
 	for _, e := range report.Events(r.object.base.Status.Conditions, r.status.Conditions, r.account().outcome(nil), &r.memory.told) {
-		tell(ctx, r.recorder, r.qw, e, inputsOf(r.demand.larger()))
+		tell(ctx, r.recorder, r.qw, e, inputsOf(r.wanted.larger()))
 	}
 	return nil
 }
 
 // fillStatus says how the QWorker is.
 func (r *round) fillStatus(failure error) {
-	if !r.demand.known {
+	if !r.wanted.known {
 		unseen := report.Unseen(r.now, r.status, r.qw.Generation, *problemOf(failure))
 		r.status = &unseen
 		return

@@ -20,7 +20,7 @@ import (
 type account struct {
 	*observation
 	results
-	demand    demand
+	wanted    wanted
 	decision  planner.Decision
 	sizes     *rightsizing.Round
 	creations creations
@@ -28,7 +28,7 @@ type account struct {
 
 func (r *round) account() *account {
 	return &account{
-		observation: &r.observation, results: r.results, demand: r.demand, decision: r.decision, sizes: &r.sizes, creations: r.memory.creations,
+		observation: &r.observation, results: r.results, wanted: r.wanted, decision: r.decision, sizes: &r.sizes, creations: r.memory.creations,
 	}
 }
 
@@ -94,7 +94,7 @@ func isUnscheduled(c corev1.PodCondition) bool {
 
 // decided is what the report is told of what was decided.
 func (a *account) decided() report.Decided {
-	larger := a.demand.larger()
+	larger := a.wanted.larger()
 	d := report.Decided{Asked: larger.Asked, Why: larger.Why(), Desired: int32(larger.Desired), BackOff: a.decision.BackOff, Rollout: a.rollout()}
 	if limit := larger.Limit; limit != scaling.Unlimited {
 		d.Limited = report.Problem{Reason: string(limit), Message: d.Why}
