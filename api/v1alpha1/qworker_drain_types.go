@@ -19,29 +19,33 @@ type DrainSpec struct {
 	// How a worker is told that it may leave. Grant writes /etc/qscaler/drain: the worker finishes its task
 	// however long that takes, and the grant can be withdrawn. Signal deletes the pod, for workers that do
 	// not know the file and finish their task on SIGTERM: it cannot be withdrawn, and the task must end
-	// within the grace period. Signal needs maxTaskDuration, or podSpec.terminationGracePeriodSeconds above 0
-	// and not 30, Kubernetes' default. With maxTaskDuration it may be 30, and is at least maxTaskDuration.
-	// Default: Grant.
+	// within the grace period. Default: Grant.
+	//
+	// Signal needs maxTaskDuration, or podSpec.terminationGracePeriodSeconds above 0 and not 30, which is
+	// Kubernetes' default. Where both are set, terminationGracePeriodSeconds may be 30, and must be at least
+	// maxTaskDuration.
 	// +optional
 	// +kubebuilder:default=Grant
 	Mode DrainMode `json:"mode,omitempty"`
 
 	// The longest that one task may take, 1s to 720h (30 days). It becomes the pod's
-	// terminationGracePeriodSeconds unless podSpec has its own, and a worker that has held a grant for
-	// longer is deleted with a grace period of 30 s. Absent: a grant has no end, and the grace period is
-	// 10 minutes unless podSpec has its own.
+	// terminationGracePeriodSeconds unless podSpec has its own. A worker that has held a grant for longer is
+	// deleted with a grace period of 30 s.
+	//
+	// Absent: a grant has no end, and the grace period is 10 minutes unless podSpec has its own.
 	// +optional
 	// +kubebuilder:validation:Type=string
 	// +kubebuilder:validation:MaxLength=64
 	// +kubebuilder:validation:XValidation:rule="self.size() > 0 && self.matches('^([0-9]{1,6}([.][0-9]+)?h)?([0-9]{1,8}([.][0-9]+)?m)?([0-9]{1,10}([.][0-9]+)?s)?([0-9]{1,10}([.][0-9]+)?ms)?$') && duration(self) >= duration('1s') && duration(self) <= duration('720h')",message="drain.maxTaskDuration must be a duration from 1s to 720h, such as 45m"
 	MaxTaskDuration *metav1.Duration `json:"maxTaskDuration,omitempty"`
 
-	// Whether Signal may end workers that may be at a task that QScaler cannot see. Such are the workers of a revision
-	// of which the broker has never shown one with a task (on Redis: a task in its processing list). QScaler does not
-	// know who of them is idle, and does not count what they do. With false they stay when they are too many, in a rollout, and on a node that is to
-	// go; the condition TasksSeen says so. With true they get SIGTERM and their grace period, and a task that takes
-	// longer is interrupted. Deleting the QWorker ends them in any case. It has no effect on grants, and a change makes
-	// no new revision. Default: false.
+	// Whether Signal may end workers that may be at a task that QScaler cannot see. These are the workers of a
+	// revision of which the broker has never shown one with a task (on Redis: a task in its processing list).
+	// QScaler does not know which of them are idle, and does not count what they do.
+	//
+	// With false they stay when they are too many, in a rollout, and on a node that is to go; the condition TasksSeen
+	// says so. With true they get SIGTERM and their grace period, and a task that takes longer is interrupted. Deleting
+	// the QWorker ends them in any case. It has no effect on grants, and a change makes no new revision. Default: false.
 	// +optional
 	MayEndUnseenTasks bool `json:"mayEndUnseenTasks,omitempty"`
 

@@ -12,10 +12,12 @@ import (
 // +kubebuilder:validation:XValidation:rule="!has(self.drain) || !has(self.drain.endsAfterTask) || !self.drain.endsAfterTask || !has(self.podSpec.restartPolicy) || self.podSpec.restartPolicy != 'Always'",message="drain.endsAfterTask needs podSpec.restartPolicy OnFailure or Never: with Always the kubelet starts a worker again that has ended after its task, and waits longer each time; remove podSpec.restartPolicy, or set it to OnFailure"
 type QWorkerSpec struct {
 	// The pod of one worker, a full Kubernetes PodSpec. The operator adds the drain file's volume and the
-	// environment that a worker needs; where restartPolicy is absent it is OnFailure, and where
-	// terminationGracePeriodSeconds is absent it is drain.maxTaskDuration, else 10 minutes. What ends a worker in the
-	// middle of a task is refused. A field that QScaler does not know is kept and put into the pods, if the API server's
-	// pods have it; else the condition Ready says that pods are refused (PodRefused).
+	// environment that a worker needs. Where restartPolicy is absent, it is OnFailure. Where
+	// terminationGracePeriodSeconds is absent, it is drain.maxTaskDuration, else 10 minutes. What ends a worker in the
+	// middle of a task is refused.
+	//
+	// A field that QScaler does not know is kept and put into the pods, if the API server's pods have it. Else the
+	// condition Ready says that pods are refused (PodRefused).
 	// +kubebuilder:validation:XValidation:rule="self.containers.size() > 0",message="podSpec.containers must have at least one container"
 	// +kubebuilder:validation:XValidation:rule="!has(self.activeDeadlineSeconds)",fieldPath=".activeDeadlineSeconds",message="podSpec.activeDeadlineSeconds ends a worker in the middle of a task, whatever it is doing; remove it: workers leave when the queue does not need them, and drain.maxTaskDuration bounds how long the last task of a worker may take"
 	// +kubebuilder:validation:XValidation:rule="!has(self.terminationGracePeriodSeconds) || self.terminationGracePeriodSeconds > 0",fieldPath=".terminationGracePeriodSeconds",message="podSpec.terminationGracePeriodSeconds must be greater than 0, or whoever deletes a pod, as in a node drain, kills its worker in the middle of a task; set it to the longest that a task takes, or remove it and set drain.maxTaskDuration"
@@ -74,9 +76,12 @@ type ScaleConfig struct {
 	// +kubebuilder:validation:XValidation:rule="self.matches('^[a-z0-9]([-.a-z0-9]*[a-z0-9])?$')",message="scalerConfigRef must be the name of a ScalerConfig in the same namespace"
 	ScalerConfigRef string `json:"scalerConfigRef"`
 
-	// Name of the queue on that broker; for Redis, the key of a list. Names that are like those of QScaler's own
-	// keys are refused: with ":processing:" or ":unique:" in them, with ":delayed", ":dead" or ":dead:payloads"
-	// at their end, or with "qscaler:operator:" at their beginning.
+	// Name of the queue on that broker; for Redis, the key of a list.
+	//
+	// Names that are like those of QScaler's own keys in Redis are refused: with ":processing:" or ":unique:" in
+	// them, with ":delayed", ":dead" or ":dead:payloads" at their end, or with "qscaler:operator:" at their
+	// beginning. This holds for every broker: the API server checks a QWorker alone, and does not know the type
+	// of its ScalerConfig.
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=1024
 	// +kubebuilder:validation:XValidation:rule="!self.contains(':processing:') && !self.contains(':unique:') && !self.endsWith(':delayed') && !self.endsWith(':dead') && !self.endsWith(':dead:payloads') && !self.startsWith('qscaler:operator:')",message="queue must not be like the name of one of QScaler's own keys: without :processing: and :unique:, not with :delayed, :dead or :dead:payloads at its end, and not with qscaler:operator: at its beginning; give the queue another name"
