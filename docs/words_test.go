@@ -91,9 +91,13 @@ func slug(title string) string {
 
 // prose is a page without its blocks of code and without what is generated, whose lines are empty then.
 func prose(page string) string {
+	return withoutCode(generated.ReplaceAllStringFunc(page, func(table string) string { return strings.Repeat("\n", strings.Count(table, "\n")) }))
+}
+
+// withoutCode is a page without its blocks of code, whose lines are empty then.
+func withoutCode(page string) string {
 	var kept strings.Builder
 	code := false
-	page = generated.ReplaceAllStringFunc(page, func(table string) string { return strings.Repeat("\n", strings.Count(table, "\n")) })
 	for line := range strings.Lines(page) {
 		if strings.HasPrefix(strings.TrimSpace(line), "```") {
 			code, line = !code, "\n"
@@ -131,14 +135,9 @@ func TestRetiredWords(t *testing.T) {
 			continue
 		}
 		number := 0
-		for line := range strings.Lines(prose(text)) {
+		for line := range strings.Lines(withoutCode(text)) {
 			number++
-			line = literal.ReplaceAllString(line, "")
-			for word, instead := range retired {
-				if word.MatchString(line) {
-					t.Errorf("%s:%d says %q; the glossary says: %s", path, number, word.FindString(line), instead)
-				}
-			}
+			complainOf(t, retired, fmt.Sprintf("%s:%d", path, number), line)
 		}
 	}
 }

@@ -295,7 +295,7 @@ func TestDeadLettersAreReplayedAndDropped(t *testing.T) {
 	if ok, err := c.Drop(t.Context(), queue, letters[0]); !ok || err != nil {
 		t.Errorf("dropping says %t, %v", ok, err)
 	}
-	for _, want := range []bool{true, false} { // twice: the second time it is not there any more
+	for _, want := range []bool{true, false} { // twice: the second time it is gone
 		if ok, err := c.Replay(t.Context(), queue, letters[1]); ok != want || err != nil {
 			t.Errorf("replaying says %t, %v; want %t", ok, err, want)
 		}

@@ -55,7 +55,9 @@ func Run(ctx context.Context, handler Handler, opts ...Option) error {
 
 // Run does tasks until the worker is to leave: the drain file is not empty, a SIGTERM or SIGINT came, or ctx is done.
 // Then it takes no other task, finishes those in hand, and returns nil: exit with 0. None of this cancels the context
-// of a task. A second SIGINT does, as when Ctrl-C is pressed twice: Run then returns ErrKilled at once, without waiting for the tasks or the broker.
+// of a task. A second SIGINT does, as when Ctrl-C is pressed twice: Run then returns ErrKilled at once, without waiting
+// for the tasks or the broker.
+//
 // Redis may refuse to record what came of a task, for the user's rights or for the type of a key. Then Run returns
 // nil a minute after the last task has ended, and the task is done again.
 //

@@ -123,8 +123,8 @@ func TestAGrantThatIsTakenBack(t *testing.T) {
 	r.left()
 }
 
-// A worker that has leave from the start takes nothing.
-func TestAWorkerWithLeaveTakesNothing(t *testing.T) {
+// A worker that has a grant from the start takes nothing.
+func TestAWorkerWithAGrantTakesNothing(t *testing.T) {
 	b := newBench(t)
 	b.do("LPUSH", queue, "task")
 	b.grant("Delete")

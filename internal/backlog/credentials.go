@@ -13,7 +13,7 @@ const recheck = 5 * time.Second
 // credentials are how a broker is reached, as they were last looked up: a Secret is not read for each connection, or a
 // broker that closes each would have the API server asked as often. They are run's alone.
 type credentials struct {
-	// config is nil before the first look-up, and when what it said is not there any more.
+	// config is nil before the first look-up, and when its source is gone.
 	config broker.Config
 	at     time.Time
 	// refused is true where the broker did not take them.

@@ -19,7 +19,7 @@ package controller
 //
 // +kubebuilder:rbac:groups=quickube.com,resources=qworkers/finalizers,verbs=update
 //
-// The workers: created, granted leave (one patch of annotations), and deleted. Never updated as a whole:
+// The workers: created, given a grant (one patch of annotations), and deleted. Never updated as a whole:
 // the rest of a pod is the kubelet's.
 //
 // +kubebuilder:rbac:groups=core,resources=pods,verbs=get;list;watch;create;patch;delete

@@ -4,10 +4,12 @@ import (
 	corev1 "k8s.io/api/core/v1"
 )
 
-// Trouble says in a few words why a pod's worker does not run, is not ready, or was not a moment ago, "" where nothing is
-// known to be wrong. Failing tells whether that is the pod's own doing, as a crash or an image that is not there is, and
-// not merely a wait, as one for a node is. What a worker has crashed of is told also while it runs again: whether it now
-// stays up is for others to say, who have a clock.
+// Trouble says in a few words why a pod's worker does not run, is not ready, or was not a moment ago. It says "" where
+// nothing is known to be wrong. Failing is true where the pod itself fails, as by a crash or a missing image, and false
+// where it merely waits, as for a node.
+//
+// The reason of a crash is told also while the worker runs again. Whether it now stays up is for the callers to say, who
+// have a clock.
 func Trouble(pod *corev1.Pod, worker string) (words string, failing bool) {
 	for _, c := range pod.Status.Conditions {
 		if c.Type == corev1.PodScheduled && c.Status == corev1.ConditionFalse {

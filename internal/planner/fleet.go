@@ -121,7 +121,7 @@ type Pod struct {
 
 	// MaxTaskDuration bounds how long the pod may hold a grant; 0 means for ever.
 	MaxTaskDuration time.Duration
-	// Signalled workers leave on SIGTERM alone: they are deleted where others are granted leave.
+	// Signalled workers leave on SIGTERM alone: they are deleted where others get a grant.
 	Signalled bool
 	// Stays is true for a pod that is not to be told to end: its worker knows SIGTERM alone, and may be at a task that
 	// nobody sees. Only the deletion of the QWorker ends it.
@@ -177,8 +177,10 @@ const believedFor = time.Minute
 
 // AsKnown is the pod by all that is known of its worker: what the broker knows wins over what the kubelet has not said.
 // A worker that holds a task runs, or did a moment ago, and the kubelet may have yet to report that: within 2 s mostly,
-// and 10 s and more after the API server was away. The deletion of its QWorker does not wait for a process that has
-// ended: should the next one be at the task after all, it is told by SIGTERM and has its grace period.
+// and 10 s and more after the API server was away.
+//
+// The deletion of its QWorker does not wait for a process that has ended. If the next one is at the task after all, it
+// is told by SIGTERM and has its grace period.
 func (p Pod) AsKnown(now time.Time, deleting bool) Pod {
 	believed := p.DownSince.IsZero() || (!deleting && now.Before(p.DownSince.Add(believedFor)))
 	if p.Phase == Pending && p.Work == Busy && believed {

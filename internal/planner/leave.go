@@ -10,8 +10,8 @@ import (
 )
 
 const (
-	// sparesBusyFor is how long an excess must have stood before workers that are known to be busy are
-	// granted leave for it: an idle one may turn up meanwhile.
+	// sparesBusyFor is how long an excess must have stood before workers that are known to be busy get
+	// a grant for it: an idle one may turn up meanwhile.
 	sparesBusyFor = 30 * time.Second
 )
 

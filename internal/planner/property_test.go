@@ -264,9 +264,12 @@ func checkWithdrawals(t reporter, f Fleet, d Decision) {
 }
 
 // checkIdleFirst checks that no busy worker is told to leave while an idle one of its likes stays, for whatever reason.
-// An idle one that is ready does stay where its leave would cost an available worker that is needed: the busy one, which
-// is not ready, costs none. Those whose grant the plan withdraws do not make up for it: they may have acted on it
-// already. A plan that publishes is not complete, and keeps the canary that proves the revision.
+// There are two exceptions:
+//
+//   - An idle worker that is ready stays where an available worker would be missing without it. The busy one, which is
+//     not ready, is not missed. Workers whose grant the plan withdraws do not count as available: they may have acted on
+//     the grant already.
+//   - A plan that publishes is not complete, and keeps the canary that proves the revision.
 func checkIdleFirst(t reporter, f Fleet, d Decision) {
 	if d.Publish != "" {
 		return

@@ -69,7 +69,7 @@ func (r *record) seen(ended bool) {
 	}
 }
 
-// vanished is the change when the pod, which was there, is not there any more.
+// vanished is the change when the pod, which was there, is gone.
 func (r *record) vanished(now time.Time) {
 	r.since = now
 	if r.state == Returned {

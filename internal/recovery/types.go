@@ -137,7 +137,7 @@ const Tries = 3
 // IsRefused reports whether the return of its tasks was refused so often that somebody is to be told.
 func (d Dead) IsRefused() bool { return d.Refusals >= Tries }
 
-// IsGone reports whether the worker's pod is not there any more.
+// IsGone reports whether the worker's pod is gone.
 func (d Dead) IsGone() bool { return d.State == Gone || d.State == Lingering }
 
 // IsReturned reports whether its tasks are back.

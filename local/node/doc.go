@@ -4,9 +4,11 @@
 //
 // To the API server it is a kubelet: statuses, restarts, back-off, probes, the downward API's files and the
 // order of a pod's end are as Kubernetes documents them. To the pods it differs where processes differ from
-// containers: `command` runs as it is found on this machine, an image without a command must be mapped to
-// one, and a volume is a directory of the pod. Values of the environment, the command and its arguments that
-// point into a mount path are rewritten to that directory (see mounts.go).
+// containers:
+//
+//   - `command` runs as it is found on this machine. An image without a command must be mapped to one.
+//   - A volume is a directory of the pod. Values of the environment, the command and its arguments that point into a
+//     mount path are rewritten to that directory (see mounts.go).
 //
 // A container that holds more memory than its limit is killed, as OOMKilled; it is looked at a few times a
 // second, so that one that grows fast may hold more for a moment. What the pods use is told as PodMetrics,

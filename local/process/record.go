@@ -29,10 +29,13 @@ func writeRecord(path string, pid int) error {
 }
 
 // killLeftovers kills the processes that the records of the directory name, waits until they are gone, and removes
-// the records. A process with a recorded number is a leftover only if it has the recorded start time of the same
-// boot. If the leader is gone and its session is still there, the session is a leftover: the kernel does not reuse a
-// number that still names a session. Every other process with the marker is a leftover too. A program that overwrites
-// its environment (to set its title) is found by its number or its session.
+// the records. These are leftovers:
+//
+//   - A process with a recorded number, if it has the recorded start time of the same boot.
+//   - A session whose leader is gone: the kernel does not reuse a number that still names a session.
+//   - Every other process with the marker.
+//
+// A program that overwrites its environment (to set its title) is found by its number or its session.
 func killLeftovers(dir string) ([]string, error) {
 	entries, err := os.ReadDir(dir)
 	if err != nil {

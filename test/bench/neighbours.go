@@ -190,7 +190,7 @@ func (s *stand) inventingNeighbours(ctx context.Context, n, lists int) error {
 	if err := s.operator.start(ctx); err != nil {
 		return err
 	}
-	for began := time.Now(); ; { // until the first of them are found and given back
+	for began := time.Now(); ; { // until the first of them are found and reclaimed
 		left, err := s.redis.Do(ctx, s.redis.B().Dbsize().Build()).AsInt64()
 		switch {
 		case err != nil:
@@ -198,7 +198,7 @@ func (s *stand) inventingNeighbours(ctx context.Context, n, lists int) error {
 		case left < int64(n*lists):
 			return nil
 		case time.Since(began) > waitLimit:
-			return fmt.Errorf("no list was given back within %s", waitLimit)
+			return fmt.Errorf("no list was reclaimed within %s", waitLimit)
 		}
 		<-time.After(10 * time.Millisecond)
 	}

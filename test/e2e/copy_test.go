@@ -86,7 +86,7 @@ func (p *plane) pods() []corev1.Pod {
 	return list.Items
 }
 
-// remove deletes a pod at once, as the control plane does with the pods of a node that is not there any more.
+// remove deletes a pod at once, as the control plane does with the pods of a node that is gone.
 func (p *plane) remove(name string) {
 	p.Helper()
 	pod := &corev1.Pod{}

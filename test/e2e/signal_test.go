@@ -57,6 +57,6 @@ func TestSignalModeInterruptsNobody(t *testing.T) {
 		seen[e.Reason] = true
 	}
 	if !seen["SignalLeave"] || seen["GrantLeave"] || seen["TasksReturned"] {
-		t.Errorf("events %v, want workers to be signalled, none to be granted leave, and no task to be reclaimed", seen)
+		t.Errorf("events %v, want workers to be signalled, none to get a grant, and no task to be reclaimed", seen)
 	}
 }

@@ -245,7 +245,7 @@ func (i *invariants) annotated(before, after *corev1.Pod) {
 	i.granted++
 	i.account.letGo = append(i.account.letGo, after.Name)
 	if !i.away.IsZero() {
-		i.violated("%s is granted leave for %s while the broker is away", after.Name, to)
+		i.violated("%s gets a grant for %s while the broker is away", after.Name, to)
 	}
 }
 
@@ -373,7 +373,7 @@ func (i *invariants) afterReconcile() {
 	}
 	desired := within(demand, q)
 	if replaced := len(i.account.letGo) - i.account.scaleDowns; i.account.scaleDowns > 0 && capacity+replaced < desired {
-		i.violated("%d were granted leave to scale down and %d to be replaced, and at most %d are left of %d that the queue asks for",
+		i.violated("%d got a grant to scale down and %d to be replaced, and at most %d are left of %d that the queue asks for",
 			i.account.scaleDowns, replaced, capacity, desired)
 	}
 	if _, unavailable := budget(q, desired); missed > 0 && available < desired-unavailable {

@@ -3,9 +3,11 @@ package redislist
 import "strconv"
 
 // Each script is one atomic step: a reader never misses a task in motion, and a crash in between moves all or none. An
-// error in the middle takes nothing back, so that a task is put where it goes before it is taken from where it was:
-// should Redis refuse the first, for the user's rights or for want of memory, the second does not happen. All keys of a
-// script are of one queue, and so in one slot of a Redis Cluster, but for the claim that ReclaimScript looks at.
+// error in the middle takes nothing back. So a task is put where it goes before it is taken from where it was: when Redis
+// refuses the first, for the user's rights or because memory is full, the second does not happen.
+//
+// All keys of a script are of one queue, and so in one slot of a Redis Cluster. The claim that ReclaimScript looks at is
+// the exception.
 //
 //	lua.go      what several scripts have in common
 //	reserve.go  a task comes to a worker

@@ -71,7 +71,7 @@ return operator or ''`
 
 // ReplayScript pushes the element ARGV[2] to the queue, KEYS[2], if the dead letter ARGV[1] was in KEYS[1], and takes it
 // away there, with its payload, the field ARGV[3] of KEYS[3], where that is not empty. Where ARGV[4] is not empty that
-// payload goes after ARGV[2]. It answers 0 when the letter was not there any more, and -1 when its payload was not.
+// payload goes after ARGV[2]. It answers 0 when the letter was gone, and -1 when its payload was not.
 const ReplayScript = guardLua + `local element = ARGV[2]
 if ARGV[4] ~= '' then
   local payload = redis.call('HGET', KEYS[3], ARGV[3])
@@ -84,7 +84,7 @@ if ARGV[3] ~= '' then redis.call('HDEL', KEYS[3], ARGV[3]) end
 return 1`
 
 // DropScript takes the dead letter ARGV[1] away from KEYS[1], and its payload, where ARGV[2] is not empty, which is that
-// field of KEYS[2]. It answers 0 when the letter was not there any more.
+// field of KEYS[2]. It answers 0 when the letter was gone.
 const DropScript = `if redis.call('LREM', KEYS[1], 1, ARGV[1]) == 0 then return 0 end
 if ARGV[2] ~= '' then redis.call('HDEL', KEYS[2], ARGV[2]) end
 return 1`

@@ -1,15 +1,19 @@
 package redislist
 
-// ReserveScript moves up to ARGV[1] tasks from the head of the queue, KEYS[1], to the processing list,
-// KEYS[2], each stamped with a reservation of ARGV[2] and a number, after ARGV[3], which is Ahead or nothing, and
-// answers them, the oldest first. They are ARGV[4] bytes together at most, and of one that alone is longer it answers
-// its beginning and its length. A task that may have ended a worker before is reserved alone, so that it cannot make
-// others suspect.
+// ReserveScript moves up to ARGV[1] tasks from the head of the queue, KEYS[1], to the processing list, KEYS[2]. It answers
+// them, the oldest first. Each is stamped with a reservation: ARGV[3], which is Ahead or nothing, then ARGV[2] and a
+// number. A task that may have ended a worker before is reserved alone, so that it cannot make others suspect.
 //
-// It has Redis do few commands for many tasks, because each costs as much as a task: it looks at some, and moves them all
-// together. Redis serves nobody else while it copies what is looked at, so it looks at no more than ARGV[4] bytes, as far
-// as it can know: at 64 at most and at three times as many as it has, by the longest that it has seen, the last of them
-// among those. What it cannot know are the lengths of up to 63 that come between two short ones.
+// Together the tasks have ARGV[4] bytes at most. Of one that alone is longer, it answers the beginning and the length.
+//
+// Each command costs Redis as much as a task. So the script looks at some tasks and moves them all together. Redis serves
+// nobody else while it copies what is looked at, so that is at most
+//
+//   - 64 tasks,
+//   - three times as many as it has moved so far,
+//   - ARGV[4] bytes, if none is longer than the longest that it has seen; it has seen the last of them.
+//
+// What it cannot know are the lengths of up to 63 tasks that stand between two short ones.
 const ReserveScript = fullLua + stampLua + briefLua + `local limit, bytes, moved, taken = tonumber(ARGV[4]), 0, {}, {}
 local longest = 1
 local function within(most)
@@ -43,11 +47,13 @@ if #moved > 0 then
 end
 return taken`
 
-// HeldScript lists the elements of the processing list, KEYS[1], by their heads, the oldest first, from the one
-// after the first ARGV[1], until they are ARGV[3] bytes; each counts as 4 KiB more, for it takes its time, too. ARGV[2]
-// is how long the list was when those first were listed: since each that has left it may have moved the others, it
-// begins as many earlier, and leaves none out. It answers how many are listed now, the list's length, how many are
-// older than the first head, and the heads.
+// HeldScript lists the elements of the processing list, KEYS[1], by their heads, the oldest first. It begins after the
+// first ARGV[1], and ends when they are ARGV[3] bytes; each counts as 4 KiB more, because it takes time, too.
+//
+// ARGV[2] is how long the list was when those first were listed. Each element that has left the list since may have moved
+// the others. So it begins as many earlier, and leaves none out.
+//
+// It answers how many are listed now, the list's length, how many are older than the first head, and the heads.
 const HeldScript = `local length = redis.call('LLEN', KEYS[1])
 local older = math.max(ARGV[1] - math.max(ARGV[2] - length, 0), 0)
 local next, bytes, answer = older, 0, {0, length, older}
@@ -65,11 +71,14 @@ return answer`
 const FetchScript = namedLua + `local e = named(ARGV[1])
 return e and string.sub(e, ARGV[2] + 1, ARGV[2] + ARGV[3])`
 
-// AdoptScript stamps one task that the processing list, KEYS[1], holds and nobody has in hand, where it is: ARGV[1]
-// and ARGV[4] are its head and about how many are older, ARGV[2] is the new reservation, ARGV[3] what the
-// reservations of this process begin with: what one of them holds and nobody has in hand was reserved by a command
-// whose answer was lost, and never begun. It answers the stamped element, of one that is longer than ARGV[5] its
-// beginning and its length, and nothing when it is not there.
+// AdoptScript stamps one task that the processing list, KEYS[1], holds and nobody has in hand, where it is. It answers the
+// stamped element. Of one that is longer than ARGV[5] it answers the beginning and the length, and nothing when the task
+// is gone.
+//
+//   - ARGV[1] and ARGV[4] are its head and about how many are older.
+//   - ARGV[2] is the new reservation.
+//   - ARGV[3] is what the reservations of this process begin with. A task that has one of them and that nobody has in
+//     hand was never begun: it was reserved by a command whose answer did not arrive.
 const AdoptScript = fullLua + stampLua + findLua + briefLua + `local e, i = find(ARGV[1], ARGV[4])
 if not e then return false end
 local stamped = stamp(e, ARGV[2], now, '', ARGV[3])
@@ -77,7 +86,7 @@ redis.call('LSET', KEYS[1], -i, stamped)
 return brief(stamped, tonumber(ARGV[5]))`
 
 // BeginScript has the element of the processing list, KEYS[1], that is named ARGV[1] have the stamp ARGV[2]. It answers
-// 0 when the element was not there any more.
+// 0 when the element was gone.
 const BeginScript = fullLua + guardLua + namedLua + restampLua + `local e = named(ARGV[1])
 if not e then return 0 end
 local begun = restamp(e, ARGV[2])

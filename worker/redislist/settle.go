@@ -1,9 +1,10 @@
 package redislist
 
-// DoneScript acknowledges elements of the processing list, KEYS[1], and answers for each 0 when it was not there
-// any more. The other KEYS are the uniqueness of as many elements, the first ones: it ends where it is still the
-// task's. ARGV has the elements' names, and then, of the tasks that have a uniqueness, what its key says for as long as
-// it is theirs. Many in one step cost a Redis that writes each step to its disk as much as one.
+// DoneScript acknowledges elements of the processing list, KEYS[1], and answers for each 0 when it was gone. Many in one
+// step cost a Redis that writes each step to its disk as much as one.
+//
+// ARGV has the elements' names. The first of them may have a uniqueness, which ends where it is still the task's: the other
+// KEYS are its keys, and after the names ARGV has what each key says for as long as it is the task's.
 const DoneScript = namedLua + `local unique = #KEYS - 1
 local count = #ARGV - unique
 local was, gone, byte = {}, 0, string.byte
@@ -18,7 +19,7 @@ return was`
 
 // RetryScript takes elements out of the processing list, KEYS[1], and has them wait in KEYS[2]. ARGV has four of each: its
 // name, the stamp that it has then, for how many milliseconds it waits, and its reservation. It answers for each 0 when
-// it was not there any more.
+// it was gone.
 //
 // A member of the sorted set is the reservation, a bar and the element: two tasks alike stay two.
 const RetryScript = fullLua + guardLua + namedLua + restampLua + `local t = redis.call('TIME')
@@ -36,10 +37,13 @@ for i = 1, #ARGV, 4 do
 end
 return was`
 
-// BuryScript takes elements out of the processing list, KEYS[1], and pushes their dead letters to KEYS[2]. ARGV has four
-// of each: its name, the letter, what its uniqueness says for as long as it is the task's, and a field, which is empty
-// unless the letter is without the payload: then that becomes this field of KEYS[3]. The other KEYS are the uniqueness of
-// each, which ends where it is still the task's. It answers for each 0 when it was not there any more.
+// BuryScript takes elements out of the processing list, KEYS[1], and pushes their dead letters to KEYS[2]. It answers for
+// each 0 when it was gone. ARGV has four of each:
+//
+//   - its name,
+//   - the letter,
+//   - what its uniqueness says for as long as it is the task's; the other KEYS are these, and each ends where it is,
+//   - a field of KEYS[3] for the payload, where the letter is without it, else nothing.
 const BuryScript = fullLua + guardLua + namedLua + `local was, gone = {}, 0
 for i = 1, #ARGV, 4 do
   local e, n = named(ARGV[i], gone), 0
@@ -68,7 +72,7 @@ return was`
 
 // ReturnScript gives elements of the processing list, KEYS[1], back to the head of the queue, KEYS[2]: each odd
 // one of ARGV is a name, the even one after it the stamp that it has then; the last is the next to be taken. It answers
-// for each 0 when it was not there any more.
+// for each 0 when it was gone.
 const ReturnScript = fullLua + guardLua + namedLua + restampLua + `local was = {}
 for i = 1, #ARGV, 2 do
   local e, n = named(ARGV[i]), 0
@@ -82,11 +86,12 @@ for i = 1, #ARGV, 2 do
 end
 return was`
 
-// ReleaseScript gives what the processing list, KEYS[1], holds and nobody has in hand back to the head of the queue,
+// ReleaseScript hands what the processing list, KEYS[1], holds and nobody has in hand back to the head of the queue,
 // KEYS[2]. From ARGV[3] on there are, of each element, its head and about how many are older; the last is the next to
-// be taken. It ends once they were ARGV[2] bytes, and answers how many it has dealt with. What a reservation that begins
-// with ARGV[1] holds was never begun, and loses it, unless it is Unbegun; another is kept, so that the next sees that
-// an attempt was lost.
+// be taken. It ends once they were ARGV[2] bytes, and answers how many it has dealt with.
+//
+// A task whose reservation begins with ARGV[1] was never begun. The reservation is taken from it, unless it is Unbegun.
+// Every other reservation is kept, so that the next one counts an attempt as lost.
 const ReleaseScript = fullLua + guardLua + findLua + `local n, bytes = 0, 0
 while #ARGV > 2 * n + 2 and bytes < tonumber(ARGV[2]) do
   local e = find(ARGV[2 * n + 3], ARGV[2 * n + 4])

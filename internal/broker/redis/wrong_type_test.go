@@ -43,8 +43,8 @@ func TestAKeyOfAnotherType(t *testing.T) {
 	}
 }
 
-// The same when a dead worker's tasks are to be given back.
-func TestAKeyOfAnotherTypeIsNotGivenBack(t *testing.T) {
+// The same when a dead worker's tasks are to be reclaimed.
+func TestAKeyOfAnotherTypeIsNotReclaimed(t *testing.T) {
 	server := redisservertest.Start(t)
 	do := plainClient(t, server.Addr())
 	d := open(t, Config{Address: server.Addr()}, newBell().ring).(broker.Reclaimer)

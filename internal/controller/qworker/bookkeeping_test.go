@@ -59,8 +59,8 @@ func (c *cluster) scalesBothWays(q qw) {
 	c.awaitPods(q.Name, 1)
 }
 
-// A revision that cannot be stored is the new one's trouble alone: the fleet grows, shrinks and gives back on the one that
-// it has. The reason is said, and the rollout goes on by itself.
+// A revision that cannot be stored is the new one's trouble alone: the fleet grows, shrinks and returns tasks on the one
+// that it has. The reason is said, and the rollout goes on by itself.
 func TestARevisionThatCannotBeStored(t *testing.T) {
 	t.Parallel()
 	c, b := costed(t)

@@ -227,7 +227,7 @@ func TestTurningToSignalEndsGrantsThatNobodyReads(t *testing.T) {
 	})
 }
 
-// Orphaned pods are nobody's: none is granted leave, and the QWorker is not held.
+// Orphaned pods are nobody's: none gets a grant, and the QWorker is not held.
 func TestAnOrphaningDeletionGrantsNothing(t *testing.T) {
 	t.Parallel()
 	c := newCluster(t)
@@ -252,7 +252,7 @@ func TestAnOrphaningDeletionGrantsNothing(t *testing.T) {
 }
 
 // The garbage collector deletes the pods and revisions of a QWorker that is deleted in the foreground at once; there is
-// none here. Until it has, workers are granted leave as ever. Those that it has deleted have their grace period, nothing
+// none here. Until it has, workers get their grants as ever. Those that it has deleted have their grace period, nothing
 // is made in their stead, and what they could not finish is back before the QWorker goes.
 func TestAForegroundDeletionMakesNoReplacements(t *testing.T) {
 	t.Parallel()

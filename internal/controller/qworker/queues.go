@@ -145,8 +145,8 @@ func (r *round) significance(key backlog.Key, look lookout) func(prev, next back
 	return w.matters
 }
 
-// leaving are the workers on their way out: terminating, let go by the present decision, or granted leave for a reason
-// that still holds. Those that have left on a grant, or by themselves after their task, are among them, and those whose
+// leaving are the workers on their way out: terminating, let go by the present decision, or with a grant whose reason
+// still holds. Those that have left on a grant, or by themselves after their task, are among them, and those whose
 // tasks were returned: a reading that has them at a task is older than that.
 func (o *observation) leaving(actions []planner.Action) map[string]bool {
 	leaving := map[string]bool{}

@@ -44,10 +44,14 @@ func find(all []revision.Revision, hash string) *revision.Revision {
 }
 
 // remember adds what is known of revisions that are not stored any more, and returns what is to be known of all of them in
-// the next round. Of those that this process has seen stored, it keeps those that have pods; the operator itself has
-// removed a revision that nobody needs. While the QWorker is deleted, it keeps them all, for the workers whose pods are
-// gone, and a process that has just begun asks the pods. More people may write to pods than may choose a Secret and a
-// host: a pod is believed only where its connection is one of the present ScalerConfig or of a revision.
+// the next round.
+//
+//   - Of the revisions that this process has seen stored, it keeps those that have pods. A revision that nobody needs was
+//     removed by the operator itself.
+//   - While the QWorker is deleted, it keeps them all, for the workers whose pods are gone. A process that has just begun
+//     asks the pods.
+//   - More people may write to pods than may choose a Secret and a host. So a pod is believed only where its connection
+//     is one of the present ScalerConfig or of a revision.
 func (r *revisions) remember(
 	known map[string]revision.Revision, pods []*corev1.Pod, deleting bool, present []connection.Spec,
 ) map[string]revision.Revision {

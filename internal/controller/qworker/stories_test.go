@@ -77,7 +77,7 @@ func TestDemandThatReturnsWithdrawsGrants(t *testing.T) {
 	}
 }
 
-// While the queue cannot be read, nobody is granted leave, no grant is withdrawn, and the desired number holds.
+// While the queue cannot be read, nobody gets a grant, no grant is withdrawn, and the desired number holds.
 func TestABrokerThatIsAwayChangesNothing(t *testing.T) {
 	t.Parallel()
 	c := newCluster(t)
@@ -226,7 +226,7 @@ func TestDeletionLetsWorkersFinish(t *testing.T) {
 	}
 	with, _ := c.awaitGrants("w", 1)
 	if with[0].Name != pods[0].Name || with[0].Annotations[contract.AnnotationDrain] != "Delete" {
-		t.Errorf("%s was granted leave for %s, want %s for Delete", with[0].Name, with[0].Annotations[contract.AnnotationDrain], pods[0].Name)
+		t.Errorf("%s got a grant for %s, want %s for Delete", with[0].Name, with[0].Annotations[contract.AnnotationDrain], pods[0].Name)
 	}
 	c.awaitPods("w", 1)
 	c.awaitCondition("w", v1alpha1.ConditionReady, metav1.ConditionFalse, "Deleting")

@@ -13,10 +13,14 @@ import (
 	"github.com/quickube/qscaler/internal/scaling"
 )
 
-// wakeup tells which readings a QWorker is woken for: those that change how many workers there shall be, those in which
-// a worker that is gone holds a task or the first of a revision does, those that show another worker busy while there is an excess, and now and then
-// those whose figures alone have changed, for the status. The backlog asks it of every reading, long after the round is
-// over, so it has copies of what it needs.
+// wakeup tells which readings a QWorker is woken for. These are readings
+//
+//   - that change how many workers there shall be,
+//   - in which a worker that is gone holds a task, or the first worker of a revision does,
+//   - that show another worker busy while there is an excess,
+//   - now and then, whose figures alone have changed, for the status.
+//
+// The backlog asks it of every reading, long after the round is over, so it has copies of what it needs.
 type wakeup struct {
 	// lookout is for workers of revisions that were not seen at a task yet.
 	lookout lookout

@@ -108,7 +108,7 @@ type Store interface {
 	Held(ctx context.Context, before Page) (Page, error)
 	// Adopt reserves what the worker's own list holds and nobody has in hand. What another process had reserved
 	// is lost once more; what this one had was never begun, because the answer to its reservation was lost. What is
-	// Long comes without its payload. It is not ok when it was not there any more.
+	// Long comes without its payload. It is not ok when the task was gone.
 	Adopt(ctx context.Context, listed Listed) (item Item, ok bool, err error)
 	// Begin is asked before the attempt at a task that is Unbegun: if the worker ends from now on, an attempt is
 	// lost. It is not ok when the task was not the worker's any more.

@@ -522,7 +522,7 @@ func released(t *testing.T, f Fixture) {
 		t.Errorf("held %q, want what is in hand", got)
 	}
 	if n, err := f.Release(t.Context(), store.Listed{Head: redislist.Head(big), Older: 1}); n != 1 || err != nil {
-		t.Errorf("releasing what is not there any more says %d, %v", n, err)
+		t.Errorf("releasing what is gone says %d, %v", n, err)
 	}
 	items := f.reserve(t, 1)
 	if got := payloads(items); !slices.Equal(got, []string{"left"}) || items[0].Lost != 1 {

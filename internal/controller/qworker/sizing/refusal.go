@@ -41,10 +41,11 @@ func newRefusal(reason, words string, now time.Time) refusal {
 	}
 }
 
-// Blames takes the refusal of a new pod, in the API server's words, for what it is. It reports whether the recommended
-// size is to blame: the next pod is then made as the template has it. Where that is refused too, the size was not to
-// blame, and the failure is one as any other. A quota that is used up is no reason to ask for more. No words are no
-// refusal; created is true where another pod was created meanwhile.
+// Blames reports whether the recommended size is to blame for the refusal of a new pod. Then the next pod gets the
+// template's size. Where that is refused too, the size was not to blame, and the failure is like any other. A quota that
+// is used up is no reason to ask for more.
+//
+// The words are the API server's; no words are no refusal. Created is true where another pod was created meanwhile.
 func (r *Round) Blames(words string, created bool) bool {
 	if !r.active {
 		return false
