@@ -102,19 +102,19 @@ func refused(t *testing.T, s *stage) {
 	}
 }
 
-// lostReply: Redis executes the command and the worker does not learn of it, three times over. Nothing is
+// droppedReply: Redis executes the command and the worker does not learn of it, three times over. Nothing is
 // stranded in the pod's list and nothing is done twice.
-func lostReply(command string, lose loss) func(*testing.T, *stage) {
+func droppedReply(command string, how drop) func(*testing.T, *stage) {
 	return func(t *testing.T, s *stage) {
 		s.startRedis(t)
 		proxy := s.startProxy(t)
 		losses := 3
-		if lose == holdReply {
+		if how == holdReply {
 			losses = 1 // each takes the 5 s after which a worker gives a connection up
 		}
 		p := s.startPod(t)
 		for i := range losses {
-			proxy.lose(command, lose)
+			proxy.drop(command, how)
 			s.push(t, fmt.Sprintf(`{"id":"t-%d","ms":0}`, i))
 			proxy.waitForLoss(t)
 			if i == losses-1 {
@@ -139,7 +139,7 @@ func lateMove(t *testing.T, s *stage) {
 	s.startRedis(t)
 	proxy := s.startProxy(t)
 	p := s.startPod(t)
-	proxy.lose("BLMOVE", cutRequest)
+	proxy.drop("BLMOVE", cutRequest)
 	proxy.waitForLoss(t)
 	p.grant(t)
 	//nolint:forbidigo // well within the second of BLMOVE, after the worker saw the cut; nothing tells of that

@@ -9,31 +9,31 @@ import (
 	"time"
 )
 
-// loss is how a proxy loses a command's answer.
-type loss int
+// drop is how a proxy drops a command's answer.
+type drop int
 
 const (
-	cutReply   loss = iota // Redis has executed the command; both connections are closed
+	cutReply   drop = iota // Redis has executed the command; both connections are closed
 	holdReply              // the same, but nothing is closed: the connection hangs
 	cutRequest             // the worker's connection is closed once the command is sent; Redis' stays open
 )
 
-// proxy stands between a worker and Redis and loses the answer of one command when it is told to. Only
-// answers that bring something are lost: not the nil of a BLMOVE that found no task.
+// proxy stands between a worker and Redis and drops the answer of one command when it is told to. Only
+// answers that bring something are dropped: not the nil of a BLMOVE that found no task.
 type proxy struct {
 	address string
 	target  string
 	mu      sync.Mutex
-	command []byte // to be lost next; nil for none
-	how     loss
-	lost    chan struct{} // one value per loss
+	command []byte // whose answer is dropped next; nil for none
+	how     drop
+	dropped chan struct{} // one value for each answer
 }
 
 func newProxy(t *testing.T, target string) *proxy {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	must(t, err)
-	p := &proxy{address: listener.Addr().String(), target: target, lost: make(chan struct{}, 1)}
+	p := &proxy{address: listener.Addr().String(), target: target, dropped: make(chan struct{}, 1)}
 	t.Cleanup(func() { _ = listener.Close() })
 	go func() {
 		for {
@@ -47,8 +47,8 @@ func newProxy(t *testing.T, target string) *proxy {
 	return p
 }
 
-// lose makes the proxy lose the answer of the next such command.
-func (p *proxy) lose(command string, how loss) {
+// drop makes the proxy drop the answer of the next such command.
+func (p *proxy) drop(command string, how drop) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.command, p.how = []byte(command), how
@@ -57,9 +57,9 @@ func (p *proxy) lose(command string, how loss) {
 func (p *proxy) waitForLoss(t *testing.T) {
 	t.Helper()
 	select {
-	case <-p.lost:
+	case <-p.dropped:
 	case <-time.After(waitLimit):
-		t.Fatalf("the proxy has lost nothing within %v", waitLimit)
+		t.Fatalf("the proxy has dropped nothing within %v", waitLimit)
 	}
 }
 
@@ -85,10 +85,10 @@ func (p *proxy) serve(t *testing.T, worker net.Conn) {
 				return
 			}
 			mu.Lock()
-			how, lose := p.loses(request, answer[:n])
+			how, drops := p.drops(request, answer[:n])
 			mu.Unlock()
-			if lose {
-				p.lost <- struct{}{}
+			if drops {
+				p.dropped <- struct{}{}
 				if how == holdReply {
 					_, _ = io.Copy(io.Discard, redis)
 				}
@@ -116,14 +116,14 @@ func (p *proxy) serve(t *testing.T, worker net.Conn) {
 		}
 		if p.cuts(buffer[:n]) {
 			_ = worker.Close() // redis stays open: it learns nothing
-			p.lost <- struct{}{}
+			p.dropped <- struct{}{}
 			return
 		}
 	}
 }
 
-// loses reports whether this answer is the one to lose.
-func (p *proxy) loses(request, answer []byte) (loss, bool) {
+// drops reports whether this answer is the one to drop.
+func (p *proxy) drops(request, answer []byte) (drop, bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	null := bytes.HasPrefix(answer, []byte("$-1")) || bytes.HasPrefix(answer, []byte("*-1")) || bytes.HasPrefix(answer, []byte("_"))

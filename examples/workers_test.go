@@ -44,16 +44,16 @@ func TestWorkers(t *testing.T) {
 		"Redis is killed in the middle of a task":      redisKilledWhileBusy,
 		"Redis is away, and the worker may leave":      redisAway,
 		"Redis refuses a command":                      refused,
-		"the answer of BLMOVE is lost":                 lostReply("BLMOVE", cutReply),
-		"the answer of BLMOVE never comes":             lostReply("BLMOVE", holdReply),
-		"the answer of LREM is lost":                   lostReply("LREM", cutReply),
+		"the answer of BLMOVE is dropped":              droppedReply("BLMOVE", cutReply),
+		"the answer of BLMOVE never comes":             droppedReply("BLMOVE", holdReply),
+		"the answer of LREM is dropped":                droppedReply("LREM", cutReply),
 		"a BLMOVE outlives its connection":             lateMove,
 	}
-	// The SDK speaks other commands, of which its own tests lose the answers; and what a worker with a grant has not
+	// The SDK speaks other commands, of which its own tests drop the answers; and what a worker with a grant has not
 	// begun it hands back.
 	unlike := map[string]bool{
-		"the answer of BLMOVE is lost": true, "the answer of BLMOVE never comes": true,
-		"what the pod holds comes first": true, "the answer of LREM is lost": true, "a BLMOVE outlives its connection": true,
+		"the answer of BLMOVE is dropped": true, "the answer of BLMOVE never comes": true,
+		"what the pod holds comes first": true, "the answer of LREM is dropped": true, "a BLMOVE outlives its connection": true,
 	}
 	for worker, command := range workers {
 		for name, story := range stories {

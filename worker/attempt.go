@@ -13,8 +13,8 @@ func (r *run) attempt(t *held) {
 	defer func() { <-r.slots }()
 	task := taskOf(t.Item)
 	if r.givenUp(t) {
-		// The last attempt was lost with its worker, and no other is allowed.
-		task.Attempt = t.Failed + t.Lost
+		// The last attempt crashed, and no other is allowed.
+		task.Attempt = t.Failed + t.Crashed
 		r.observe(func(o Observer) { o.Started(task) })
 		r.end(t, task, errWorkerEnded, meaning{}, 0)
 		return
@@ -56,8 +56,8 @@ func (r *run) attempt(t *held) {
 	if err != nil && errors.Is(context.Cause(ctx), ErrTimeout) && !says.timeout {
 		err = fmt.Errorf("%w: %w", ErrTimeout, err) // added to the handler's error, which may decide what comes of the task
 	}
-	if errors.Is(context.Cause(ctx), ErrLost) {
-		r.observe(func(o Observer) { o.Ended(task, Lost, took) })
+	if errors.Is(context.Cause(ctx), ErrNotHeld) {
+		r.observe(func(o Observer) { o.Ended(task, NotHeld, took) })
 		r.hands.drop(t) // the list has nothing of ours to settle
 		return
 	}
@@ -85,7 +85,7 @@ func (r *run) decide(t *held, task *Task, err error, says meaning) settlement {
 		r.options.log.Error("a handler panicked", "queue", r.queue, "id", task.ID, "attempt", task.Attempt,
 			"panic", says.panicked.Value, "stack", string(says.panicked.Stack))
 	}
-	switch failures := t.Failed + t.Lost + 1; {
+	switch failures := t.Failed + t.Crashed + 1; {
 	case says.handBack:
 		s := settlement{outcome: HandedBack}
 		if _, leaving := r.leave.Told(); !leaving {

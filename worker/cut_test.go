@@ -163,7 +163,7 @@ func work(ctx context.Context, c conversation) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, longestWait)
 	defer cancel()
 	const before = 4
-	suspect := redislist.Task{ID: "suspect", Lost: 1, Reservation: "gone.1", Payload: "suspect"}
+	suspect := redislist.Task{ID: "suspect", Crashed: 1, Reservation: "gone.1", Payload: "suspect"}
 	_, err := worker.NewClient(c.redis).Enqueue(ctx, c.queue, []byte("due"), worker.WithDelay(time.Millisecond), worker.WithUnique("due", time.Hour))
 	if err := errors.Join(err, c.push(ctx, redislist.Processing(c.queue, pod), suspect.Element()), c.push(ctx, c.queue, "flaky", "bad")); err != nil {
 		return "", err
@@ -265,7 +265,7 @@ func produce(ctx context.Context, c conversation) (string, error) {
 			asked++
 			_, err := client.Enqueue(ctx, c.queue, []byte(payload), append(opts, worker.WithUnique(payload, time.Hour))...)
 			if asked > 1 && errors.Is(err, worker.ErrDuplicate) {
-				return nil // it was added, and the answer was lost
+				return nil // it was added, and the answer did not arrive
 			}
 			return err
 		}
@@ -291,7 +291,7 @@ func (c conversation) push(ctx context.Context, list string, elements ...string)
 	return c.redis.Do(ctx, c.redis.B().Lpush().Key(list).Element(elements...).Build()).Error()
 }
 
-// books tells what Redis has of the queue: payloads, each with its attempts that failed and that were lost.
+// books tells what Redis has of the queue: payloads, each with its attempts that failed and that crashed.
 func (c conversation) books(ctx context.Context) (string, error) {
 	list := func(key string) rueidis.Completed { return c.redis.B().Lrange().Key(key).Start(0).Stop(-1).Build() }
 	delayed := c.redis.B().Zrange().Key(redislist.Delayed(c.queue)).Min("0").Max("-1").Build()
@@ -306,7 +306,7 @@ func (c conversation) books(ctx context.Context) (string, error) {
 			if letter, err := worker.ParseDeadLetter(element); err == nil {
 				t = redislist.Task{Payload: string(letter.Payload), Failed: letter.Attempts}
 			}
-			books[i] = append(books[i], fmt.Sprintf("%.20s/%d/%d", t.Payload, t.Failed, t.Lost))
+			books[i] = append(books[i], fmt.Sprintf("%.20s/%d/%d", t.Payload, t.Failed, t.Crashed))
 		}
 		slices.Sort(books[i])
 	}

@@ -14,9 +14,9 @@ var ErrHandBack = errors.New("the task is handed back")
 var (
 	// ErrTimeout means that the task took longer than WithTimeout allows.
 	ErrTimeout = errors.New("the task took too long")
-	// ErrLost means that the reservation is lost: the pod was taken for dead and the task given to another worker,
-	// which does again what this one still does; or the broker came back without its data.
-	ErrLost = errors.New("the task's reservation is lost")
+	// ErrNotHeld means that the worker does not hold the task any more: the pod was taken for dead and the task given to
+	// another worker, which does again what this one still does; or the broker came back without its data.
+	ErrNotHeld = errors.New("the worker does not hold the task any more")
 	// ErrKilled means that a second SIGINT came: Ctrl-C was pressed twice. A second SIGTERM cuts no task.
 	ErrKilled = errors.New("a second SIGINT ended the worker in the middle of its tasks")
 )

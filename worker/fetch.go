@@ -39,7 +39,7 @@ func (r *run) fetchPart(t *held, after int) (string, error) {
 		part, ours, err := r.fetchOnce(t, after)
 		if err == nil {
 			if !ours || part == "" {
-				r.options.log.Warn("a task's reservation is lost", "queue", r.queue, "id", t.ID)
+				r.options.log.Warn("a task is not held any more", "queue", r.queue, "id", t.ID)
 				err = errNotThere
 			}
 			return part, err

@@ -10,7 +10,7 @@ import (
 // After an error the task is tried again later (see WithRetries). Permanent makes it a dead letter at once,
 // RetryAfter chooses the pause, and ErrHandBack hands it back to the queue.
 //
-// The context is cancelled when the task's time is over (WithTimeout), when its reservation is lost, and on a second
+// The context is cancelled when the task's time is over (WithTimeout), when the worker does not hold it any more, and on a second
 // SIGINT. It is not cancelled when the worker is told to leave: the task is to be finished; see Draining. A handler
 // may be called from many goroutines at once; see WithConcurrency.
 //

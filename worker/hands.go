@@ -36,8 +36,8 @@ type held struct {
 	cancel context.CancelCauseFunc
 	// refused is true for as long as Redis refuses to record what came of the task, and is not to be waited for.
 	refused bool
-	// lost is true once the worker's list was seen without it.
-	lost bool
+	// gone is true once the worker's list was seen without it.
+	gone bool
 }
 
 func (t *held) head() string { return redislist.Head(t.Element) }
@@ -63,7 +63,7 @@ func (h *hands) begin(t *held, cancel context.CancelCauseFunc) bool {
 	if h.over != nil {
 		cancel(h.over)
 	}
-	return !t.lost
+	return !t.gone
 }
 
 // rename has a task that is about to begin be in hand under another reservation, which is the youngest in the list.
@@ -179,22 +179,22 @@ func (h *hands) snapshot() map[string]*held {
 	return maps.Clone(h.tasks)
 }
 
-// lose ends the attempts at the tasks that the worker's list does not hold any more, though they were in hand
+// endNotHeld ends the attempts at the tasks that the worker's list does not hold any more, though they were in hand
 // before it was read. Those that are settling have left it by themselves.
-func (h *hands) lose(before map[string]*held, listed map[string]bool) (lost []*held) {
+func (h *hands) endNotHeld(before map[string]*held, listed map[string]bool) (ended []*held) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	for head, t := range before {
 		if listed[head] || t.settling || h.tasks[head] != t {
 			continue
 		}
-		t.lost = true
+		t.gone = true
 		if t.cancel != nil {
-			t.cancel(ErrLost)
+			t.cancel(ErrNotHeld)
 		}
-		lost = append(lost, t)
+		ended = append(ended, t)
 	}
-	return lost
+	return ended
 }
 
 // end ends every attempt, also those that have yet to begin.

@@ -13,13 +13,13 @@ type intake struct {
 	// ready has the tasks that are reserved and not begun.
 	ready []*held
 	// orphans are what the worker's own list holds and nobody has in hand: left by a process that was
-	// killed, or reserved by a command whose answer was lost.
+	// killed, or reserved by a command whose answer did not arrive.
 	orphans []store.Listed
 	// coming is where tasks come in that were asked for while others were ready; nil when none were.
 	coming chan reserved
 	// dry is true when the queue had fewer tasks than were asked for.
 	dry         bool
-	nextSweep   time.Time // zero when an answer was lost
+	nextSweep   time.Time // zero when an answer did not arrive
 	nextPromote time.Time
 	// idle is since when the worker is to leave and no task goes any more; zero while there are some.
 	idle time.Time
@@ -66,7 +66,7 @@ func (r *run) takeTasks() error {
 			return over // what has ended and cannot be acknowledged is done again, now or never
 		}
 		if failures++; leaving && failures > 1 && r.hands.count() == 0 {
-			// If the broker stays away, nothing is gained by waiting: what a lost answer may have left in our
+			// If the broker stays away, nothing is gained by waiting: what a command without an answer may have left in our
 			// list is reclaimed by the operator once the pod is gone.
 			r.options.log.Warn("leaving, though the broker has not answered as it should", "queue", r.queue, "reason", reason)
 			return nil
@@ -168,7 +168,7 @@ func (r *run) stuck(leaving bool) bool {
 	return !r.idle.IsZero() && time.Since(r.idle) >= r.options.lockout
 }
 
-// abandon hands back what Redis refuses to record the end of, where it lets us, so that no attempt at it is lost. What
+// abandon hands back what Redis refuses to record the end of, where it lets us, so that no attempt at it counts as crashed. What
 // stays in our list is reclaimed by the operator.
 func (r *run) abandon() {
 	left := r.hands.snapshot()

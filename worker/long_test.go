@@ -218,15 +218,15 @@ func TestALongLetterIsMended(t *testing.T) {
 		t.Errorf("%d keys are left", n)
 	}
 
-	const lost = `{"id":"t-2","error":"no","payloadField":"r.2"}`
-	b.do("LPUSH", redislist.Dead(queue), lost, lost)
+	const bare = `{"id":"t-2","error":"no","payloadField":"r.2"}`
+	b.do("LPUSH", redislist.Dead(queue), bare, bare)
 	if letters, err = c.DeadLetters(t.Context(), queue, 0, 10); err != nil || len(letters) != 2 || !strings.Contains(letters[0].Error, "it is gone") {
 		t.Fatalf("the letters are %+v (%v)", letters, err)
 	}
 	if ok, err := c.Replay(t.Context(), queue, letters[0]); ok || err == nil || !strings.Contains(err.Error(), "gone") {
 		t.Errorf("replaying one without its payload says %t, %v", ok, err)
 	}
-	unread, err := worker.ParseDeadLetter(lost)
+	unread, err := worker.ParseDeadLetter(bare)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -239,7 +239,7 @@ func TestALongLetterIsMended(t *testing.T) {
 	}
 }
 
-// A task whose reservation is lost while it is received is not begun, and the log says so.
+// A task that is not held any more once it is received is not begun, and the log says so.
 func TestALongTaskIsLostWhileItIsReceived(t *testing.T) {
 	b := newBench(t)
 	l := newLine(t, b.server.Addr(), 1)
@@ -256,7 +256,7 @@ func TestALongTaskIsLostWhileItIsReceived(t *testing.T) {
 	})
 	b.do("DEL", redislist.Processing(queue, pod))
 	b.eventually("the log to say so", func() string {
-		if text := log.String(); !strings.Contains(text, "reservation is lost") {
+		if text := log.String(); !strings.Contains(text, "not held") {
 			return "it has: " + text
 		}
 		return ""

@@ -14,9 +14,9 @@ import (
 	"github.com/quickube/qscaler/worker/internal/store"
 )
 
-var errNoAnswer = errors.New("the answer was lost")
+var errNoAnswer = errors.New("the answer did not arrive")
 
-// forgetful is a store whose first answers get lost on the way.
+// forgetful is a store whose first answers do not arrive.
 type forgetful struct {
 	store.Store
 	reserved, adopted atomic.Bool

@@ -15,8 +15,9 @@ const (
 	Dead Outcome = "dead"
 	// HandedBack means that the handler handed the task back.
 	HandedBack Outcome = "handed_back"
-	// Lost means that the reservation was lost during the attempt: what the handler returned is ignored. See ErrLost.
-	Lost Outcome = "lost"
+	// NotHeld means that the worker ceased to hold the task during the attempt: what the handler returned is ignored. See
+	// ErrNotHeld.
+	NotHeld Outcome = "not_held"
 )
 
 // Observer is called for each attempt. Its methods are called from many goroutines at once and must not block.
@@ -28,11 +29,11 @@ type Observer interface {
 	Ended(t *Task, outcome Outcome, took time.Duration)
 }
 
-// A LossObserver is an Observer that is also called when a loss is seen late: the broker answers at the end of an
-// attempt that the task is not the worker's any more. Ended was called before, with another outcome.
-type LossObserver interface {
+// A LateObserver is an Observer that is also called when that is seen late: the broker answers at the end of an
+// attempt that the worker does not hold the task any more. Ended was called before, with another outcome.
+type LateObserver interface {
 	Observer
-	// EndedInVain is called when an outcome was not recorded, because the task was not the worker's any more: it is
+	// EndedInVain is called when an outcome was not recorded, because the worker did not hold the task any more: it is
 	// done again elsewhere, or gone with the broker's data.
 	EndedInVain(t *Task, outcome Outcome)
 }

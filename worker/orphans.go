@@ -11,7 +11,7 @@ import (
 const sweepEvery = 5 * time.Second
 
 // sweep compares the worker's own list with what is in hand. A task of the list that nobody has in hand is an orphan.
-// A task in hand that is no longer in the list is lost.
+// A task in hand that is no longer in the list is not held any more.
 func (r *run) sweep() error {
 	if r.coming != nil {
 		// A task that was asked for and not answered yet would look like an orphan.
@@ -19,7 +19,7 @@ func (r *run) sweep() error {
 			return err
 		}
 	}
-	if !r.nextSweep.IsZero() { // no answer was lost: the broker need not read all payloads of the list
+	if !r.nextSweep.IsZero() { // all answers arrived: the broker need not read all payloads of the list
 		if same, err := r.unchanged(); err != nil || same {
 			r.nextSweep = time.Now().Add(sweepEvery)
 			return err
@@ -44,15 +44,15 @@ func (r *run) sweep() error {
 		}
 	}
 	r.orphans = orphans
-	for _, t := range r.hands.lose(before, listed) {
-		r.options.log.Warn("a task's reservation is lost", "queue", r.queue, "id", t.ID)
+	for _, t := range r.hands.endNotHeld(before, listed) {
+		r.options.log.Warn("a task is not held any more", "queue", r.queue, "id", t.ID)
 	}
 	r.nextSweep = time.Now().Add(sweepEvery)
 	return nil
 }
 
 // unchanged reports whether the list is as long as it should be, in a moment in which nothing is settled. Then it has
-// what is in hand: a list is only lost as a whole, and tasks of others come to it only with an error.
+// what is in hand: a list only vanishes as a whole, and tasks of others come to it only with an error.
 func (r *run) unchanged() (bool, error) {
 	before, still := r.hands.still()
 	if !still {

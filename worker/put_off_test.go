@@ -11,7 +11,7 @@ import (
 	"github.com/quickube/qscaler/worker/internal/store"
 )
 
-// putter is a store whose first answer to putting a task off is lost, with what was asked or without.
+// putter is a store whose first answer to putting a task off does not arrive, with what was asked or without.
 type putter struct {
 	store.Store
 	asked atomic.Int32
@@ -63,7 +63,7 @@ func (r *running) doneOnce(suspects <-chan int, finish chan struct{}, log *lines
 	}
 }
 
-// A task that was put off, by a command whose answer was lost, waits like any other.
+// A task that was put off, by a command whose answer did not arrive, waits like any other.
 func TestALostAnswerToPuttingOff(t *testing.T) {
 	b := newBench(t)
 	log, p := &lines{}, &putter{}

@@ -12,7 +12,7 @@ import (
 // worker may be idle.
 func (r *run) beginReady() error {
 	t := r.ready[0]
-	if r.suspect(t.Failed, t.Lost) && !r.givenUp(t) && !r.hasPlace(t) {
+	if r.suspect(t.Failed, t.Crashed) && !r.givenUp(t) && !r.hasPlace(t) {
 		return r.putOff(t)
 	}
 	free := r.awaitHand(handBackAfter - time.Since(t.since))

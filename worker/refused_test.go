@@ -122,11 +122,11 @@ func TestASuspectAndWhatRedisRefuses(t *testing.T) {
 	log, good := &lines{}, make(chan string, 10)
 	r := b.start(badOrGood(good), logTo(log), worker.WithConcurrency(4))
 	b.refuse(log)
-	b.do("LPUSH", queue, redislist.Task{ID: "s", Lost: 2, Payload: "suspect"}.Element())
+	b.do("LPUSH", queue, redislist.Task{ID: "s", Crashed: 2, Payload: "suspect"}.Element())
 	if got := receive(b, good, "suspect"); got != "suspect" {
 		t.Errorf("%s was done", got)
 	}
-	b.do("LPUSH", queue, redislist.Task{ID: "b", Lost: 2, Payload: "bad"}.Element(), "other")
+	b.do("LPUSH", queue, redislist.Task{ID: "b", Crashed: 2, Payload: "bad"}.Element(), "other")
 	if got := receive(b, good, "task behind it"); got != "other" {
 		t.Errorf("%s was done", got)
 	}

@@ -58,8 +58,8 @@ func TestLeavingWithoutABrokerWaitsForNothingThatWasNotBegun(t *testing.T) {
 	r.left()
 }
 
-// A task that was handed back, by a command whose answer was lost, is not said to be lost.
-func TestALostAnswerToAReturnIsNoLoss(t *testing.T) {
+// A task that was handed back, by a command whose answer did not arrive, is not said to be held no more.
+func TestAReturnWithoutAnAnswer(t *testing.T) {
 	b := newBench(t)
 	log, k := &lines{}, &keeper{}
 	k.back = func(ctx context.Context, items ...store.Item) ([]bool, error) {
@@ -70,7 +70,7 @@ func TestALostAnswerToAReturnIsNoLoss(t *testing.T) {
 	}
 	r := b.startKeeper(k, func(context.Context, *worker.Task) error { t.Error("it was begun"); return nil }, logTo(log))
 	r.left()
-	if b.waiting() != 1 || strings.Contains(log.String(), "reservation is lost") {
+	if b.waiting() != 1 || strings.Contains(log.String(), "not held") {
 		t.Errorf("%d tasks wait, and the log has:\n%s", b.waiting(), log)
 	}
 }

@@ -205,14 +205,14 @@ func (r *run) ask(ctx context.Context, together []settlement) (was []bool, err e
 }
 
 // vain says that nothing has come of an outcome, because the list did not hold the task any more. Asked again,
-// nobody knows: it may have been there the first time, and the answer was lost.
+// nobody knows: it may have been there the first time, and the answer did not arrive.
 func (r *run) vain(s settlement) {
 	if s.asked > 1 {
 		return
 	}
 	r.options.log.Warn("a task's end counts for nothing: its reservation is gone, with a pod that was taken for dead or with the broker's data",
 		"queue", r.queue, "id", s.seen.ID, "outcome", s.outcome)
-	if o, ok := r.options.observer.(LossObserver); ok {
+	if o, ok := r.options.observer.(LateObserver); ok {
 		r.observe(func(Observer) { o.EndedInVain(s.seen, s.outcome) })
 	}
 }

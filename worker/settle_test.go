@@ -95,7 +95,7 @@ func TestAnEndThatCountsForNothingIsSaid(t *testing.T) {
 	}
 }
 
-// A loss that is seen while the handler is at it is the attempt's outcome, whatever the handler returns.
+// That the task is not held any more, seen while the handler is at it, is the attempt's outcome, whatever the handler returns.
 func TestALossIsAnOutcome(t *testing.T) {
 	b := newBench(t)
 	b.do("LPUSH", queue, "task")
@@ -105,7 +105,7 @@ func TestALossIsAnOutcome(t *testing.T) {
 		<-ctx.Done()
 		return worker.Permanent(ctx.Err())
 	}, worker.WithObserver(told))
-	if got := receive(b, told, "outcome"); got != "lost" {
+	if got := receive(b, told, "outcome"); got != "not_held" {
 		t.Errorf("the observer is told %q", got)
 	}
 	r.cancel()

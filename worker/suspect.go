@@ -17,32 +17,32 @@ const (
 
 // suspect reports whether a task may be what its workers were killed for. One that has no attempt left is, too: it may
 // have had a neighbour that is to blame.
-func (r *run) suspect(failed, lost int) bool {
-	return lost > 0 && (lost >= suspectAfter || failed+lost > r.options.retries)
+func (r *run) suspect(failed, crashed int) bool {
+	return crashed > 0 && (crashed >= suspectAfter || failed+crashed > r.options.retries)
 }
 
 // places is how many suspects are under way at once, beside other tasks, if one of them has ended with so many workers:
 // half as many for each. The task that kills is in one half each time, and those of the other half are done: it is
 // the only suspect after as many steps as the concurrency has binary digits. One that has no attempt left is the only
 // suspect in any case.
-func (r *run) places(failed, lost int) int {
-	if failed+lost > r.options.retries {
+func (r *run) places(failed, crashed int) int {
+	if failed+crashed > r.options.retries {
 		return 1
 	}
-	return max(cap(r.slots)>>(lost-1), 1)
+	return max(cap(r.slots)>>(crashed-1), 1)
 }
 
 // givenUp reports whether a task has no attempt left, and was the only suspect in the last one.
 func (r *run) givenUp(t *held) bool {
-	return t.Failed+t.Lost > r.options.retries && r.suspect(t.Failed, t.Lost-1) && r.places(t.Failed, t.Lost-1) == 1
+	return t.Failed+t.Crashed > r.options.retries && r.suspect(t.Failed, t.Crashed-1) && r.places(t.Failed, t.Crashed-1) == 1
 }
 
 // hasPlace reports whether a suspect can begin beside the suspects that are under way.
 func (r *run) hasPlace(t *held) bool {
 	under := r.hands.suspects()
-	places := r.places(t.Failed, t.Lost)
+	places := r.places(t.Failed, t.Crashed)
 	for _, other := range under {
-		places = min(places, r.places(other.Failed, other.Lost))
+		places = min(places, r.places(other.Failed, other.Crashed))
 	}
 	return len(under) < places
 }
@@ -60,7 +60,7 @@ func (r *run) begin(t *held) (ok bool, err error) {
 		r.hands.drop(t) // if it is in our list under either reservation, the next sweep finds it
 		return false, err
 	}
-	r.hands.rename(t, item, r.suspect(t.Failed, t.Lost))
+	r.hands.rename(t, item, r.suspect(t.Failed, t.Crashed))
 	return true, nil
 }
 

@@ -62,7 +62,7 @@ func TestOnlyTheTaskThatKillsIsGivenUp(t *testing.T) {
 }
 
 func suspectElement(id string) string {
-	return redislist.Task{ID: id, Lost: 2, First: time.Now(), Payload: id}.Element()
+	return redislist.Task{ID: id, Crashed: 2, First: time.Now(), Payload: id}.Element()
 }
 
 // A second SIGINT ends a suspect as any other task.
@@ -111,26 +111,26 @@ func TestASuspectIsDoneBesideOtherTasks(t *testing.T) {
 func TestThePlacesOfSuspects(t *testing.T) {
 	for name, test := range map[string]struct {
 		concurrency, retries int
-		lost                 []int
+		crashed              []int
 		begun                int
 	}{
-		"two ends, half of the hands":           {concurrency: 8, retries: 10, lost: slices.Repeat([]int{2}, 6), begun: 4},
-		"three ends, a quarter":                 {concurrency: 8, retries: 10, lost: slices.Repeat([]int{3}, 6), begun: 2},
-		"four ends, one":                        {concurrency: 8, retries: 10, lost: slices.Repeat([]int{4}, 6), begun: 1},
-		"many ends, one":                        {concurrency: 8, retries: 100, lost: slices.Repeat([]int{90}, 6), begun: 1},
-		"the worst under way bounds them":       {concurrency: 8, retries: 10, lost: []int{3, 2, 2, 2}, begun: 2},
-		"the worst does not join many":          {concurrency: 8, retries: 10, lost: []int{2, 2, 4}, begun: 2},
-		"one end, all hands":                    {concurrency: 4, retries: 10, lost: slices.Repeat([]int{1}, 6), begun: 4},
-		"no attempt left, one":                  {concurrency: 8, retries: 1, lost: slices.Repeat([]int{2}, 4), begun: 1},
-		"no attempt left after one end, one":    {concurrency: 8, retries: 0, lost: slices.Repeat([]int{1}, 4), begun: 1},
-		"a worker that does one at a time, one": {concurrency: 1, retries: 10, lost: slices.Repeat([]int{2}, 3), begun: 1},
+		"two ends, half of the hands":           {concurrency: 8, retries: 10, crashed: slices.Repeat([]int{2}, 6), begun: 4},
+		"three ends, a quarter":                 {concurrency: 8, retries: 10, crashed: slices.Repeat([]int{3}, 6), begun: 2},
+		"four ends, one":                        {concurrency: 8, retries: 10, crashed: slices.Repeat([]int{4}, 6), begun: 1},
+		"many ends, one":                        {concurrency: 8, retries: 100, crashed: slices.Repeat([]int{90}, 6), begun: 1},
+		"the worst under way bounds them":       {concurrency: 8, retries: 10, crashed: []int{3, 2, 2, 2}, begun: 2},
+		"the worst does not join many":          {concurrency: 8, retries: 10, crashed: []int{2, 2, 4}, begun: 2},
+		"one end, all hands":                    {concurrency: 4, retries: 10, crashed: slices.Repeat([]int{1}, 6), begun: 4},
+		"no attempt left, one":                  {concurrency: 8, retries: 1, crashed: slices.Repeat([]int{2}, 4), begun: 1},
+		"no attempt left after one end, one":    {concurrency: 8, retries: 0, crashed: slices.Repeat([]int{1}, 4), begun: 1},
+		"a worker that does one at a time, one": {concurrency: 1, retries: 10, crashed: slices.Repeat([]int{2}, 3), begun: 1},
 	} {
 		t.Run(name, func(t *testing.T) {
 			b := workertest.New(t)
-			begun, finish := make(chan string, len(test.lost)), make(chan struct{})
-			for i, lost := range test.lost {
+			begun, finish := make(chan string, len(test.crashed)), make(chan struct{})
+			for i, crashed := range test.crashed {
 				id := fmt.Sprint("s", i)
-				b.Push(redislist.Task{ID: id, Lost: lost, First: time.Now(), Payload: id}.Element())
+				b.Push(redislist.Task{ID: id, Crashed: crashed, First: time.Now(), Payload: id}.Element())
 			}
 			b.Start(func(_ context.Context, k *worker.Task) error {
 				begun <- string(k.Payload)
@@ -140,14 +140,14 @@ func TestThePlacesOfSuspects(t *testing.T) {
 			for range test.begun {
 				<-begun
 			}
-			if all := min(test.concurrency, len(test.lost)); test.begun < all {
-				b.AwaitDelayed(len(test.lost) - test.begun)
+			if all := min(test.concurrency, len(test.crashed)); test.begun < all {
+				b.AwaitDelayed(len(test.crashed) - test.begun)
 			}
 			if more := len(begun); more > 0 {
 				t.Errorf("%d suspects more than %d are under way", more, test.begun)
 			}
 			close(finish)
-			for done := 0; done < len(test.lost); done = len(b.Done()) {
+			for done := 0; done < len(test.crashed); done = len(b.Done()) {
 				b.Advance(time.Second)
 				<-time.After(time.Millisecond)
 			}
@@ -225,7 +225,7 @@ func TestASuspectIsCleared(t *testing.T) {
 				return nil
 			}, worker.WithConcurrency(2))
 			for _, id := range []string{"a", "b"} {
-				b.Push(redislist.Task{ID: id, Lost: 4, First: time.Now(), Payload: id}.Element())
+				b.Push(redislist.Task{ID: id, Crashed: 4, First: time.Now(), Payload: id}.Element())
 			}
 			for deadline := time.Now().Add(longestWait); len(attempts) < 2; b.Advance(time.Minute) {
 				if <-time.After(5 * time.Millisecond); time.Now().After(deadline) {

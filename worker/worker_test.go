@@ -273,7 +273,7 @@ func TestALostReservationIsTold(t *testing.T) {
 			})
 			receive(b, begun, "task")
 			b.do("DEL", redislist.Processing(queue, pod)) // as the operator does when it takes the pod for dead
-			if cause := receive(b, causes, "cancellation"); !errors.Is(cause, worker.ErrLost) {
+			if cause := receive(b, causes, "cancellation"); !errors.Is(cause, worker.ErrNotHeld) {
 				t.Errorf("the cause is %v", cause)
 			}
 			r.cancel()
@@ -289,7 +289,7 @@ func TestALostReservationIsTold(t *testing.T) {
 func TestWhatAKilledProcessLeft(t *testing.T) {
 	b := newBench(t)
 	b.do("LPUSH", redislist.Processing(queue, pod), "raw")
-	left := redislist.Task{ID: "t-1", Failed: 2, Lost: 1, Reservation: "x.1", Payload: "stamped", First: time.Now()}
+	left := redislist.Task{ID: "t-1", Failed: 2, Crashed: 1, Reservation: "x.1", Payload: "stamped", First: time.Now()}
 	b.do("LPUSH", redislist.Processing(queue, pod), left.Element())
 	b.do("LPUSH", queue, "new")
 	done := make(chan *worker.Task, 10)
@@ -313,7 +313,7 @@ func TestWhatAKilledProcessLeft(t *testing.T) {
 // A task that kills its worker each time ends as a dead letter, without a timer.
 func TestATaskThatKillsItsWorkers(t *testing.T) {
 	b := newBench(t)
-	left := redislist.Task{ID: "poison", Lost: 3, Reservation: "x.1", Payload: "poison", First: time.Now()}
+	left := redislist.Task{ID: "poison", Crashed: 3, Reservation: "x.1", Payload: "poison", First: time.Now()}
 	b.do("LPUSH", redislist.Processing(queue, pod), left.Element())
 	r := b.start(func(context.Context, *worker.Task) error { t.Error("it was tried once more"); return nil }, worker.WithRetries(3))
 	b.eventually("the dead letter", func() string {

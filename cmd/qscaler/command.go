@@ -50,7 +50,7 @@ func (f *flags) register(cmd *cobra.Command) {
 	set.StringSliceVar(&f.Namespaces, "watch-namespaces", nil, "namespaces to watch, separated by commas; empty: all")
 	set.StringVar(&f.MetricsAddress, "metrics-bind-address", ":8443", "host:port of the Prometheus metrics; 0 serves none")
 	set.BoolVar(&f.OpenMetrics, "open-metrics", false, "serve the metrics over plain HTTP to everybody, and not over TLS to those whom the API server lets get /metrics")
-	set.StringVar(&f.MetricsCertDir, "metrics-cert-dir", "", "directory of tls.crt and tls.key for the metrics, which are read anew when they change; empty: a certificate that nobody has signed")
+	set.StringVar(&f.MetricsCertDir, "metrics-cert-dir", "", "directory of tls.crt and tls.key for the metrics, which are read anew when they change; empty: a self-signed certificate")
 	set.StringSliceVar((*[]string)(&f.Limits.Hosts), "allowed-broker-hosts", nil, "hosts that ScalerConfigs may name, separated by commas: redis.example.com, *.example.com, 10.0.0.7 or 10.0.0.0/8; empty: any")
 	set.BoolVar(&f.Limits.LabelledSecrets, "require-secret-label", false, "use no Secret of a ScalerConfig but those with the label "+connection.SecretLabel+"=true")
 	set.StringVar(&f.ProbeAddress, "health-probe-bind-address", ":8081", "host:port of /healthz and /readyz; 0 serves none")

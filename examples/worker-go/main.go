@@ -2,7 +2,7 @@
 //
 // The pod is the lease: what the list {queue}:processing:<POD_NAME> holds is this pod's to finish, whichever
 // process put it there. So the worker looks at that list before it takes anything new. That one rule covers a
-// crash of the process, a lost reply and a restart of Redis alike.
+// crash of the process, a reply that does not arrive and a restart of Redis alike.
 package main
 
 import (
@@ -53,7 +53,7 @@ func (w *worker) run() {
 		}
 		failures++
 		log.Print(err)
-		// One failure may be a lost reply, with a task in our list: look again first. If Redis stays away,
+		// One failure may be a reply that did not arrive, with a task in our list: look again first. If Redis stays away,
 		// nothing is gained by waiting; only a finished task must be acknowledged, or it is done twice.
 		if failures > 1 && w.done == nil {
 			if _, told := w.leave.Look(); told {

@@ -29,7 +29,7 @@ func TestTheDoorbellOutlivesARestart(t *testing.T) {
 	}
 }
 
-// A broker that has lost its data is read as what it is. That it fails while it is away is another matter.
+// A broker whose data is gone is read as what it is. That it fails while it is away is another matter.
 func TestARestartWithoutTheDataIsZero(t *testing.T) {
 	s := startRedis(t, "--appendonly", "no")
 	do(t, s, "RPUSH", "q", "1", "2")

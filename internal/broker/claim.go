@@ -3,7 +3,7 @@ package broker
 import "time"
 
 // How long a claim lasts that is not renewed, and how often it is. Whoever takes it over waits for the whole expiry, and a leader
-// that pauses, or cannot reach the broker, loses its claim after it. Six renewals fit into it.
+// that pauses, or cannot reach the broker, has no claim after it. Six renewals fit into it.
 const (
 	ClaimExpiry  = 30 * time.Second
 	ClaimRenewal = 5 * time.Second

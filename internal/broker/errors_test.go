@@ -120,14 +120,14 @@ func TestWhatIsNoAnswer(t *testing.T) {
 		err        error
 		unanswered bool
 	}{
-		"none":               {nil, false},
-		"a refusal":          {reason(ReasonPermissionDenied), false},
-		"a read-only broker": {reason(ReasonReadOnly), false},
-		"an unknown error":   {errors.New("no"), false},
-		"a time-out":         {context.DeadlineExceeded, true},
-		"a lost connection":  {reason(ReasonConnectionLost), true},
-		"nobody listens":     {reason(ReasonConnectionRefused), true},
-		"no such host":       {reason(ReasonHostNotFound), true},
+		"none":                {nil, false},
+		"a refusal":           {reason(ReasonPermissionDenied), false},
+		"a read-only broker":  {reason(ReasonReadOnly), false},
+		"an unknown error":    {errors.New("no"), false},
+		"a time-out":          {context.DeadlineExceeded, true},
+		"a broken connection": {reason(ReasonConnectionLost), true},
+		"nobody listens":      {reason(ReasonConnectionRefused), true},
+		"no such host":        {reason(ReasonHostNotFound), true},
 	}
 	for name, c := range cases {
 		if got := IsUnanswered(c.err); got != c.unanswered {

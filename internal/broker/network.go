@@ -34,12 +34,12 @@ func Unreachable(at string, err error, encrypted *tls.Config, secret Secret) err
 	}
 	// A server that wants a certificate ends the connection after the handshake. Whether its alert is read, or the
 	// connection is found closed, is luck.
-	switch lost := reason == ReasonConnectionLost; {
-	case lost && encrypted == nil:
+	switch broken := reason == ReasonConnectionLost; {
+	case broken && encrypted == nil:
 		explained += "; if it speaks TLS, set config.tls"
 	case reason == ReasonTimeout && encrypted != nil:
 		explained += "; if the server does not speak TLS, remove config.tls"
-	case refusedTLS(err), lost && len(encrypted.Certificates) == 0:
+	case refusedTLS(err), broken && len(encrypted.Certificates) == 0:
 		explained += "; if it wants a client certificate, set config.tls.clientCertSecret"
 	}
 	return Fail(reason, at, explained, err)

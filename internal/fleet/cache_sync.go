@@ -121,7 +121,7 @@ func (t *CacheSync) list(ctx context.Context, kind syncedKind, namespace string)
 	}
 }
 
-// shows reports whether the cache has the object at that version or newer, or never will: the object is gone, or has lost
+// shows reports whether the cache has the object at that version or newer, or never will: the object is gone, or no longer has
 // the label that the cache selects by.
 func (t *CacheSync) shows(ctx context.Context, l listed) (bool, error) {
 	object := l.kind.object()

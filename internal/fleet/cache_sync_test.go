@@ -188,7 +188,7 @@ func TestANewLeaderDoesNotGuessAtVersions(t *testing.T) {
 	}
 }
 
-// The cache selects pods by a label. One that has lost it since the list will never be there.
+// The cache selects pods by a label. One that has it no more since the list will never be there.
 func TestANewLeaderDoesNotWaitForAPodWithoutItsLabel(t *testing.T) {
 	live := readerOf(podAt("a", "7"), podAt("b", "7"))
 	sync := NewCacheSync(readerOf(), live, nil)
@@ -206,7 +206,7 @@ func TestANewLeaderDoesNotWaitForAPodWithoutItsLabel(t *testing.T) {
 		}
 		done, err := sync.Done(t.Context(), "test")
 		if want := name == "b"; done != want || err != nil {
-			t.Errorf("done is %t (%v) when %s has lost its label, want %t", done, err, name, want)
+			t.Errorf("done is %t (%v) when %s has no label any more, want %t", done, err, name, want)
 		}
 	}
 }

@@ -28,7 +28,7 @@ import (
 
 var errReset = errors.New("connection reset by peer")
 
-// unanswered is an API server that writes and whose answers are lost, and a cache that stays as it was.
+// unanswered is an API server that writes and whose answers do not arrive, and a cache that stays as it was.
 type unanswered struct {
 	*Fleets
 	clock  *clocktesting.FakeClock
@@ -109,11 +109,11 @@ func (u *unanswered) apply(t *testing.T, a planner.Action) {
 			}}}
 		})
 	if !errors.Is(err, errReset) {
-		t.Fatalf("the error is %v, want the lost answer", err)
+		t.Fatalf("the error is %v, want that of the missing answer", err)
 	}
 }
 
-// A write whose answer is lost, and that the cache does not show, must be known to the next plan: it would choose
+// A write whose answer does not arrive, and that the cache does not show, must be known to the next plan: it would choose
 // another pod for the same purpose.
 func TestALostAnswerIsAskedFor(t *testing.T) {
 	cases := map[string]struct {
@@ -230,7 +230,7 @@ func TestWhichFailuresLeaveDoubt(t *testing.T) {
 		err  error
 		want bool
 	}{
-		"the answer is lost":     {errReset, true},
+		"no answer arrives":      {errReset, true},
 		"a time-out":             {apierrors.NewTimeoutError("too slow", 1), true},
 		"an internal error":      {apierrors.NewInternalError(errors.New("etcd")), true},
 		"nobody listens":         {&net.OpError{Op: "dial", Err: syscall.ECONNREFUSED}, false},

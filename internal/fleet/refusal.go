@@ -19,7 +19,7 @@ type CreateError struct {
 }
 
 func (e *CreateError) Error() string {
-	return "creating a pod, " + strings.ReplaceAll(e.err.Error(), e.pod, "NAME")
+	return "cannot create a pod: " + strings.ReplaceAll(e.err.Error(), e.pod, "NAME")
 }
 
 // NewCreateError is a pod's, of a revision.

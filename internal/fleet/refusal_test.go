@@ -22,7 +22,7 @@ func TestOnlyARefusalIsAVerdict(t *testing.T) {
 		"a webhook that is away": {apierrors.NewInternalError(errors.New(`failed calling webhook "a.b"`)), false},
 		"too many requests":      {apierrors.NewTooManyRequests("slow down", 1), false},
 		"a time-out":             {apierrors.NewServerTimeout(pods, "create", 1), false},
-		"a lost connection":      {errors.New("http2: client connection lost"), false},
+		"a broken connection":    {errors.New("http2: client connection lost"), false},
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {

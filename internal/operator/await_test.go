@@ -103,6 +103,6 @@ func TestAnOperatorThatCannotWorkEnds(t *testing.T) {
 		t.Error("a mistake within another error is none")
 	}
 	if isMistake(errors.New("leader election lost")) {
-		t.Error("that the lease was lost is a mistake")
+		t.Error("that the lease expired is a mistake")
 	}
 }

@@ -56,7 +56,7 @@ type Options struct {
 	// OpenMetrics serves the metrics over plain HTTP to everybody. Otherwise they are served over TLS to those whom the API
 	// server knows and lets get the path /metrics.
 	OpenMetrics bool
-	// MetricsCertDir has tls.crt and tls.key of the metrics; "" makes a certificate that nobody has signed.
+	// MetricsCertDir has tls.crt and tls.key of the metrics; "" makes a self-signed certificate.
 	MetricsCertDir string
 	// Limits is what ScalerConfigs may have the operator do.
 	Limits connection.Limits

@@ -31,7 +31,7 @@ func (o *outage) wrap(next http.RoundTripper) http.RoundTripper {
 	})
 }
 
-// An operator does not end because the API server does not answer: not at its start, and not when it loses its lease. It
+// An operator does not end because the API server does not answer: not at its start, and not when its lease expires. It
 // says what it waits for, and goes on.
 func TestAnOutageOfTheAPIServerEndsNoOperator(t *testing.T) {
 	t.Parallel()
@@ -57,7 +57,7 @@ func TestAnOutageOfTheAPIServerEndsNoOperator(t *testing.T) {
 	awaitPods(t, c, namespace, 2)
 
 	network.down.Store(true)
-	await(t, "the lease to be lost, and a new start to wait", waits)
+	await(t, "the lease to expire, and a new start to wait", waits)
 	network.down.Store(false)
 	var qw v1alpha1.QWorker
 	if err := c.Get(t.Context(), client.ObjectKey{Namespace: namespace, Name: "fleet"}, &qw); err != nil {

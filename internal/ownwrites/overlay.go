@@ -2,7 +2,7 @@
 // brought it, and whoever decides by an older object creates a pod twice, or takes back what it has published.
 //
 // An Overlay remembers objects as the API server last returned them to this process, until the cache shows the same or
-// newer. It holds objects, not counts: a count goes wrong for good when one event is lost. All that this process writes
+// newer. It holds objects, not counts: a count goes wrong for good when one event does not arrive. All that this process writes
 // and reads again goes through one: pods, revisions, and the statuses of both kinds.
 //
 // The package asks nobody. Whoever uses it lists the cache, and asks the API server about what is in doubt. It imports

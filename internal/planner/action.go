@@ -97,8 +97,8 @@ type Decision struct {
 	// More is true where more pods are to be created than one plan creates. The next plan, once this one is carried out,
 	// creates them.
 	More bool
-	// Refused has the revisions of which pods would be created, had the API server not refused them.
-	Refused []string
+	// Retrying has the revisions of which pods would be created, had the last creation not failed. It is tried again later.
+	Retrying []string
 	// leaving counts the available pods that are let go.
 	leaving int
 	// created counts the pods that are created.
@@ -149,8 +149,8 @@ func (d *Decision) join(next Decision) {
 	if len(next.Missing) > 0 {
 		d.Missing = next.Missing
 	}
-	if len(next.Refused) > 0 {
-		d.Refused = next.Refused
+	if len(next.Retrying) > 0 {
+		d.Retrying = next.Retrying
 	}
 }
 

@@ -13,7 +13,7 @@ import (
 // the node that is to go, and only then there is room for another.
 func TestWhatALaterStepMeetsIsTold(t *testing.T) {
 	type told struct {
-		Refused   []string
+		Retrying  []string
 		Missing   []Missing
 		BackOff   BackOff
 		RecheckAt time.Time
@@ -27,7 +27,7 @@ func TestWhatALaterStepMeetsIsTold(t *testing.T) {
 		"nothing holds it back": {func(*Fleet) {}, told{}, true},
 		"it has failed, and is tried again later": {func(f *Fleet) {
 			f.FailedCreations = map[string]FailedCreation{"r1": {RetryAt: retryAt}}
-		}, told{Refused: []string{"r1"}, RecheckAt: retryAt}, false},
+		}, told{Retrying: []string{"r1"}, RecheckAt: retryAt}, false},
 		"it is tried again at that time": {func(f *Fleet) {
 			f.FailedCreations = map[string]FailedCreation{"r1": {RetryAt: t0}}
 		}, told{}, true},
@@ -42,7 +42,7 @@ func TestWhatALaterStepMeetsIsTold(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			f := steady(4, append(many("a", 4, worker.nodeLeaving), makeWorker("g").granted(contract.ReasonScaleDown, 0))...).with(c.change)
 			d := Plan(f)
-			if diff := cmp.Diff(c.want, told{d.Refused, d.Missing, d.BackOff, d.RecheckAt}); diff != "" {
+			if diff := cmp.Diff(c.want, told{d.Retrying, d.Missing, d.BackOff, d.RecheckAt}); diff != "" {
 				t.Errorf("it is told (-want +got):\n%s", diff)
 			}
 			want := []string{"withdraw g", "grant a-3 NodeDrain"}

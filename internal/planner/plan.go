@@ -123,7 +123,7 @@ type target struct {
 	why      string
 }
 
-// create makes n pods of a revision, unless none can be made or its failures or a refusal hold it back, and no more than
+// create makes n pods of a revision, unless none can be made or its failures hold it back, and no more than
 // the rest of the portion.
 func (d *Decision) create(f Fleet, revision string, n int, why string) {
 	if n <= 0 {
@@ -135,7 +135,7 @@ func (d *Decision) create(f Fleet, revision string, n int, why string) {
 	}
 	if retryAt := f.FailedCreations[revision].RetryAt; f.Now.Before(retryAt) {
 		d.recheckAt(retryAt)
-		d.Refused = append(d.Refused, revision)
+		d.Retrying = append(d.Retrying, revision)
 		return
 	}
 	b := backOffFor(revision, f)

@@ -63,7 +63,7 @@ func (w *world) note(format string, args ...any) {
 	fmt.Fprintf(&w.log, "%3ds  -- %s\n", w.tick, fmt.Sprintf(format, args...))
 }
 
-// restartOperator loses all that is not in the cluster; the number of workers is in the status.
+// restartOperator forgets all that is not in the cluster; the number of workers is in the status.
 func (w *world) restartOperator() {
 	w.forget()
 	w.note("the operator restarts")

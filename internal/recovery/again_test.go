@@ -145,7 +145,7 @@ func TestWhoSeesOtherKeysIsSearchedByItself(t *testing.T) {
 func TestWhatIsInTheWayOfASearchIsTold(t *testing.T) {
 	w := unsearched(t)
 	w.servers["x"] = backlog.Server{Obstacle: errRefused}
-	w.snapshotIs(w.look(), Snapshot{Searches: []Search{{Place: main, Err: errRefused, Refused: true}}})
+	w.snapshotIs(w.look(), Snapshot{Searches: []Search{{Place: main, Err: errRefused, Failed: true}}})
 	w.todo()
 	w.servers["x"] = backlog.Server{}
 	w.snapshotIs(w.look(), Snapshot{Searches: []Search{{Place: main}}})

@@ -10,12 +10,12 @@ import (
 
 var errPending = fmt.Errorf("x, %w", backlog.ErrClaimPending)
 
-// While the operator before this one may return the tasks, nobody is told of a refusal. Each second one asks again,
+// While the operator before this one may return the tasks, nobody is told of a failure. Each second one asks again,
 // however long that takes, and then they are returned at once.
-func TestATakeoverDelaysAReturnAndIsNoRefusal(t *testing.T) {
+func TestATakeoverDelaysAReturnAndIsNoFailure(t *testing.T) {
 	for name, pending := range map[string]result{
 		"it is known before":                 {unclaimed: errPending},
-		"the claim is lost on the way to it": {err: errPending},
+		"the claim expires on the way to it": {err: errPending},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t)
@@ -42,13 +42,13 @@ func TestATakeoverDelaysAReturnAndIsNoRefusal(t *testing.T) {
 	}
 }
 
-// Another operator of the same cluster is a refusal like others.
-func TestARivalIsARefusal(t *testing.T) {
+// Another operator of the same cluster is a failure like others.
+func TestARivalIsAFailure(t *testing.T) {
 	w := newWorld(t)
-	w.loses("a")
+	w.vanishes("a")
 	w.do("confirm and return a", result{unclaimed: errRefused})
 	w.wokenIs(ours)
 	w.snapshotIs(w.look(), Snapshot{
-		Dead: []Dead{refused("a", Gone, 1, errRefused)}, Refusal: errRefused,
+		Dead: []Dead{failed("a", Gone, 1, errRefused)}, Failure: errRefused,
 	})
 }

@@ -125,9 +125,9 @@ func (c *core) call(p *pace, r *record, now time.Time) (work, bool) {
 // look changes a record by the newest reading, and reports whether its tasks can be returned. Where its queue cannot be
 // read, it is looked at again when that changes.
 func (c *core) look(r *record) bool {
-	refusals, _ := c.refusalsOf(r)
+	failures, _ := c.failuresOf(r)
 	reading := c.reading(r.place.Key)
-	r.read(reading, refusals)
+	r.read(reading, failures)
 	return r.isDue() && r.fleet.mode == Active && reading.Known && reading.Err == nil && c.paces[r.place.Broker] != nil
 }
 
@@ -190,9 +190,9 @@ func (c *core) done(w work, res result, now time.Time) {
 		w.pace.hold(now)
 		matters = false
 	case res.unclaimed != nil:
-		c.refuse(r, res.unclaimed, now)
+		c.fail(r, res.unclaimed, now)
 	case res.unasked != nil:
-		c.refuse(r, res.unasked, now)
+		c.fail(r, res.unasked, now)
 	case res.presence == Present:
 		r.unconfirmed(now)
 		matters = false
@@ -215,20 +215,20 @@ func (c *core) answered(w work, err error, now time.Time) {
 	before := w.pace.unanswered
 	w.pace.noteAnswer(w.began, now, err)
 	if err != nil {
-		c.refuse(w.record, err, now)
+		c.fail(w.record, err, now)
 	} else {
 		w.record.succeeded(now)
 	}
 	if before < Tries && w.pace.unanswered >= Tries {
-		for _, waiting := range w.pace.queue { // they are refused as this one is
+		for _, waiting := range w.pace.queue { // they fail as this one does
 			c.woken[waiting.record.fleet.name] = struct{}{}
 		}
 	}
 }
 
-func (c *core) refuse(r *record, err error, now time.Time) {
-	r.refused(now, err)
+func (c *core) fail(r *record, err error, now time.Time) {
+	r.failed(now, err)
 	if r.state != dropped {
-		r.fleet.refuse(r.worker, err)
+		r.fleet.fail(r.worker, err)
 	}
 }

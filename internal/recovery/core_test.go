@@ -57,7 +57,7 @@ func TestAWorkerThatVanishesIsConfirmedToBeGone(t *testing.T) {
 
 func TestAWorkerThatTheCacheShowsAgainIsLeftAlone(t *testing.T) {
 	w := newWorld(t)
-	w.loses("a")
+	w.vanishes("a")
 	under := w.todo("confirm and return a")
 	w.snapshotIs(w.look(alive("a")...), Snapshot{})
 	w.finish(under[0], result{presence: Present})
@@ -68,7 +68,7 @@ func TestAWorkerThatTheCacheShowsAgainIsLeftAlone(t *testing.T) {
 
 func TestAWorkerThatIsSomebodyElsesIsNotLookedAfter(t *testing.T) {
 	w := newWorld(t)
-	w.loses("a")
+	w.vanishes("a")
 	w.do("confirm and return a", result{presence: Foreign})
 	w.wokenIs(ours)
 	w.snapshotIs(w.look(), Snapshot{})

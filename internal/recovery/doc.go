@@ -27,7 +27,7 @@
 //	or is found    '---------------------------------------'
 //	                         holds a task again
 //
-// A record that the broker refuses, or that the API server does not confirm, stays where it is and is tried again after
+// A record that fails at the broker, or that the API server does not confirm, stays where it is and is tried again after
 // a pause that doubles. A pod that is alive after all, or another's, has its record dropped.
 //
 // The core is pure: time and readings come in. The package may import internal/broker, internal/backlog and internal/backoff. It has no

@@ -7,7 +7,7 @@ import (
 )
 
 // Each failure in its turn: the pause doubles, the third is told of, and nothing is done in between.
-func TestARefusedReturnIsTriedAgain(t *testing.T) {
+func TestAFailedReturnIsTriedAgain(t *testing.T) {
 	failures := map[string]result{
 		"the API server does not answer": {unasked: errRefused},
 		"the broker refuses":             {err: errRefused},
@@ -16,18 +16,18 @@ func TestARefusedReturnIsTriedAgain(t *testing.T) {
 	for name, failure := range failures {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t)
-			w.loses("a")
+			w.vanishes("a")
 			for i, pause := range []time.Duration{1, 2, 4, 8, 16, 32, 60, 60} {
 				pause *= time.Second
 				w.do("confirm and return a", failure)
 				w.wokenIs(ours)
 				s := w.look()
 				w.snapshotIs(s, Snapshot{
-					Dead:     []Dead{refused("a", Gone, i+1, errRefused)},
-					Returned: failure.moved, Refusal: errRefused,
+					Dead:     []Dead{failed("a", Gone, i+1, errRefused)},
+					Returned: failure.moved, Failure: errRefused,
 				})
-				if got, want := s.Dead[0].IsRefused(), i >= 2; got != want {
-					t.Errorf("after %d refusals: refused %t, want %t", i+1, got, want)
+				if got, want := s.Dead[0].IsFailing(), i >= 2; got != want {
+					t.Errorf("after %d failures: failing %t, want %t", i+1, got, want)
 				}
 				w.wakesIn(pause)
 				w.pass(pause - 1)
@@ -40,36 +40,36 @@ func TestARefusedReturnIsTriedAgain(t *testing.T) {
 	}
 }
 
-// Of several refusals it is always the same one that is shown.
-func TestTheFirstRefusalByNameIsShown(t *testing.T) {
+// Of several failures it is always the same one that is shown.
+func TestTheFirstFailureByNameIsShown(t *testing.T) {
 	w := newWorld(t)
 	w.look(ended("a", "b", "c")...)
 	todo := w.todo("return a", "return b", "return c")
 	for _, i := range []int{1, 0, 2} {
 		w.finish(todo[i], result{err: errors.New(todo[i].worker)})
 	}
-	if s := w.look(ended("a", "b", "c")...); s.Refusal == nil || s.Refusal.Error() != "a" {
-		t.Errorf("shown: %v, want that of a", s.Refusal)
+	if s := w.look(ended("a", "b", "c")...); s.Failure == nil || s.Failure.Error() != "a" {
+		t.Errorf("shown: %v, want that of a", s.Failure)
 	}
 }
 
-// Of several tries since the last snapshot it is the last one's refusal that is shown.
-func TestTheLastRefusalOfAWorkerIsShown(t *testing.T) {
+// Of several tries since the last snapshot it is the last one's failure that is shown.
+func TestTheLastFailureOfAWorkerIsShown(t *testing.T) {
 	w := newWorld(t)
 	w.look(ended("a")...)
 	w.do("return a", result{err: errors.New("first")})
 	w.pass(time.Second)
 	w.do("return a", result{err: errRefused})
 	w.snapshotIs(w.look(ended("a")...), Snapshot{
-		Dead:    []Dead{refused("a", Ended, 2, errRefused)},
-		Refusal: errRefused,
+		Dead:    []Dead{failed("a", Ended, 2, errRefused)},
+		Failure: errRefused,
 	})
 }
 
 // The list of a worker that the broker does not let anybody empty is empty all the same: somebody else has done it.
-func TestARefusedListThatIsEmptyIsForgotten(t *testing.T) {
+func TestAFailingListThatIsEmptyIsForgotten(t *testing.T) {
 	w := newWorld(t)
-	w.loses("a")
+	w.vanishes("a")
 	w.do("confirm and return a", result{err: errRefused})
 	w.wokenIs(ours)
 	w.look()
@@ -77,6 +77,6 @@ func TestARefusedListThatIsEmptyIsForgotten(t *testing.T) {
 	w.readings[main.Key] = readingOf(w.now, 0)
 	w.todo() // and no call
 	w.wokenIs(ours)
-	w.snapshotIs(w.look(), Snapshot{Refusal: nil})
+	w.snapshotIs(w.look(), Snapshot{Failure: nil})
 	w.wakesIn(0)
 }

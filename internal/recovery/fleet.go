@@ -44,10 +44,10 @@ type fleet struct {
 	// lookAgain is when the fleet is next worth a look for the sake of workers that searches have found.
 	lookAgain time.Time
 
-	// returned and refusal are for the next snapshot. Of several refusals it has the first worker's, by name.
+	// returned and failure are for the next snapshot. Of several failures it has the first worker's, by name.
 	returned int64
-	refusal  error
-	refusing string
+	failure  error
+	failing  string
 }
 
 func newFleet(name Fleet, family string) *fleet {
@@ -157,22 +157,22 @@ func (f *fleet) hasMore(at site) bool {
 	return more
 }
 
-// refuse notes a refusal for the next snapshot.
-func (f *fleet) refuse(worker string, err error) {
-	if f.refusal == nil || worker <= f.refusing {
-		f.refusal, f.refusing = err, worker
+// fail notes a failure for the next snapshot.
+func (f *fleet) fail(worker string, err error) {
+	if f.failure == nil || worker <= f.failing {
+		f.failure, f.failing = err, worker
 	}
 }
 
 // dead has the records as a snapshot shows them, by name.
-func (f *fleet) dead(refusalsOf func(*record) (int, error)) []Dead {
+func (f *fleet) dead(failuresOf func(*record) (int, error)) []Dead {
 	if len(f.records) == 0 {
 		return nil
 	}
 	dead := make([]Dead, 0, len(f.records))
 	for r := range maps.Values(f.records) {
 		d := Dead{Worker: r.worker, Revision: r.revision, State: r.state}
-		d.Refusals, d.Err = refusalsOf(r)
+		d.Failures, d.Err = failuresOf(r)
 		dead = append(dead, d)
 	}
 	slices.SortFunc(dead, func(a, b Dead) int { return strings.Compare(a.Worker, b.Worker) })

@@ -8,7 +8,7 @@ import (
 // lingers has a worker whose pod is gone and whose tasks are back.
 func lingers(t *testing.T) *world {
 	w := newWorld(t)
-	w.loses("a")
+	w.vanishes("a")
 	w.do("confirm and return a", result{moved: 1})
 	return w
 }

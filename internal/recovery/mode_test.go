@@ -9,7 +9,7 @@ import (
 	"github.com/quickube/qscaler/internal/backlog"
 )
 
-// A queue that cannot be read costs no call, and no refusal; the reconciler is woken when that changes.
+// A queue that cannot be read costs no call, and no failure; the reconciler is woken when that changes.
 func TestNothingIsTriedWhileTheQueueCannotBeRead(t *testing.T) {
 	for name, reading := range map[string]backlog.Reading{
 		"it was never read": {},

@@ -11,7 +11,7 @@ import (
 // called once it is back.
 func TestARecordOutlivesItsBrokersPace(t *testing.T) {
 	w := newWorld(t)
-	w.loses("a")
+	w.vanishes("a")
 	w.do("confirm and return a", result{presence: Present})
 	w.look() // it waits for its turn
 
@@ -58,7 +58,7 @@ func TestAnAnswerOfAnotherPlaceSaysNothing(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t)
 			w.readings[former.Key] = backlog.Reading{Known: true, ReadAt: w.now}
-			w.loses("a")
+			w.vanishes("a")
 			asked := w.todo("confirm and return a")
 			w.seen.Places, w.seen.At = []Place{main, former}, func(string) Place { return former }
 			w.look()

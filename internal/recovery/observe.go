@@ -30,11 +30,11 @@ func (c *core) observe(name Fleet, o Observation) Snapshot {
 		c.queue(r, o.Now)
 	}
 	s.Searches, s.RecheckAt = c.seek(f, o)
-	s.Dead = f.dead(c.refusalsOf)
+	s.Dead = f.dead(c.failuresOf)
 	s.Strangers = c.strangersOf(f)
 	f.looked(o.Now)
 	s.RecheckAt = earlier(s.RecheckAt, f.recheckAt(o.Now, c.isUnreadable))
-	s.Returned, s.Refusal, f.returned, f.refusal = f.returned, f.refusal, 0, nil
+	s.Returned, s.Failure, f.returned, f.failure = f.returned, f.failure, 0, nil
 	delete(c.woken, name)
 	return s
 }
@@ -102,7 +102,7 @@ func (c *core) paceOf(id string) *pace {
 	return p
 }
 
-func (c *core) refusalsOf(r *record) (int, error) { return c.paces[r.place.Broker].refusalsOf(r) }
+func (c *core) failuresOf(r *record) (int, error) { return c.paces[r.place.Broker].failuresOf(r) }
 
 // note adds workers whose pods have come to be since the last observation.
 func (c *core) note(name Fleet, workers []Worker) {

@@ -51,13 +51,13 @@ const claimRetry = time.Second
 // hold has no call begin while tasks may not be returned there.
 func (p *pace) hold(now time.Time) { p.pausedUntil = now.Add(claimRetry) }
 
-// refusalsOf is how often in a row the return of a record's tasks was refused, and why. One that waits for its turn
-// with a broker that does not answer is refused as those are whose turn it was.
-func (p *pace) refusalsOf(r *record) (int, error) {
-	if r.isDue() && p != nil && p.unanswered > r.refusals {
+// failuresOf is how often in a row the return of a record's tasks failed, and why. One that waits for its turn
+// with a broker that does not answer has failed as those have whose turn it was.
+func (p *pace) failuresOf(r *record) (int, error) {
+	if r.isDue() && p != nil && p.unanswered > r.failures {
 		return p.unanswered, p.err
 	}
-	return r.refusals, r.err
+	return r.failures, r.err
 }
 
 // add has a record wait for its turn, once.

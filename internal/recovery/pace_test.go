@@ -43,7 +43,7 @@ func TestHowManyCallsABrokerGetsAtOnce(t *testing.T) {
 }
 
 // A broker that does not answer is left alone for a pause that doubles, however many wait for it, and those that wait
-// are refused as those are that were tried: their pods must not pile up.
+// fail as those do that were tried: their pods must not pile up.
 func TestABrokerThatDoesNotAnswerIsLeftAlone(t *testing.T) {
 	w := newWorld(t)
 	names := many(100)
@@ -61,12 +61,12 @@ func TestABrokerThatDoesNotAnswerIsLeftAlone(t *testing.T) {
 		}
 		s := w.look(ended(names...)...)
 		for _, d := range s.Dead {
-			if d.Refusals != round+1 && d.Refusals != 1 || !errors.Is(d.Err, context.DeadlineExceeded) {
+			if d.Failures != round+1 && d.Failures != 1 || !errors.Is(d.Err, context.DeadlineExceeded) {
 				t.Fatalf("round %d: %+v", round, d)
 			}
 		}
-		if got, want := s.Dead[99].IsRefused(), round == 2; got != want {
-			t.Errorf("round %d: the last one, which was never tried, is refused: %t, want %t", round, got, want)
+		if got, want := s.Dead[99].IsFailing(), round == 2; got != want {
+			t.Errorf("round %d: the last one, which was never tried, is failing: %t, want %t", round, got, want)
 		}
 		w.wakesIn(pause)
 		w.pass(pause - 1)
@@ -76,8 +76,8 @@ func TestABrokerThatDoesNotAnswerIsLeftAlone(t *testing.T) {
 	todo := w.next(w.now)
 	w.finish(todo[0], result{})
 	s := w.look(ended(names...)...)
-	if s.Dead[99].Refusals != 0 {
-		t.Errorf("the broker answers, and the last one has %d refusals", s.Dead[99].Refusals)
+	if s.Dead[99].Failures != 0 {
+		t.Errorf("the broker answers, and the last one has %d failures", s.Dead[99].Failures)
 	}
 	if n := len(w.next(w.now)); n != 1 {
 		t.Errorf("%d more calls when one has been answered, want 1", n)
@@ -99,7 +99,7 @@ func TestWhoWaitsForABrokerThatDoesNotAnswerIsWoken(t *testing.T) {
 	}
 }
 
-// A worker that waits is refused by its broker's silence, but not one that was refused as often by an answer, nor one
+// A worker that waits fails by its broker's silence, but not one that failed as often by an answer, nor one
 // whose tasks are back.
 func TestWhomTheSilenceOfABrokerConcerns(t *testing.T) {
 	w := newWorld(t)
@@ -111,12 +111,12 @@ func TestWhomTheSilenceOfABrokerConcerns(t *testing.T) {
 	w.finish(todo[1], result{err: context.DeadlineExceeded})
 	w.snapshotIs(w.look(ended("a", "b", "back", "late")...), Snapshot{
 		Dead: []Dead{
-			refused("a", Ended, 1, errRefused),
-			refused("b", Ended, 1, context.DeadlineExceeded),
+			failed("a", Ended, 1, errRefused),
+			failed("b", Ended, 1, context.DeadlineExceeded),
 			dead("back", Returned),
-			refused("late", Ended, 1, context.DeadlineExceeded),
+			failed("late", Ended, 1, context.DeadlineExceeded),
 		},
-		Refusal: errRefused,
+		Failure: errRefused,
 	})
 }
 

@@ -48,8 +48,8 @@ type record struct {
 	// next is when the next try is due, and pause how long the last pause was; 0 where no try has failed.
 	next  time.Time
 	pause time.Duration
-	// refusals is how often in a row a try was refused, and err why it was the last time.
-	refusals int
+	// failures is how often in a row a try failed, and err why it was the last time.
+	failures int
 	err      error
 
 	// queued is true while it waits in its broker's queue, called while a call of it is under way.
@@ -80,22 +80,22 @@ func (r *record) vanished(now time.Time) {
 }
 
 // read is the change by a reading of its queue. A list is watched until it is read when nothing can turn up there any
-// more: while the broker cannot be read, nobody knows. Refusals count those of the broker as a whole too.
-func (r *record) read(reading backlog.Reading, refusals int) {
+// more: while the broker cannot be read, nobody knows. Failures count those of the broker as a whole too.
+func (r *record) read(reading backlog.Reading, failures int) {
 	held, counted := reading.Depth.Held[r.worker]
 	switch {
 	case r.state == Lingering && reading.ReadAt.After(r.returned) && held > 0: // one from before says nothing of late tasks
 		r.state = Gone
 	case r.state == Lingering && reading.Err == nil && reading.ReadAt.Sub(r.returned) >= lingering: // not by the time alone
 		r.state = dropped
-	case r.state == Gone && refusals > 0 && counted && held == 0 && reading.Err == nil && reading.ReadAt.Sub(r.since) >= lingering:
+	case r.state == Gone && failures > 0 && counted && held == 0 && reading.Err == nil && reading.ReadAt.Sub(r.since) >= lingering:
 		r.state = dropped // nothing is left to be returned, and nothing can turn up any more
 	}
 }
 
 // succeeded is the change when its tasks are back.
 func (r *record) succeeded(now time.Time) {
-	r.next, r.pause, r.refusals, r.err = time.Time{}, 0, 0, nil
+	r.next, r.pause, r.failures, r.err = time.Time{}, 0, 0, nil
 	switch r.state {
 	case Ended:
 		r.state = Returned
@@ -104,17 +104,17 @@ func (r *record) succeeded(now time.Time) {
 	}
 }
 
-// refused is the change when its tasks could not be returned.
-func (r *record) refused(now time.Time, err error) {
+// failed is the change when its tasks could not be returned.
+func (r *record) failed(now time.Time, err error) {
 	r.postpone(now)
-	r.refusals++
+	r.failures++
 	r.err = err
 }
 
 // unconfirmed is the change when the API server still has the pod that the cache does not show.
 func (r *record) unconfirmed(now time.Time) {
 	r.postpone(now)
-	r.refusals, r.err = 0, nil
+	r.failures, r.err = 0, nil
 }
 
 func (r *record) postpone(now time.Time) {

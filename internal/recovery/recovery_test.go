@@ -229,8 +229,8 @@ func TestABrokerThatHangsDelaysNobody(t *testing.T) {
 			t.Errorf("calls in 100 s (-want +got):\n%s", diff)
 		}
 		s := look(t, r, one, "x", endedPod("a"))
-		if d, _ := s.Of("a"); !d.IsRefused() || !errors.Is(d.Err, context.DeadlineExceeded) {
-			t.Errorf("a: %+v, want it to be refused for the time-out", d)
+		if d, _ := s.Of("a"); !d.IsFailing() || !errors.Is(d.Err, context.DeadlineExceeded) {
+			t.Errorf("a: %+v, want it to be failing for the time-out", d)
 		}
 	})
 }
@@ -309,7 +309,7 @@ func TestADeadWorkerDoesNotWaitForThePauseOfAnother(t *testing.T) {
 		wait(time.Second)
 		f.refuse = errors.New("NOPERM")
 		look(t, r, one, "x", endedPod("a"))
-		wait(10 * time.Second) // refused at 0, 1, 3 and 7 s, and next at 15 s
+		wait(10 * time.Second) // it fails at 0, 1, 3 and 7 s, and next at 15 s
 		f.take()
 		f.refuse = nil
 		look(t, r, one, "x", endedPod("a"), endedPod("b"))
@@ -334,7 +334,7 @@ func TestWhoIsNotedAndWhoIsForgotten(t *testing.T) {
 	})
 }
 
-// Start returns once each call has, and what ends with the process is no refusal.
+// Start returns once each call has, and what ends with the process is no failure.
 func TestStartWaitsForItsCalls(t *testing.T) {
 	bubbletest.Run(t, func(t *testing.T) {
 		f := newFakes()

@@ -10,7 +10,7 @@ import (
 )
 
 const (
-	// failuresToTell is how often in a row a search must fail to be told: one that a lost connection ended says nothing.
+	// failuresToTell is how often in a row a search must fail to be told: one that a broken connection ended says nothing.
 	failuresToTell = 3
 	// searchEvery is how old an answer may become. A list may turn up at any time, as by a request that hung.
 	searchEvery = time.Hour

@@ -128,7 +128,7 @@ func TestASearchThatFailsIsTold(t *testing.T) {
 		w.snapshotIs(w.look(), Snapshot{Searches: []Search{waiting}})
 		w.do("search x", result{err: errRefused})
 		if i == 2 {
-			waiting.Err, waiting.Refused = errRefused, true
+			waiting.Err, waiting.Failed = errRefused, true
 			w.wokenIs(ours)
 		} else {
 			w.wokenIs()

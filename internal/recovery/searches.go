@@ -110,7 +110,7 @@ func (c *core) seek(f *fleet, o Observation) (searches []Search, wake time.Time)
 				if done && !f.hasMore(place.site()) {
 					continue
 				}
-				s.Err, s.Refused = err, err != nil
+				s.Err, s.Failed = err, err != nil
 			}
 		}
 		searches = append(searches, s)

@@ -83,8 +83,8 @@ type Snapshot struct {
 	Vanished int
 	// Returned counts the tasks that were returned since the last snapshot.
 	Returned int64
-	// Refusal is why the tasks of a worker were not returned when that was last tried, if it was since the last snapshot.
-	Refusal error
+	// Failure is why the tasks of a worker were not returned when that was last tried, if it was since the last snapshot.
+	Failure error
 	// RecheckAt is when the passing of time alone changes the snapshot, zero for never.
 	RecheckAt time.Time
 }
@@ -93,8 +93,8 @@ type Snapshot struct {
 type Dead struct {
 	Worker, Revision string
 	State            State
-	// Refusals is how often in a row that was refused, and Err why it was the last time.
-	Refusals int
+	// Failures is how often in a row that failed, and Err why it was the last time.
+	Failures int
 	Err      error
 }
 
@@ -117,8 +117,8 @@ type Search struct {
 	Former bool
 	// Err is why the search does not come to its end, nil while nothing is wrong.
 	Err error
-	// Refused is true where Err is of the search itself, and not of a queue that cannot be read.
-	Refused bool
+	// Failed is true where Err is of the search itself, and not of a queue that cannot be read.
+	Failed bool
 }
 
 // Of is the record of a worker.
@@ -130,12 +130,12 @@ func (s Snapshot) Of(worker string) (Dead, bool) {
 	return s.Dead[i], true
 }
 
-// Tries is how often in a row the return of a worker's tasks is refused before that is told, and before its pod is
+// Tries is how often in a row the return of a worker's tasks fails before that is told, and before its pod is
 // removed all the same.
 const Tries = 3
 
-// IsRefused reports whether the return of its tasks was refused so often that somebody is to be told.
-func (d Dead) IsRefused() bool { return d.Refusals >= Tries }
+// IsFailing reports whether the return of its tasks failed so often that somebody is to be told.
+func (d Dead) IsFailing() bool { return d.Failures >= Tries }
 
 // IsGone reports whether the worker's pod is gone.
 func (d Dead) IsGone() bool { return d.State == Gone || d.State == Lingering }

@@ -70,8 +70,8 @@ func (w *world) look(workers ...Worker) Snapshot {
 	return w.observe(ours, w.seen)
 }
 
-// loses has a worker vanish.
-func (w *world) loses(worker string) {
+// vanishes has a worker vanish.
+func (w *world) vanishes(worker string) {
 	w.look(alive(worker)...)
 	w.look()
 }
@@ -174,10 +174,10 @@ func many(n int) (names []string) {
 
 func dead(worker string, state State) Dead { return Dead{Worker: worker, Revision: "r", State: state} }
 
-// refused is one whose tasks could not be returned.
-func refused(worker string, state State, times int, err error) Dead {
+// failed is one whose tasks could not be returned.
+func failed(worker string, state State, times int, err error) Dead {
 	d := dead(worker, state)
-	d.Refusals, d.Err = times, err
+	d.Failures, d.Err = times, err
 	return d
 }
 

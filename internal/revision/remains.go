@@ -11,7 +11,7 @@ import (
 )
 
 // AnnotationRevision has what must be known of a pod's revision when that is not stored any more: a QWorker that is deleted
-// in the foreground loses its revisions before its last workers leave. Of a password it has the reference.
+// in the foreground has no revisions any more before its last workers leave. Of a password it has the reference.
 const AnnotationRevision = "quickube.com/revision"
 
 // remains is the content of AnnotationRevision.

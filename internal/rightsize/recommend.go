@@ -154,7 +154,7 @@ func (h *History) choose(u Usage, container string, name corev1.ResourceName, p 
 }
 
 // unmeasured is what a container has where nothing was measured: the podSpec's request, or what was recommended
-// before, if that is more. The history may be lost, and what was learned from it is not; but nothing that is
+// before, if that is more. The history may be gone, and what was learned from it is not; but nothing that is
 // known says that a worker could do with less than it was given. It is known only where something was learned.
 func unmeasured(name corev1.ResourceName, template corev1.ResourceRequirements, before *v1alpha1.ContainerRecommendation) (choice, bool) {
 	asked := requested(template, name)

@@ -28,7 +28,7 @@ func (c *ControlPlane) startEtcd() (*process.Process, error) {
 			"--listen-peer-urls=unix://" + peerSocket,
 			"--initial-advertise-peer-urls=unix://" + peerSocket,
 			"--initial-cluster=default=unix://" + peerSocket,
-			// The data may be lost when the machine crashes. They outlive every kill -9 of a process.
+			// The data may be gone after a crash of the machine. They outlive every kill -9 of a process.
 			"--unsafe-no-fsync",
 			"--auto-compaction-mode=periodic", "--auto-compaction-retention=1h",
 			"--log-level=warn",

@@ -21,7 +21,7 @@ type Command struct {
 	// Dir is the working directory.
 	Dir string
 	// Log is the path of the file that gets stdout and stderr, appended. A file and not a pipe, so that
-	// the process can go on, and nothing is lost, when we die. Empty means that the output is dropped.
+	// the process can go on, and its output is complete, when we die. Empty means that the output is dropped.
 	Log string
 }
 

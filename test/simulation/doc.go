@@ -4,8 +4,8 @@
 //	apiserver_test.go   objects, resource versions, preconditions, deletion
 //	client_test.go      what the operator holds: reads from a cache that is behind, writes that may fail
 //	turns_test.go       writes that come at once, one after another
-//	faults_test.go      which writes fail, are lost, or are the last before a crash
-//	broker_test.go      a queue and its workers' lists; outages, and rings that get lost
+//	faults_test.go      which writes fail, do not arrive, or are the last before a crash
+//	broker_test.go      a queue and its workers' lists; outages, and rings that do not arrive
 //	kubelet_test.go     pods that start, work, leave, crash, hang and vanish
 //	operator_test.go    the operator's process: woken as the real one is, killed, started again
 //	world_test.go       all of it together, and what a user does meanwhile

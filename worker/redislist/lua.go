@@ -21,19 +21,19 @@ import "strconv"
 // What a reservation that nobody has ended says of its task is in its first character; see Ahead and Unbegun.
 // Of one that begins with own the end is known: it was never begun.
 const stampLua = `local function stamp(e, reservation, now, ahead, own)
-  local id, failed, lost, first, before, length, rest =
+  local id, failed, crashed, first, before, length, rest =
     string.match(e, '^qscaler:1:([A-Za-z0-9._-]+):([0-9]+):([0-9]+):([0-9]+):([A-Za-z0-9._-]*):([0-9]+):(.*)$')
-  if not id or #id > 128 or #failed > 9 or #lost > 9 or #first > 15 or #length > 9 or tonumber(length) > #rest then
+  if not id or #id > 128 or #failed > 9 or #crashed > 9 or #first > 15 or #length > 9 or tonumber(length) > #rest then
     return 'qscaler:1:' .. reservation .. ':0:0:' .. now .. ':' .. ahead .. reservation .. ':0:' .. e, false
   end
   if tonumber(first) > 253402300799999 then first = '253402300799999' end
   local mark, name = string.match(before, '^(_?-*)(.*)$')
   local left = before ~= '' and not (own and string.sub(name, 1, #own) == own)
-  if left and mark == '' then lost = string.format('%d', math.min(lost + 1, 999999999)) end
+  if left and mark == '' then crashed = string.format('%d', math.min(crashed + 1, 999999999)) end
   local unbegun = string.sub(mark, 1, 1) == '-'
-  local suspect = left or unbegun or tonumber(lost) > 0
+  local suspect = left or unbegun or tonumber(crashed) > 0
   if suspect then ahead = '-' end
-  return 'qscaler:1:' .. id .. ':' .. failed .. ':' .. lost .. ':' .. first .. ':' .. ahead .. reservation .. ':' .. length .. ':' .. rest, suspect
+  return 'qscaler:1:' .. id .. ':' .. failed .. ':' .. crashed .. ':' .. first .. ':' .. ahead .. reservation .. ':' .. length .. ':' .. rest, suspect
 end
 local t = redis.call('TIME')
 local now = string.format('%d', t[1] * 1000 + math.floor(t[2] / 1000))

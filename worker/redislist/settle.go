@@ -91,7 +91,7 @@ return was`
 // be taken. It ends once they were ARGV[2] bytes, and answers how many it has dealt with.
 //
 // A task whose reservation begins with ARGV[1] was never begun. The reservation is taken from it, unless it is Unbegun.
-// Every other reservation is kept, so that the next one counts an attempt as lost.
+// Every other reservation is kept, so that the next one counts a crashed attempt.
 const ReleaseScript = fullLua + guardLua + findLua + `local n, bytes = 0, 0
 while #ARGV > 2 * n + 2 and bytes < tonumber(ARGV[2]) do
   local e = find(ARGV[2 * n + 3], ARGV[2 * n + 4])

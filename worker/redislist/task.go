@@ -12,15 +12,15 @@ import (
 // Task is what an element of a list says. An element that was pushed as it is, by LPUSH from anywhere, is a
 // payload and nothing else. The SDK's elements carry an envelope before the payload:
 //
-//	qscaler:1:<id>:<failed>:<lost>:<first>:<reservation>:<length of headers>:<headers><payload>
+//	qscaler:1:<id>:<failed>:<crashed>:<first>:<reservation>:<length of headers>:<headers><payload>
 type Task struct {
 	// ID tells the task from every other, also from one with the same payload. Letters, digits and ._-, at
 	// most MaxID of them.
 	ID string
 	// Failed counts the attempts that ended with an error.
 	Failed int
-	// Lost counts the attempts of which nobody knows the end: their worker was killed.
-	Lost int
+	// Crashed counts the attempts of which nobody knows the end: their worker was killed.
+	Crashed int
 	// First is when a worker or a producer of the SDK first had the task, by Redis' clock, in whole
 	// milliseconds; not after the year 9999.
 	First time.Time
@@ -33,9 +33,9 @@ type Task struct {
 }
 
 // Attempt is the number of the present attempt, 1 for the first.
-func (t Task) Attempt() int { return t.Failed + t.Lost + 1 }
+func (t Task) Attempt() int { return t.Failed + t.Crashed + 1 }
 
-// A reservation whose worker has ended is counted as a lost attempt, unless its first character says that it was
+// A reservation whose worker has ended is counted as a crashed attempt, unless its first character says that it was
 // no attempt, or that nobody knows. Neither makes a reservation invalid for a worker that does not know of them.
 const (
 	// Ahead is the first character of a reservation that was made together with more than could be begun. Most of
@@ -61,7 +61,7 @@ const MaxID = 128
 // letter could not be written.
 const latest = 253402300799999
 
-// most is the greatest Failed and Lost: an envelope has nine digits for each.
+// most is the greatest Failed and Crashed: an envelope has nine digits for each.
 const most = 999_999_999
 
 const envelopePrefix = "qscaler:1:"
@@ -96,7 +96,7 @@ func ParseBeginning(element string, size int) Task {
 		return Task{Payload: element}
 	}
 	var (
-		fields  [6]string // id, failed, lost, first, reservation, length of headers
+		fields  [6]string // id, failed, crashed, first, reservation, length of headers
 		longest = [6]int{MaxID, 9, 9, 15, len(rest), 9}
 	)
 	for i := range fields {
@@ -105,7 +105,7 @@ func ParseBeginning(element string, size int) Task {
 		}
 	}
 	failed, ok1 := number(fields[1])
-	lost, ok2 := number(fields[2])
+	crashed, ok2 := number(fields[2])
 	first, ok3 := number(fields[3])
 	length, ok4 := number(fields[5])
 	good := ok1 && ok2 && ok3 && ok4 && fields[0] != "" && isID(fields[0]) && isID(fields[4])
@@ -115,7 +115,7 @@ func ParseBeginning(element string, size int) Task {
 	}
 	there := min(length, int64(len(rest)))
 	t := Task{
-		ID: fields[0], Failed: int(failed), Lost: int(lost), First: time.UnixMilli(min(first, latest)).UTC(),
+		ID: fields[0], Failed: int(failed), Crashed: int(crashed), First: time.UnixMilli(min(first, latest)).UTC(),
 		Reservation: fields[4], Payload: rest[there:],
 	}
 	if length > 0 && there == length {
@@ -178,7 +178,7 @@ func (t Task) AroundFirst() (before, after string) {
 }
 
 func (t Task) aroundFirst() (before, after string) {
-	return envelopePrefix + t.ID + ":" + strconv.Itoa(min(t.Failed, most)) + ":" + strconv.Itoa(min(t.Lost, most)) + ":", ":" + t.Reservation + ":"
+	return envelopePrefix + t.ID + ":" + strconv.Itoa(min(t.Failed, most)) + ":" + strconv.Itoa(min(t.Crashed, most)) + ":", ":" + t.Reservation + ":"
 }
 
 // headersText is the headers as they stand in an element.
@@ -190,7 +190,7 @@ func headersText(headers map[string]string) string {
 	return string(data)
 }
 
-// stampFields is how many fields a stamp has after the prefix: id, failed, lost, first and reservation.
+// stampFields is how many fields a stamp has after the prefix: id, failed, crashed, first and reservation.
 const stampFields = 5
 
 // Restamped is the element, or its beginning, with another stamp. It must have one.

@@ -11,12 +11,12 @@ import (
 func FuzzElementAndBack(f *testing.F) {
 	f.Add("mail-1", 2, 3, int64(1767225600123), "pod.7", "trace", "a:b", "payload: any bytes \x00\xff")
 	f.Add("x", 0, 0, int64(0), "", "", "", "")
-	f.Fuzz(func(t *testing.T, id string, failed, lost int, first int64, reservation, header, value, payload string) {
+	f.Fuzz(func(t *testing.T, id string, failed, crashed int, first int64, reservation, header, value, payload string) {
 		const digits9 = 1e9
-		if CheckID(id) != nil || !isID(reservation) || failed < 0 || failed >= digits9 || lost < 0 || lost >= digits9 || first < 0 || first > latest {
+		if CheckID(id) != nil || !isID(reservation) || failed < 0 || failed >= digits9 || crashed < 0 || crashed >= digits9 || first < 0 || first > latest {
 			t.Skip("an envelope cannot have it")
 		}
-		want := Task{ID: id, Failed: failed, Lost: lost, First: time.UnixMilli(first).UTC(), Reservation: reservation, Payload: payload}
+		want := Task{ID: id, Failed: failed, Crashed: crashed, First: time.UnixMilli(first).UTC(), Reservation: reservation, Payload: payload}
 		if header != "" {
 			want.Headers = map[string]string{strings.ToValidUTF8(header, "?"): strings.ToValidUTF8(value, "?")}
 		}
@@ -59,7 +59,7 @@ func TestParse(t *testing.T) {
 	}{
 		"an envelope": {
 			element: `qscaler:1:a.B-9_:2:3:1767225600123:r.1:9:{"k":"v"}payload`,
-			want:    Task{ID: "a.B-9_", Failed: 2, Lost: 3, First: first, Reservation: "r.1", Headers: map[string]string{"k": "v"}, Payload: "payload"},
+			want:    Task{ID: "a.B-9_", Failed: 2, Crashed: 3, First: first, Reservation: "r.1", Headers: map[string]string{"k": "v"}, Payload: "payload"},
 		},
 		"headers that are none": {
 			element: "qscaler:1:x:0:0:1767225600123::2:[]payload",
@@ -72,7 +72,7 @@ func TestParse(t *testing.T) {
 		"each field as long as it may be": {
 			element: "qscaler:1:" + long + long + ":999999999:999999999:001767225600123:" + long + long + long + ":000000009:{\"k\":\"v\"}payload",
 			want: Task{
-				ID: long + long, Failed: 999999999, Lost: 999999999, First: first, Reservation: long + long + long,
+				ID: long + long, Failed: 999999999, Crashed: 999999999, First: first, Reservation: long + long + long,
 				Headers: map[string]string{"k": "v"}, Payload: "payload",
 			},
 		},
@@ -166,7 +166,7 @@ func TestCheckHeaders(t *testing.T) {
 }
 
 func TestAttempt(t *testing.T) {
-	if got := (Task{Failed: 2, Lost: 4}).Attempt(); got != 7 {
+	if got := (Task{Failed: 2, Crashed: 4}).Attempt(); got != 7 {
 		t.Errorf("after 2 failures and 4 losses it is attempt %d, want 7", got)
 	}
 }
@@ -180,7 +180,7 @@ func TestUnbegun(t *testing.T) {
 }
 
 func TestStamps(t *testing.T) {
-	task := Task{ID: "x", Failed: 1, Lost: 2, First: first, Reservation: "r", Headers: map[string]string{"k": "v"}, Payload: "a:b"}
+	task := Task{ID: "x", Failed: 1, Crashed: 2, First: first, Reservation: "r", Headers: map[string]string{"k": "v"}, Payload: "a:b"}
 	const element = `qscaler:1:x:1:2:1767225600123:r:9:{"k":"v"}a:b`
 	if got := task.Element(); got != element {
 		t.Errorf("the element is %s, want %s", got, element)
@@ -189,11 +189,11 @@ func TestStamps(t *testing.T) {
 	if before != "qscaler:1:x:1:2:" || after != `:r:9:{"k":"v"}a:b` {
 		t.Errorf("around the first time there are %s and %s", before, after)
 	}
-	next := Task{ID: "x", Failed: 2, Lost: 2, First: first, Reservation: "s"}
+	next := Task{ID: "x", Failed: 2, Crashed: 2, First: first, Reservation: "s"}
 	if got, want := Restamped(element, next.Stamp()), `qscaler:1:x:2:2:1767225600123:s:9:{"k":"v"}a:b`; got != want {
 		t.Errorf("with another stamp it is %s, want %s", got, want)
 	}
-	greatest := Task{ID: "x", Failed: 1_000_000_000, Lost: 1_000_000_000, First: first}
+	greatest := Task{ID: "x", Failed: 1_000_000_000, Crashed: 1_000_000_000, First: first}
 	if got, want := greatest.Stamp(), "qscaler:1:x:999999999:999999999:1767225600123::"; got != want {
 		t.Errorf("with more attempts than the digits hold it is %s, want %s", got, want)
 	}

@@ -21,11 +21,11 @@ type Observer struct {
 	inHand   prometheus.Gauge
 }
 
-var _ worker.LossObserver = (*Observer)(nil)
+var _ worker.LateObserver = (*Observer)(nil)
 
 // New registers, with the constant label queue:
 //
-//   - qscaler_worker_attempts_total, by outcome: done, retried, dead, handed_back, lost;
+//   - qscaler_worker_attempts_total, by outcome: done, retried, dead, handed_back, not_held;
 //   - qscaler_worker_attempts_in_vain_total, those of them of which nothing came, because the task was not the
 //     worker's any more, by outcome;
 //   - qscaler_worker_attempt_duration_seconds, a histogram by outcome, from 1 ms to about 9 hours;
@@ -41,7 +41,7 @@ func New(r prometheus.Registerer, queue string) *Observer {
 	o := &Observer{
 		attempts: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "qscaler_worker_attempts_total",
-			Help: "Attempts at tasks that have ended, by outcome: done, retried, dead, handed_back, lost.",
+			Help: "Attempts at tasks that have ended, by outcome: done, retried, dead, handed_back, not_held.",
 		}, []string{"outcome"}),
 		vain: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "qscaler_worker_attempts_in_vain_total",
@@ -71,7 +71,7 @@ func (o *Observer) Ended(_ *worker.Task, outcome worker.Outcome, took time.Durat
 	o.duration.WithLabelValues(string(outcome)).Observe(took.Seconds())
 }
 
-// EndedInVain implements worker.LossObserver.
+// EndedInVain implements worker.LateObserver.
 func (o *Observer) EndedInVain(_ *worker.Task, outcome worker.Outcome) {
 	o.vain.WithLabelValues(string(outcome)).Inc()
 }

@@ -21,7 +21,7 @@ func TestObserver(t *testing.T) {
 	o.Ended(nil, worker.Done, 2*time.Second)
 	o.Ended(nil, worker.Dead, time.Millisecond)
 	want := `
-# HELP qscaler_worker_attempts_total Attempts at tasks that have ended, by outcome: done, retried, dead, handed_back, lost.
+# HELP qscaler_worker_attempts_total Attempts at tasks that have ended, by outcome: done, retried, dead, handed_back, not_held.
 # TYPE qscaler_worker_attempts_total counter
 qscaler_worker_attempts_total{outcome="dead",queue="mail"} 1
 qscaler_worker_attempts_total{outcome="done",queue="mail"} 1

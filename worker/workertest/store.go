@@ -303,9 +303,9 @@ func (s *share) stamp(element string, ahead, adopted bool) (item store.Item, sus
 		name := strings.TrimLeft(t.Reservation, redislist.Ahead+redislist.Unbegun)
 		left := t.Reservation != "" && (!adopted || !strings.HasPrefix(name, s.process))
 		if left && name == t.Reservation {
-			t.Lost++
+			t.Crashed++
 		}
-		if suspect = left || t.Unbegun() || t.Lost > 0; suspect {
+		if suspect = left || t.Unbegun() || t.Crashed > 0; suspect {
 			mark = redislist.Unbegun
 		}
 	}

@@ -12,7 +12,7 @@ import (
 // Claim is broker.Reclaimer's.
 //
 // The server alone says whose the claim is, and by its own clock when it ends: ReclaimScript looks at it and moves tasks in
-// one step. So no pause of this process, and no clock of its machine, has it move a task after it has lost the claim,
+// one step. So no pause of this process, and no clock of its machine, has it move a task after its claim has expired,
 // however late the command arrives. Time matters in the other direction alone: whoever pauses for longer than the
 // expiry lets another in.
 func (d lists) Claim(ctx context.Context, c broker.Claim, take bool) (process, mark string, err error) {

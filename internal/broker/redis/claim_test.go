@@ -75,7 +75,7 @@ func TestClaim(t *testing.T) {
 	}
 }
 
-// No task moves without the claim, at whatever moment it was lost, and nothing of the list is touched.
+// No task moves without the claim, at whatever moment it expired, and nothing of the list is touched.
 func TestNothingIsReclaimedWithoutTheClaim(t *testing.T) {
 	server := redisservertest.Start(t)
 	do := plainClient(t, server.Addr())

@@ -53,7 +53,7 @@ func TestClientCertificatesAndAUserOfItsOwn(t *testing.T) {
 	}
 
 	_, err = Open(t.Context(), with(), newBell().ring)
-	// The server's alert may be lost together with the connection.
+	// The server's alert may not arrive before the connection breaks.
 	reason := broker.ReasonOf(err)
 	if reason != broker.ReasonTLSFailed && reason != broker.ReasonConnectionLost || !strings.Contains(err.Error(), "set config.tls.clientCertSecret") {
 		t.Errorf("without a certificate: %v (%s), want %s or %s, and the remedy", err, reason, broker.ReasonTLSFailed, broker.ReasonConnectionLost)

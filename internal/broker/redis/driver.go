@@ -5,7 +5,7 @@
 //	reach.go    how a server is reached: the connection, and whether it pushes
 //	guard.go    what stands between the client library and the network: commands.go follows what is sent, bounds.go says
 //	            how much may be answered, replies.go lets through what is a reply
-//	redial.go   when a connection that was lost is made again
+//	redial.go   when a connection that broke is made again
 //	layout.go   how a queue is laid out in keys; list.go is a list, by the protocol of worker/redislist
 //	driver.go   a reach and a layout; depths.go reads, writable.go asks whether writes are taken
 //	inspect.go  which versions and settings of the server are risks
@@ -56,7 +56,7 @@ func openAs(c Config, l layout, ring broker.Doorbell) (*driver, error) {
 }
 
 // invalidated is the server's push: these keys are not any more as they were read. Without keys, all of
-// them, as when the connection was lost.
+// them, as when the connection broke.
 func (d *driver) invalidated(keys []rueidis.RedisMessage) {
 	if len(keys) == 0 {
 		d.ring()

@@ -192,7 +192,7 @@ func TestDoorbell(t *testing.T) {
 			rung[queue] = true
 		}
 	}
-	t.Run("a lost connection rings for all", func(t *testing.T) {
+	t.Run("a broken connection rings for all", func(t *testing.T) {
 		depths(t, d, q)
 		if err := server.Restart(t.Context()); err != nil {
 			t.Fatal(err)

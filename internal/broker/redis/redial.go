@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// redial makes the connections of one client. The library makes a new one whenever the last is lost and somebody asks
+// redial makes the connections of one client. The library makes a new one whenever the last is broken and somebody asks
 // for something: a server that answers once and closes would be dialled hundreds of times a second.
 type redial struct {
 	mu sync.Mutex
@@ -17,7 +17,7 @@ type redial struct {
 	last    *guard
 }
 
-// redialAfter is how long a connection must have been there for the library to make another. Whoever loses it sooner
+// redialAfter is how long a connection must have been there for the library to make another. Whoever breaks it sooner
 // has the driver fail, and comes back by the backlog's pauses.
 const redialAfter = 10 * time.Second
 
@@ -44,7 +44,7 @@ func (r *redial) dial(ctx context.Context, address string, dialer *net.Dialer, c
 	return r.last, nil
 }
 
-// tooSoon is why there is no other connection yet: that the last one was lost, and how.
+// tooSoon is why there is no other connection yet: that the last one broke, and how.
 func (r *redial) tooSoon(now time.Time) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -11,7 +11,7 @@ import (
 	"github.com/quickube/qscaler/internal/broker"
 )
 
-// The library makes a new connection for each question when the last was lost. A server that answers once and closes gets
+// The library makes a new connection for each question when the last broke. A server that answers once and closes gets
 // no more of them than the backlog makes.
 func TestAServerThatAnswersOnceIsNotDialledAgain(t *testing.T) {
 	for name, last := range map[string]string{
@@ -60,7 +60,7 @@ func TestAServerThatAnswersOnceIsNotDialledAgain(t *testing.T) {
 	}
 }
 
-func TestWhenALostConnectionIsMadeAgain(t *testing.T) {
+func TestWhenABrokenConnectionIsMadeAgain(t *testing.T) {
 	now := time.Now()
 	unfit := errors.New("unfit")
 	broken := &guard{}

@@ -28,10 +28,10 @@ func (r *round) act(ctx context.Context) error {
 	r.done, r.publishes = done, r.decision.PublishedAfter(done)
 	blamed, err := otherThanSize(&r.sizes, done, err)
 	r.again = r.again || blamed || r.decision.More && creates(done)
-	refused, next, rest := r.memory.creations.note(r.clock.Now(), done, err)
-	r.refused = slices.Concat(r.decision.Refused, refused)
+	uncreated, next, rest := r.memory.creations.note(r.clock.Now(), done, err)
+	r.uncreated = slices.Concat(r.decision.Retrying, uncreated)
 	if r.wouldRefuse != nil {
-		r.refused = append(r.refused, r.revisions.newest.Hash)
+		r.uncreated = append(r.uncreated, r.revisions.newest.Hash)
 	}
 	r.recheckAt(next)
 	return errors.Join(unproven, r.unheld, rest)

@@ -15,10 +15,10 @@ import (
 // cannot grow is a busy one.
 type creations map[string]backoff.State
 
-// note remembers which revisions the API server refuses pods of, and forgets it with the first that is created. It
-// returns those that were refused now, when the first of them is tried again, and the errors that are not about
+// note remembers of which revisions no pod could be created, and forgets it with the first that is created. It
+// returns those that failed now, when the first of them is tried again, and the errors that are not about
 // creations.
-func (c creations) note(now time.Time, done []planner.Action, err error) (refused []string, next time.Time, rest error) {
+func (c creations) note(now time.Time, done []planner.Action, err error) (uncreated []string, next time.Time, rest error) {
 	for _, a := range done {
 		if a.Kind == planner.Create {
 			delete(c, a.Revision)
@@ -58,10 +58,10 @@ func (c creations) forget(known *revisions) {
 	maps.DeleteFunc(c, func(hash string, _ backoff.State) bool { return known.of(hash) == nil })
 }
 
-// blocking says why the fleet cannot grow, of revisions that are refused, nil where it can: a canary that is refused is
+// blocking says why the fleet cannot grow, of revisions without new pods, nil where it can: a canary that cannot be created is
 // the rollout's trouble.
-func (c creations) blocking(refused []string, canary string) error {
-	for _, hash := range refused {
+func (c creations) blocking(uncreated []string, canary string) error {
+	for _, hash := range uncreated {
 		if hash != canary {
 			return c[hash].Err
 		}

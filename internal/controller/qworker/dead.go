@@ -80,13 +80,13 @@ func (d *deadWorkers) mayRemove(pod *corev1.Pod) bool {
 		return true
 	}
 	w, _ := d.Of(pod.Name)
-	return w.IsRefused()
+	return w.IsFailing()
 }
 
-// refused are the workers whose tasks the broker refuses to return, and why it does for the first.
-func (d *deadWorkers) refused() (names []string, why error) {
+// failing are the workers whose tasks cannot be returned, and why not for the first.
+func (d *deadWorkers) failing() (names []string, why error) {
 	for _, w := range d.Dead {
-		if w.IsRefused() {
+		if w.IsFailing() {
 			names = append(names, w.Worker)
 			if why == nil {
 				why = w.Err
@@ -99,7 +99,7 @@ func (d *deadWorkers) refused() (names []string, why error) {
 // searchErr is why a search fails again and again, nil where none does.
 func (d *deadWorkers) searchErr() error {
 	for _, search := range d.Searches {
-		if search.Refused {
+		if search.Failed {
 			return search.Err
 		}
 	}
@@ -168,8 +168,8 @@ func (d *deadWorkers) abandoned() []string {
 
 // reported is what is said of it; holdup is why it takes so long.
 func (d *deadWorkers) reported(pods []*corev1.Pod, holdup error) report.Recovery {
-	workers, why := d.refused()
-	told := report.Recovery{Refused: workers, Why: textOf(why), SearchFailed: textOf(d.searchErr()), Strangers: reportedStrangers(d.Strangers)}
+	workers, why := d.failing()
+	told := report.Recovery{Failing: workers, Why: textOf(why), SearchFailed: textOf(d.searchErr()), Strangers: reportedStrangers(d.Strangers)}
 	if !d.deleting {
 		return told
 	}

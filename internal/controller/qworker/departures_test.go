@@ -287,7 +287,7 @@ func TestAForegroundDeletionMakesNoReplacements(t *testing.T) {
 		if grace := p.DeletionGracePeriodSeconds; grace == nil || *grace != 600 {
 			t.Errorf("pod %s has a grace period of %v, want 10 minutes", p.Name, grace)
 		}
-		c.lose(p)
+		c.vanish(p)
 	}
 	c.eventually("the operator's finalizer is gone", func() string {
 		var w v1alpha1.QWorker

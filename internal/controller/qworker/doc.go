@@ -26,7 +26,7 @@
 //	                 dropfinalizer.go how it lets go then; writers.go who else writes it
 //	rollout.go       spec.rollout and spec.drain in the planner's words
 //	recheck.go       when to look again
-//	memory.go        what is remembered between two rounds, and why it may be lost; clockskew.go
+//	memory.go        what is remembered between two rounds, and why it may be forgotten; clockskew.go
 //
 // It decides nothing that a test without a cluster would want to see decided: scaling decides how many workers there
 // shall be, planner which pods come and leave, sizing what they request, recovery whose tasks are reclaimed, and report

@@ -72,14 +72,14 @@ func TestADepthThatFalls(t *testing.T) {
 		prev, next backlog.Reading
 		want       int
 	}{
-		"one fewer":                  {reading(2, 1), reading(2, 0), 1},
-		"one that is taken":          {reading(2, 1), reading(1, 2), 0},
-		"one more":                   {reading(2, 1), reading(3, 1), 0},
-		"the first reading":          {backlog.Reading{}, reading(0, 0), 0},
-		"a read that fails is no 0":  {reading(2, 1), failed, 0},
-		"as many are done as come":   {reading(2, 1), reading(2, 1), 0},
-		"what was purged is fewer":   {reading(9, 0), reading(0, 0), 1},
-		"one that a worker has lost": {reading(0, 1), reading(1, 0), 0},
+		"one fewer":                         {reading(2, 1), reading(2, 0), 1},
+		"one that is taken":                 {reading(2, 1), reading(1, 2), 0},
+		"one more":                          {reading(2, 1), reading(3, 1), 0},
+		"the first reading":                 {backlog.Reading{}, reading(0, 0), 0},
+		"a read that fails is no 0":         {reading(2, 1), failed, 0},
+		"as many are done as come":          {reading(2, 1), reading(2, 1), 0},
+		"what was purged is fewer":          {reading(9, 0), reading(0, 0), 1},
+		"one that a worker no longer holds": {reading(0, 1), reading(1, 0), 0},
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {

@@ -17,7 +17,7 @@ import (
 	"github.com/quickube/qscaler/internal/scaling"
 )
 
-// memory is what is remembered of a QWorker between two reconciliations. All of it may be lost with the
+// memory is what is remembered of a QWorker between two reconciliations. All of it may be gone with the
 // process: scaling then begins with the number that the status has, an excess is spared its 30 s anew, and pods that
 // vanished meanwhile are found by the tasks that they hold.
 type memory struct {

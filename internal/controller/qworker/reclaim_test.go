@@ -30,8 +30,8 @@ func (c *cluster) busy(q qw) corev1.Pod {
 	return p
 }
 
-// lose takes a pod from the API server, as an unreachable node or a force does.
-func (c *cluster) lose(p corev1.Pod) {
+// vanish takes a pod from the API server, as an unreachable node or a force does.
+func (c *cluster) vanish(p corev1.Pod) {
 	c.Helper()
 	if err := c.Delete(c.Context(), &p, client.GracePeriodSeconds(0)); err != nil {
 		c.Fatal(err)
@@ -68,7 +68,7 @@ func TestADeletedQWorkerLooksForWhatDiedUnseen(t *testing.T) {
 	if err := c.Delete(t.Context(), q.QWorker); err != nil {
 		t.Fatal(err)
 	}
-	c.lose(p)
+	c.vanish(p)
 	if err := c.redis.Pause(); err != nil { // and not Kill: another test's server may get its port
 		t.Fatal(err)
 	}
@@ -174,7 +174,7 @@ func TestWhatDiedWhileNothingWasToBeReclaimedIsFound(t *testing.T) {
 	q := makeQWorker("w").replicas(1, 1)
 	first := c.busy(q)
 	c.do("ACL", "SETUSER", "default", "-eval", "-evalsha")
-	c.lose(first)
+	c.vanish(first)
 	second := c.awaitSuccessor(first)
 	c.run(second)
 	c.awaitCondition("w", v1alpha1.ConditionReady, metav1.ConditionFalse, "ReclaimFailed")
@@ -184,7 +184,7 @@ func TestWhatDiedWhileNothingWasToBeReclaimedIsFound(t *testing.T) {
 	c.do("ACL", "SETUSER", "default", "+eval", "+evalsha")
 	c.push(q.queueName(), 1)
 	c.hold(q.queueName(), second.Name)
-	c.lose(second)
+	c.vanish(second)
 	c.awaitSuccessor(second)
 	c.awaitLength(q.queueName(), 0)
 
@@ -257,7 +257,7 @@ func TestWhatDiedUnseenOnAFormerQueueIsFound(t *testing.T) {
 		t.Fatalf("%s is published still", now)
 	}
 	c.stop()
-	c.lose(p)
+	c.vanish(p)
 	c.startOperator()
 	c.awaitLength(redislist.Processing(q.queueName(), p.Name), 0)
 	c.awaitLength(q.queueName(), 1)
@@ -275,7 +275,7 @@ func TestTasksReturnThoughTheScalerConfigIsDeletedToo(t *testing.T) {
 		}
 	}
 	c.awaitGrants("w", 1)
-	c.lose(p)
+	c.vanish(p)
 	c.awaitGone(q.QWorker)
 	c.awaitLength(q.queueName(), 1)
 }

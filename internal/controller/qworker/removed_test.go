@@ -30,14 +30,14 @@ func TestAFleetOutlivesItsRevisions(t *testing.T) {
 	if err := c.DeleteAllOf(t.Context(), &appsv1.ControllerRevision{}, client.InNamespace(c.namespace)); err != nil {
 		t.Fatal(err)
 	}
-	lost := c.pods("w")[0]
-	c.lose(lost)
+	removed := c.pods("w")[0]
+	c.vanish(removed)
 
 	c.create(c.scalerConfig("config"))
 	c.run(c.awaitPods("w", 2)...)
 	c.awaitCondition("w", v1alpha1.ConditionReady, metav1.ConditionTrue, "Ready")
 	for _, p := range c.pods("w") {
-		if p.Name == lost.Name || p.Spec.Containers[0].Image != "worker:1" {
+		if p.Name == removed.Name || p.Spec.Containers[0].Image != "worker:1" {
 			t.Errorf("the pod %s has the image %q", p.Name, p.Spec.Containers[0].Image)
 		}
 	}

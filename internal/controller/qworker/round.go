@@ -32,8 +32,8 @@ type results struct {
 	done []planner.Action
 	// publishes is the hash that is published with this round's status, "" where it stays.
 	publishes string
-	// refused has the revisions of which a pod is to be created and cannot be.
-	refused []string
+	// uncreated has the revisions of which a pod is to be created and cannot be.
+	uncreated []string
 	// gone is true once the finalizer was removed.
 	gone bool
 }

@@ -71,5 +71,5 @@ func (r *round) mayWait(failure error) bool {
 // revision that is published, what was refused, what was returned.
 func (a *account) isOrdinary() bool {
 	return len(a.done) > 0 && a.stalled == nil && !a.deleting() && a.publishes == "" &&
-		a.dead.Returned == 0 && a.dead.Refusal == nil && len(a.sizes.Notes) == 0
+		a.dead.Returned == 0 && a.dead.Failure == nil && len(a.sizes.Notes) == 0
 }

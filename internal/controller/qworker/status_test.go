@@ -38,7 +38,7 @@ func TestWhichStatusMayWait(t *testing.T) {
 		"the spec cannot be followed":             {func(s *round) { s.stalled = &report.Problem{} }, nil, false},
 		"a revision is published":                 {func(s *round) { s.publishes = "hash" }, nil, false},
 		"tasks returned":                          {func(s *round) { s.dead.Returned = 1 }, nil, false},
-		"tasks could not be reclaimed":            {func(s *round) { s.dead.Refusal = errors.New("no") }, nil, false},
+		"tasks could not be reclaimed":            {func(s *round) { s.dead.Failure = errors.New("no") }, nil, false},
 		"right-sizing has something to say":       {func(s *round) { s.sizes.Notes = make([]rightsizing.Note, 1) }, nil, false},
 		"the QWorker is being deleted":            {func(s *round) { s.qw.DeletionTimestamp = &metav1.Time{} }, nil, false},
 		"the controller has no queue yet":         {func(s *round) { s.Reconciler = &Reconciler{clock: s.clock} }, nil, false},

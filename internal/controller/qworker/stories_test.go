@@ -106,7 +106,7 @@ func TestABrokerThatIsAwayChangesNothing(t *testing.T) {
 	c.awaitCondition("w", v1alpha1.ConditionBrokerReachable, metav1.ConditionFalse, "Timeout")
 	unchanged("after a restart of the operator")
 
-	c.lose(staying[0])
+	c.vanish(staying[0])
 	c.awaitPods("w", 4) // the desired number holds
 	unchanged("after a worker was replaced")
 

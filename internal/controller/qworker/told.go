@@ -114,9 +114,9 @@ func (a *account) rollout() report.Rollout {
 		Unstored: textOf(a.unstored),
 		Paused:   spec.Paused, MinReady: spec.MinReady, Obstacle: a.decision.Obstacle, Unread: brokerProblem(a.newestErr),
 	}
-	if slices.Contains(a.refused, newest.Hash) {
-		refusal := a.creations[newest.Hash].Err
-		told.Refusal = report.Refusal{Message: refusal.Error(), Quota: fleet.IsQuota(refusal), Lasting: fleet.PodRefused(refusal)}
+	if slices.Contains(a.uncreated, newest.Hash) {
+		failure := a.creations[newest.Hash].Err
+		told.Uncreated = report.Uncreated{Message: failure.Error(), Quota: fleet.IsQuota(failure), Refused: fleet.PodRefused(failure)}
 	}
 	if kept := newest.Stop; kept.Generation == a.qw.Generation {
 		told.Kept = report.Problem{Reason: kept.Reason, Message: kept.Message}
@@ -130,10 +130,10 @@ func (a *account) outcome(failure error) report.Done {
 	if newest := a.revisions.newest; newest != nil && a.decision.Stage == planner.Canary {
 		canary = newest.Hash
 	}
-	blocking := a.creations.blocking(a.refused, canary)
+	blocking := a.creations.blocking(a.uncreated, canary)
 	return report.Done{
-		Failure: problemOf(failure), Refused: textOf(blocking), RefusedForGood: fleet.PodRefused(blocking),
-		Actions: a.done, Returned: a.dead.Returned, ReclaimFailed: textOf(a.dead.Refusal), Sizes: sizeEvents(a.sizes.Notes),
+		Failure: problemOf(failure), Uncreated: textOf(blocking), PodRefused: fleet.PodRefused(blocking),
+		Actions: a.done, Returned: a.dead.Returned, ReclaimFailed: textOf(a.dead.Failure), Sizes: sizeEvents(a.sizes.Notes),
 	}
 }
 

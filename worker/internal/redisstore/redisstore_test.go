@@ -199,16 +199,16 @@ func FuzzScriptsAndGoAgree(f *testing.F) {
 		}
 		got, want := items[0].Task, redislist.Parse(element)
 		if want.ID == "" { // a payload and nothing else: it got an envelope
-			if got.Payload != element || got.ID == "" || got.Failed+got.Lost > 0 || got.Headers != nil {
+			if got.Payload != element || got.ID == "" || got.Failed+got.Crashed > 0 || got.Headers != nil {
 				t.Errorf("the payload %q was read as %+v", element, got)
 			}
 		} else {
-			lost := want.Lost
+			crashed := want.Crashed
 			if want.Reservation != "" && want.Reservation[0] != redislist.Ahead[0] && want.Reservation[0] != redislist.Unbegun[0] {
 				const most = 999999999 // as many as an envelope can have
-				lost = min(lost+1, most)
+				crashed = min(crashed+1, most)
 			}
-			if got.ID != want.ID || got.Payload != want.Payload || got.Failed != want.Failed || got.Lost != lost || !maps.Equal(got.Headers, want.Headers) {
+			if got.ID != want.ID || got.Payload != want.Payload || got.Failed != want.Failed || got.Crashed != crashed || !maps.Equal(got.Headers, want.Headers) {
 				t.Errorf("%q was read as %+v by the scripts and as %+v by Go", element, got, want)
 			}
 			// Not as Parse has it, which would hide what the script has left.

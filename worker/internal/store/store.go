@@ -106,12 +106,12 @@ type Store interface {
 	// Held has what the worker's own list holds, a page at a time. The page before the first is the zero Page. While
 	// nothing is added to the list its pages leave out nothing that is still there; they may list it twice.
 	Held(ctx context.Context, before Page) (Page, error)
-	// Adopt reserves what the worker's own list holds and nobody has in hand. What another process had reserved
-	// is lost once more; what this one had was never begun, because the answer to its reservation was lost. What is
-	// Long comes without its payload. It is not ok when the task was gone.
+	// Adopt reserves what the worker's own list holds and nobody has in hand. Of what another process had reserved, one
+	// more attempt has crashed. What this process had reserved was never begun, because the answer to its reservation did
+	// not arrive. What is Long comes without its payload. It is not ok when the task was gone.
 	Adopt(ctx context.Context, listed Listed) (item Item, ok bool, err error)
-	// Begin is asked before the attempt at a task that is Unbegun: if the worker ends from now on, an attempt is
-	// lost. It is not ok when the task was not the worker's any more.
+	// Begin is asked before the attempt at a task that is Unbegun: if the worker ends from now on, an attempt has
+	// crashed. It is not ok when the task was not the worker's any more.
 	Begin(ctx context.Context, item Item) (begun Item, ok bool, err error)
 
 	// Done acknowledges tasks, and tells of each whether it was still the worker's.
@@ -145,8 +145,8 @@ func Failed(i Item) Item {
 // ended is a task an attempt at which has come to an end, and did not end its worker: it is no suspect any more, and has
 // as many attempts behind it.
 func ended(t redislist.Task) redislist.Task {
-	t.Failed += t.Lost
-	t.Lost, t.Reservation = 0, ""
+	t.Failed += t.Crashed
+	t.Crashed, t.Reservation = 0, ""
 	return t
 }
 

@@ -98,8 +98,8 @@ func briefEnds(t *testing.T, f Fixture) {
 			return one(f.Bury(t.Context(), store.Burial{Item: i, Letter: store.Letter{Line: "{}", Field: "f"}}))
 		}},
 		"retried":  {func(i store.Item) (bool, error) { return one(f.Retry(t.Context(), store.Waiting{Item: i, For: wait})) }, redislist.Task{Failed: 5, Payload: payload}},
-		"put off":  {func(i store.Item) (bool, error) { return one(f.PutOff(t.Context(), store.Waiting{Item: i, For: wait})) }, redislist.Task{Failed: 3, Lost: 1, Payload: payload}},
-		"returned": {func(i store.Item) (bool, error) { return one(f.Return(t.Context(), i)) }, redislist.Task{Failed: 3, Lost: 1, Payload: payload}},
+		"put off":  {func(i store.Item) (bool, error) { return one(f.PutOff(t.Context(), store.Waiting{Item: i, For: wait})) }, redislist.Task{Failed: 3, Crashed: 1, Payload: payload}},
+		"returned": {func(i store.Item) (bool, error) { return one(f.Return(t.Context(), i)) }, redislist.Task{Failed: 3, Crashed: 1, Payload: payload}},
 	} {
 		f.Push(redislist.Task{ID: "x", Failed: 3, Reservation: "gone.1", Payload: payload, First: time.UnixMilli(1)}.Element())
 		item := f.reserve(t, 1)[0]
@@ -120,7 +120,7 @@ func briefEnds(t *testing.T, f Fixture) {
 			t.Errorf("%s, %d wait; want one: %t", name, len(items), c.want.Payload != "")
 			continue
 		}
-		if got := f.whole(t, items[0]); got.Payload != payload || got.ID != "x" || got.Failed != c.want.Failed || got.Lost != c.want.Lost || !got.Unbegun() && name != "retried" {
+		if got := f.whole(t, items[0]); got.Payload != payload || got.ID != "x" || got.Failed != c.want.Failed || got.Crashed != c.want.Crashed || !got.Unbegun() && name != "retried" {
 			t.Errorf("%s it is %+.100v, want %+.100v", name, got.Task, c.want)
 		}
 		if _, err := f.Done(t.Context(), items...); err != nil {
@@ -155,8 +155,8 @@ func justTooLong(t *testing.T, f Fixture) {
 			t.Fatal(err)
 		}
 		for _, again := range f.reserve(t, 10) {
-			if got := f.whole(t, again); got.Payload != payload || got.Lost > 0 || got.Failed == 0 { // the attempt has ended, and what was lost before it counts as failed
-				t.Errorf("%s, it has %d bytes, %d attempts failed and %d lost", name, len(got.Payload), got.Failed, got.Lost)
+			if got := f.whole(t, again); got.Payload != payload || got.Crashed > 0 || got.Failed == 0 { // the attempt has ended, and what was crashed before it counts as failed
+				t.Errorf("%s, it has %d bytes, %d attempts failed and %d crashed", name, len(got.Payload), got.Failed, got.Crashed)
 			}
 			if _, err := f.Done(t.Context(), again); err != nil {
 				t.Fatal(err)
@@ -175,7 +175,7 @@ func (f Fixture) justTooLong(t *testing.T) (begun store.Item, payload string) {
 	payload = strings.Repeat("x", store.StepBytes)
 	const tries = 100
 	for range tries {
-		f.Push(redislist.Task{ID: "x", Lost: 1, First: time.UnixMilli(1), Payload: payload}.Element())
+		f.Push(redislist.Task{ID: "x", Crashed: 1, First: time.UnixMilli(1), Payload: payload}.Element())
 		item := f.reserve(t, 1)[0]
 		begun, ok, err := f.Begin(t.Context(), item)
 		if err != nil || !ok {

@@ -32,7 +32,7 @@ func Test(t *testing.T, fixture func(t *testing.T) Fixture) {
 		"a suspect comes alone":                     suspects,
 		"what nobody has in hand is adopted once":   adopted,
 		"what was never begun is adopted as new":    neverBegun,
-		"what is reserved ahead is not lost":        reservedAhead,
+		"what is reserved ahead has not crashed":    reservedAhead,
 		"what may have ended a worker is begun":     begun,
 		"what is put off waits, and is counted":     putOff,
 		"each end happens once":                     ends,
@@ -147,7 +147,7 @@ func alike(t *testing.T, f Fixture) {
 	if items[0].ID == items[1].ID || items[0].Element == items[1].Element {
 		t.Fatalf("two tasks are one: %q and %q", items[0].Element, items[1].Element)
 	}
-	for range 2 { // the second is a repetition whose answer was lost
+	for range 2 { // the second is a repetition whose answer did not arrive
 		if _, err := f.Done(t.Context(), items[0]); err != nil {
 			t.Fatal(err)
 		}
@@ -167,7 +167,7 @@ func suspects(t *testing.T, f Fixture) {
 		if got := payloads(items); !slices.Equal(got, []string{want}) {
 			t.Fatalf("reserved %q, want %s alone", got, want)
 		}
-		if want == "suspect" && (items[0].Lost != 1 || items[0].Attempt() != 2) {
+		if want == "suspect" && (items[0].Crashed != 1 || items[0].Attempt() != 2) {
 			t.Errorf("the suspect is %+v", items[0])
 		}
 	}
@@ -191,7 +191,7 @@ func adopted(t *testing.T, f Fixture) {
 	}
 }
 
-// neverBegun has the answers to a reservation and to the adoption after it be lost.
+// neverBegun has the answers to a reservation and to the adoption after it not arrive.
 func neverBegun(t *testing.T, f Fixture) {
 	f.Push("task")
 	item := f.reserve(t, 1)[0]
@@ -210,13 +210,13 @@ func reservedAhead(t *testing.T, f Fixture) {
 	f.Push(ahead.Element())
 	f.Push("y")
 	items := f.reserve(t, 10)
-	if got := payloads(items); !slices.Equal(got, []string{"x"}) || items[0].Lost != 0 || !items[0].Unbegun() {
-		t.Fatalf("reserved %+v, want x alone, unbegun, and no attempt lost", items)
+	if got := payloads(items); !slices.Equal(got, []string{"x"}) || items[0].Crashed != 0 || !items[0].Unbegun() {
+		t.Fatalf("reserved %+v, want x alone, unbegun, and no attempt crashed", items)
 	}
 	if _, err := f.Return(t.Context(), items...); err != nil {
 		t.Fatal(err)
 	}
-	if items = f.reserve(t, 10); len(items) != 1 || items[0].Lost != 0 || !items[0].Unbegun() {
+	if items = f.reserve(t, 10); len(items) != 1 || items[0].Crashed != 0 || !items[0].Unbegun() {
 		t.Fatalf("returned and reserved again it is %+v, want it as it was", items)
 	}
 	items, err := f.Reserve(t.Context(), 10, true)
@@ -227,14 +227,14 @@ func reservedAhead(t *testing.T, f Fixture) {
 
 // begun has a task be known as begun before it is.
 func begun(t *testing.T, f Fixture) {
-	left := redislist.Task{ID: "x", Lost: 1, Reservation: "gone.1", Payload: "x"}
+	left := redislist.Task{ID: "x", Crashed: 1, Reservation: "gone.1", Payload: "x"}
 	f.Hold(left.Element())
 	item, ok, err := f.adopt(t, left.Element())
-	if err != nil || !ok || item.Lost != 2 || !item.Unbegun() {
-		t.Fatalf("adopted %+v, %t, %v; want two attempts lost", item, ok, err)
+	if err != nil || !ok || item.Crashed != 2 || !item.Unbegun() {
+		t.Fatalf("adopted %+v, %t, %v; want two crashed attempts", item, ok, err)
 	}
 	again, ok, err := f.Begin(t.Context(), item)
-	if err != nil || !ok || again.Lost != 2 || again.Unbegun() || again.Element == item.Element {
+	if err != nil || !ok || again.Crashed != 2 || again.Unbegun() || again.Element == item.Element {
 		t.Errorf("begun %+v, %t, %v; want another reservation", again, ok, err)
 	}
 	if got := f.held(t); !slices.Equal(got, []string{again.Element}) {
@@ -251,7 +251,7 @@ func putOff(t *testing.T, f Fixture) {
 	const wait = 100 * time.Millisecond
 	for times := range 3 {
 		items := f.reserve(t, 1)
-		if len(items) != 1 || items[0].Lost != 1 || items[0].Failed != 0 || !items[0].Unbegun() || items[0].Reservation[1] == '-' {
+		if len(items) != 1 || items[0].Crashed != 1 || items[0].Failed != 0 || !items[0].Unbegun() || items[0].Reservation[1] == '-' {
 			t.Fatalf("put off %d times it is %+v", times, items)
 		}
 		if was, err := one(f.PutOff(t.Context(), store.Waiting{Item: items[0], For: wait})); !was || err != nil {
@@ -416,7 +416,7 @@ func retried(t *testing.T, f Fixture) {
 		t.Fatal(err)
 	}
 	items := f.reserve(t, 1)
-	if len(items) != 1 || items[0].ID != item.ID || items[0].Failed != 1 || items[0].Lost != 0 || items[0].Payload != "task" {
+	if len(items) != 1 || items[0].ID != item.ID || items[0].Failed != 1 || items[0].Crashed != 0 || items[0].Payload != "task" {
 		t.Errorf("tried again, it is %+v", items)
 	}
 }
@@ -525,12 +525,12 @@ func released(t *testing.T, f Fixture) {
 		t.Errorf("releasing what is gone says %d, %v", n, err)
 	}
 	items := f.reserve(t, 1)
-	if got := payloads(items); !slices.Equal(got, []string{"left"}) || items[0].Lost != 1 {
-		t.Errorf("reserved %+v, want what was left, and an attempt lost", items)
+	if got := payloads(items); !slices.Equal(got, []string{"left"}) || items[0].Crashed != 1 {
+		t.Errorf("reserved %+v, want what was left, and a crashed attempt", items)
 	}
 	for _, want := range []string{big, "ahead", "never begun"} {
 		items := f.reserve(t, 1)
-		if got := f.whole(t, items[0]); got.Payload != want || got.Lost != 0 || got.Unbegun() {
+		if got := f.whole(t, items[0]); got.Payload != want || got.Crashed != 0 || got.Unbegun() {
 			t.Errorf("reserved %.80q, want %.80q as if for the first time", got.Element, want)
 		}
 	}

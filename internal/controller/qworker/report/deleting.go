@@ -28,15 +28,15 @@ func deletingMessage(st *v1alpha1.QWorkerStatus, o Observed, failure *Problem) s
 		parts = append(parts, because("QScaler still looks for the tasks of workers that died while no operator was running", r.SearchHoldup))
 	}
 	if unreachable := unreachablePods(o.Pods); len(unreachable) > 0 {
-		parts = append(parts, fmt.Sprintf("nobody knows whether %s on nodes that do not answer: %s. When you are sure that such a node is down, run kubectl delete pod NAME --force",
-			words.HowMany(len(unreachable), "worker still runs", "workers still run"), words.AndMore(unreachable)))
+		parts = append(parts, fmt.Sprintf("%s on nodes that do not answer: %s. If you are sure that such a node is down, run kubectl delete pod NAME --force",
+			words.HowMany(len(unreachable), "worker may still run", "workers may still run"), words.AndMore(unreachable)))
 	}
 	if len(parts) == 0 {
 		return "the last worker has left"
 	}
 	remedy := "remove the finalizer " + v1alpha1.Finalizer
 	if r.Outstanding > 0 || r.Searching {
-		remedy += "; QScaler then returns no more tasks of dead workers; where the broker does not do so by itself, return them by hand"
+		remedy += "; after that QScaler returns no more tasks of dead workers: unless the broker returns them by itself, you must do it by hand"
 	}
 	if working > 0 {
 		remedy = "delete the pods, or " + remedy

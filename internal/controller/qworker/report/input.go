@@ -59,8 +59,8 @@ type Queue struct {
 
 // Recovery is what was learned of the tasks of dead workers.
 type Recovery struct {
-	// Refused has the workers whose tasks the broker refuses to take back, and Why is its answer for the first.
-	Refused []string
+	// Failing has the workers whose tasks cannot be returned, and Why is the error of the first.
+	Failing []string
 	Why     string
 	// SearchFailed is why the search for such tasks fails again and again, "" where it does not.
 	SearchFailed string
@@ -110,29 +110,29 @@ type Rollout struct {
 	Paused   bool
 	MinReady time.Duration
 	Obstacle planner.Obstacle
-	// Refusal is why no pod of the newest revision can be created, the zero Refusal where that is not so.
-	Refusal Refusal
+	// Uncreated is why no pod of the newest revision can be created, zero where that is not so.
+	Uncreated Uncreated
 	// Unread is why the queue of the newest revision cannot be read, where that is another one. Else it is nil.
 	Unread *Problem
 	// Kept is why an earlier canary of the same spec has failed, zero where none has.
 	Kept Problem
 }
 
-// Refusal is why a pod could not be created.
-type Refusal struct {
+// Uncreated is why a pod could not be created.
+type Uncreated struct {
 	Message string
-	// Quota is true where a quota is used up. Lasting is true where nothing but a change of something helps.
-	Quota, Lasting bool
+	// Quota is true where a quota is used up. Refused is true where nothing but a change of something helps.
+	Quota, Refused bool
 }
 
 // Done is what came of the decision.
 type Done struct {
 	// Failure is why the round could not be finished, nil where it could.
 	Failure *Problem
-	// Refused is why no pod can be created of the revision that the fleet works with, "" where that is not so.
-	Refused string
-	// RefusedForGood is true where nothing but a change of something helps.
-	RefusedForGood bool
+	// Uncreated is why no pod can be created of the revision that the fleet works with, "" where that is not so.
+	Uncreated string
+	// PodRefused is true where nothing but a change of something helps.
+	PodRefused bool
 
 	Actions []planner.Action
 	// Returned counts the tasks of dead workers that returned to the queue. ReclaimFailed is why others were not.
@@ -142,7 +142,7 @@ type Done struct {
 	Sizes []Event
 }
 
-// Memory is what must be known again in the next round. All of it may be lost with the process.
+// Memory is what must be known again in the next round. All of it may be gone with the process.
 type Memory struct {
 	// Departed has the pods that were seen to have left on a grant, and Departure is when the last of them was.
 	Departed  map[string]bool

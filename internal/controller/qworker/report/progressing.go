@@ -19,7 +19,7 @@ func progressing(r Rollout, st *v1alpha1.QWorkerStatus, pods []Pod) metav1.Condi
 		return Absent(kind)
 	}
 	older := olderThan(r.Newest, pods)
-	settled := fmt.Sprintf("every worker is of revision %s", r.Newest)
+	settled := fmt.Sprintf("all workers are of revision %s", r.Newest)
 	begun := r.Proven || st.Replicas == 0
 	if !begun {
 		settled = fmt.Sprintf("no worker of revision %s is ready yet", r.Newest)
@@ -58,14 +58,14 @@ func (r Rollout) canary(underWay string) metav1.Condition {
 	switch {
 	case r.Unread != nil:
 		return Is(kind, false, r.Unread.Reason, fmt.Sprintf("%s; QScaler cannot read the queue of %s: %s", underWay, r.Newest, r.Unread.Message))
-	case r.Refusal.Quota:
-		return Is(kind, true, ReasonWaitingForQuota, fmt.Sprintf("%s; a quota leaves no room for a pod of %s: %s; QScaler tries again", underWay, r.Newest, r.Refusal.Message))
+	case r.Uncreated.Quota:
+		return Is(kind, true, ReasonWaitingForQuota, fmt.Sprintf("%s; a quota is used up, so no pod of %s can be created: %s; QScaler tries again", underWay, r.Newest, r.Uncreated.Message))
 	case hasStopped:
 		return Is(kind, false, stopped.Reason, fmt.Sprintf("%s; %s; %s", underWay, stopped.Message, remedyOf(stopped)))
 	case r.Kept != Problem{}:
 		return Is(kind, false, r.Kept.Reason, fmt.Sprintf("%s; when it was last tried: %s; %s", underWay, r.Kept.Message, remedyOf(r.Kept)))
-	case r.Refusal.Message != "":
-		return Is(kind, true, ReasonCanaryStarting, fmt.Sprintf("%s; QScaler tries again to create a pod of %s: %s", underWay, r.Newest, r.Refusal.Message))
+	case r.Uncreated.Message != "":
+		return Is(kind, true, ReasonCanaryStarting, fmt.Sprintf("%s; QScaler tries again to create a pod of %s: %s", underWay, r.Newest, r.Uncreated.Message))
 	}
 	return Is(kind, true, ReasonCanaryStarting, fmt.Sprintf("%s until a pod of %s has been ready for %s", underWay, r.Newest, r.MinReady))
 }
@@ -84,8 +84,8 @@ func (r Rollout) Trying() bool { return r.Stage == planner.Canary && r.Publish =
 // Stopped is why the rollout has stopped, as far as it shows now.
 func (r Rollout) Stopped() (why Problem, ok bool) {
 	switch {
-	case r.Trying() && r.Refusal.Lasting && !r.Refusal.Quota:
-		return Problem{ReasonCanaryRefused, r.Refusal.Message}, true
+	case r.Trying() && r.Uncreated.Refused && !r.Uncreated.Quota:
+		return Problem{ReasonCanaryRefused, r.Uncreated.Message}, true
 	case r.Obstacle != planner.Obstacle{}:
 		return Problem{string(r.Obstacle.Reason), fmt.Sprintf("pod %s: %s", r.Obstacle.Pod, r.Obstacle.Message)}, true
 	}

@@ -32,7 +32,7 @@ func TestProgressing(t *testing.T) {
 			isFalse(kind, ReasonRevisionNotStored, "the fleet stays on r1: QScaler cannot store the revision of the present spec, and tries again: denied"),
 		},
 		"a fleet without workers is of its revision": {
-			Rollout{Newest: "r1", Stage: planner.Settled}, nil, isTrue(kind, ReasonRevisionAvailable, "every worker is of revision r1"),
+			Rollout{Newest: "r1", Stage: planner.Settled}, nil, isTrue(kind, ReasonRevisionAvailable, "all workers are of revision r1"),
 		},
 		"the first rollout is under way while no worker is ready": {
 			Rollout{Newest: "r1", Stage: planner.Settled, MinReady: 10 * time.Second}, []Pod{worker("w", unready)},
@@ -43,11 +43,11 @@ func TestProgressing(t *testing.T) {
 			isTrue(kind, ReasonRollingOut, "no worker of revision r1 has been ready for 10s yet"),
 		},
 		"the first rollout is over once a worker has been ready for long enough": {
-			Rollout{Newest: "r1", Stage: planner.Settled, Proven: true}, []Pod{worker("w")}, isTrue(kind, ReasonRevisionAvailable, "every worker is of revision r1"),
+			Rollout{Newest: "r1", Stage: planner.Settled, Proven: true}, []Pod{worker("w")}, isTrue(kind, ReasonRevisionAvailable, "all workers are of revision r1"),
 		},
 		"a proven revision need not be ready again": {
 			Rollout{Newest: "r1", Stage: planner.Settled, Proven: true}, []Pod{worker("w", unready)},
-			isTrue(kind, ReasonRevisionAvailable, "every worker is of revision r1"),
+			isTrue(kind, ReasonRevisionAvailable, "all workers are of revision r1"),
 		},
 		"the first rollout has no older workers": {
 			Rollout{Newest: "r1", Stage: planner.Settled, Obstacle: planner.Obstacle{Reason: planner.DeadlineExceeded, Pod: "w", Message: "Unschedulable"}},
@@ -57,7 +57,7 @@ func TestProgressing(t *testing.T) {
 		"published workers fail": {
 			Rollout{Newest: "r1", Stage: planner.Settled, Proven: true, Obstacle: planner.Obstacle{Reason: planner.WorkersFailing, Pod: "w", Message: "exit code 3"}},
 			[]Pod{worker("w", unready)},
-			isFalse(kind, "WorkersFailing", "every worker is of revision r1; pod w: exit code 3; correct the pod spec, or revert it"),
+			isFalse(kind, "WorkersFailing", "all workers are of revision r1; pod w: exit code 3; correct the pod spec, or revert it"),
 		},
 		"one older worker is there": {
 			Rollout{Newest: "r2", Stage: planner.Rolling, Proven: true}, []Pod{worker("a"), worker("n", of("r2")), worker("b", in(planner.Terminating))},
@@ -86,7 +86,7 @@ func TestProgressing(t *testing.T) {
 		},
 		"a canary that is published is tried no more": {
 			canary(func(r *Rollout) { r.Publish = "r2" }), []Pod{worker("n", of("r2"))},
-			isTrue(kind, ReasonRevisionAvailable, "every worker is of revision r2"),
+			isTrue(kind, ReasonRevisionAvailable, "all workers are of revision r2"),
 		},
 		"a canary fails": {
 			canary(func(r *Rollout) { r.Obstacle, r.Kept = crash, Problem{"CanaryRefused", "earlier"} }), nil,
@@ -98,23 +98,23 @@ func TestProgressing(t *testing.T) {
 		},
 		"a canary is refused": {
 			canary(func(r *Rollout) {
-				r.Refusal, r.Obstacle = Refusal{Message: "violates PodSecurity", Lasting: true}, crash
+				r.Uncreated, r.Obstacle = Uncreated{Message: "violates PodSecurity", Refused: true}, crash
 			}), nil,
 			isFalse(kind, ReasonCanaryRefused, trying+"; violates PodSecurity; correct the pod spec, or revert it"),
 		},
 		"a quota is a wait": {
 			canary(func(r *Rollout) {
-				r.Refusal, r.Obstacle = Refusal{Message: "exceeded quota: q", Lasting: true, Quota: true}, crash
+				r.Uncreated, r.Obstacle = Uncreated{Message: "exceeded quota: q", Refused: true, Quota: true}, crash
 			}), nil,
-			isTrue(kind, ReasonWaitingForQuota, trying+"; a quota leaves no room for a pod of r2: exceeded quota: q; QScaler tries again"),
+			isTrue(kind, ReasonWaitingForQuota, trying+"; a quota is used up, so no pod of r2 can be created: exceeded quota: q; QScaler tries again"),
 		},
 		"a canary that could not be created for an overloaded API server is a wait": {
-			canary(func(r *Rollout) { r.Refusal = Refusal{Message: "http2: client connection lost"} }), nil,
+			canary(func(r *Rollout) { r.Uncreated = Uncreated{Message: "http2: client connection lost"} }), nil,
 			isTrue(kind, ReasonCanaryStarting, trying+"; QScaler tries again to create a pod of r2: http2: client connection lost"),
 		},
 		"the queue of the newest revision cannot be read": {
 			canary(func(r *Rollout) {
-				r.Unread, r.Refusal = &Problem{"HostNotFound", "no such host"}, Refusal{Message: "exceeded quota", Quota: true}
+				r.Unread, r.Uncreated = &Problem{"HostNotFound", "no such host"}, Uncreated{Message: "exceeded quota", Quota: true}
 			}), nil,
 			isFalse(kind, "HostNotFound", trying+"; QScaler cannot read the queue of r2: no such host"),
 		},
@@ -136,7 +136,7 @@ func TestStopped(t *testing.T) {
 	if diff := cmp.Diff(Problem{"CanaryFailing", "pod c: exit code 3"}, stopped); diff != "" || !ok {
 		t.Errorf("stopped: %t, -want +got:\n%s", ok, diff)
 	}
-	if stopped, ok := (Rollout{Stage: planner.Rolling, Refusal: Refusal{Message: "no", Lasting: true}}).Stopped(); ok {
+	if stopped, ok := (Rollout{Stage: planner.Rolling, Uncreated: Uncreated{Message: "no", Refused: true}}).Stopped(); ok {
 		t.Errorf("a refusal of what is published has stopped a rollout: %v", stopped)
 	}
 }

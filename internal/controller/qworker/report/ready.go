@@ -25,7 +25,7 @@ func ready(now time.Time, st *v1alpha1.QWorkerStatus, o Observed, d Decided, don
 	unscheduled := unscheduled(o.Pods, st.Replicas)
 	enough, wake, after := enoughSteady(now, o.Pods, st.DesiredReplicas)
 	if enough && st.DrainingReplicas > 0 {
-		return Is(kind, true, ReasonDraining, count+"; "+words.HowMany(st.DrainingReplicas, "more leaves after its task", "more leave after their tasks")+unscheduled), wake
+		return Is(kind, true, ReasonDraining, count+"; "+words.HowMany(st.DrainingReplicas, "more finishes its task and leaves", "more finish their tasks and leave")+unscheduled), wake
 	}
 	if enough {
 		return Is(kind, true, ReasonReady, count+unscheduled), wake
@@ -34,7 +34,7 @@ func ready(now time.Time, st *v1alpha1.QWorkerStatus, o Observed, d Decided, don
 		return Is(kind, false, ReasonWorkersNotReady, trouble+unscheduled), wake
 	}
 	if o.EndAfterTask && d.Rollout.Proven { // its workers come and go, and none is ready for long
-		return Is(kind, true, ReasonReady, count+"; a worker ends after its task, and the next one is starting"+unscheduled), wake
+		return Is(kind, true, ReasonReady, count+"; each worker ends after its task, and the next one is starting"+unscheduled), wake
 	}
 	if !wake.IsZero() {
 		count += notYetFor(after, st.DesiredReplicas)
@@ -45,7 +45,7 @@ func ready(now time.Time, st *v1alpha1.QWorkerStatus, o Observed, d Decided, don
 // hindered is the condition Ready of a fleet that cannot be as it is to be, whatever its pods do.
 func hindered(st *v1alpha1.QWorkerStatus, o Observed, d Decided, done Done) (c metav1.Condition, ok bool) {
 	const kind = v1alpha1.ConditionReady
-	refused := o.Recovery.refused()
+	failing := o.Recovery.failing()
 	switch {
 	case o.Deleting:
 		return Is(kind, false, ReasonDeleting, deletingMessage(st, o, done.Failure)), true
@@ -53,26 +53,26 @@ func hindered(st *v1alpha1.QWorkerStatus, o Observed, d Decided, done Done) (c m
 		return isNot(kind, *o.Stalled), true
 	case done.Failure != nil:
 		return isNot(kind, *done.Failure), true
-	case done.RefusedForGood:
-		return Is(kind, false, ReasonPodRefused, done.Refused), true
-	case done.Refused != "":
-		return Is(kind, false, ReasonWriteFailed, done.Refused), true
+	case done.PodRefused:
+		return Is(kind, false, ReasonPodRefused, done.Uncreated), true
+	case done.Uncreated != "":
+		return Is(kind, false, ReasonWriteFailed, done.Uncreated), true
 	case o.Queue.Problem != nil:
 		return isNot(kind, *o.Queue.Problem), true
 	case d.BackOff.Level > 0:
 		return Is(kind, false, ReasonBackOff, backOffMessage(d.BackOff, o.Pods)), true
-	case refused != "":
-		return Is(kind, false, ReasonReclaimFailed, refused), true
+	case failing != "":
+		return Is(kind, false, ReasonReclaimFailed, failing), true
 	}
 	return metav1.Condition{}, false
 }
 
-// refused says whose tasks cannot be returned, or that nobody can look for such tasks, "" where neither is so.
-func (r Recovery) refused() string {
+// failing says whose tasks cannot be returned, or that nobody can look for such tasks, "" where neither is so.
+func (r Recovery) failing() string {
 	switch {
-	case len(r.Refused) > 0:
+	case len(r.Failing) > 0:
 		return fmt.Sprintf("cannot return the tasks of %s (%s) to the queue: %s; QScaler tries again. Check the rights of the broker's user, and that the server accepts writes",
-			words.HowMany(len(r.Refused), "dead worker", "dead workers"), words.AndMore(r.Refused), r.Why)
+			words.HowMany(len(r.Failing), "dead worker", "dead workers"), words.AndMore(r.Failing), r.Why)
 	case r.SearchFailed != "":
 		return fmt.Sprintf("cannot look for the tasks of workers that died while no operator was running: %s; QScaler tries again. Check the rights of the broker's user", r.SearchFailed)
 	}

@@ -48,11 +48,11 @@ func TestReady(t *testing.T) {
 		},
 		"enough are ready, and one more finishes its task": {
 			observed: Observed{Pods: []Pod{worker("a"), worker("b"), worker("c", leaves)}}, decided: Decided{Desired: 2},
-			want: isTrue(kind, ReasonDraining, "2 of 2 workers are ready; 1 more leaves after its task"),
+			want: isTrue(kind, ReasonDraining, "2 of 2 workers are ready; 1 more finishes its task and leaves"),
 		},
 		"enough are ready, and two more finish their tasks": {
 			observed: Observed{Pods: []Pod{worker("a", leaves), worker("b", leaves)}},
-			want:     isTrue(kind, ReasonDraining, "0 of 0 workers are ready; 2 more leave after their tasks"),
+			want:     isTrue(kind, ReasonDraining, "0 of 0 workers are ready; 2 more finish their tasks and leave"),
 		},
 		"a worker that has a grant is none of those that the queue asks for": {
 			observed: Observed{Pods: []Pod{worker("a"), worker("b", leaves)}}, decided: Decided{Desired: 2},
@@ -119,12 +119,12 @@ func TestReady(t *testing.T) {
 			want: isFalse(kind, ReasonScalingUp, "0 of 1 worker is ready"),
 		},
 		"the broker refuses to take back the tasks of one dead worker": {
-			observed: Observed{Recovery: Recovery{Refused: []string{"w"}, Why: "NOPERM"}},
+			observed: Observed{Recovery: Recovery{Failing: []string{"w"}, Why: "NOPERM"}},
 			want: isFalse(kind, ReasonReclaimFailed,
 				"cannot return the tasks of 1 dead worker (w) to the queue: NOPERM; QScaler tries again. Check the rights of the broker's user, and that the server accepts writes"),
 		},
 		"the broker refuses to take back the tasks of four, and to say who else holds some": {
-			observed: Observed{Recovery: Recovery{Refused: []string{"a", "b", "c", "d"}, Why: "READONLY", SearchFailed: "NOPERM"}},
+			observed: Observed{Recovery: Recovery{Failing: []string{"a", "b", "c", "d"}, Why: "READONLY", SearchFailed: "NOPERM"}},
 			want: isFalse(kind, ReasonReclaimFailed,
 				"cannot return the tasks of 4 dead workers (a, b, c and 1 more) to the queue: READONLY; QScaler tries again. Check the rights of the broker's user, and that the server accepts writes"),
 		},
@@ -149,15 +149,15 @@ func TestReady(t *testing.T) {
 			want: isFalse(kind, "Timeout", "no answer"),
 		},
 		"the fleet cannot grow": {
-			observed: Observed{Queue: Queue{Problem: &Problem{"Timeout", "no answer"}}}, done: Done{Refused: "exceeded quota"},
+			observed: Observed{Queue: Queue{Problem: &Problem{"Timeout", "no answer"}}}, done: Done{Uncreated: "exceeded quota"},
 			want: isFalse(kind, ReasonWriteFailed, "exceeded quota"),
 		},
 		"the API server refuses pods, and none is wanted": {
-			done: Done{Refused: "no image", RefusedForGood: true},
+			done: Done{Uncreated: "no image", PodRefused: true},
 			want: isFalse(kind, ReasonPodRefused, "no image"),
 		},
 		"a write has failed": {
-			done: Done{Failure: &Problem{ReasonWriteFailed, "patching pod a, no"}, Refused: "exceeded quota"},
+			done: Done{Failure: &Problem{ReasonWriteFailed, "patching pod a, no"}, Uncreated: "exceeded quota"},
 			want: isFalse(kind, ReasonWriteFailed, "patching pod a, no"),
 		},
 		"a read has failed": {
@@ -210,27 +210,27 @@ func TestDeletingMessage(t *testing.T) {
 		},
 		"the tasks of one dead worker are not back": {
 			nil, Recovery{Outstanding: 1}, nil,
-			"the tasks of 1 dead worker are not back in the queue yet. To delete the QWorker without waiting, remove the finalizer quickube.com/workers; QScaler then returns no more tasks of dead workers; where the broker does not do so by itself, return them by hand",
+			"the tasks of 1 dead worker are not back in the queue yet. To delete the QWorker without waiting, remove the finalizer quickube.com/workers; after that QScaler returns no more tasks of dead workers: unless the broker returns them by itself, you must do it by hand",
 		},
 		"nor those of two, for the broker is away": {
 			nil, Recovery{Outstanding: 2, Holdup: "no answer"}, nil,
-			"the tasks of 2 dead workers are not back in the queue yet: no answer. To delete the QWorker without waiting, remove the finalizer quickube.com/workers; QScaler then returns no more tasks of dead workers; where the broker does not do so by itself, return them by hand",
+			"the tasks of 2 dead workers are not back in the queue yet: no answer. To delete the QWorker without waiting, remove the finalizer quickube.com/workers; after that QScaler returns no more tasks of dead workers: unless the broker returns them by itself, you must do it by hand",
 		},
 		"tasks are looked for": {
 			nil, Recovery{Searching: true}, nil,
-			"QScaler still looks for the tasks of workers that died while no operator was running. To delete the QWorker without waiting, remove the finalizer quickube.com/workers; QScaler then returns no more tasks of dead workers; where the broker does not do so by itself, return them by hand",
+			"QScaler still looks for the tasks of workers that died while no operator was running. To delete the QWorker without waiting, remove the finalizer quickube.com/workers; after that QScaler returns no more tasks of dead workers: unless the broker returns them by itself, you must do it by hand",
 		},
 		"and cannot be found": {
 			nil, Recovery{Searching: true, SearchHoldup: "NOPERM"}, nil,
-			"QScaler still looks for the tasks of workers that died while no operator was running: NOPERM. To delete the QWorker without waiting, remove the finalizer quickube.com/workers; QScaler then returns no more tasks of dead workers; where the broker does not do so by itself, return them by hand",
+			"QScaler still looks for the tasks of workers that died while no operator was running: NOPERM. To delete the QWorker without waiting, remove the finalizer quickube.com/workers; after that QScaler returns no more tasks of dead workers: unless the broker returns them by itself, you must do it by hand",
 		},
 		"a node does not answer": {
 			[]Pod{worker("a", unreachable("n1"))}, Recovery{}, nil,
-			"1 worker is finishing its task; nobody knows whether 1 worker still runs on nodes that do not answer: pod a on node n1. When you are sure that such a node is down, run kubectl delete pod NAME --force. To delete the QWorker without waiting, delete the pods, or remove the finalizer quickube.com/workers",
+			"1 worker is finishing its task; 1 worker may still run on nodes that do not answer: pod a on node n1. If you are sure that such a node is down, run kubectl delete pod NAME --force. To delete the QWorker without waiting, delete the pods, or remove the finalizer quickube.com/workers",
 		},
 		"four nodes do not answer": {
 			[]Pod{worker("a", unreachable("n1")), worker("b", unreachable("n2")), worker("c", unreachable("n3")), worker("d", unreachable("n4"))}, Recovery{}, nil,
-			"4 workers are finishing their tasks; nobody knows whether 4 workers still run on nodes that do not answer: pod a on node n1, pod b on node n2, pod c on node n3 and 1 more. When you are sure that such a node is down, run kubectl delete pod NAME --force. To delete the QWorker without waiting, delete the pods, or remove the finalizer quickube.com/workers",
+			"4 workers are finishing their tasks; 4 workers may still run on nodes that do not answer: pod a on node n1, pod b on node n2, pod c on node n3 and 1 more. If you are sure that such a node is down, run kubectl delete pod NAME --force. To delete the QWorker without waiting, delete the pods, or remove the finalizer quickube.com/workers",
 		},
 		"the API server does not answer": {
 			nil, Recovery{}, &Problem{ReasonWriteFailed, "setting the finalizers, no"},

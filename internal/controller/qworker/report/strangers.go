@@ -27,7 +27,6 @@ func (s *Strangers) message() string {
 	if s.Workers > int64(len(s.Names)) {
 		names += ", ..."
 	}
-	return fmt.Sprintf("%s that no QWorker of this cluster has made: %s (%s). QScaler does not touch them: it does not know whether those workers are alive. When you are sure that they are dead, return their tasks by hand; docs/troubleshooting.md says how, under UnknownHolders",
-		words.HowMany(s.Tasks, "task of the queue is held by workers", "tasks of the queue are held by workers"),
-		words.HowMany(s.Workers, "worker", "workers"), names)
+	return fmt.Sprintf("%s: %s. QScaler does not touch the tasks: no QWorker of this cluster created these workers, and they may be alive. If you are sure that they are dead, return their tasks by hand: see UnknownHolders in docs/troubleshooting.md",
+		words.HowMany(s.Workers, "unknown worker holds", "unknown workers hold")+" "+words.HowMany(s.Tasks, "task of the queue", "tasks of the queue"), names)
 }

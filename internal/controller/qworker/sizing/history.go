@@ -54,10 +54,10 @@ func spread(uid types.UID) time.Duration {
 	return time.Duration(sum.Sum64() % uint64(saveInterval))
 }
 
-// saveHistory writes the history: at once where something must not be lost, else now and then.
+// saveHistory writes the history: at once where something must not be forgotten, else now and then.
 func (r *Round) saveHistory(ctx context.Context, atOnce, learned bool) {
 	m, now := r.memory, r.fleet.Now
-	m.unsaved = m.unsaved || atOnce // until it is written: a kill that is lost is counted twice
+	m.unsaved = m.unsaved || atOnce // until it is written: a kill that is not written is counted twice
 	due := learned && now.Sub(m.savedAt) >= saveInterval
 	if !m.unsaved && !due {
 		return

@@ -120,7 +120,7 @@ func TestSavesForTheSakeOfASample(t *testing.T) {
 	}
 }
 
-// What must not be lost is saved at once, and once. What is learned a second later waits for its turn again.
+// What must not be forgotten is saved at once, and once. What is learned a second later waits for its turn again.
 func TestWhatIsSavedAtOnce(t *testing.T) {
 	nothing := func(*world) {}
 	kill := func(pod int) func(*world) { return func(w *world) { killed(w.fleet.Pods[pod]) } }
@@ -160,12 +160,12 @@ func TestTimesOfSamples(t *testing.T) {
 		at   time.Time
 		want time.Time
 	}{
-		"a while ago":                   {noon.Add(-time.Minute), noon.Add(-time.Minute)},
-		"just now":                      {noon, noon},
-		"it is not told":                {time.Time{}, noon},
-		"the node's clock is ahead":     {noon.Add(time.Minute), noon},
-		"as long ago as is believed":    {noon.Add(-staleAfter), noon.Add(-staleAfter)},
-		"longer ago than that, or lost": {noon.Add(-staleAfter - 1), time.Time{}},
+		"a while ago":                      {noon.Add(-time.Minute), noon.Add(-time.Minute)},
+		"just now":                         {noon, noon},
+		"it is not told":                   {time.Time{}, noon},
+		"the node's clock is ahead":        {noon.Add(time.Minute), noon},
+		"as long ago as is believed":       {noon.Add(-staleAfter), noon.Add(-staleAfter)},
+		"longer ago than that, or unknown": {noon.Add(-staleAfter - 1), time.Time{}},
 	} {
 		w := newWorld(t, sizedPod("p", "64Mi"))
 		w.uses(tc.at, "1Gi", "p")

@@ -46,8 +46,8 @@ func (r *Round) stop() {
 	*r.memory, r.Recommendations = Memory{}, nil
 }
 
-// staleAfter is how old a sample may be when it is read. What a metrics server keeps telling of a node that it
-// has lost, and what a wrong clock has dated, is no present usage, and a history that it enters is out of order.
+// staleAfter is how old a sample may be when it is read. What a metrics server keeps telling of a node that
+// is gone, and what a wrong clock has dated, is no present usage, and a history that it enters is out of order.
 const staleAfter = 10 * time.Minute
 
 // observeUsage takes the samples that came since the last time, and reports whether there were any.

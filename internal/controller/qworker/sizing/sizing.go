@@ -94,14 +94,14 @@ func (f Fleet) wanted() bool {
 }
 
 // Memory is what is remembered of one QWorker between two rounds. The zero Memory knows nothing. The history is
-// saved, and a refusal of new pods is read from the status; the rest may be lost: running pods tell of their resizes,
+// saved, and a refusal of new pods is read from the status; the rest may be forgotten: running pods tell of their resizes,
 // and one that the API server refuses is refused again.
 type Memory struct {
 	// history is nil before the first round.
 	history *rightsize.History
 	saved   string
 	savedAt time.Time
-	// unsaved is true while something must not be lost and is not saved.
+	// unsaved is true while something must not be forgotten and is not saved.
 	unsaved bool
 	// read is when the metrics were read that were looked at last.
 	read   time.Time
