@@ -54,6 +54,10 @@ type fakeBroker struct {
 	// inspected is what it says of its settings, nil for nothing, and inspections how often it was asked.
 	inspected   func() ([]broker.Risk, error)
 	inspections int
+	// ages is what it says of the ages of messages, nil where it does not tell.
+	ages func(ctx context.Context, queues []string) ([]broker.Age, error)
+	// agesAsked has the queues of each read of ages.
+	agesAsked [][]string
 	// before is called with the queries of a read, before it is answered.
 	before func([]broker.Query)
 }
@@ -77,6 +81,9 @@ func (f *fakeBroker) open(ring broker.Doorbell) (broker.Driver, error) {
 	}
 	d := &fakeDriver{fakeBroker: f}
 	f.rings[d] = ring
+	if f.ages != nil {
+		return agedDriver{d}, nil
+	}
 	if f.silent {
 		return struct{ broker.Driver }{d}, nil // without the methods of a Reclaimer
 	}

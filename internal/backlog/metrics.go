@@ -15,6 +15,7 @@ type metrics struct {
 
 func newMetrics(r prometheus.Registerer, b *Backlog) *metrics {
 	table.BrokerUp().RegisterFunc(r, b.up)
+	table.QWorkerOldestMessageAge().RegisterSeries(r, b.oldest)
 	return &metrics{
 		reads: table.BrokerReadDuration().Register(r),
 		rings: table.BrokerRings().Register(r).WithLabelValues(),

@@ -50,6 +50,7 @@ func (s *source) session(ctx context.Context) (answered time.Duration, err error
 		defer s.unsetDriver()
 		s.keepClaim(ctx, driver)
 		s.keepInspecting(ctx, driver)
+		s.keepAges(ctx, driver)
 		err = s.readOn(ctx, driver, s.credentialsChange(ctx, config))
 	}
 	if err == nil || ctx.Err() != nil {

@@ -60,6 +60,8 @@ type source struct {
 	health Health
 	tenure tenure
 	risks  []broker.Risk
+	// ages has how old messages are, by queue, as last read.
+	ages map[string]broker.Age
 	// claimTold is what those know of the claim who keep an eye on it.
 	claimTold Claim
 	// claimAwaited is true once somebody could not go on without it.

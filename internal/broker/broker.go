@@ -3,6 +3,7 @@
 //	kind.go    one kind of broker as a value: its settings, its driver, its cadence
 //	broker.go  what a driver answers
 //	count.go   numbers that may be unknown
+//	age.go     how old messages are, which may be unknown
 //	claim.go   who may return the tasks of dead workers
 //	risk.go    which versions and settings of a broker endanger tasks
 //	secret.go  a password that is never printed
@@ -39,9 +40,9 @@ type Answer struct {
 }
 
 // Driver reads the queues of one broker over one connection. Its methods may be called at once from
-// several goroutines. What else it can do is told by the interfaces Pusher, Reclaimer and Inspector, of which it needs
-// none. It does not connect again: after an error, the backlog closes it and opens another. brokertest has what is
-// asked of it.
+// several goroutines. What else it can do is told by the interfaces Pusher, Reclaimer, Inspector and AgeReader, of which
+// it needs none. It does not connect again: after an error of Depths, the backlog closes it and opens another. brokertest
+// has what is asked of it.
 type Driver interface {
 	// Depths answers each query, in order, in one round trip. An error means that nothing is known of
 	// any queue; it is never an empty queue. Without queries it only makes sure that the broker answers.

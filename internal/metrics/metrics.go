@@ -49,13 +49,22 @@ func (h Histogram) Register(r Registerer) *prometheus.HistogramVec {
 
 // RegisterFunc registers a gauge whose values are collected when somebody looks, by the value of its one label.
 func (g Gauge) RegisterFunc(r Registerer, values func() map[string]float64) {
-	register(r, collected{prometheus.NewDesc(g.Name, g.Help, Metric(g).labelNames(), nil), values})
+	g.RegisterSeries(r, func(show func(value float64, labels ...string)) {
+		for label, value := range values() {
+			show(value, label)
+		}
+	})
+}
+
+// RegisterSeries registers a gauge whose series are collected when somebody looks. No two have the same labels.
+func (g Gauge) RegisterSeries(r Registerer, series func(show func(value float64, labels ...string))) {
+	register(r, collected{prometheus.NewDesc(g.Name, g.Help, Metric(g).labelNames(), nil), series})
 }
 
 // collected is a gauge without a memory of its own.
 type collected struct {
 	desc   *prometheus.Desc
-	values func() map[string]float64
+	series func(show func(value float64, labels ...string))
 }
 
 // Describe is prometheus.Collector's.
@@ -63,9 +72,9 @@ func (c collected) Describe(descs chan<- *prometheus.Desc) { descs <- c.desc }
 
 // Collect is prometheus.Collector's.
 func (c collected) Collect(out chan<- prometheus.Metric) {
-	for label, value := range c.values() {
-		out <- prometheus.MustNewConstMetric(c.desc, prometheus.GaugeValue, value, label)
-	}
+	c.series(func(value float64, labels ...string) {
+		out <- prometheus.MustNewConstMetric(c.desc, prometheus.GaugeValue, value, labels...)
+	})
 }
 
 func register[C prometheus.Collector](r Registerer, c C) C {

@@ -39,9 +39,11 @@ func registered(r Registerer) map[string]row {
 	reads := duration.Register(r)
 	BrokerUp().RegisterFunc(r, func() map[string]float64 { return map[string]float64{"ns/config": 1} })
 	NamespaceReadable().RegisterFunc(r, func() map[string]float64 { return map[string]float64{"ns": 1} })
+	QWorkerOldestMessageAge().RegisterSeries(r, func(show func(float64, ...string)) { show(1, "ns", "qworker") })
 	return map[string]row{
 		"QWorkerReplicas":            gauge(QWorkerReplicas()),
 		"QWorkerMessages":            gauge(QWorkerMessages()),
+		"QWorkerOldestMessageAge":    {Metric: Metric(QWorkerOldestMessageAge())},
 		"QWorkerUnknownHolderTasks":  gauge(QWorkerUnknownHolderTasks()),
 		"QWorkerActions":             counter(QWorkerActions()),
 		"QWorkerRecommendedRequests": gauge(QWorkerRecommendedRequests()),

@@ -29,6 +29,15 @@ func QWorkerMessages() Gauge {
 	}
 }
 
+// QWorkerOldestMessageAge shows for how long messages wait. It is collected when somebody looks.
+func QWorkerOldestMessageAge() Gauge {
+	return Gauge{
+		Name:   "qscaler_qworker_oldest_message_age_seconds",
+		Help:   "Age of the oldest waiting message of a QWorker's queue, read every 10 s; absent where none waits, or the broker does not tell.",
+		Labels: []Label{namespace(), qworker()},
+	}
+}
+
 // QWorkerUnknownHolderTasks counts tasks that nobody here may return.
 func QWorkerUnknownHolderTasks() Gauge {
 	return Gauge{

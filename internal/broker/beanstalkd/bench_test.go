@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"fmt"
 	"net"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -51,6 +52,31 @@ func BenchmarkDepths(b *testing.B) {
 			}
 			b.ReportMetric(float64(len(commands)), "B-sent/op")
 			b.ReportMetric(float64(wire.received.Load())/float64(b.N), "B-received/op")
+		})
+	}
+}
+
+// BenchmarkOldestAges reads the ages of so many tubes; each has one job of 1 KiB.
+func BenchmarkOldestAges(b *testing.B) {
+	for _, tubes := range []int{1, 100} {
+		b.Run(fmt.Sprint(tubes), func(b *testing.B) {
+			s := beanstalkdtest.Start(b)
+			producer, queues := s.Client(), make([]string, tubes)
+			for i := range queues {
+				queues[i] = fmt.Sprint("orders-", i)
+				producer.Put(queues[i], strings.Repeat("x", 1<<10), 0, time.Minute)
+			}
+			opened, err := Open(b.Context(), Config{Address: s.Addr()}, nil)
+			if err != nil {
+				b.Fatal(err)
+			}
+			b.Cleanup(opened.Close)
+			for b.Loop() {
+				ages, err := opened.(broker.AgeReader).OldestAges(b.Context(), queues)
+				if err != nil || !ages[tubes-1].Known {
+					b.Fatalf("%+v, %v", ages, err)
+				}
+			}
 		})
 	}
 }

@@ -1,11 +1,14 @@
 // Package beanstalkd reads queues that are tubes of a Beanstalkd server.
 //
-//	config.go  the kind, and how a server is reached
-//	driver.go  one connection, and its pipeline
-//	reply.go   what a server may say
-//	tube.go    which names a tube may have
+//	config.go      the kind, and how a server is reached
+//	connection.go  one connection: commands and their replies, and failures in words
+//	driver.go      how many jobs there are
+//	age.go         how old they are
+//	reply.go       what a server may say
+//	tube.go        which names a tube may have
 //
-// One call of Depths is one round trip, however many tubes: a pipeline of stats-tube. Docs: docs/brokers/beanstalkd.md.
+// One call of Depths is one round trip, however many tubes: a pipeline of stats-tube. One call of OldestAges is a new
+// connection and two round trips. Docs: docs/brokers/beanstalkd.md.
 package beanstalkd
 
 import (

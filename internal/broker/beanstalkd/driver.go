@@ -3,56 +3,41 @@ package beanstalkd
 import (
 	"bufio"
 	"context"
-	"crypto/tls"
-	"errors"
 	"fmt"
-	"io"
-	"net"
 	"strings"
-	"time"
 
 	"github.com/quickube/qscaler/internal/broker"
 )
 
-const (
-	dialTimeout = 3 * time.Second
-	// replyTimeout bounds a read whose caller sets no deadline: a server that hangs closes nothing.
-	replyTimeout = 5 * time.Second
-)
-
-// driver is one connection. A read that fails ends it: what comes afterwards may be the answer to that read.
+// driver reads depths over one connection, which a failed read ends. It reads ages over others; see OldestAges.
 type driver struct {
 	config Config
-	conn   net.Conn
-	in     *bufio.Reader
-	// turn is held by whoever reads.
+	*connection
+	// turn is held by whoever reads depths.
 	turn chan struct{}
-	// broken is why nobody can read any more; whoever has the turn may touch it.
+	// broken is why nobody can read depths any more; whoever has the turn may touch it.
 	broken error
+	// closed ends with the driver.
+	closed context.Context
+	end    context.CancelFunc
 }
 
 // Open connects to a Beanstalkd server. It never rings: the server tells of no changes.
 func Open(ctx context.Context, c Config, _ broker.Doorbell) (broker.Driver, error) {
-	ctx, cancel := context.WithTimeout(ctx, dialTimeout)
-	defer cancel()
-	var (
-		conn   net.Conn
-		err    error
-		dialer = &net.Dialer{}
-	)
-	if c.TLS != nil {
-		conn, err = (&tls.Dialer{NetDialer: dialer, Config: c.TLS}).DialContext(ctx, "tcp", c.Address)
-	} else {
-		conn, err = dialer.DialContext(ctx, "tcp", c.Address)
-	}
+	conn, err := dial(ctx, c)
 	if err != nil {
 		return nil, classify(err, c)
 	}
-	return &driver{config: c, conn: conn, in: bufio.NewReaderSize(conn, 2*longestLine), turn: make(chan struct{}, 1)}, nil
+	d := &driver{config: c, connection: conn, turn: make(chan struct{}, 1)}
+	d.closed, d.end = context.WithCancel(context.WithoutCancel(ctx))
+	return d, nil
 }
 
-// Close ends the connection, and with it a read that is under way.
-func (d *driver) Close() { _ = d.conn.Close() }
+// Close ends the connections, and with them the reads that are under way.
+func (d *driver) Close() {
+	d.end()
+	_ = d.conn.Close()
+}
 
 // Depths asks for all tubes in one pipeline.
 func (d *driver) Depths(ctx context.Context, queries []broker.Query) ([]broker.Answer, error) {
@@ -67,40 +52,15 @@ func (d *driver) Depths(ctx context.Context, queries []broker.Query) ([]broker.A
 	if d.broken != nil {
 		return nil, d.broken
 	}
-	answers, err := d.ask(ctx, queries)
+	answers := make([]broker.Answer, len(queries))
+	commands, asked := pipeline(queries, answers)
+	err := d.exchange(ctx, commands, func(in *bufio.Reader) error { return readReplies(in, queries, answers, asked) })
 	if err != nil {
-		if cause := ctx.Err(); cause != nil {
-			err = cause
-		}
-		d.broken = classify(err, d.config)
+		d.broken = failed(ctx, err, d.config)
 		_ = d.conn.Close()
 		return nil, d.broken
 	}
 	return answers, nil
-}
-
-// ask sends the commands beside the reading of the replies: a server that cannot get rid of those reads no more.
-func (d *driver) ask(ctx context.Context, queries []broker.Query) ([]broker.Answer, error) {
-	if d.in.Buffered() > 0 {
-		return nil, strange{"the server sent a reply that was not asked for"}
-	}
-	stop := context.AfterFunc(ctx, func() { _ = d.conn.SetDeadline(time.Unix(1, 0)) })
-	answers := make([]broker.Answer, len(queries))
-	commands, asked := pipeline(queries, answers)
-	sent := make(chan error, 1)
-	go func() {
-		_, err := io.WriteString(d.conn, commands)
-		sent <- err
-	}()
-	err := d.readReplies(queries, answers, asked)
-	if err != nil {
-		_ = d.conn.Close() // the writer waits for nobody any more
-	}
-	err = errors.Join(err, <-sent)
-	if !stop() { // the connection is past its deadline
-		err = errors.Join(err, ctx.Err())
-	}
-	return answers, err
 }
 
 // pipeline has the commands, and which queries they are for; a name that no tube can have is answered at once.
@@ -121,37 +81,20 @@ func pipeline(queries []broker.Query, answers []broker.Answer) (commands string,
 	return b.String(), asked
 }
 
-func (d *driver) readReplies(queries []broker.Query, answers []broker.Answer, asked []int) error {
+func readReplies(in *bufio.Reader, queries []broker.Query, answers []broker.Answer, asked []int) error {
 	if len(asked) == 0 {
-		line, err := readLine(d.in)
+		line, err := readLine(in)
 		if err == nil && !strings.HasPrefix(line, "USING ") {
 			err = refusal{line}
 		}
 		return err
 	}
 	for _, i := range asked {
-		depth, err := readDepth(d.in, queries[i].Queue)
+		depth, err := readDepth(in, queries[i].Queue)
 		if err != nil {
 			return err
 		}
 		answers[i].Depth = depth
 	}
 	return nil
-}
-
-// classify puts a failure into words for a person.
-func classify(err error, c Config) error {
-	at := "beanstalkd at " + c.Address
-	var (
-		refused refusal
-		odd     strange
-	)
-	switch {
-	case errors.As(err, &refused):
-		return broker.Fail(broker.ReasonUnknown, at, "the server refuses: "+broker.Words(refused.text, broker.Secret{}), err)
-	case errors.As(err, &odd):
-		return broker.Fail(broker.ReasonUnknown, at, odd.Error(), err)
-	default:
-		return broker.Unreachable(at, err, c.TLS, broker.Secret{})
-	}
 }

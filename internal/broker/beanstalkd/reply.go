@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"strconv"
+	"strings"
 
 	"github.com/quickube/qscaler/internal/broker"
 )
@@ -43,36 +44,50 @@ func readLine(in *bufio.Reader) (string, error) {
 	return string(text), nil
 }
 
-// readDepth reads the answer to one stats-tube.
-func readDepth(in *bufio.Reader, tube string) (broker.Depth, error) {
+// readBody reads an answer that has a body; nil is NOT_FOUND.
+func readBody(in *bufio.Reader) ([]byte, error) {
 	line, err := readLine(in)
-	if err != nil {
-		return broker.Depth{}, err
+	if err != nil || line == "NOT_FOUND" {
+		return nil, err
 	}
-	if line == "NOT_FOUND" { // a tube is there while it has jobs or somebody uses or watches it
-		return broker.Depth{Waiting: broker.CountOf(0), InFlight: broker.CountOf(0), CountsAll: true}, nil
-	}
-	length, ok := bytes.CutPrefix([]byte(line), []byte("OK "))
+	length, ok := strings.CutPrefix(line, "OK ")
 	if !ok {
-		return broker.Depth{}, refusal{line}
+		return nil, refusal{line}
 	}
-	size, err := strconv.ParseUint(string(length), 10, 31)
+	size, err := strconv.ParseUint(length, 10, 31)
 	if err != nil || size > longestBody {
-		return broker.Depth{}, strange{"the server sent a length that cannot be"}
+		return nil, strange{"the server sent a length that cannot be"}
 	}
 	body := make([]byte, size+uint64(len("\r\n")))
 	if _, err := io.ReadFull(in, body); err != nil {
-		return broker.Depth{}, err
+		return nil, err
 	}
 	body, ok = bytes.CutSuffix(body, []byte("\r\n"))
 	if !ok {
-		return broker.Depth{}, strange{"the server sent a body that is longer than it said"}
+		return nil, errTooLong
 	}
-	return parseStats(body, tube)
+	return body, nil
 }
 
-// parseStats reads the flat YAML of stats-tube. Each number must be there once, and it must be of the tube.
-func parseStats(body []byte, tube string) (broker.Depth, error) {
+// skipBody reads a body of so many bytes, and keeps nothing of it.
+func skipBody(in *bufio.Reader, size int) error {
+	if _, err := in.Discard(size); err != nil {
+		return err
+	}
+	end := make([]byte, len("\r\n"))
+	if _, err := io.ReadFull(in, end); err != nil {
+		return err
+	}
+	if string(end) != "\r\n" {
+		return errTooLong
+	}
+	return nil
+}
+
+var errTooLong = strange{"the server sent a body that is longer than it said"}
+
+// parseFields reads the flat YAML of an answer. Each field must be there once.
+func parseFields(body []byte) (map[string]string, error) {
 	fields := map[string]string{}
 	for line := range bytes.Lines(body) {
 		name, value, ok := bytes.Cut(bytes.TrimSuffix(line, []byte("\n")), []byte(": "))
@@ -80,28 +95,47 @@ func parseStats(body []byte, tube string) (broker.Depth, error) {
 			continue // the dashes at the beginning
 		}
 		if _, twice := fields[string(name)]; twice {
-			return broker.Depth{}, strange{fmt.Sprintf("the server sent %q twice", broker.Words(string(name), broker.Secret{}))}
+			return nil, strange{fmt.Sprintf("the server sent %q twice", broker.Words(string(name), broker.Secret{}))}
 		}
 		fields[string(name)] = string(value)
 	}
-	// Versions from 1.13 on quote it.
-	if name := fields["name"]; name != tube && name != strconv.Quote(tube) {
-		return broker.Depth{}, strange{fmt.Sprintf("the server answered of the tube %q, and was asked of %q", broker.Words(name, broker.Secret{}), tube)}
-	}
-	count := func(name string) (broker.Count, error) {
-		n, err := strconv.ParseInt(fields[name], 10, 64)
-		if err != nil || n < 0 {
-			return broker.Count{}, strange{"the server sent no number as " + name}
-		}
-		return broker.CountOf(n), nil
-	}
-	ready, err := count("current-jobs-ready")
+	return fields, nil
+}
+
+// isName reports whether a field is the name of a tube. Versions from 1.13 on quote it.
+func isName(field, tube string) bool { return field == tube || field == strconv.Quote(tube) }
+
+// readDepth reads the answer to one stats-tube, which must be of the tube.
+func readDepth(in *bufio.Reader, tube string) (broker.Depth, error) {
+	body, err := readBody(in)
 	if err != nil {
 		return broker.Depth{}, err
 	}
-	reserved, err := count("current-jobs-reserved")
+	if body == nil { // a tube is there while it has jobs or somebody uses or watches it
+		return broker.Depth{Waiting: broker.CountOf(0), InFlight: broker.CountOf(0), CountsAll: true}, nil
+	}
+	fields, err := parseFields(body)
+	if err != nil {
+		return broker.Depth{}, err
+	}
+	if !isName(fields["name"], tube) {
+		return broker.Depth{}, strange{fmt.Sprintf("the server answered of the tube %q, and was asked of %q", broker.Words(fields["name"], broker.Secret{}), tube)}
+	}
+	ready, err := count(fields, "current-jobs-ready")
+	if err != nil {
+		return broker.Depth{}, err
+	}
+	reserved, err := count(fields, "current-jobs-reserved")
 	if err != nil {
 		return broker.Depth{}, err
 	}
 	return broker.Depth{Waiting: ready, InFlight: reserved, CountsAll: true}, nil
+}
+
+func count(fields map[string]string, name string) (broker.Count, error) {
+	n, err := strconv.ParseInt(fields[name], 10, 64)
+	if err != nil || n < 0 {
+		return broker.Count{}, strange{"the server sent no number as " + name}
+	}
+	return broker.CountOf(n), nil
 }

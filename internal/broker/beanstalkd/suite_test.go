@@ -15,6 +15,7 @@ func TestSuite(t *testing.T) {
 	brokertest.Run(t, brokertest.Harness{
 		Kind:     Kind(),
 		InFlight: true,
+		Ages:     true,
 		Rounds:   1,
 		Start: func(t *testing.T) brokertest.Server {
 			return &server{Server: beanstalkdtest.Start(t), workers: map[string]*pod{}}

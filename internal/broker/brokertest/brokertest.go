@@ -4,6 +4,7 @@
 //	brokertest.go  what a driver gives: its kind, and a real server with producers and workers
 //	counts.go      what is waiting and in flight, alone, in motion, by the thousand
 //	doorbell.go    what a broker tells by itself
+//	ages.go        how old messages are
 //	failures.go    a server that is away, hangs, restarts, refuses
 //	hostile.go     a connection that is cut or fed with anything, at each phase
 //	secure.go      a connection over TLS
@@ -14,12 +15,13 @@
 // What it asks of every driver, beside right counts:
 //
 //   - Open connects, or says why it cannot.
-//   - A driver has one connection. Once that is broken, each read fails, and the backlog opens a new driver after a
-//     pause. A client library that connects again by itself must be kept from it, at least while the server closes
+//   - A driver has one connection for depths. Once that is broken, each read of them fails, and the backlog opens a new
+//     driver after a pause. A client library that connects again by itself must be kept from it, at least while the server closes
 //     each connection soon. A driver that rings and has connected again rings for all queues.
 //   - After Close every read fails. Close may be called twice, and while a read is under way. It leaves no goroutine.
 //   - Depths keeps to the deadline of its context, and to one of its own where that has none.
 //   - One connection and its reads allocate 1 MiB at most, whatever the server sends, also what is free again at once.
+//   - An age that was not read is unknown, and never 0. OldestAges keeps to the same bounds. When it fails, Depths goes on.
 //   - An error has a reason of internal/broker, 600 printable bytes at most, and never the password.
 //   - Settings that are not the same make a Config that is not Equal: the backlog connects anew by that.
 //
@@ -68,6 +70,8 @@ type Harness struct {
 	InFlight bool
 	// Rings is true where the broker tells of changes by itself.
 	Rings bool
+	// Ages is true where the broker tells how old messages are: the driver is a broker.AgeReader.
+	Ages bool
 	// Rounds is how many round trips one call of Depths takes for 3000 queues.
 	Rounds int
 	// SetPassword changes the password of a server that Start has started; nil where the broker has none.
@@ -87,6 +91,9 @@ func Run(t *testing.T, h Harness) {
 		{"thousands of queues", thousands},
 		{"several callers at once", severalCallers},
 		{"the doorbell", doorbell},
+		{"how old messages are", agesOf},
+		{"ages from a server that is away", agesAway},
+		{"ages over a connection that is spoiled", agesSpoiled},
 		{"a wrong password", wrongPassword},
 		{"a password that changes", rotation},
 		{"over TLS", overTLS},

@@ -118,8 +118,9 @@ func answersOnce(t *testing.T, h Harness) {
 // with what the proxy takes.
 const mostAllocated = 1 << 20
 
-func hostile(t *testing.T, h Harness) {
-	feeds := map[string]feed{
+// feeds are what a server may send that is none, or none of this kind.
+func feeds() map[string]feed {
+	return map[string]feed{
 		"garbage":                   text("\x00\xff\xfe{]}\r\nq\r\n"),
 		"another protocol":          text("HTTP/1.1 400 Bad Request\r\nContent-Length: 3\r\n\r\nno\n"),
 		"huge lengths":              text("OK 99999999999999999999\r\n$99999999999\r\n*2000000000\r\n%9223372036854775807\r\n"),
@@ -146,8 +147,11 @@ func hostile(t *testing.T, h Harness) {
 		"words that are not shown":  text("-ERR a\x1b[31mb\u202ec\x00\u2066d\r\nINTERNAL_ERROR \x1b[31m\r\n"),
 		"pushes without end":        repeated(">2\r\n$10\r\ninvalidate\r\n*1\r\n$1\r\nq\r\n"),
 	}
+}
+
+func hostile(t *testing.T, h Harness) {
 	q, p, total := conversation(t, h)
-	for name, feed := range feeds {
+	for name, feed := range feeds() {
 		t.Run(name, func(t *testing.T) {
 			for _, at := range places(total, 8) {
 				p.spoil(at, feed)
