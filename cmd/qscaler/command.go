@@ -13,6 +13,7 @@ import (
 	"github.com/quickube/qscaler/internal/connection"
 	"github.com/quickube/qscaler/internal/operator"
 	"github.com/quickube/qscaler/internal/podmetrics"
+	"github.com/quickube/qscaler/internal/version"
 )
 
 // flags are the command line.
@@ -29,7 +30,7 @@ func newCommand() *cobra.Command {
 		Use:           "qscaler",
 		Short:         "Runs the workers of message queues on Kubernetes",
 		Long:          "qscaler keeps as many workers as a message queue needs, and never takes one away in the middle of a task.",
-		Version:       operator.Version(),
+		Version:       version.String(),
 		Args:          cobra.NoArgs,
 		SilenceUsage:  true,
 		SilenceErrors: true,

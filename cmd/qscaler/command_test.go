@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/quickube/qscaler/internal/version"
 )
 
 // An error of the command line comes before anything is started, and names the flag, the value and what it must be.
@@ -80,5 +82,19 @@ func TestWhichKubeconfigIsTaken(t *testing.T) {
 		if config.Host != want {
 			t.Errorf("with --kubeconfig %q the server is %s, want %s", path, config.Host, want)
 		}
+	}
+}
+
+// --version says which version this is, and starts nothing.
+func TestTheVersionIsSaid(t *testing.T) {
+	cmd := newCommand()
+	var out strings.Builder
+	cmd.SetArgs([]string{"--version"})
+	cmd.SetOut(&out)
+	if err := cmd.ExecuteContext(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if want := "qscaler version " + version.String() + "\n"; out.String() != want {
+		t.Errorf("--version says %q, want %q", out.String(), want)
 	}
 }
