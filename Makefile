@@ -101,6 +101,14 @@ verify-generated: ## Fail if a generated file is not what `make generate` makes.
 	done < <(cd "$$fresh" && find . -type f | sort); \
 	if [ -n "$$stale" ]; then echo "not fresh; run make generate:$$stale" >&2; exit 1; fi
 
+.PHONY: release
+release: go-present ## Make the changelog, go.mod and go.sum those of a version: make release VERSION=v0.1.0; docs/releasing.md
+	@go -C tools run ./release prepare "$(VERSION)" $(CURDIR)
+
+.PHONY: release-check
+release-check: go-present ## Use the release that is committed as strangers will: make release-check VERSION=v0.1.0
+	@go -C tools run ./release check "$(VERSION)" $(CURDIR)
+
 .PHONY: clean
 clean: ## Remove what was built.
 	@rm -rf bin dist
