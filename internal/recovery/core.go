@@ -13,37 +13,33 @@ import (
 // core is all that is known of dead workers, and what is to be done for them. It has no lock, no goroutine and no clock.
 type core struct {
 	// reading is the newest of a watched queue.
-	reading func(key backlog.Key) backlog.Reading
+	reading readings
 	// server says what is seen of a broker's server.
 	server func(broker string) backlog.Server
 	// names tells by its name whose a worker is.
 	names  Names
 	fleets map[Fleet]*fleet
-	paces  map[string]*pace
+	paces  paces
 	// busy has the IDs of the brokers that have something to do, now or later.
 	busy map[string]struct{}
 	// searches are by what is searched, and asked are those for which somebody waits.
-	searches map[string]*search
+	searches searches
 	asked    map[*search]struct{}
 	// renewAt is when the first answer of a search becomes old, zero for never.
 	renewAt time.Time
-	// served counts the fleets of each family that serve a queue, of whatever broker.
-	served map[string]map[string]int
-	// strangers has where unknown workers hold tasks, and recountAt is when theirs are to be counted, zero for never.
-	strangers map[ask]*strangers
-	recountAt time.Time
+	// census counts what unknown workers hold.
+	census *census
 	// woken has the fleets for which something has changed that matters to their reconciler, and tellAt is when the first of
 	// those is told that was told something a moment ago, zero for never.
 	woken  map[Fleet]struct{}
 	tellAt time.Time
 }
 
-func newCore(reading func(key backlog.Key) backlog.Reading, server func(broker string) backlog.Server, names Names) *core {
+func newCore(reading readings, server func(broker string) backlog.Server, names Names) *core {
 	return &core{
-		reading: reading, server: server, names: names,
-		searches: map[string]*search{}, asked: map[*search]struct{}{},
-		served: map[string]map[string]int{}, strangers: map[ask]*strangers{},
-		fleets: map[Fleet]*fleet{}, paces: map[string]*pace{}, busy: map[string]struct{}{}, woken: map[Fleet]struct{}{},
+		reading: reading, server: server, names: names, census: newCensus(names),
+		searches: searches{}, asked: map[*search]struct{}{},
+		fleets: map[Fleet]*fleet{}, paces: paces{}, busy: map[string]struct{}{}, woken: map[Fleet]struct{}{},
 	}
 }
 
@@ -93,7 +89,10 @@ type result struct {
 // next is what is to be done now. Who asks has it done, and tells what came of it.
 func (c *core) next(now time.Time) (todo []work) {
 	c.renew(now)
-	todo = append(c.walks(now), c.counts(now)...)
+	todo = c.walks(now)
+	for _, s := range c.census.due(now) {
+		todo = append(todo, work{pace: c.paces[s.place.Broker], count: s, began: now, key: s.key()})
+	}
 	for _, id := range slices.Sorted(maps.Keys(c.busy)) {
 		p := c.paces[id]
 		for r := p.take(now); r != nil; r = p.take(now) {
@@ -125,10 +124,9 @@ func (c *core) call(p *pace, r *record, now time.Time) (work, bool) {
 // look changes a record by the newest reading, and reports whether its tasks can be returned. Where its queue cannot be
 // read, it is looked at again when that changes.
 func (c *core) look(r *record) bool {
-	failures, _ := c.failuresOf(r)
-	reading := c.reading(r.place.Key)
-	r.read(reading, failures)
-	return r.isDue() && r.fleet.mode == Active && reading.Known && reading.Err == nil && c.paces[r.place.Broker] != nil
+	failures, _ := c.paces.failuresOf(r)
+	r.read(c.reading(r.place.Key), failures)
+	return r.isDue() && r.fleet.mode == Active && c.reading.succeeds(r.place) && c.paces[r.place.Broker] != nil
 }
 
 // queue looks at a record and has it wait for its turn.
@@ -150,7 +148,7 @@ func (c *core) recheckAt(now time.Time) (first time.Time) {
 	for s := range c.asked {
 		first = earlier(first, s.recheckAt(now))
 	}
-	return earlier(earlier(earlier(first, c.renewAt), c.recountAt), c.tellAt)
+	return earlier(earlier(earlier(first, c.renewAt), c.census.recountAt), c.tellAt)
 }
 
 // takeWoken returns whom something matters to, once. Who has many dead workers that searches have found is not told of
@@ -176,7 +174,9 @@ func (c *core) done(w work, res result, now time.Time) {
 		c.searchEnded(w.search, res, now)
 		return
 	case w.count != nil:
-		c.counted(w.count, res, now)
+		if c.census.counted(w.count, res, now) {
+			c.woken[w.count.ask.fleet.name] = struct{}{}
+		}
 		return
 	}
 	r, f := w.record, w.record.fleet

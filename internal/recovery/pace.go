@@ -31,6 +31,21 @@ type pace struct {
 	users int
 }
 
+// paces are those of all brokers, by their IDs.
+type paces map[string]*pace
+
+func (ps paces) of(id string) *pace {
+	p := ps[id]
+	if p == nil {
+		p = &pace{id: id}
+		ps[id] = p
+	}
+	return p
+}
+
+// failuresOf is how often in a row the return of a record's tasks failed where it is, and why.
+func (ps paces) failuresOf(r *record) (int, error) { return ps[r.place.Broker].failuresOf(r) }
+
 // noteAnswer is told of each call: when it began, and what came of it.
 func (p *pace) noteAnswer(began, now time.Time, err error) {
 	switch {

@@ -52,7 +52,7 @@ func TestALateFleetHasItsAnswerBehindMuchThatIsInvented(t *testing.T) {
 	walk := w.next(w.now)
 	w.finish(walk[0], found)
 	w.snapshotIs(Snapshot{Dead: w.other("late", main).Dead}, Snapshot{Dead: []Dead{dead("late-dead", Gone)}})
-	for ask, s := range w.strangers {
+	for ask, s := range w.census.strangers {
 		if got := cap(s.workers); got > 2*mostStrangers {
 			t.Errorf("of the unknown workers of %s, %d names are kept", ask.fleet.name.Name, got)
 		}

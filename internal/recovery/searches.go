@@ -7,7 +7,30 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/quickube/qscaler/internal/backlog"
 )
+
+// searches are those of all servers, by what is searched.
+type searches map[string]*search
+
+// readings tells the newest reading of a watched queue.
+type readings func(key backlog.Key) backlog.Reading
+
+// succeeds reports whether the queue of a place can be read.
+func (read readings) succeeds(place Place) bool {
+	reading := read(place.Key)
+	return reading.Known && reading.Err == nil
+}
+
+// succeedsAt reports whether the broker of a fleet's place can be read. A place that was searched before needs not be
+// watched any more, where another of the fleet's at the same broker is.
+func (read readings) succeedsAt(f *fleet, place Place) bool {
+	if _, again := f.searched[place.site()]; !again || read.succeeds(place) {
+		return read.succeeds(place)
+	}
+	return slices.ContainsFunc(f.places, func(p Place) bool { return p.Broker == place.Broker && read.succeeds(p) })
+}
 
 // follow has a broker share the search of those that see the same keys. Which these are may change, as by another user.
 func (c *core) follow(p *pace) {
@@ -58,21 +81,8 @@ func (c *core) walks(now time.Time) (todo []work) {
 
 // isAskedFor reports whether a fleet that asks for a walk can read a queue there. The others ask again once they can.
 func (c *core) isAskedFor(s *search) bool {
-	maps.DeleteFunc(s.asks, func(a ask, q *question) bool { return !c.isReadable(a.fleet, q.place) })
+	maps.DeleteFunc(s.asks, func(a ask, q *question) bool { return !c.reading.succeedsAt(a.fleet, q.place) })
 	return len(s.asks) > 0
-}
-
-// isReadable reports whether the broker of a place can be read. A place that was searched before needs not be watched any
-// more, where another of the fleet's at the same broker is.
-func (c *core) isReadable(f *fleet, place Place) bool {
-	can := func(p Place) bool {
-		reading := c.reading(p.Key)
-		return reading.Known && reading.Err == nil
-	}
-	if _, again := f.searched[place.site()]; !again {
-		return can(place)
-	}
-	return can(place) || slices.ContainsFunc(f.places, func(p Place) bool { return p.Broker == place.Broker && can(p) })
 }
 
 // seek has the places searched that have yet to be, and those again whose answer is old. It returns how the first stands.
@@ -127,7 +137,7 @@ func (c *core) seekAgain(f *fleet, place Place, answered, now time.Time) {
 	case now.Before(answered.Add(searchEvery)):
 		return
 	}
-	if c.isReadable(f, place) { // else it wakes when it can be read again
+	if c.reading.succeedsAt(f, place) { // else it wakes when it can be read again
 		_, _ = c.ask(f, place, since, due, now) // what is in the way of it is told where a first search waits
 	}
 }
@@ -167,10 +177,10 @@ func (c *core) ask(f *fleet, place Place, since, due, now time.Time) (done bool,
 		return false, s.trouble()
 	}
 	c.searchedAt(f, place.site(), s.began)
-	for _, r := range f.found(c.ownHolders(s, f, place.Queue), place, now) {
+	for _, r := range f.found(s.holdersOf(f, place.Queue, c.names), place, now) {
 		c.queue(r, now)
 	}
-	c.noteStrangers(s, f, place, now)
+	c.census.note(s, f, place, now)
 	return true, nil
 }
 
@@ -202,32 +212,32 @@ func (c *core) searchEnded(s *search, res result, now time.Time) {
 		_, again := f.searched[a.site]
 		awaited := !again || f.hasMore(a.site)
 		c.searchedAt(f, a.site, s.began)
-		added := f.found(c.ownHolders(s, f, a.site.queue), q.place, now)
+		added := f.found(s.holdersOf(f, a.site.queue, c.names), q.place, now)
 		for _, r := range added {
 			c.queue(r, now)
 		}
-		strange := c.noteStrangers(s, f, q.place, now)
+		strange := c.census.note(s, f, q.place, now)
 		if len(added) > 0 || q.told || strange || (f.deleting && awaited) {
 			c.woken[f.name] = struct{}{}
 		}
 	}
 	s.keep()
-	c.bound()
+	c.searches.bound()
 	if len(s.asks) == 0 {
 		delete(c.asked, s)
 	}
 }
 
 // bound drops answers, those with the most names first, until the others are few enough to be kept.
-func (c *core) bound() {
+func (all searches) bound() {
 	size := 0
-	for _, s := range c.searches {
+	for _, s := range all {
 		size += s.size
 	}
 	if size <= mostKeptOfAll {
 		return
 	}
-	largest := slices.SortedFunc(maps.Values(c.searches), func(a, b *search) int {
+	largest := slices.SortedFunc(maps.Values(all), func(a, b *search) int {
 		return cmp.Or(cmp.Compare(b.size, a.size), strings.Compare(a.keys, b.keys))
 	})
 	for _, s := range largest {
@@ -239,7 +249,7 @@ func (c *core) bound() {
 	}
 }
 
-// ownHolders are the holders of a queue's tasks whom a fleet owns, as the last walk has found them.
-func (c *core) ownHolders(s *search, f *fleet, queue string) []string {
-	return slices.DeleteFunc(slices.Clone(s.holders[queue]), func(worker string) bool { return c.names.FamilyOf(worker) != f.family })
+// holdersOf are the holders of a queue's tasks whom a fleet owns, as the last walk has found them.
+func (s *search) holdersOf(f *fleet, queue string, names Names) []string {
+	return slices.DeleteFunc(slices.Clone(s.holders[queue]), func(worker string) bool { return names.FamilyOf(worker) != f.family })
 }

@@ -9,6 +9,44 @@ import (
 	"github.com/quickube/qscaler/internal/backlog"
 )
 
+// census counts what unknown workers hold, of all fleets. Unknown is whoever serves no queue here.
+type census struct {
+	// names tells by its name whose a worker is.
+	names Names
+	// served counts the fleets of each family that serve a queue, of whatever broker.
+	served map[string]map[string]int
+	// strangers has where unknown workers hold tasks, and recountAt is when theirs are to be counted, zero for never.
+	strangers map[ask]*strangers
+	recountAt time.Time
+}
+
+func newCensus(names Names) *census {
+	return &census{names: names, served: map[string]map[string]int{}, strangers: map[ask]*strangers{}}
+}
+
+// serve counts a fleet among those that serve a queue, or not any more.
+func (c *census) serve(f *fleet, queue string, by int) {
+	families := c.served[queue]
+	if families == nil {
+		families = map[string]int{}
+		c.served[queue] = families
+	}
+	if families[f.family] += by; families[f.family] == 0 {
+		delete(families, f.family)
+	}
+	if len(families) == 0 {
+		delete(c.served, queue)
+	}
+}
+
+// leave forgets a place of a fleet.
+func (c *census) leave(a ask) { delete(c.strangers, a) }
+
+// decline forgets all places of a fleet.
+func (c *census) decline(f *fleet) {
+	maps.DeleteFunc(c.strangers, func(a ask, _ *strangers) bool { return a.fleet == f })
+}
+
 const (
 	// mostStrangers bounds how many lists of unknown workers are counted, and longestStrangers how long their names are
 	// together. Whoever may write to the broker chooses them.
@@ -31,9 +69,9 @@ type strangers struct {
 	due time.Time
 }
 
-// noteStrangers takes in whom the last walk has found at a place of a fleet, of whom none serves the queue here. It reports
+// note takes in whom the last walk has found at a place of a fleet, of whom none serves the queue here. It reports
 // whether that is worth a word: how many tasks they have is told later.
-func (c *core) noteStrangers(s *search, f *fleet, place Place, now time.Time) bool {
+func (c *census) note(s *search, f *fleet, place Place, now time.Time) bool {
 	a := ask{f, place.site()}
 	before := c.strangers[a]
 	served := c.served[place.Queue]
@@ -66,8 +104,8 @@ func named(names []string) []string {
 	return slices.Clone(names)
 }
 
-// counts begins those counts whose time has come.
-func (c *core) counts(now time.Time) (todo []work) {
+// due are those whose time to be counted has come, in the same order in each run.
+func (c *census) due(now time.Time) (due []*strangers) {
 	if c.recountAt.IsZero() || now.Before(c.recountAt) {
 		return nil
 	}
@@ -79,10 +117,10 @@ func (c *core) counts(now time.Time) (todo []work) {
 			c.recountAt = earlier(c.recountAt, s.due)
 		default:
 			s.due = time.Time{}
-			todo = append(todo, work{pace: c.paces[s.place.Broker], count: s, began: now, key: c.readableKey(s)})
+			due = append(due, s)
 		}
 	}
-	return todo
+	return due
 }
 
 func compareStrangers(a, b *strangers) int {
@@ -92,8 +130,8 @@ func compareStrangers(a, b *strangers) int {
 	return strings.Compare(a.ask.site.broker+" "+a.ask.site.queue, b.ask.site.broker+" "+b.ask.site.queue)
 }
 
-// readableKey is the key of the place as the fleet has it now.
-func (c *core) readableKey(s *strangers) (key backlog.Key) {
+// key is that of the place as the fleet has it now.
+func (s *strangers) key() (key backlog.Key) {
 	for _, p := range s.ask.fleet.places {
 		if p.site() == s.ask.site {
 			key = p.Key
@@ -102,19 +140,18 @@ func (c *core) readableKey(s *strangers) (key backlog.Key) {
 	return key
 }
 
-// counted takes in what came of a count. Whoever holds nothing any more is left out, until the next search.
-func (c *core) counted(s *strangers, res result, now time.Time) {
+// counted takes in what came of a count, and reports whether it matters to the fleet. Whoever holds nothing any more is left
+// out, until the next search.
+func (c *census) counted(s *strangers, res result, now time.Time) (matters bool) {
 	if c.strangers[s.ask] != s {
-		return // others were found meanwhile
+		return false // others were found meanwhile
 	}
 	s.due = now.Add(recountEvery)
 	c.recountAt = earlier(c.recountAt, s.due)
-	if !s.counted {
-		c.woken[s.ask.fleet.name] = struct{}{}
-	}
+	first := !s.counted
 	s.counted = true
 	if res.err != nil || len(res.counts) != len(s.workers) {
-		return
+		return first
 	}
 	var holding []string
 	tasks := int64(0)
@@ -125,18 +162,18 @@ func (c *core) counted(s *strangers, res result, now time.Time) {
 		}
 	}
 	if tasks == s.tasks && len(holding) == len(s.workers) {
-		return
+		return first
 	}
 	s.lists -= len(s.workers) - len(holding)
 	s.workers, s.tasks = holding, tasks
 	if len(holding) == 0 {
 		delete(c.strangers, s.ask)
 	}
-	c.woken[s.ask.fleet.name] = struct{}{}
+	return true
 }
 
-// strangersOf are those of all places of a fleet. Where none are ours to return, nobody looks for them.
-func (c *core) strangersOf(f *fleet) (all Strangers) {
+// of are those of all places of a fleet. Where none are ours to return, nobody looks for them.
+func (c *census) of(f *fleet) (all Strangers) {
 	if f.mode == Declined || len(f.places) == 0 {
 		return Strangers{Known: f.mode == Declined}
 	}

@@ -106,8 +106,8 @@ func TestUnknownHoldersAreForgotten(t *testing.T) {
 		w.forget(ours)
 		w.pass(time.Hour)
 		w.todo()
-		if len(w.strangers)+len(w.searches)+len(w.asked)+len(w.served) > 0 {
-			t.Errorf("%s: left: %d strangers, %d searches, %d asked, %d served", name, len(w.strangers), len(w.searches), len(w.asked), len(w.served))
+		if len(w.census.strangers)+len(w.searches)+len(w.asked)+len(w.census.served) > 0 {
+			t.Errorf("%s: left: %d strangers, %d searches, %d asked, %d served", name, len(w.census.strangers), len(w.searches), len(w.asked), len(w.census.served))
 		}
 	}
 }
