@@ -24,7 +24,7 @@ package controller
 //
 // +kubebuilder:rbac:groups=core,resources=pods,verbs=get;list;watch;create;patch;delete
 //
-// Whether a node is to go or does not answer, for the workers on it. In the cluster's role alone: where the operator
+// Whether a node is being drained or does not answer, for the workers on it. In the cluster's role alone: where the operator
 // is bound to namespaces it does without.
 //
 // +kubebuilder:rbac:groups=core,resources=nodes,verbs=list;watch

@@ -128,7 +128,7 @@ type Pod struct {
 	Stays bool
 	// Elsewhere is true for a pod that works on another queue or broker than the pods of the published revision.
 	Elsewhere bool
-	// NodeLeaving is true for a pod whose node is to go.
+	// NodeLeaving is true for a pod whose node is being drained.
 	NodeLeaving bool
 	// Unreachable is true for a pod whose node does not answer. It may still be at work, and it may come back.
 	Unreachable bool

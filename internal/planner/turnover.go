@@ -8,7 +8,7 @@ import (
 )
 
 // turnover is a fleet in which some pods give way to others, because they are of an outdated revision or
-// because their node is to go.
+// because their node is being drained.
 type turnover struct {
 	// pods are those of the fleet, all of them capacity.
 	pods     []Pod
@@ -46,7 +46,7 @@ func (d *Decision) turnOver(f Fleet, t turnover) int {
 
 func giveWay(p Pod, revision string) string {
 	if p.Revision == revision {
-		return "a node is to go"
+		return "a node is being drained"
 	}
 	return fmt.Sprintf("revision %s takes over", revision)
 }
@@ -77,7 +77,7 @@ func (d *Decision) replace(f Fleet, leaving []Pod, revision string) int {
 			hiddenLeft++
 		}
 		if p.NodeLeaving && (p.Revision == revision || f.standsStill()) {
-			d.retire(f, p, contract.ReasonNodeDrain, "its node is to go")
+			d.retire(f, p, contract.ReasonNodeDrain, "its node is being drained")
 		} else {
 			d.retire(f, p, contract.ReasonRollout, fmt.Sprintf("revision %s takes the place of %s", revision, p.Revision))
 		}

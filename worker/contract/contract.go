@@ -46,7 +46,7 @@ const (
 	ReasonScaleDown Reason = "ScaleDown"
 	// ReasonRollout means that a newer revision takes the worker's place.
 	ReasonRollout Reason = "Rollout"
-	// ReasonNodeDrain means that the worker's node is to go.
+	// ReasonNodeDrain means that the worker's node is being drained.
 	ReasonNodeDrain Reason = "NodeDrain"
 	// ReasonDelete means that the QWorker is being deleted.
 	ReasonDelete Reason = "Delete"
