@@ -295,6 +295,7 @@ func TestChanges(t *testing.T) {
 		"the first":                                           {scale(0, 10), Queue{}, queued(0, 0, 0), true},
 		"the first after a failure":                           {scale(0, 10), queued(3, 1, 0).stale(), queued(3, 1, 0), true},
 		"more, where what is in flight is not known":          {scale(0, 10), Queue{Waiting: Counted(3)}, Queue{Waiting: Counted(6)}, true},
+		"one, where none is known and one may be in flight":   {scale(0, 10), Queue{Waiting: Counted(0)}, Queue{Waiting: Counted(1)}, true},
 		"fewer, where what is in flight is not known":         {scale(0, 10), Queue{Waiting: Counted(3)}, Queue{Waiting: Counted(1)}, false},
 		"what is in flight is known at last, and asks for it": {scale(0, 10), Queue{Waiting: Counted(3)}, queued(3, 2, 0), true},
 	}

@@ -83,13 +83,15 @@ func TestWhy(t *testing.T) {
 
 // The number that a fleet is held at for an outage is one that the queue asked for before.
 func TestWhyInAnOutage(t *testing.T) {
-	f := newFleet(scale(0, 10), 0)
-	f.sees(0, queued(5, 0, 0))
-	f.sees(time.Second, queued(1, 0, 0))
-	f.sees(2*delay, queued(1, 0, 0).stale())
-	const want = "when it was last read, the queue asked for 1 worker: 1 waiting + 0 in flight; 5 stay until the queue can be read again"
-	if got := f.Why(); got != want {
-		t.Errorf("why %d:\n%s\nwant\n%s", f.Desired, got, want)
+	for before, stay := range map[int64]string{1: "1 stays", 11: "11 stay"} {
+		f := newFleet(scale(0, 20), 0)
+		f.sees(0, queued(before, 0, 0))
+		f.sees(time.Second, queued(0, 0, 0))
+		f.sees(2*delay, queued(0, 0, 0).stale())
+		want := "when it was last read, the queue asked for 0 workers: 0 waiting + 0 in flight; " + stay + " until the queue can be read again"
+		if got := f.Why(); got != want {
+			t.Errorf("why %d:\n%s\nwant\n%s", f.Desired, got, want)
+		}
 	}
 }
 

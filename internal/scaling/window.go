@@ -18,10 +18,8 @@ func stabilise(in Input, n int64, d *Decision) (int64, Note) {
 		asked = max(n, d.Memory.asked.last()) // what is not known is not zero, and is not remembered as such
 	}
 	d.Memory.asked, highest, falls = d.Memory.asked.add(in.Now, asked, in.Scale.DownDelay)
-	if held := in.withoutEnded(asked, highest); held < highest {
-		if highest = held; held == asked {
-			falls = time.Time{}
-		}
+	if highest = in.withoutEnded(asked, highest); highest == asked {
+		falls = time.Time{}
 	}
 	note := Note{
 		Why:    fmt.Sprintf("no more were asked for in the last %s", in.Scale.DownDelay),

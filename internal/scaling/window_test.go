@@ -76,7 +76,9 @@ func TestUnknownCountsAreNotRememberedAsZero(t *testing.T) {
 	f := newFleet(scale(0, 20), 0)
 	f.sees(0, queued(0, 10, 0))
 	for range 2 * int(delay/time.Second) {
-		f.sees(time.Second, unknown)
+		if d := f.sees(time.Second, unknown); d.Finishing != 0 {
+			t.Fatalf("%d are finishing, and none leaves: %+v", d.Finishing, d.Notes)
+		}
 	}
 	if d := f.sees(time.Second, queued(0, 0, 0)); d.Desired != 10 {
 		t.Errorf("at the first certain reading %d are desired, want 10 until the delay has passed", d.Desired)
