@@ -81,7 +81,8 @@ func (s *search) trouble() error {
 	return s.err
 }
 
-// ask has a fleet wait for a walk that begins after since, and no earlier than is due.
+// ask has a fleet wait for a walk that begins after since, and no earlier than is due. Who asks again meanwhile waits no
+// longer for that.
 func (s *search) ask(f *fleet, place Place, since, due time.Time) {
 	a := ask{f, place.site()}
 	if s.asks == nil {
@@ -93,9 +94,6 @@ func (s *search) ask(f *fleet, place Place, since, due time.Time) {
 		s.asks[a] = q
 	}
 	q.place, q.since, q.told = place, since, s.trouble() != nil
-	if due.Before(q.due) {
-		q.due = due
-	}
 	s.due = earlier(s.due, q.due)
 }
 
@@ -156,11 +154,14 @@ func (s *search) ended(holders []broker.Holder, err error, now time.Time) (tell 
 	}
 	s.known, s.failures, s.pause, s.next = true, 0, 0, now.Add(s.rest(now))
 	s.holders = map[string][]string{}
+	queues := map[string]string{} // by what came: a map takes the key that it is last given, and that would keep it
 	for _, h := range holders {
 		worker := strings.Clone(h.Worker) // what came is a part of a key, and would keep all of it
-		for _, queue := range h.Queues {
-			if _, known := s.holders[queue]; !known {
-				queue = strings.Clone(queue)
+		for _, came := range h.Queues {
+			queue, known := queues[came]
+			if !known {
+				queue = strings.Clone(came)
+				queues[queue] = queue
 			}
 			s.holders[queue] = append(s.holders[queue], worker)
 		}
@@ -170,14 +171,14 @@ func (s *search) ended(holders []broker.Holder, err error, now time.Time) (tell 
 
 // keep says how much is kept of what the last walk has found. Who asks later has another walk where that is too much.
 func (s *search) keep() {
-	s.size = 0
+	size := 0
 	for queue, workers := range s.holders {
-		s.size += len(queue)
+		size += len(queue)
 		for _, worker := range workers {
-			s.size += len(worker) + nameSize
+			size += len(worker) + nameSize
 		}
 	}
-	if s.size > mostKept {
+	if s.size = size; size > mostKept {
 		s.drop()
 	}
 }
