@@ -28,6 +28,12 @@ func TestWhatTurnsUpLaterIsFound(t *testing.T) {
 			w.reconnected("x")
 			w.look()
 		}, 10 * time.Second},
+		"and others look meanwhile, which does not put it off": {func(w *world) {
+			w.reconnected("x")
+			w.look()
+			w.pass(4 * time.Second)
+			w.look()
+		}, 6 * time.Second},
 		"nothing has happened": {func(*world) {}, time.Hour},
 		"nobody has looked for an hour and the queue could not be read": {func(w *world) {
 			w.readings[main.Key] = failedReading(w.now, 0)
@@ -62,6 +68,93 @@ func TestASearchAgainIsNotWaitedFor(t *testing.T) {
 	w.pass(settling)
 	w.do("search x", result{})
 	w.wokenIs()
+}
+
+// A connection that is made anew while a walk is under way has another walk follow, ten seconds after it and no sooner.
+func TestAConnectionThatIsMadeDuringAWalk(t *testing.T) {
+	w := newWorld(t)
+	w.searches["x"].drop()
+	w.other("theirs", main)
+	walk := w.todo("search x")
+	w.pass(time.Second)
+	w.reconnected("x")
+	w.look()
+	w.finish(walk[0], result{})
+	w.wakesIn(settling)
+	w.pass(settling)
+	w.todo("search x")
+}
+
+// What has become old is looked for when the first of it has, and not whenever there is something to do.
+func TestHowOftenSomebodyLooksForWhatIsOld(t *testing.T) {
+	w := newWorld(t)
+	asked := 0
+	w.server = func(broker string) backlog.Server {
+		asked++
+		return w.serverOf(broker)
+	}
+	for _, want := range []int{0, 1} {
+		w.pass(searchEvery - 1)
+		w.next(w.now)
+		if asked != want {
+			t.Errorf("servers are asked %d times after %s, want %d", asked, w.now.Sub(t0), want)
+		}
+	}
+}
+
+// What is old is searched again of fleets whose tasks are ours to return now, and of places that have been searched.
+func TestWhatIsNotSearchedAgain(t *testing.T) {
+	for name, change := range map[string]func(*world){
+		"nobody knows whether the tasks are ours": func(w *world) { w.seen.Mode = Suspended },
+		"there is no way to return them":          func(w *world) { w.seen.Mode = Abandoned },
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			change(w)
+			w.look()
+			w.pass(searchEvery)
+			w.todo()
+		})
+	}
+	t.Run("its queue was never read when the fleet looked", func(t *testing.T) {
+		w := newWorld(t)
+		w.seen.Places = []Place{main, former}
+		w.look()
+		w.readings[former.Key] = backlog.Reading{Known: true} // and its fleet is woken for that
+		w.pass(searchEvery)
+		w.do("search x", result{})
+		w.pass(settling)
+		w.todo()
+	})
+}
+
+// A place that was searched is searched again though it cannot be read any more, where the fleet has another at the same
+// broker. That of another broker says nothing.
+func TestWhichFormerPlacesAreSearchedAgain(t *testing.T) {
+	for broker, want := range map[string][]Dead{main.Broker: {dead("late", Gone)}, former.Broker: nil} {
+		t.Run(broker, func(t *testing.T) {
+			place := Place{Broker: broker, Queue: "former", Key: former.Key, Revision: "r"}
+			w := newWorld(t)
+			w.seen.Places = []Place{main, place}
+			w.readings[former.Key] = backlog.Reading{Known: true}
+			w.look()
+			for _, each := range w.next(w.now) {
+				w.finish(each, result{})
+			}
+			w.look()
+			w.readings[former.Key] = backlog.Reading{}
+			w.pass(time.Minute)
+			w.reconnected(broker)
+			w.look()
+			w.pass(settling)
+			for _, each := range w.next(w.now) {
+				w.finish(each, result{holders: holding("former", "late")})
+			}
+			if diff := cmp.Diff(want, w.look().Dead); diff != "" {
+				t.Errorf("found (-want +got):\n%s", diff)
+			}
+		})
+	}
 }
 
 // tenants are fleets of as many namespaces that reach one server, each with a connection of its own.

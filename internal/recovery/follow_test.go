@@ -28,9 +28,25 @@ func TestAQuestionGoesWithItsBroker(t *testing.T) {
 	w.sees("x", "others")
 	w.look()
 	w.searchesAre("others")
+	w.askedIs("others")
 	w.do("search x", result{holders: holding("q", "ours-dead")})
 	w.wokenIs(ours)
+	w.askedIs()
 	w.todo("confirm and return ours-dead")
+}
+
+// And so does what another fleet has asked there, whoever looks first.
+func TestAQuestionOfAnotherFleetGoesWithItsBroker(t *testing.T) {
+	w := unsearched(t)
+	w.look()
+	w.do("search x", result{})
+	w.searches["x"].drop()
+	w.other("theirs", main)
+	w.sees("x", "others")
+	w.look()
+	w.pass(mostRest)
+	w.do("search x", result{holders: holding("q", "theirs-dead")})
+	w.wokenIs(Fleet{Name: "theirs"})
 }
 
 // A search that others still share stays with what they have asked.
@@ -67,7 +83,7 @@ func twoPlaces(t *testing.T) *world {
 	w.seen.Places = []Place{main, former}
 	w.look()
 	walks := w.todo("search old", "search x")
-	w.finish(walks[0], result{holders: holding("q", "laptop")})
+	w.finish(walks[0], result{holders: holding("q", "desktop")})
 	w.finish(walks[1], result{holders: holding("q", "former-b", "former-a")})
 	return w
 }
@@ -75,7 +91,7 @@ func twoPlaces(t *testing.T) *world {
 // Unknown holders of all places are told together, each counted at its own.
 func TestUnknownHoldersAtTwoPlaces(t *testing.T) {
 	w := twoPlaces(t)
-	counts := w.todo("count laptop for ours", "count former-a former-b for ours")
+	counts := w.todo("count desktop for ours", "count former-a former-b for ours")
 	if diff := cmp.Diff([]backlog.Key{former.Key, main.Key}, []backlog.Key{counts[0].key, counts[1].key}); diff != "" {
 		t.Errorf("counted at (-want +got):\n%s", diff)
 	}
@@ -84,12 +100,12 @@ func TestUnknownHoldersAtTwoPlaces(t *testing.T) {
 		t.Error("it is known what they hold before all are counted")
 	}
 	w.finish(counts[1], result{counts: []int64{1, 2}})
-	want := Strangers{Known: true, Workers: []string{"former-a", "former-b", "laptop"}, Lists: 3, Tasks: 6}
+	want := Strangers{Known: true, Workers: []string{"desktop", "former-a", "former-b"}, Lists: 3, Tasks: 6}
 	if diff := cmp.Diff(want, w.look().Strangers); diff != "" {
 		t.Errorf("strangers (-want +got):\n%s", diff)
 	}
 	w.pass(recountEvery)
-	w.todo("count laptop for ours", "count former-a former-b for ours")
+	w.todo("count desktop for ours", "count former-a former-b for ours")
 	w.todo() // they are under way
 	w.seen.Mode = Declined
 	if diff := cmp.Diff(Strangers{Known: true}, w.look().Strangers); diff != "" {

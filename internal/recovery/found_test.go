@@ -106,3 +106,20 @@ func TestThePlaceOfARevisionIsAskedForOnce(t *testing.T) {
 		t.Errorf("revisions whose place was asked for (-want +got):\n%s", diff)
 	}
 }
+
+// What earlier searches have found counts too.
+func TestEarlierSearchesLeaveRoomForSoMany(t *testing.T) {
+	w := newWorld(t)
+	w.findMany(mostFound - 1)
+	w.next(w.now)
+	w.pass(time.Hour)
+	w.look()
+	for _, each := range w.next(w.now) {
+		if each.search != nil {
+			w.finish(each, result{holders: holding("q", "x-1", "x-2", "x-3")})
+		}
+	}
+	if n := len(w.look().Dead); n != mostFound {
+		t.Errorf("%d dead workers are known, want %d", n, mostFound)
+	}
+}

@@ -4,6 +4,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/quickube/qscaler/internal/backlog"
 )
 
@@ -50,25 +52,34 @@ func TestARecordMovesOnWhenItsPlaceIsForgotten(t *testing.T) {
 // What a broker answers while a new revision is published may be the answer of another broker: the key that was asked
 // for is that of another queue by then. Tasks must not pass for returned that are not.
 func TestAnAnswerOfAnotherPlaceSaysNothing(t *testing.T) {
-	cases := map[string]result{
+	answers := map[string]result{
 		"nothing was to be moved there": {},
 		"it is refused there":           {err: errRefused},
 	}
-	for name, answer := range cases {
-		t.Run(name, func(t *testing.T) {
-			w := newWorld(t)
-			w.readings[former.Key] = backlog.Reading{Known: true, ReadAt: w.now}
-			w.vanishes("a")
-			asked := w.todo("confirm and return a")
-			w.seen.Places, w.seen.At = []Place{main, former}, func(string) Place { return former }
-			w.look()
-			w.do("search old", result{})
+	places := map[string]Place{
+		"another broker and queue":          former,
+		"another queue of the same broker":  {Broker: main.Broker, Queue: "other", Key: former.Key, Revision: "r0"},
+		"the same key, of another's broker": {Broker: former.Broker, Queue: main.Queue, Key: main.Key, Revision: "r0"},
+	}
+	for of, place := range places {
+		for name, answer := range answers {
+			t.Run(of+", "+name, func(t *testing.T) {
+				w := newWorld(t)
+				w.readings[former.Key] = backlog.Reading{Known: true, ReadAt: w.now}
+				w.vanishes("a")
+				asked := w.todo("confirm and return a")
+				w.seen.Places, w.seen.At = []Place{main, place}, func(string) Place { return place }
+				w.look()
+				w.next(w.now) // the other place is searched
 
-			w.finish(asked[0], answer)
-			w.snapshotIs(w.look(), Snapshot{Dead: []Dead{dead("a", Gone)}})
-			if again := w.todo("confirm and return a"); again[0].key != former.Key {
-				t.Errorf("it is asked for %v, want %v", again[0].key, former.Key)
-			}
-		})
+				w.finish(asked[0], answer)
+				if diff := cmp.Diff([]Dead{dead("a", Gone)}, w.look().Dead); diff != "" {
+					t.Errorf("the dead (-want +got):\n%s", diff)
+				}
+				if again := w.todo("confirm and return a"); again[0].key != place.Key || again[0].pace.id != place.Broker {
+					t.Errorf("it is asked for %v at %s, want %v at %s", again[0].key, again[0].pace.id, place.Key, place.Broker)
+				}
+			})
+		}
 	}
 }

@@ -146,3 +146,24 @@ func TestABrokerDoesNotWaitForAnother(t *testing.T) {
 	w.look(workers...)
 	w.todo("return z")
 }
+
+// Who waited for a broker is not woken for its silence once its fleet works elsewhere.
+func TestWhoHasLeftABrokerIsNotWokenForItsSilence(t *testing.T) {
+	w := newWorld(t)
+	w.look(ended("a")...)
+	for range Tries - 1 {
+		w.do("return a", result{err: context.DeadlineExceeded})
+		w.pass(time.Minute)
+	}
+	last := w.todo("return a")
+	theirs := Fleet{Namespace: "ns", Name: "theirs", UID: "2"}
+	sees := Observation{Now: w.now, Workers: ended("zz"), Places: w.seen.Places, At: w.seen.At}
+	w.observe(theirs, sees)
+	sees.Places = nil
+	w.observe(theirs, sees)
+	w.seen.Places = nil
+	w.look(ended("a")...)
+	w.takeWoken()
+	w.finish(last[0], result{err: context.DeadlineExceeded})
+	w.wokenIs(ours)
+}

@@ -360,21 +360,6 @@ func TestStartWaitsForItsCalls(t *testing.T) {
 	})
 }
 
-// Unknown holders are counted at their queue, with a deadline.
-func TestUnknownHoldersAreCounted(t *testing.T) {
-	inBubble(t, func(t *testing.T, f *fakes, r *recovery.Recovery) {
-		f.holders = []broker.Holder{{Queues: []string{"one"}, Worker: "foreign-laptop"}}
-		f.held = 3
-		look(t, r, one, "x")
-		wait(time.Second)
-		f.calledFor(t, map[string]int{"search x": 1, "count": 1})
-		want := recovery.Strangers{Known: true, Workers: []string{"foreign-laptop"}, Lists: 1, Tasks: 3}
-		if diff := cmp.Diff(want, look(t, r, one, "x").Strangers); diff != "" {
-			t.Errorf("strangers (-want +got):\n%s", diff)
-		}
-	})
-}
-
 // A broker that returns tasks itself has no claim, and needs none.
 func TestABrokerWithoutAClaim(t *testing.T) {
 	for name, c := range map[string]struct {
@@ -393,6 +378,10 @@ func TestABrokerWithoutAClaim(t *testing.T) {
 				look(t, r, one, "x", endedPod("dead"))
 				wait(100 * time.Millisecond)
 				f.calledFor(t, c.want)
+				d, _ := look(t, r, one, "x", endedPod("dead")).Of("dead")
+				if returned := len(c.want) > 0; d.IsReturned() != returned || (d.Err == nil) != returned {
+					t.Errorf("%+v, want its tasks to be back: %t, and else the reason", d, returned)
+				}
 			})
 		})
 	}

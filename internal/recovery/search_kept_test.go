@@ -3,6 +3,7 @@ package recovery
 import (
 	"fmt"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 
@@ -125,7 +126,7 @@ func TestNamesAreKeptWithoutTheirKeys(t *testing.T) {
 	if kept := w.searches["x"].holders; len(kept) != 10 {
 		t.Fatalf("the names of %d queues are kept", len(kept))
 	}
-	if took := inUse() - before; took > 10*size {
+	if took := inUse() - before; took > 3*size {
 		t.Errorf("%d names take %d KiB", keys, took>>10)
 	}
 	runtime.KeepAlive(w)
@@ -140,4 +141,42 @@ func TestWhatIsDroppedIsSearchedAgain(t *testing.T) {
 	w.pass(mostRest)
 	w.other("late", main)
 	w.todo("search x", "count late-dead for ours")
+}
+
+// The bound of all is met exactly, or one byte beyond it.
+func TestWhereTheBoundOfAllServersIs(t *testing.T) {
+	const full, count = mostKept, mostKeptOfAll / mostKept
+	sizes := func(n int, more ...int) []int { return append(slices.Repeat([]int{full}, n), more...) }
+	for name, c := range map[string]struct {
+		sizes []int
+		kept  int
+	}{
+		"as much as is kept":      {sizes(count), count},
+		"beside one with nothing": {sizes(count, full+1), count}, // it has too much, and that is dropped at once
+		"one byte more":           {sizes(count-1, full/2, full/2+1), count},
+		"one server more":         {sizes(count + 1), count},
+		"one has more than many":  {append(slices.Repeat([]int{full / 2}, 2*count), full), 2 * count},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := unsearched(t)
+			for i, size := range c.sizes {
+				server := fmt.Sprintf("server-%03d", i)
+				w.other(server, Place{Broker: server, Queue: "q", Key: main.Key, Revision: "r"})
+				for _, each := range w.next(w.now) {
+					if each.search != nil {
+						w.finish(each, result{holders: holding("q", strings.Repeat("x", size-len("q")-nameSize))})
+					}
+				}
+			}
+			kept := 0
+			for _, s := range w.searches {
+				if s.known {
+					kept++
+				}
+			}
+			if kept != c.kept {
+				t.Errorf("%d servers' names are kept, want %d", kept, c.kept)
+			}
+		})
+	}
 }

@@ -2,6 +2,7 @@ package recovery
 
 import (
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -274,6 +275,7 @@ func TestAWalkThatFailsWithItsBrokerWaitsForIt(t *testing.T) {
 	w.readings[main.Key] = failedReading(w.now, 0)
 	w.pass(time.Hour)
 	w.todo()
+	w.askedIs()
 	w.wakesIn(0)
 	w.readings[main.Key] = backlog.Reading{Known: true}
 	w.look()
@@ -291,16 +293,37 @@ func TestNobodySearchesForWhoDoesNotAsk(t *testing.T) {
 		}
 		w.snapshotIs(w.look(), Snapshot{Searches: want})
 		w.todo()
+		w.askedIs()
 		w = unsearched(t)
 		w.look() // it asked, and then its mode changed before the walk began
 		w.seen.Mode = mode
 		w.snapshotIs(w.look(), Snapshot{Searches: want})
 		w.todo()
+		w = unsearched(t)
+		w.look()
+		w.other("theirs", main)
+		w.seen.Mode = mode
+		w.look()
+		w.todo("search x") // for the others
 	}
 	w := unsearched(t)
 	w.look()
 	w.forget(ours)
 	w.todo()
+	w.askedIs()
+}
+
+// askedIs checks of which servers somebody asks.
+func (w *world) askedIs(want ...string) {
+	w.Helper()
+	var got []string
+	for s := range w.asked {
+		got = append(got, s.keys)
+	}
+	slices.Sort(got)
+	if diff := cmp.Diff(want, got); diff != "" {
+		w.Errorf("asked of (-want +got):\n%s", diff)
+	}
 }
 
 // The keys of a broker of which no fleet uses anything any more are not remembered.

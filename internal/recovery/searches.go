@@ -234,9 +234,6 @@ func (all searches) bound() {
 	for _, s := range all {
 		size += s.size
 	}
-	if size <= mostKeptOfAll {
-		return
-	}
 	largest := slices.SortedFunc(maps.Values(all), func(a, b *search) int {
 		return cmp.Or(cmp.Compare(b.size, a.size), strings.Compare(a.keys, b.keys))
 	})

@@ -2,12 +2,14 @@ package recovery
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/quickube/qscaler/internal/backlog"
+	"github.com/quickube/qscaler/internal/broker"
 )
 
 // strange has unknown workers hold tasks of the queue, beside a worker of another fleet that serves it.
@@ -60,6 +62,7 @@ func TestUnknownHoldersThatCannotBeCounted(t *testing.T) {
 			t.Error("nobody has looked, and it is known")
 		}
 		w.do("search x", result{holders: holding("q", "laptop", "other")})
+		w.wokenIs() // what they hold is told with them
 		if got := w.look().Strangers; got.Known {
 			t.Error("nobody has counted, and it is known")
 		}
@@ -150,5 +153,63 @@ func TestHowManyUnknownHoldersAreCounted(t *testing.T) {
 		if len(got.Workers) != c.want || got.Tasks != int64(c.want) || got.Lists != c.lists {
 			t.Errorf("%s: %d workers with %d tasks are counted, of %d lists, want %d of %d", name, len(got.Workers), got.Tasks, got.Lists, c.want, c.lists)
 		}
+	}
+}
+
+// Where nothing is ours to return, nobody counts. Another fleet of the same queue goes on.
+func TestUnknownHoldersAreCountedForWhoReturnsTasks(t *testing.T) {
+	w := strange(t)
+	w.seen.Mode = Declined
+	w.look()
+	w.pass(recountEvery)
+	w.todo("count former-a laptop for theirs")
+}
+
+// A fleet that comes after the walk has its answer about unknown holders too.
+func TestALateFleetIsToldOfUnknownHolders(t *testing.T) {
+	w := unsearched(t)
+	w.look()
+	w.do("search x", result{holders: holding("q", "laptop")})
+	w.other("late", main)
+	w.todo("count laptop for late", "count laptop for ours")
+}
+
+// Each is counted when it is due, and not again while its count is under way.
+func TestUnknownHoldersAreCountedEachAtItsTime(t *testing.T) {
+	w := unsearched(t)
+	w.look()
+	w.do("search x", result{holders: holding("q", "laptop")})
+	w.do("count laptop for ours", result{counts: []int64{1}})
+	w.pass(time.Minute)
+	w.other("late", main)
+	w.do("count laptop for late", result{counts: []int64{1}})
+	w.pass(recountEvery - time.Minute)
+	hangs := w.todo("count laptop for ours")
+	w.pass(time.Minute)
+	w.do("count laptop for late", result{counts: []int64{1}})
+	w.pass(recountEvery)
+	w.do("count laptop for late", result{counts: []int64{1}})
+	w.finish(hangs[0], result{counts: []int64{1}})
+	w.pass(recountEvery)
+	w.todo("count laptop for late", "count laptop for ours")
+}
+
+// What is to be counted at one time is counted in the order of the places.
+func TestInWhichOrderUnknownHoldersAreCounted(t *testing.T) {
+	w := unsearched(t)
+	var holders []broker.Holder
+	w.seen.Places = nil
+	for _, queue := range strings.Fields("a b c d e f g h") {
+		w.seen.Places = append(w.seen.Places, Place{Broker: "x", Queue: queue, Key: main.Key, Revision: "r"})
+		holders = append(holders, holding(queue, "laptop")...)
+	}
+	w.look()
+	w.do("search x", result{holders: holders})
+	var got []string
+	for _, each := range w.next(w.now) {
+		got = append(got, each.count.place.Queue)
+	}
+	if diff := cmp.Diff(strings.Fields("a b c d e f g h"), got); diff != "" {
+		t.Errorf("counted at (-want +got):\n%s", diff)
 	}
 }

@@ -41,6 +41,7 @@ func TestAFleetIsNotToldOfEachOfManyThatWereFound(t *testing.T) {
 	w.wokenIs(ours)
 	w.look()
 	w.wokenIs()
+	w.wakesIn(time.Second - n*perFound) // the others are tried again then, and there is nothing to do before
 }
 
 // However many there are, the fleet is told within some seconds.
@@ -57,11 +58,14 @@ func TestHowLongAFleetWaitsForAWord(t *testing.T) {
 
 // A few are told one by one, and so are those whose pods were seen, however many.
 func TestWhoIsToldAtOnce(t *testing.T) {
-	w := newWorld(t)
-	w.findMany(fewFound)
-	w.look()
-	w.returnOne()
-	w.wokenIs(ours)
+	var w *world
+	for n, want := range map[int][]Fleet{fewFound: {ours}, fewFound + 1: nil} {
+		w = newWorld(t)
+		w.findMany(n)
+		w.look()
+		w.returnOne()
+		w.wokenIs(want...)
+	}
 
 	w = newWorld(t)
 	w.look(alive(many(10 * fewFound)...)...)
@@ -80,4 +84,32 @@ func TestManyLingeringAreLookedAtTogether(t *testing.T) {
 	if got, want := w.look().RecheckAt, w.now.Add(longestGathering); !got.Equal(want) {
 		t.Errorf("looked at again in %s, want in %s", got.Sub(w.now), want.Sub(w.now))
 	}
+}
+
+// Once there are few again, the fleet does not wait for the time that the many were worth.
+func TestWhoHasFewAgainIsToldAtOnce(t *testing.T) {
+	w := newWorld(t)
+	w.findMany(mostFound)
+	w.look()
+	w.seen.Mode = Declined
+	w.look()
+	w.seen.Mode = Active
+	w.vanishes("a")
+	for _, each := range w.next(w.now) {
+		if each.record != nil {
+			w.finish(each, result{moved: 1})
+		}
+	}
+	w.wokenIs(ours)
+}
+
+// All whom one walk concerns are told in the order of their names.
+func TestInWhichOrderFleetsAreTold(t *testing.T) {
+	w := unsearched(t)
+	var want []Fleet
+	for _, name := range []string{"a", "b", "c", "d", "e", "f", "g", "h"} {
+		w.other(name, main)
+		want = append(want, Fleet{Name: name})
+	}
+	w.walksFail(nil, nil, want)
 }
