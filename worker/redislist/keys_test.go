@@ -67,7 +67,7 @@ func TestKeysBesideTheQueue(t *testing.T) {
 
 func TestIsKey(t *testing.T) {
 	keys := []string{"qscaler:operator:", Operator("c")}
-	for _, queue := range []string{"q", "{q}", "jobs:{eu}", "a b:c", "{q}:x", "a:processing:b", "{a}:processing:b", "{", "}{"} {
+	for _, queue := range []string{"q", "{q}", "jobs:{eu}", "a b:c", "{q}:x", "a:processing:b", "{a}:processing:b", "{", "}{", ":processing:{q}", "}:processing:{"} {
 		keys = append(keys, Processing(queue, "p"), Dead(queue), DeadPayloads(queue), Delayed(queue), Unique(queue, "k"), Unique(queue, ""))
 		if queue != "{a}:processing:b" && IsKey(queue) {
 			t.Errorf("the queue %q is taken for a key", queue)

@@ -165,6 +165,21 @@ func TestConditions(t *testing.T) {
 			pods: []*corev1.Pod{runningPod("a", "64Mi")}, change: func(w *world) { w.fleet.QWorker.Status.Recommendations = nil },
 			want: rightSizing(metav1.ConditionUnknown, reasonWaitingForUsage, "the metrics API has no usage of a worker yet"),
 		},
+		"nothing was measured of workers that end when asked": {
+			pods: []*corev1.Pod{runningPod("a", "64Mi")}, change: func(w *world) {
+				w.fleet.QWorker.Status.Recommendations = nil
+				w.fleet.QWorker.Spec.Drain = &v1alpha1.DrainSpec{}
+			},
+			want: rightSizing(metav1.ConditionUnknown, reasonWaitingForUsage, "the metrics API has no usage of a worker yet"),
+		},
+		"nothing was measured of workers that end after their task": {
+			pods: []*corev1.Pod{runningPod("a", "64Mi")}, change: func(w *world) {
+				w.fleet.QWorker.Status.Recommendations = nil
+				w.fleet.QWorker.Spec.Drain = &v1alpha1.DrainSpec{EndsAfterTask: true}
+			},
+			want: rightSizing(metav1.ConditionUnknown, reasonWaitingForUsage, "the metrics API has no usage of a worker yet; "+
+				"one that ends sooner than the metrics server looks, every 15 s by default, never has any; out-of-memory kills count all the same"),
+		},
 		"in mode Off": {
 			pods: []*corev1.Pod{runningPod("a", "64Mi")}, change: func(w *world) { w.mode(v1alpha1.RightSizingOff) },
 			want: rightSizing(yes, reasonRecommended, "rightSizing.mode is Off: status.recommendations says what to request, and no pod is changed"),
