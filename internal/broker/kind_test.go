@@ -77,6 +77,14 @@ func TestSameTLS(t *testing.T) {
 		return pool
 	}
 	base := func() *tls.Config { return &tls.Config{ServerName: "a", RootCAs: roots("x")} }
+	shows := func(chain ...string) *tls.Config {
+		c := base()
+		c.Certificates = []tls.Certificate{{}}
+		for _, der := range chain {
+			c.Certificates[0].Certificate = append(c.Certificates[0].Certificate, []byte(der))
+		}
+		return c
+	}
 	for name, c := range map[string]struct {
 		a, b *tls.Config
 		want bool
@@ -90,6 +98,10 @@ func TestSameTLS(t *testing.T) {
 		"other authorities":      {base(), &tls.Config{ServerName: "a", RootCAs: roots("y")}, false},
 		"an authority more":      {base(), &tls.Config{ServerName: "a", RootCAs: roots("x", "y")}, false},
 		"those of the system":    {base(), &tls.Config{ServerName: "a"}, false},
+		"the same certificate":   {shows("leaf", "middle"), shows("leaf", "middle"), true},
+		"another certificate":    {shows("leaf", "middle"), shows("other", "middle"), false},
+		"another chain":          {shows("leaf", "middle"), shows("leaf"), false},
+		"none to show":           {shows("leaf"), base(), false},
 	} {
 		if got := SameTLS(c.a, c.b); got != c.want {
 			t.Errorf("%s: %t, want %t", name, got, c.want)

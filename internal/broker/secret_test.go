@@ -91,6 +91,9 @@ func TestASecretShowsThatItIsOne(t *testing.T) {
 	if secret.Empty() || !NewSecret("").Empty() {
 		t.Error("only a secret without text is empty")
 	}
+	if secret.EndsInNewline() || NewSecret("").EndsInNewline() || NewSecret("\na").EndsInNewline() || !NewSecret("a\n").EndsInNewline() {
+		t.Error("a secret ends in a newline where its text does")
+	}
 }
 
 func TestWordsOfABrokerAreCut(t *testing.T) {
