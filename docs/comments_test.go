@@ -13,16 +13,16 @@ import (
 	"testing"
 )
 
-// comment is one paragraph of a Go comment, or one item of a list in it.
+// comment is one paragraph of a Go comment, or one item of a list in it. It may also be a text in the code.
 type comment struct {
 	at   string // a file and a line
 	text string
 }
 
-// comments are those of all Go files that people write, in all modules.
-func comments(t *testing.T) []comment {
+// comments are those of all Go files that people write, in all modules. The other result has the texts in their code,
+// which are messages mostly.
+func comments(t *testing.T) (found, texts []comment) {
 	t.Helper()
-	var found []comment
 	files := token.NewFileSet()
 	err := filepath.WalkDir("..", func(path string, entry fs.DirEntry, err error) error {
 		switch name := entry.Name(); {
@@ -37,17 +37,24 @@ func comments(t *testing.T) []comment {
 		if err != nil || ast.IsGenerated(file) {
 			return err
 		}
+		at := func(n ast.Node) string { return fmt.Sprintf("%s:%d", path, files.Position(n.Pos()).Line) }
 		for _, group := range file.Comments {
 			for _, text := range paragraphs(group.Text()) {
-				found = append(found, comment{fmt.Sprintf("%s:%d", path, files.Position(group.Pos()).Line), text})
+				found = append(found, comment{at(group), text})
 			}
 		}
+		ast.Inspect(file, func(n ast.Node) bool {
+			if literal, ok := n.(*ast.BasicLit); ok && literal.Kind == token.STRING {
+				texts = append(texts, comment{at(literal), strings.Trim(literal.Value, "`")})
+			}
+			return true
+		})
 		return nil
 	})
 	if err != nil {
 		t.Fatalf("reading the comments, %v", err)
 	}
-	return found
+	return found, texts
 }
 
 // paragraphs splits a comment. Indented blocks, which are tables, diagrams or code, are left out, and so are markers for
@@ -81,17 +88,19 @@ func TestParagraphsOfComments(t *testing.T) {
 
 // No paragraph of a comment is longer than a reader holds in mind.
 func TestCommentsAreShort(t *testing.T) {
-	for _, c := range comments(t) {
+	found, _ := comments(t)
+	for _, c := range found {
 		if n := len(strings.Fields(c.text)); n > maxWords {
 			t.Errorf("%s: the comment has a paragraph of %d words, of at most %d: %.60s...", c.at, n, maxWords, c.text)
 		}
 	}
 }
 
-// The words that the glossary retires are in no comment either.
-func TestRetiredWordsInComments(t *testing.T) {
+// The words that the glossary retires are in no comment and no message either.
+func TestRetiredWordsInCode(t *testing.T) {
 	retired := retiredWords(t)
-	for _, c := range comments(t) {
+	found, texts := comments(t)
+	for _, c := range append(found, texts...) {
 		complainOf(t, retired, c.at, c.text)
 	}
 }

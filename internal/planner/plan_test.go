@@ -58,7 +58,7 @@ func TestPlan(t *testing.T) {
 		"a worker known to be busy is spared for 30 s": {
 			fleet: steady(1, makeWorker("a").busy(), makeWorker("b").busy()),
 		},
-		"after 30 s of excess busy workers get leave too": {
+		"after 30 s of excess busy workers get grants too": {
 			fleet: func() Fleet {
 				f := steady(1, makeWorker("a").busy(), makeWorker("b").busy().age(time.Minute))
 				f.ExcessSince = t0.Add(-30 * time.Second)

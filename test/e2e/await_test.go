@@ -46,7 +46,7 @@ func (s *story) awaitWorkers(fleet string, want int) {
 			}
 		}
 		if len(pods) != want || draining > 0 {
-			return fmt.Sprintf("there are %d, %d of them with leave", len(pods), draining)
+			return fmt.Sprintf("there are %d, %d of them with a grant", len(pods), draining)
 		}
 		return ""
 	})

@@ -35,18 +35,18 @@ func TestABurstBecomesWorkersAndTheyLeaveAgain(t *testing.T) {
 	}
 	granted := s.census.everGranted("burst")
 	if len(granted) != 4 {
-		t.Errorf("%d workers had leave when exactly 4 were too many: %v", len(granted), names(granted))
+		t.Errorf("%d workers had a grant when exactly 4 were too many: %v", len(granted), names(granted))
 	}
 	for _, pod := range granted {
 		if at, reason := s.census.grantedAt(pod.Name); reason != "ScaleDown" || s.books.BusyAt(pod.Name, at) {
-			t.Errorf("%s had leave (%s) in the middle of a task, and others were idle", pod.Name, reason)
+			t.Errorf("%s had a grant (%s) in the middle of a task, and others were idle", pod.Name, reason)
 		}
 	}
 
 	s.awaitDone()
 	s.awaitWorkers("burst", 1)
 	if granted := s.census.everGranted("burst"); len(granted) != 5 {
-		t.Errorf("%d workers had leave in all, want 5", len(granted))
+		t.Errorf("%d workers had a grant in all, want 5", len(granted))
 	}
 	s.sound()
 }
@@ -132,7 +132,7 @@ func TestDemandThatReturnsWithdrawsGrants(t *testing.T) {
 // awaitLeave waits until that many workers of a fleet have a grant and are still there.
 func (s *story) awaitLeave(fleet string, want int) {
 	s.Helper()
-	s.await(fmt.Sprintf("%d workers of %s with leave", want, fleet), func() string {
+	s.await(fmt.Sprintf("%d workers of %s with a grant", want, fleet), func() string {
 		with := slices.DeleteFunc(s.census.present(fleet), func(pod corev1.Pod) bool { return !hasLeave(pod) })
 		if len(with) != want {
 			return fmt.Sprintf("there are %d", len(with))

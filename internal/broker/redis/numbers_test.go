@@ -105,7 +105,7 @@ func TestASearchIsBounded(t *testing.T) {
 			t.Errorf("%s: %d pages were read, want %d", name, pages, want)
 		}
 		if shared.taken != c.taken {
-			t.Errorf("%s: %d bytes are not given back", name, shared.taken-c.taken)
+			t.Errorf("%s: %d bytes are not freed", name, shared.taken-c.taken)
 		}
 	}
 }
