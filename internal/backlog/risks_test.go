@@ -25,7 +25,7 @@ func (d *fakeDriver) Inspect(context.Context) ([]broker.Risk, error) {
 // A broker's settings are asked for when it is connected and every five minutes. Who keeps an eye on it is woken when
 // they have changed, and nobody else.
 func TestRisksAreAskedForNowAndThen(t *testing.T) {
-	inBubble(t, backlog.Options{}, func(t *testing.T, b *bubble) {
+	inBubble(t, backlog.Options{Jitter: exactly}, func(t *testing.T, b *bubble) {
 		fake := b.brokers["x"]
 		risky := []broker.Risk{{Reason: broker.ReasonMayEvict, Message: "it forgets\x1b"}}
 		b.Keep("health", watchOf("x", "q").Source, false)
