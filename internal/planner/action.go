@@ -94,6 +94,8 @@ type Decision struct {
 	Missing []Missing
 	// Staying is how many workers would be told to end, were they not to stay; see Pod.Stays.
 	Staying int
+	// Withheld is how many pods would be let go, were a fresh reading there.
+	Withheld int
 	// More is true where more pods are to be created than one plan creates. The next plan, once this one is carried out,
 	// creates them.
 	More bool
@@ -120,7 +122,7 @@ type Missing struct {
 // not, and the next plan sees them. It is all the same where pods are created, because they have been told of the hash.
 func (d Decision) PublishedAfter(done []Action) string {
 	creates := slices.ContainsFunc(d.Actions, func(a Action) bool { return a.Kind == Create })
-	if !creates && CountLetGo(done) < CountLetGo(d.Actions) {
+	if !creates && CountLetGo(done) < CountLetGo(d.Actions)+d.Withheld {
 		return ""
 	}
 	return d.Publish

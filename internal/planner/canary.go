@@ -102,7 +102,7 @@ func (d *Decision) makeRoom(f Fleet, fleet []Pod, tried int) (staying []Pod, wan
 	if tried > 0 || len(fleet) < f.Desired {
 		return fleet, f.Desired - 1, 1
 	}
-	if !f.DepthKnown || len(fleet) > f.Desired {
+	if !f.letsGo() || len(fleet) > f.Desired {
 		return fleet, f.Desired, 0
 	}
 	_, unavailable := f.budget()
@@ -127,7 +127,7 @@ func (d *Decision) makeRoom(f Fleet, fleet []Pod, tried int) (staying []Pod, wan
 //     queue, which nobody asks for any more.
 //   - Those whose node is to go, canaries too, as far as others are available.
 func (d *Decision) clearTheWay(f Fleet) bool {
-	if !f.DepthKnown {
+	if !f.letsGo() {
 		return false
 	}
 	before := len(d.Actions)
@@ -159,7 +159,7 @@ func (f Fleet) supersededElsewhere(p Pod) bool {
 // shrinkCanaries lets up to n canaries leave because there is no room for them any more. Only while the rollout is
 // paused can one of them be available.
 func (d *Decision) shrinkCanaries(f Fleet, canaries []Pod, n int) {
-	if !f.DepthKnown || n <= 0 {
+	if !f.letsGo() || n <= 0 {
 		return
 	}
 	_, unavailable := f.budget()

@@ -25,6 +25,9 @@ type Fleet struct {
 	// DepthKnown is false while the queue cannot be read: then nobody gets a grant and no grant is
 	// withdrawn, because a failed read says nothing about the work. A QWorker that is being deleted does not wait for it.
 	DepthKnown bool
+	// Withhold is true until a fresh reading is there: nobody is let go before, because a worker that was idle when the
+	// queue was last read may be busy now. Workers of a QWorker that is being deleted get their grants all the same.
+	Withhold bool
 	// Deleting is true once the QWorker is to go.
 	Deleting bool
 
@@ -58,6 +61,8 @@ type Fleet struct {
 
 	// created counts the pods that the plan that is being made has created.
 	created int
+	// withholds is true for the plan that does without departures.
+	withholds bool
 }
 
 // FailedCreation says that the last pod of a revision could not be created.

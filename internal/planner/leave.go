@@ -24,6 +24,9 @@ func (d *Decision) shrink(f Fleet, to target, n int) {
 	if d.ExcessSince = f.ExcessSince; d.ExcessSince.IsZero() {
 		d.ExcessSince = f.Now
 	}
+	if f.withholds {
+		return
+	}
 	sparesUntil := d.ExcessSince.Add(sparesBusyFor)
 	why := f.needs() + "; 1 worker too many"
 	if n > 1 {

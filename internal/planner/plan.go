@@ -18,6 +18,19 @@ const Portion = 1000
 // plan of the same moment is empty, unless Decision.More says that it creates the next portion.
 func Plan(f Fleet) Decision {
 	f = f.asKnown()
+	d := f.plan()
+	withheld := d.awaitsReading(f)
+	if !f.Withhold || withheld == 0 {
+		return d
+	}
+	staying := d.Staying
+	d = f.withholding().plan()
+	d.Withheld, d.Staying = withheld, max(d.Staying, staying)
+	return d
+}
+
+// plan makes steps until nothing is left to do.
+func (f Fleet) plan() Decision {
 	d := step(f)
 	last := d
 	for range maxSteps {
@@ -91,7 +104,9 @@ func step(f Fleet) Decision {
 func (d *Decision) letAllGo(f Fleet) {
 	for _, p := range where(f.Pods, func(p Pod) bool { return p.live() && !p.granted() }) {
 		if p.Phase == Pending {
-			d.add(Action{Kind: DeleteNotRunning, Pod: p.Name, Why: "the QWorker is being deleted"})
+			if !f.withholds {
+				d.add(Action{Kind: DeleteNotRunning, Pod: p.Name, Why: "the QWorker is being deleted"})
+			}
 			continue
 		}
 		d.grant(f, p, contract.ReasonDelete, "the QWorker is being deleted")

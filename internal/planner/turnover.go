@@ -54,7 +54,7 @@ func giveWay(p Pod, revision string) string {
 // replace lets pods leave for which another is available, idle ones first, and those that are of no use at
 // once. It returns how many.
 func (d *Decision) replace(f Fleet, leaving []Pod, revision string) int {
-	if !f.DepthKnown {
+	if !f.letsGo() {
 		return 0
 	}
 	_, unavailable := f.budget()
@@ -101,7 +101,7 @@ func (d *Decision) comeBack(f Fleet, staying []Pod, t turnover) int {
 	present := len(staying)
 	// Whoever is missing is taken back by scale, and the place that a worker has left to a canary is the canary's. A step
 	// that publishes is the plan's last.
-	if !f.DepthKnown || present < f.Desired || t.makesRoom || d.Publish != "" {
+	if !f.letsGo() || present < f.Desired || t.makesRoom || d.Publish != "" {
 		return 0
 	}
 	for _, p := range f.withdrawable(t.revision) {

@@ -67,8 +67,9 @@ func (d *Decision) endGrants(f Fleet) {
 			d.recheckAt(p.DownSince.Add(believedFor)) // should it still be down then, its grant is of no use
 		}
 		switch {
-		case p.Phase == Pending && !f.DepthKnown && !f.Deleting:
+		case p.Phase == Pending && (f.withholds || !f.DepthKnown && !f.Deleting):
 		case p.Stays && !f.Deleting:
+		case p.Signalled && f.withholds && !f.Deleting:
 		case p.Phase == Pending:
 			d.add(Action{Kind: DeleteNotRunning, Pod: p.Name, Why: fmt.Sprintf("it has a grant (%s) and is not running", p.Grant.Reason)})
 		case p.Signalled:
