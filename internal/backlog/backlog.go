@@ -25,7 +25,6 @@ package backlog
 
 import (
 	"context"
-	"fmt"
 	"strconv"
 	"sync"
 	"time"
@@ -223,20 +222,16 @@ func (b *Backlog) Last(key Key) Reading {
 	return Reading{}
 }
 
-// Read returns a reading that began after the call, or one with an error: at once while the broker is known
-// to fail, and else when the time-outs of the connection and of the read are up.
-func (b *Backlog) Read(ctx context.Context, key Key) Reading {
-	w := b.watch(key)
-	if w == nil {
-		return Reading{}
+// Request has a queue read anew, and does not wait for it. The channel gets a reading that began after the call, or one
+// with an error: at once while the broker is known to fail, and else when the time-outs of the connection and of the read
+// are up. That wakes the watcher, whatever the reading says.
+func (b *Backlog) Request(key Key) <-chan Reading {
+	if w := b.watch(key); w != nil {
+		return w.source.request(w)
 	}
-	select {
-	case reading := <-w.source.request(w):
-		return reading
-	case <-ctx.Done():
-		err := fmt.Errorf("waiting for a fresh reading, %w", ctx.Err())
-		return w.source.last(w).failed(err, b.options.Clock.Now())
-	}
+	none := make(chan Reading, 1)
+	none <- Reading{}
+	return none
 }
 
 // Health is what is known of a source, by its ID.

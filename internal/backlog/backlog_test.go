@@ -39,8 +39,18 @@ func (b byName) Keep(name string, s backlog.Source, reclaims bool) {
 }
 func (b byName) Forget(name string)               { b.Backlog.Forget(keyOf(name)) }
 func (b byName) Last(name string) backlog.Reading { return b.Backlog.Last(keyOf(name)) }
+func (b byName) Request(name string) <-chan backlog.Reading {
+	return b.Backlog.Request(keyOf(name))
+}
+
+// Read waits for a reading that was requested.
 func (b byName) Read(ctx context.Context, name string) backlog.Reading {
-	return b.Backlog.Read(ctx, keyOf(name))
+	select {
+	case r := <-b.Request(name):
+		return r
+	case <-ctx.Done():
+		return backlog.Reading{Err: ctx.Err()}
+	}
 }
 
 func (b byName) Reclaim(ctx context.Context, name, worker string) (int64, error) {

@@ -106,13 +106,13 @@ func (s *source) deliver(driver broker.Driver, b batch, answers []broker.Answer,
 	s.mu.Lock()
 	watchers := s.setHealth(nil, driver)
 	for i, w := range b.watches {
-		if _, still := s.watches[w]; !still || !sameQuery(w.spec.Query, b.queries[i]) {
+		if _, still := s.watches[w]; !still || !covers(b.queries[i], w.spec.Query) {
 			// Without the lists of workers that have come meanwhile, what they took would be missing.
 			s.waitOn(w, b.waiting[i])
 			continue
 		}
 		next := w.reading.after(answers[i], began)
-		if w.turn(next) || w.changed {
+		if w.turn(next) || w.changed || len(b.waiting[i]) > 0 {
 			watchers = append(watchers, w.key)
 		}
 		w.changed = false
@@ -134,7 +134,7 @@ func (s *source) fail(err error) (answered time.Duration) {
 		if w.spec.healthOnly {
 			continue
 		}
-		if w.turn(w.reading.failed(err, now)) {
+		if w.turn(w.reading.failed(err, now)) || len(w.waiting) > 0 {
 			watchers = append(watchers, w.key)
 		}
 		answer(w.waiting, w.reading)

@@ -166,7 +166,7 @@ func TestTheEndIsNoFailure(t *testing.T) {
 				group.Go(func() { b.Read(impatient, "a") })
 				settle()
 				cancel()
-				settle()
+				b.forgetWakes() // of the readings that were requested
 				b.stop()
 				group.Wait()
 				after := b.Read(t.Context(), "b")

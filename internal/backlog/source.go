@@ -103,7 +103,7 @@ func (s *source) mark(w *watch) {
 func (s *source) add(w *watch, spec Watch) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	w.spec = spec
+	w.spec, w.reading = spec, s.unread()
 	s.watches[w] = struct{}{}
 	s.index(w)
 	s.mark(w)
@@ -115,7 +115,7 @@ func (s *source) update(w *watch, spec Watch) {
 	same := sameQuery(w.spec.Query, spec.Query)
 	if w.spec.Query.Queue != spec.Query.Queue {
 		s.unindex(w)
-		w.reading = Reading{}
+		w.reading = s.unread()
 	}
 	w.spec = spec
 	s.index(w)
@@ -166,14 +166,22 @@ func (s *source) unindex(w *watch) {
 	}
 }
 
+// unread is the reading of a queue that has yet to be read. It has failed where the broker is known to fail: that is all
+// that the next one will say. The lock is held.
+func (s *source) unread() Reading {
+	if s.health.Err == nil {
+		return Reading{}
+	}
+	return Reading{}.failed(s.health.Err, s.health.Since)
+}
+
 func (s *source) last(w *watch) Reading {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return w.reading
 }
 
-// request asks for a reading that begins after now. A broker that is known to fail has its answer already:
-// nobody is to wait for its back-off.
+// request is Backlog.Request. A broker that is known to fail has its answer already: nobody is to wait for its back-off.
 func (s *source) request(w *watch) <-chan Reading {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -258,6 +258,24 @@ func TestAnAnswerForOtherWorkersIsNotTaken(t *testing.T) {
 	})
 }
 
+// Pods that go while their queue is being read do not have it read again: a slow broker would never be done with a fleet
+// whose workers leave one after another.
+func TestAnAnswerForMoreWorkersIsTaken(t *testing.T) {
+	inBubble(t, backlog.Options{SafetyInterval: time.Hour}, func(t *testing.T, b *bubble) {
+		x := b.brokers["x"]
+		b.Watch("a", watchOf("x", "q", "p1", "p2", "p3"))
+		wait(time.Second)
+		x.set(func() { x.before = func([]broker.Query) { <-time.After(2 * time.Second) } })
+		request := b.Request("a")
+		wait(time.Second)
+		b.Watch("a", watchOf("x", "q", "p3", "p1"))
+		wait(time.Second + ms)
+		if len(request) == 0 || b.Last("a").Err != nil {
+			t.Errorf("after 2 s: %+v, and %d answers, want one", b.Last("a"), len(request))
+		}
+	})
+}
+
 func TestReadOfWhatIsForgottenIsNoReading(t *testing.T) {
 	inBubble(t, backlog.Options{SafetyInterval: time.Hour}, func(t *testing.T, b *bubble) {
 		x := b.brokers["x"]

@@ -43,7 +43,7 @@ type watch struct {
 	reading Reading
 	// changed is true where the keys of the broker may have become others since the last reading.
 	changed bool
-	// waiting has those who want a reading that begins after they asked. Each channel has room for it.
+	// waiting has those who have requested a reading. Each channel has room for it.
 	waiting []chan Reading
 }
 
@@ -58,6 +58,19 @@ func (w *watch) turn(next Reading) bool {
 // its address since is the same: it goes into the next read, whenever that comes.
 func sameQuery(a, b broker.Query) bool {
 	return a.Queue == b.Queue && slices.Equal(podNames(a.Workers), podNames(b.Workers))
+}
+
+// covers reports whether the answer to one query is an answer to another, too: that is so where workers have gone since,
+// and a fleet whose workers leave one after another has its queue read however slow the broker is.
+func covers(asked, present broker.Query) bool {
+	if asked.Queue != present.Queue {
+		return false
+	}
+	names := podNames(asked.Workers)
+	return !slices.ContainsFunc(present.Workers, func(w broker.Worker) bool {
+		_, found := slices.BinarySearch(names, w.PodName)
+		return !found
+	})
 }
 
 func podNames(workers []broker.Worker) []string {

@@ -33,6 +33,10 @@ type queues struct {
 	rung map[string]bool
 	// down has every command fail, hangs has it never answer.
 	down, hangs bool
+	// readings counts the readings that were asked for.
+	readings int
+	// slow is how long a reading takes beside its usual time.
+	slow time.Duration
 	// deaf drops all rings of the doorbell.
 	deaf bool
 	// alive reports whether a worker's process runs: then its tasks must not be reclaimed.
@@ -190,6 +194,22 @@ func (q *queues) setOutage(down, hangs bool) {
 	q.down, q.hangs = down, hangs
 }
 
+func (q *queues) setSlow(slow time.Duration) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.slow = slow
+}
+
+// hold has a worker hold a message, and nobody is told.
+func (q *queues) hold(queue, worker string, t task) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.held[queue] == nil {
+		q.held[queue] = map[string][]task{}
+	}
+	q.held[queue][worker] = append(q.held[queue][worker], t)
+}
+
 var errDown = errors.New("connection refused")
 
 // How long answers take. What is asked for is then never there at once, and no two answers come at one instant:
@@ -251,7 +271,11 @@ type driver struct {
 }
 
 func (d driver) Depths(ctx context.Context, queries []broker.Query) ([]broker.Answer, error) {
-	if err := d.ready(ctx, depthsTook); err != nil {
+	d.mu.Lock()
+	d.readings++
+	slow := d.slow
+	d.mu.Unlock()
+	if err := d.ready(ctx, depthsTook+slow); err != nil {
 		return nil, err
 	}
 	d.mu.Lock()

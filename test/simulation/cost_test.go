@@ -43,6 +43,29 @@ func TestWhatAReconciliationAllocates(t *testing.T) {
 	}
 }
 
+// TestWhatAThousandDeparturesCost has the number of workers of a fleet fall from a thousand to none: a write for each of
+// them, one status, and one reading before the first.
+func TestWhatAThousandDeparturesCost(t *testing.T) {
+	ctrl.SetLogger(logr.Discard())
+	bubbletest.Run(t, func(t *testing.T) {
+		const workers = 1000
+		w := idleFleet(t, workers)
+		defer func() { w.operator.stop() }()
+		w.edit(func(q *v1alpha1.QWorker) { q.Spec.ScaleConfig.MinReplicas = 0 })
+		writes, readings := w.faults.writes, w.queues.readings
+		w.second()
+		if let := len(w.withGrants()); let != workers {
+			w.fail(t, "%d are let go, want all %d", let, workers)
+		}
+		if n := w.faults.writes - writes; n != workers+1 {
+			t.Errorf("%d writes, want one for each of %d workers, and a status", n, workers)
+		}
+		if n := w.queues.readings - readings; n > 2 { // one of the two would come anyway, sooner or later
+			t.Errorf("%d readings, at most 2 are right", n)
+		}
+	})
+}
+
 // restingFleet is a world without any trouble, in which so many workers wait for tasks.
 func restingFleet(t *testing.T, pods int) *world {
 	w := newWorld(1)

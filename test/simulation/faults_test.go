@@ -23,6 +23,8 @@ type faults struct {
 	away bool
 	// oneIn is how rare a fault is; 0 is never.
 	oneIn int
+	// refuses is a kind of which no write is made; "" for none.
+	refuses kind
 	// crash is which kind of write is the last one that this process makes; "" for none. Of pods that are written
 	// at once some are, and others are not.
 	crash   kind
@@ -67,8 +69,11 @@ func (f *faults) write(verb string, k kind, name string, do func() error) error 
 	}
 	faulty := f.oneIn > 0 && n%uint64(f.oneIn) == 0
 	f.writes++
+	refused := k == f.refuses
 	f.mu.Unlock()
 	switch {
+	case refused:
+		return apierrors.NewInternalError(errors.New("a webhook does not answer"))
 	case ended:
 		return errCrashed
 	case away:

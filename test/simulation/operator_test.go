@@ -27,6 +27,9 @@ type operator struct {
 	faults     *faults
 	// due is when the QWorker is to be reconciled for the passing of time, zero for never.
 	due time.Time
+	// rounds counts the reconciliations; longest is how long one has taken at the most.
+	rounds  int
+	longest time.Duration
 	// failures in a row.
 	failures int
 	woken    chan struct{}
@@ -136,7 +139,9 @@ func (o *operator) run(until time.Time, before, after func()) {
 			return
 		}
 		before()
+		began := time.Now()
 		result, err := o.reconciler.Reconcile(context.Background(), ctrl.Request{NamespacedName: fleetName})
+		o.rounds, o.longest = o.rounds+1, max(o.longest, time.Since(began))
 		after()
 		if o.faults.isCrashed() {
 			return

@@ -34,7 +34,7 @@ func (r *round) act(ctx context.Context) error {
 		r.uncreated = append(r.uncreated, r.revisions.newest.Hash)
 	}
 	r.recheckAt(next)
-	return errors.Join(unproven, r.unheld, rest)
+	return errors.Join(unproven, r.unheld, r.memory.freshness.failing(r.decision, done, rest))
 }
 
 // hold writes the finalizer before there are pods. Where it cannot be written, the decision is made anew without creations.
@@ -44,7 +44,7 @@ func (r *round) hold(ctx context.Context) {
 	}
 	if r.unheld = r.object.hold(ctx); r.unheld != nil {
 		r.barred = true
-		r.decide(ctx)
+		r.decide()
 	}
 }
 
@@ -54,7 +54,7 @@ func (r *round) storeProofs(ctx context.Context) error {
 	err := r.proofs().mark(ctx, &r.revisions, r.decision)
 	if err != nil && r.decision.Stage == planner.Canary {
 		r.barred = true
-		r.decide(ctx)
+		r.decide()
 	}
 	return err
 }

@@ -1,12 +1,10 @@
 package qworker
 
 import (
-	"context"
 	"fmt"
 	"slices"
 
 	"github.com/quickube/qscaler/api/v1alpha1"
-	"github.com/quickube/qscaler/internal/backlog"
 	"github.com/quickube/qscaler/internal/fleet"
 	"github.com/quickube/qscaler/internal/planner"
 	"github.com/quickube/qscaler/internal/revision"
@@ -16,20 +14,22 @@ import (
 const maxPlans = 10
 
 // decide plans. Before anybody is let go, the queue is read afresh: a worker that was idle a second ago may be busy now,
-// also one whose kubelet has yet to report that it runs. It then plans until the number of workers and the plan agree:
-// the messages of workers that the plan lets go need no other worker, which may ask for another number, and with that for
-// another plan.
-func (r *round) decide(ctx context.Context) {
+// also one whose kubelet has yet to report that it runs. Until that reading is there, departures are withheld.
+//
+// With it, decide plans until the number of workers and the plan agree: the messages of workers that the plan lets go need
+// no other worker, which may ask for another number, and with that for another plan.
+func (r *round) decide() {
 	if r.revisions.newest == nil && !r.deleting() {
 		return
 	}
 	r.plan()
-	if !asksWhoIsBusy(r.decision.Actions, r.deleting()) || !r.mayAsk() {
+	if r.decision.Withheld > 0 {
+		r.memory.freshness.ask(r.byQueue(r.places()), r.backlog.Request)
 		return
 	}
-	r.take(func(key backlog.Key) backlog.Reading { return r.backlog.Read(ctx, key) })
-	r.scale()
-	r.plan()
+	if !asksWhoIsBusy(r.decision.Actions, r.deleting()) || !mayAsk(&r.observation) {
+		return
+	}
 	for range maxPlans {
 		planned := r.wanted
 		r.scale()
@@ -50,8 +50,8 @@ func asksWhoIsBusy(actions []planner.Action, deleting bool) bool {
 
 // mayAsk reports whether the broker can be expected to answer. Only the deletion of a QWorker does not wait for it: a
 // process that has just begun asks it then for the first time.
-func (o *observation) mayAsk() bool {
-	return o.depthKnown() || (o.deleting() && o.reading.Err == nil)
+func mayAsk(o *observation) bool {
+	return o.depthKnown() || (o.deleting() && o.reading.Err == nil && o.revisions.serving() != nil)
 }
 
 // plan asks the planner, and tells it all that is known.
@@ -66,6 +66,7 @@ func (r *round) plan() {
 		Finishing: r.wanted.published.Finishing,
 		// Without its ScalerConfig the fleet stays as it is, though the connection may still be there.
 		DepthKnown:      r.depthKnown() && r.config != nil,
+		Withhold:        mayAsk(&r.observation) && !r.memory.freshness.has(r.byQueue(r.places())),
 		Deleting:        r.deleting(),
 		ExcessSince:     r.memory.excessSince,
 		FailedCreations: r.memory.creations.failed(),

@@ -10,14 +10,15 @@
 //	tasks.go         what is known of the tasks that workers are at; sightings.go whose tasks show, and lookout.go whose
 //	                 may show yet; ends.go which workers that have ended by themselves had done a task
 //	recovery.go      what recovery is told of dead workers, and what it answers; presence.go how often it asks for pods
-//	queues.go        which queues are watched; readings.go what they have shown; wakeup.go which readings wake the QWorker
+//	queues.go        which queues are watched; readings.go what they have shown; wakeup.go which readings wake the QWorker;
+//	                 freshness.go which were requested before somebody is let go
 //	scale.go         how many workers: what internal/scaling is asked
 //	decide.go        who comes and who leaves: what internal/planner is asked
 //	act.go           the decision is carried out; proofs.go what is stored of a revision beforehand
 //	trial.go         whether the API server would take a pod of a revision of which there is none
 //	sizes.go         what sizing is asked
 //	finish.go        what came of it, and the last steps of a QWorker that is deleted
-//	status.go        the status is written, or waits; told.go what report is told; events.go the events; metrics.go
+//	status.go        the status is written, or waits (postponed.go); told.go what report is told; events.go the events; metrics.go
 //
 //	revisions.go     the revisions of a QWorker, and where their pods work (places.go)
 //	dead.go          how it stands with the tasks of dead workers

@@ -39,11 +39,25 @@ type end struct {
 func newEnds() ends { return ends{workers: map[string]*end{}, done: map[string]time.Time{}} }
 
 // undecided reports whether a worker counts as failed only until a later reading tells of its task.
-func (e *ends) undecided(pods []planner.Pod) bool {
-	return slices.ContainsFunc(pods, func(p planner.Pod) bool {
-		known := e.workers[p.Name]
-		return p.EndedAtOnce() && known != nil && !known.decided
-	})
+func (e *ends) undecided(p *planner.Pod) bool {
+	known := e.workers[p.Name]
+	return p.EndedAtOnce() && known != nil && !known.decided
+}
+
+// tellOfEnds are the queues of which such a reading can be expected. It wakes the QWorker.
+func tellOfEnds(o *observation) []backlog.Key {
+	var queues []backlog.Key
+	at := o.places()
+	for i := range o.states {
+		p := &o.states[i]
+		if !o.ends.undecided(p) || !isKnown(o.readingOf(at, p.Revision)) {
+			continue
+		}
+		if key := at.key(p.Revision); !slices.Contains(queues, key) {
+			queues = append(queues, key)
+		}
+	}
+	return queues
 }
 
 // judge tells which of the workers that have ended had done a task; last is the newest reading of the queue that a

@@ -1,13 +1,17 @@
 package qworker
 
 import (
+	"errors"
 	"testing"
 	"time"
+
+	"github.com/google/go-cmp/cmp"
 
 	"github.com/quickube/qscaler/api/v1alpha1"
 	"github.com/quickube/qscaler/internal/backlog"
 	"github.com/quickube/qscaler/internal/broker"
 	"github.com/quickube/qscaler/internal/planner"
+	"github.com/quickube/qscaler/internal/revision"
 )
 
 // Whether an exit with 0 is a failure, by what the broker has shown.
@@ -56,6 +60,46 @@ func TestWhetherAWorkerHadDoneATask(t *testing.T) {
 			}
 			if did := !known.done[hash].IsZero(); did != c.did {
 				t.Errorf("it did a task: %t, want %t", did, c.did)
+			}
+		})
+	}
+}
+
+// Of a worker whose task is undecided, the queue that it worked on is read anew, and only where that can be read.
+func TestWhichReadingsTellOfEnds(t *testing.T) {
+	known, failed := backlog.Reading{Known: true}, backlog.Reading{Known: true, Err: errors.New("down")}
+	ended := planner.Pod{Name: "a", Revision: "r1", Phase: planner.Left, EndedWell: time.Now(), Failure: planner.Failure{At: time.Now()}}
+	cases := map[string]struct {
+		known           end
+		here, elsewhere backlog.Reading
+		worksElsewhere  bool
+		want            []string
+	}{
+		"it is undecided":              {end{}, known, known, false, []string{""}},
+		"it is decided":                {end{decided: true}, known, known, false, nil},
+		"the queue cannot be read":     {end{}, failed, known, false, nil},
+		"it has worked elsewhere":      {end{}, known, known, true, []string{"r2"}},
+		"nothing is read there":        {end{}, known, failed, true, nil},
+		"only there something is read": {end{}, failed, known, true, []string{"r2"}},
+	}
+	for name, c := range cases {
+		t.Run(name, func(t *testing.T) {
+			p := ended
+			if c.worksElsewhere {
+				p.Revision = "r2"
+			}
+			former := revision.Revision{Hash: "r2", Content: revision.Content{Queue: "former"}}
+			o := observation{
+				qw: &v1alpha1.QWorker{}, ends: &ends{workers: map[string]*end{"a": &c.known}}, states: []planner.Pod{p, p},
+				revisions: revisions{all: []revision.Revision{former}, published: &revision.Revision{Hash: "r1"}},
+				readings:  readings{reading: c.here, elsewhere: map[string]backlog.Reading{"r2": c.elsewhere}},
+			}
+			var got []string
+			for _, key := range tellOfEnds(&o) {
+				got = append(got, key.Revision)
+			}
+			if diff := cmp.Diff(c.want, got); diff != "" {
+				t.Errorf("queues (-want +got):\n%s", diff)
 			}
 		})
 	}

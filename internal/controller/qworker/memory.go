@@ -29,9 +29,8 @@ type memory struct {
 	excessSince time.Time
 
 	// told is what the report must know again.
-	told report.Memory
-	// unreported is what was done in the last round, where its status was postponed.
-	unreported []planner.Action
+	told      report.Memory
+	postponed postponed
 	// grants has since when this process knows of each grant, by pod.
 	grants map[string]knownGrant
 	// downs has the pods whose worker's process has ended and was not seen to be started again.
@@ -55,6 +54,8 @@ type memory struct {
 	writers writers
 	// watches has the keys under which the backlog watches queues for this QWorker.
 	watches map[backlog.Key]bool
+	// freshness has the readings that were requested, without which nobody is let go.
+	freshness freshness
 	// revisions has what must be known of each revision when it is not stored any more.
 	revisions map[string]revision.Revision
 	// sizes is what right-sizing knows.

@@ -91,18 +91,18 @@ func (r *Reconciler) sourceOf(namespace string, spec connection.Spec) backlog.So
 	}
 }
 
-// readQueue takes the newest readings and scales the fleet by them. It reads the queue afresh where a worker has ended
-// so soon that only a later reading tells whether its task is done.
-func (r *round) readQueue(ctx context.Context) {
+// readQueue takes the newest readings and scales the fleet by them. It requests others where a worker has ended so soon
+// that only a later reading tells whether its task is done.
+func (r *round) readQueue() {
 	r.take(r.backlog.Last)
-	if r.ends.undecided(r.states) && r.mayAsk() {
-		r.take(func(key backlog.Key) backlog.Reading { return r.backlog.Read(ctx, key) })
-	}
 	r.judgeEnds()
+	for _, key := range tellOfEnds(&r.observation) {
+		r.backlog.Request(key)
+	}
 	r.scale()
 }
 
-// take takes readings, and notes who is at a task by them.
+// take takes the newest readings, and notes who is at a task by them.
 func (o *observation) take(read func(backlog.Key) backlog.Reading) {
 	newest := ""
 	if o.revisions.newest != nil && !o.deleting() {

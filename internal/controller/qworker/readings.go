@@ -1,6 +1,8 @@
 package qworker
 
 import (
+	"iter"
+
 	"github.com/quickube/qscaler/internal/backlog"
 	"github.com/quickube/qscaler/internal/planner"
 )
@@ -37,6 +39,20 @@ func takeReadings(at places, pods []planner.Pod, newest string, read func(backlo
 		r.newestUnread, r.newestErr = !isKnown(last), last.Err
 	}
 	return r
+}
+
+// byQueue has the readings by the queues that they are of.
+func (r *readings) byQueue(at places) iter.Seq2[backlog.Key, backlog.Reading] {
+	return func(yield func(backlog.Key, backlog.Reading) bool) {
+		if !yield(at.main(), r.reading) {
+			return
+		}
+		for hash, reading := range r.elsewhere {
+			if !yield(at.key(hash), reading) {
+				return
+			}
+		}
+	}
 }
 
 func (r *readings) depthKnown() bool { return isKnown(r.reading) }

@@ -45,9 +45,9 @@ func (r *Reconciler) reconcile(ctx context.Context, qw *v1alpha1.QWorker) (ctrl.
 		r.forget(client.ObjectKeyFromObject(qw))
 		return ctrl.Result{}, nil
 	}
-	if round.mayWait(err) {
-		present.unreported = round.done
-		return ctrl.Result{RequeueAfter: round.within(r.clock.Now(), retryBase)}, nil
+	if longest := round.mayWait(err); longest > 0 {
+		present.postponed.note(round.now, round.done)
+		return ctrl.Result{RequeueAfter: round.within(r.clock.Now(), longest)}, nil
 	}
 	if !apierrors.IsConflict(err) {
 		err = toldOf(err, round.writeStatus(ctx, err), round.deleting())
@@ -114,13 +114,16 @@ func (r *round) reconcile(ctx context.Context) error {
 	r.recommend(ctx)
 	r.observeDead()
 	r.watchQueues(nil)
-	r.readQueue(ctx)
+	r.readQueue()
 	r.try(ctx)
-	r.decide(ctx)
+	r.decide()
 	err := r.act(ctx)
 	r.raiseRunning(ctx)
 	if r.revisions.newest == nil { // else the rollout says it
 		err = errors.Join(r.unstored, err)
 	}
-	return errors.Join(err, r.proofs().keepStop(ctx, r.revisions.newest, r.account().rollout()), r.proofs().keepSightings(ctx, &r.revisions, r.sightings), r.finish(ctx))
+	if len(tellOfEnds(&r.observation)) == 0 { // a canary that has ended may have done a task
+		err = errors.Join(err, r.proofs().keepStop(ctx, r.revisions.newest, r.account().rollout()))
+	}
+	return errors.Join(err, r.proofs().keepSightings(ctx, &r.revisions, r.sightings), r.finish(ctx))
 }

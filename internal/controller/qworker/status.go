@@ -2,7 +2,7 @@ package qworker
 
 import (
 	"context"
-	"slices"
+	"time"
 
 	"k8s.io/apimachinery/pkg/api/equality"
 
@@ -17,8 +17,7 @@ func (r *round) writeStatus(ctx context.Context, failure error) error {
 		r.again = false // the reading wakes
 		return nil
 	}
-	r.done = slices.Concat(r.memory.unreported, r.done)
-	r.memory.unreported = nil
+	r.done = r.memory.postponed.with(r.done)
 	r.metrics.observe(r.name(), r.status, r.done)
 	if !equality.Semantic.DeepEqual(r.object.base.Status, *r.status) {
 		written, err := r.object.writeStatus(ctx, r.status)
@@ -59,17 +58,28 @@ func (a *account) isTooEarly(failure error, stored *v1alpha1.QWorkerStatus) bool
 		stored.ObservedGeneration <= 0 && !a.reading.Known && a.reading.Err == nil
 }
 
-// mayWait reports whether the status may wait for one round, with the events that go with it: pods were made or let go,
-// and more QWorkers wait for their turn than have one at once. In a storm, in which a thousand queues burst together, a
-// thousand pods then come before a thousand statuses; the QWorker comes again behind those that wait. Those that wait
-// have had their turn.
-func (r *round) mayWait(failure error) bool {
-	return failure == nil && len(r.memory.unreported) == 0 && r.account().isOrdinary() && r.requests.Waiting() > namespaceReconciles
+// mayWait is for how long the status may wait, with the events that go with it, 0 for not at all. It waits
+//   - for one round, where pods were made or let go and more QWorkers wait for their turn than have one at once. In a
+//     storm, in which a thousand queues burst together, a thousand pods then come before a thousand statuses; the QWorker
+//     comes again behind those that wait. Those that wait have had their turn.
+//   - for a reading that was requested: what led to it is told together with what comes of it. That the queue was read at
+//     all is told before: a later leader must know it.
+func (r *round) mayWait(failure error) (longest time.Duration) {
+	last := &r.memory.postponed
+	switch {
+	case failure != nil || !r.account().isOrdinary():
+		return 0
+	case r.qw.Status.Queue != nil && (r.decision.Withheld > 0 || len(tellOfEnds(&r.observation)) > 0):
+		return last.left(r.now)
+	case len(r.done) > 0 && len(last.done) == 0 && r.requests.Waiting() > namespaceReconciles:
+		return retryBase
+	}
+	return 0
 }
 
-// isOrdinary reports whether nothing but pods came and left. What a later leader or a person must know does not wait: a
+// isOrdinary reports whether at most pods came and left. What a later leader or a person must know does not wait: a
 // revision that is published, what was refused, what was returned.
 func (a *account) isOrdinary() bool {
-	return len(a.done) > 0 && a.stalled == nil && !a.deleting() && a.publishes == "" &&
+	return a.stalled == nil && !a.deleting() && a.publishes == "" &&
 		a.dead.Returned == 0 && a.dead.Failure == nil && len(a.sizes.Notes) == 0
 }
