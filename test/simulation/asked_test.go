@@ -51,6 +51,10 @@ func (a *asked) interrupted(p *process) {
 	}
 }
 
+// unheard is called when a worker is gone that has done its task, and the last reading still has the task, because no
+// doorbell has rung since. The task counts again once the worker is gone, as one that returns does, until the next reading.
+func (a *asked) unheard() { a.samples = append(a.samples, sample{a.clear, a.most() + 1}) }
+
 func (a *asked) most() int {
 	most := 0
 	for _, s := range a.samples {

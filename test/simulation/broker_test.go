@@ -39,6 +39,8 @@ type queues struct {
 	slow time.Duration
 	// deaf drops all rings of the doorbell.
 	deaf bool
+	// shown has the workers that the last reading has at a task.
+	shown map[string]bool
 	// alive reports whether a worker's process runs: then its tasks must not be reclaimed.
 	alive func(worker string) bool
 	// reclaimedAlive has the workers whose tasks were reclaimed although they were alive.
@@ -47,7 +49,7 @@ type queues struct {
 }
 
 func newQueues() *queues {
-	return &queues{bells: map[string]broker.Doorbell{}, waiting: map[string][]task{}, returned: map[string][]task{}, rung: map[string]bool{}, held: map[string]map[string][]task{}}
+	return &queues{bells: map[string]broker.Doorbell{}, waiting: map[string][]task{}, returned: map[string][]task{}, rung: map[string]bool{}, held: map[string]map[string][]task{}, shown: map[string]bool{}}
 }
 
 // on is a queue of the broker of a host. Those of the first broker have their own name.
@@ -200,6 +202,13 @@ func (q *queues) setSlow(slow time.Duration) {
 	q.slow = slow
 }
 
+// isUnheard reports whether the last reading has a worker at a task, and no doorbell rings.
+func (q *queues) isUnheard(worker string) bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.deaf && q.shown[worker]
+}
+
 // hold has a worker hold a message, and nobody is told.
 func (q *queues) hold(queue, worker string, t task) {
 	q.mu.Lock()
@@ -291,6 +300,7 @@ func (d driver) Depths(ctx context.Context, queries []broker.Query) ([]broker.An
 			held := int64(len(d.held[on(d.host, query.Queue)][worker.PodName]))
 			depth.Held[worker.PodName] = held
 			depth.InFlight.N += held
+			d.shown[worker.PodName] = held > 0
 		}
 		answers[i].Depth = depth
 	}

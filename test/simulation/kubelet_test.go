@@ -115,6 +115,9 @@ func (w *world) terminate(pod *corev1.Pod, p *process) bool {
 		w.watch.killed(pod, p)
 	}
 	w.watch.asked.interrupted(p)
+	if p.idle() && w.queues.isUnheard(pod.Name) {
+		w.watch.asked.unheard()
+	}
 	w.note("pod %s is gone", pod.Name)
 	w.server.take(pod)
 	delete(w.processes, pod.UID)
