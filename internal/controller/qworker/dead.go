@@ -23,8 +23,7 @@ type deadWorkers struct {
 	qw *v1alpha1.QWorker
 	// began is how many pods there were at the beginning of the round.
 	began int
-	// neverRead is true where the queue was never once read, by this process or an earlier one. Nobody has worked on
-	// such a queue.
+	// neverRead is true where no queue was ever read, by this process or an earlier one: nobody is known to have worked.
 	neverRead bool
 }
 

@@ -6,7 +6,9 @@ import (
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 
+	"github.com/quickube/qscaler/api/v1alpha1"
 	"github.com/quickube/qscaler/internal/backlog"
 	"github.com/quickube/qscaler/internal/backoff"
 	"github.com/quickube/qscaler/internal/controller/qworker/report"
@@ -22,6 +24,11 @@ import (
 // vanished meanwhile are found by the tasks that they hold.
 type memory struct {
 	uid types.UID
+	// met is true once the QWorker was looked at.
+	met bool
+	// wasRead is true where one of its queues was read, or may have been: by an earlier process, which may have died before
+	// the status said so. The finalizer, which is there before the first pod, shows that there may have been one.
+	wasRead bool
 
 	// scaling has what the next decision must know of the last one, for each queue that asks for workers. A queue that is
 	// published is then not taken for a new one.
@@ -66,6 +73,13 @@ type memory struct {
 type knownGrant struct {
 	given time.Time // as the grant says
 	seen  time.Time
+}
+
+// meet looks at the QWorker for the first time.
+func (m *memory) meet(qw *v1alpha1.QWorker) {
+	if !m.met {
+		m.met, m.wasRead = true, controllerutil.ContainsFinalizer(qw, v1alpha1.Finalizer)
+	}
 }
 
 // noteGrants remembers the grants that pods hold, and tells the pods since when they are known.

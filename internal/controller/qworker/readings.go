@@ -57,6 +57,16 @@ func (r *readings) byQueue(at places) iter.Seq2[backlog.Key, backlog.Reading] {
 
 func (r *readings) depthKnown() bool { return isKnown(r.reading) }
 
+// anyKnown reports whether one of the queues was read.
+func (r *readings) anyKnown() bool {
+	for _, reading := range r.elsewhere {
+		if reading.Known {
+			return true
+		}
+	}
+	return r.reading.Known
+}
+
 // isKnown reports whether a reading is good, and no newer one has failed.
 func isKnown(r backlog.Reading) bool { return r.Known && r.Err == nil }
 

@@ -125,6 +125,40 @@ func TestADeletedQWorkerWhoseQueueWasNeverReadGoes(t *testing.T) {
 	c.awaitGone(q.QWorker)
 }
 
+// What an earlier operator has read is not in the status where it could not write it. Its pods may have worked.
+func TestADeletedQWorkerWaitsForAQueueThatAnEarlierOperatorMayHaveRead(t *testing.T) {
+	t.Parallel()
+	c := newCluster(t)
+	q := makeQWorker("w").replicas(1, 1)
+	if err := c.redis.Pause(); err != nil {
+		t.Fatal(err)
+	}
+	c.create(c.scalerConfig("config"), q)
+	p := c.awaitPods("w", 1)[0]
+	c.run(p)
+	c.awaitCondition("w", v1alpha1.ConditionBrokerReachable, metav1.ConditionFalse, "Timeout")
+	c.stop()
+	if err := c.redis.Resume(); err != nil {
+		t.Fatal(err)
+	}
+	c.push(q.queueName(), 1)
+	c.hold(q.queueName(), p.Name)
+	if err := c.redis.Pause(); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Delete(t.Context(), q.QWorker); err != nil {
+		t.Fatal(err)
+	}
+	c.vanish(p)
+	c.startOperator()
+	c.awaitMessage("w", "still looks for the tasks", "no answer in time", "remove the finalizer")
+	if err := c.redis.Resume(); err != nil {
+		t.Fatal(err)
+	}
+	c.awaitGone(q.QWorker)
+	c.awaitLength(q.queueName(), 1)
+}
+
 // A broker's user without the right to reclaim tasks costs tasks their time, and the cluster nothing.
 func TestPodsDoNotPileUpWhereTheBrokerRefuses(t *testing.T) {
 	t.Parallel()

@@ -41,6 +41,7 @@ type results struct {
 // newRound begins with the QWorker as this process last wrote it, where the cache shows an older one: a revision that
 // was published must not look unpublished a moment later.
 func newRound(r *Reconciler, cached *v1alpha1.QWorker, m *memory) *round {
+	m.meet(cached)
 	m.freshness.begin()
 	now, qw := r.clock.Now(), r.qworkers.Newest(cached.UID, cached)
 	return &round{

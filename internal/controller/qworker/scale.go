@@ -37,7 +37,8 @@ func (w *wanted) equals(other wanted) bool {
 
 // scale decides how many workers there shall be.
 func (r *round) scale() {
-	r.dead.neverRead = !r.reading.Known && r.status.Queue == nil
+	r.memory.wasRead = r.memory.wasRead || r.anyKnown()
+	r.dead.neverRead = !r.memory.wasRead
 	at, leaving := r.places(), r.leaving(r.decision.Actions)
 	memories := map[place]scaling.Memory{}
 	decide := func(hash string, reading backlog.Reading, before int) scaling.Decision {
