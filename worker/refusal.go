@@ -16,6 +16,17 @@ func refusal(err error) (text string, ok bool) {
 	return answer.Error(), true
 }
 
+// oldestRedis is the first that has all commands that a worker uses: LMOVE, BLMOVE, and RPOP with a count.
+const oldestRedis = "6.2"
+
+// isUnknownCommand reports whether Redis does not know a command, or does not know it as it is used: an older Redis
+// takes RPOP without a count only. In a script, other words come before or after.
+func isUnknownCommand(err error) bool {
+	text, ok := refusal(err)
+	return ok && (strings.Contains(text, "nknown command") || strings.Contains(text, "nknown Redis command") ||
+		strings.Contains(strings.ToLower(text), "wrong number of arg"))
+}
+
 // isReplica reports whether an answer comes from a server which is a replica, or has just become one. For a script,
 // Redis 6 puts words of its own before the command's error.
 func isReplica(err error) bool {

@@ -244,6 +244,9 @@ func (r *run) complain(err error) {
 	if _, refused := refusal(err); refused {
 		what = "Redis refuses what the worker asks of it; trying again"
 	}
+	if isUnknownCommand(err) {
+		what = "Redis lacks a command that the worker needs: that takes Redis " + oldestRedis + " or newer, and no command renamed; trying again"
+	}
 	r.options.log.Warn(what, "queue", r.queue, "error", err)
 }
 

@@ -32,9 +32,9 @@ type bench struct {
 	drain  string
 }
 
-func newBench(t testing.TB) *bench {
+func newBench(t testing.TB, args ...string) *bench {
 	t.Helper()
-	server := redistest.Start(t)
+	server := redistest.Start(t, args...)
 	b := &bench{TB: t, server: server, redis: server.Client(), drain: filepath.Join(t.TempDir(), "drain")}
 	b.environment(server.Addr())
 	return b

@@ -78,6 +78,7 @@ func runOnce(ctx context.Context, o Options, s *standing, clk clock.Clock) error
 	if err := s.until(ctx, clk, "the API server to serve QScaler's kinds", func() error { return askForKinds(patiently(o.Config)) }); err != nil {
 		return err
 	}
+	s.versionAsked.Do(func() { warnOfVersion(patiently(o.Config), o.Log) })
 	var watchNodes bool
 	if err := s.until(ctx, clk, "the API server to say whether the operator may read nodes", func() (err error) {
 		watchNodes, err = mayWatchNodes(ctx, patiently(o.Config))

@@ -16,6 +16,8 @@ import (
 // standing is what the operator waits for, and what it does without. It is there before the manager is, and longer.
 type standing struct {
 	log logr.Logger
+	// versionAsked is done once the API server was asked for its version, however often the operator starts over.
+	versionAsked sync.Once
 
 	mu sync.Mutex
 	// waitsFor is what must happen before anything is done, in words; "" where nothing must.

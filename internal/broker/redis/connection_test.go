@@ -225,3 +225,32 @@ func TestNoErrorRepeatsThePassword(t *testing.T) {
 		})
 	}
 }
+
+// A server that lacks a command that QScaler needs is told which version has it, by whatever words it says so.
+func TestACommandThatIsNotThereIsExplained(t *testing.T) {
+	for name, words := range map[string]string{
+		"a command":             "unknown command 'LLEN', with args beginning with: 'q' ",
+		"a command of a script": "Unknown Redis command called from script script: 85a5cc, on @user_script:1.",
+	} {
+		err := classify(serverSays(t, words), Config{Address: "a:1"})
+		if got := broker.ReasonOf(err); got != broker.ReasonUnknown {
+			t.Errorf("%s: the reason is %s", name, got)
+		}
+		if !strings.Contains(err.Error(), "since 6.2") || strings.Contains(err.Error(), "beginning with") {
+			t.Errorf("%s: the error is %v", name, err)
+		}
+	}
+}
+
+// serverSays is the error of a command that a server has refused with these words.
+func serverSays(t *testing.T, words string) error {
+	t.Helper()
+	address := fakeServer(t, func(command []string) string {
+		if command[0] == "LLEN" {
+			return "-ERR " + words
+		}
+		return unknown(command)
+	})
+	d := open(t, Config{Address: address}, newBell().ring).(lists)
+	return d.client.Do(t.Context(), d.client.B().Llen().Key("q").Build()).Error()
+}

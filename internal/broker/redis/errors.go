@@ -36,6 +36,8 @@ var refusals = []struct {
 	{"MOVED", broker.ReasonUnknown, "the server is one node of a Redis Cluster, which is not supported; use one server that has all keys"},
 	{"CROSSSLOT", broker.ReasonUnknown, "the keys are in a Redis Cluster, which is not supported, also behind a proxy; use one server that has all keys"},
 	{redislist.NotClaimed, broker.ReasonOtherOperator, "another operator of this cluster, or of a copy of it, may return tasks now"},
+	{"unknown command", broker.ReasonUnknown, "the server lacks a command that QScaler needs; Redis has all of them since 6.2, unless they were renamed"},
+	{"Unknown Redis command called from", broker.ReasonUnknown, "the server lacks a command that QScaler needs; Redis has all of them since 6.2, unless they were renamed"},
 	{"max number of clients", broker.ReasonConnectionRefused, "the server has as many clients as its maxclients allows"},
 }
 

@@ -11,8 +11,11 @@ import (
 	"github.com/quickube/qscaler/internal/broker"
 )
 
-// oldestVersion is the first that has what the protocol of the lists uses (LMOVE, BLMOVE).
+// oldestVersion is the first that has what the protocol of the lists uses (LMOVE, BLMOVE, RPOP with a count).
 const oldestVersion = "6.2.0"
+
+// ofRedis is the name that every server gives to the version of Redis that it is, or that it is made like.
+const ofRedis = "redis_version"
 
 // settings are what a server says of itself.
 type settings struct {
@@ -57,14 +60,30 @@ func (s *settings) add(section string) {
 	}
 }
 
+// oldRedis is the version of a server that is too old, "" where it is not, or where that is not known. A server that is
+// made like Redis has a version of its own, such as valkey_version or dragonfly_version. Which commands it has does not
+// follow from the version of Redis that it names as well.
+func (s *settings) oldRedis() string {
+	for name := range s.info {
+		if strings.HasSuffix(name, "_version") && name != ofRedis && name != "gcc_version" {
+			return ""
+		}
+	}
+	version := s.info[ofRedis]
+	if semver.IsValid("v"+version) && semver.Compare("v"+version, "v"+oldestVersion) < 0 {
+		return version
+	}
+	return ""
+}
+
 // risks are those of the settings that are known.
 func (s *settings) risks() []broker.Risk {
 	var risks []broker.Risk
 	add := func(reason broker.Reason, format string, args ...any) {
 		risks = append(risks, broker.Risk{Reason: reason, Message: fmt.Sprintf(format, args...)})
 	}
-	if version := s.info["redis_version"]; semver.IsValid("v"+version) && semver.Compare("v"+version, "v"+oldestVersion) < 0 {
-		add(broker.ReasonTooOld, "the server is Redis %s; workers need LMOVE and BLMOVE, which Redis has since %s: update the server", version, oldestVersion)
+	if version := s.oldRedis(); version != "" {
+		add(broker.ReasonTooOld, "the server says that it is Redis %s; workers need LMOVE and BLMOVE, which Redis has since %s: update the server", version, oldestVersion)
 	}
 	limited := s.info["maxmemory"] != "" && s.info["maxmemory"] != "0"
 	switch policy := s.info["maxmemory_policy"]; {

@@ -34,7 +34,10 @@ func TestTheRisksOfSettings(t *testing.T) {
 		"its memory has no bound":                       {info: "maxmemory:0\r\nmaxmemory_policy:allkeys-lru\r\n"},
 		"it is the oldest that will do":                 {info: "redis_version:6.2.0\r\n"},
 		"it is too old":                                 {info: "redis_version:6.0.16\r\n", want: []broker.Reason{broker.ReasonTooOld}},
-		"its version is no number":                      {info: "redis_version:unstable\r\n"},
+		"it is Valkey":                                  {info: "redis_version:7.2.4\r\nserver_name:valkey\r\nvalkey_version:8.1.1\r\n"},
+		"it has a version of its own, and an old one of Redis": {info: "redis_version:4.0.0\r\nkvrocks_version:2.9.0\r\n"},
+		"its compiler has a version":                           {info: "redis_version:6.0.16\r\ngcc_version:9.3.0\r\n", want: []broker.Reason{broker.ReasonTooOld}},
+		"its version is no number":                             {info: "redis_version:unstable\r\n"},
 		"all at once": {info: "redis_version:5.0.0\r\nmaxmemory:1\r\nmaxmemory_policy:allkeys-random\r\naof_enabled:0\r\n", saveKnown: true,
 			want: []broker.Reason{broker.ReasonTooOld, broker.ReasonMayEvict, broker.ReasonNotPersistent}},
 	} {

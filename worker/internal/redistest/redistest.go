@@ -22,12 +22,13 @@ type Server struct {
 	t    testing.TB
 	dir  string
 	port string
+	args []string
 	cmd  *exec.Cmd
 }
 
-// Start starts a server, and stops it at the test's end. The test fails, and is not skipped, where there is no
+// Start starts a server, with further arguments, and stops it at the test's end. The test fails, and is not skipped, where there is no
 // redis-server.
-func Start(t testing.TB) *Server {
+func Start(t testing.TB, args ...string) *Server {
 	t.Helper()
 	if _, err := exec.LookPath("redis-server"); err != nil {
 		t.Fatal("redis-server is not installed; on Debian or Ubuntu: apt-get install redis-server")
@@ -41,7 +42,7 @@ func Start(t testing.TB) *Server {
 		t.Fatal(err)
 	}
 	_ = listener.Close()
-	s := &Server{t: t, dir: t.TempDir(), port: port}
+	s := &Server{t: t, dir: t.TempDir(), port: port, args: args}
 	t.Cleanup(s.Kill)
 	s.Restart()
 	return s
@@ -67,9 +68,10 @@ func (s *Server) Restart() {
 		s.t.Fatal(err)
 	}
 	defer func() { _ = log.Close() }()
-	s.cmd = exec.Command("redis-server", "--port", s.port, "--bind", "127.0.0.1", "--dir", s.dir, //nolint:noctx // Kill ends it
+	s.cmd = exec.Command("redis-server", append([]string{"--port", s.port, "--bind", "127.0.0.1", "--dir", s.dir, //nolint:noctx // Kill ends it
 		"--appendonly", "yes", "--appendfsync", "always", "--save", "",
-		"--auto-aof-rewrite-percentage", "0") // its child would live on after Kill, and write
+		"--auto-aof-rewrite-percentage", "0"}, // its child would live on after Kill, and write
+		s.args...)...)
 	s.cmd.Stdout, s.cmd.Stderr = log, log
 	if err := s.cmd.Start(); err != nil {
 		s.t.Fatal(err)
