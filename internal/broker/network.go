@@ -37,7 +37,7 @@ func Unreachable(at string, err error, encrypted *tls.Config, secret Secret) err
 	switch broken := reason == ReasonConnectionLost; {
 	case broken && encrypted == nil:
 		explained += "; if it speaks TLS, set config.tls"
-	case reason == ReasonTimeout && encrypted != nil:
+	case encrypted != nil && (reason == ReasonTimeout || errors.As(err, new(tls.RecordHeaderError))): // it waits for a line, or answers one
 		explained += "; if the server does not speak TLS, remove config.tls"
 	case refusedTLS(err), broken && len(encrypted.Certificates) == 0:
 		explained += "; if it wants a client certificate, set config.tls.clientCertSecret"
