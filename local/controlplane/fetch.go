@@ -47,6 +47,11 @@ type fetcher struct {
 	steps    []step // tried in order
 }
 
+// unwritable says what to do where the programs cannot be kept.
+func (f fetcher) unwritable(dir string, err error) error {
+	return fmt.Errorf("%s cannot be kept in %s: %w; set %s to a directory that can be written", f.programs, dir, err, cacheVariable)
+}
+
 // fetch fills the programs' cache, and returns its directory. The programs appear there complete or not at all, and one
 // process does it at a time: the others wait for it.
 func (f fetcher) fetch(ctx context.Context) (string, error) {
@@ -55,9 +60,12 @@ func (f fetcher) fetch(ctx context.Context) (string, error) {
 		return "", err
 	}
 	if err := os.MkdirAll(filepath.Dir(dir), 0o755); err != nil {
-		return "", fmt.Errorf("%w: %s are kept there; where it cannot be written, set %s to a directory that can", err, f.programs, cacheVariable)
+		return "", f.unwritable(dir, err)
 	}
 	lock, err := f.await(ctx, dir+".lock")
+	if errors.Is(err, os.ErrPermission) {
+		return "", f.unwritable(dir, err)
+	}
 	if err != nil {
 		return "", err
 	}

@@ -63,6 +63,26 @@ func TestFetch(t *testing.T) {
 
 func failing(context.Context, string, Progress) error { return errors.New("failed") }
 
+// Where the cache cannot be written, the error names the directory, what is kept there, and the remedy.
+func TestACacheThatCannotBeWritten(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("XDG_CACHE_HOME", file)
+	_, err := fetchControlPlane(t.Context(), silent, step{"one", touch})
+	for _, word := range []string{filepath.Join(file, "qscaler", "controlplane"), "etcd and kube-apiserver", "set XDG_CACHE_HOME"} {
+		if err == nil || !strings.Contains(err.Error(), word) {
+			t.Errorf("%q is not named: %v", word, err)
+		}
+	}
+	t.Setenv("XDG_CACHE_HOME", "")
+	t.Setenv("HOME", "")
+	if _, err := fetchControlPlane(t.Context(), silent, step{"one", touch}); err == nil || !strings.Contains(err.Error(), "set one of them") {
+		t.Errorf("without a home: %v", err)
+	}
+}
+
 func TestFetchOnce(t *testing.T) {
 	t.Setenv("XDG_CACHE_HOME", t.TempDir())
 	var runs atomic.Int32

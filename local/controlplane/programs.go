@@ -48,7 +48,7 @@ const cacheVariable = "XDG_CACHE_HOME"
 func (p programs) cacheDir() (string, error) {
 	base, err := os.UserCacheDir()
 	if err != nil {
-		return "", fmt.Errorf("finding the user's cache directory, %w", err)
+		return "", fmt.Errorf("finding the user's cache directory, in which %s are kept, %w; set one of them", p, err)
 	}
 	return filepath.Join(base, "qscaler", p.cache, KubernetesVersion), nil
 }

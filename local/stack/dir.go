@@ -29,7 +29,7 @@ var parts = []string{operatorDir, nodeDir, redisDir, planeDir, binDir, nodeLog}
 func DefaultDir(command string) (string, error) {
 	cache, err := os.UserCacheDir()
 	if err != nil {
-		return "", err
+		return "", fmt.Errorf("finding the user's cache directory, in which the state is kept, %w; give --dir, or set one of them", err)
 	}
 	return filepath.Join(cache, "qscaler", "local", command), nil
 }

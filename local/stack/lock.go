@@ -27,7 +27,7 @@ func takeLock(dir string) (*lock, error) {
 	for {
 		made, err := makeDir(dir)
 		if err != nil {
-			return nil, fmt.Errorf("making the directory of the state, %w; give --dir a directory that can be written", err)
+			return nil, unwritable(dir, err)
 		}
 		if err := refuseForeign(dir); err != nil {
 			return nil, err
@@ -38,7 +38,7 @@ func takeLock(dir string) (*lock, error) {
 			continue // a predecessor has just removed the directory
 		}
 		if err != nil {
-			return nil, err
+			return nil, unwritable(dir, err)
 		}
 		if err := syscall.Flock(int(file.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
 			_ = file.Close()
@@ -58,6 +58,11 @@ func takeLock(dir string) (*lock, error) {
 		}
 		return l, nil
 	}
+}
+
+// unwritable says what to do where the state cannot be kept.
+func unwritable(dir string, err error) error {
+	return fmt.Errorf("the state cannot be kept in %s: %w; give --dir a directory that can be written, or set XDG_CACHE_HOME to one", dir, err)
 }
 
 // makeDir makes the directory, and tells whether it was not there.

@@ -134,12 +134,23 @@ func names(t *testing.T, dir string) (names []string) {
 	return names
 }
 
-func TestADirectoryThatCannotBeMadeNamesTheFlag(t *testing.T) {
-	t.Parallel()
-	file := filepath.Join(t.TempDir(), "file")
-	write(t, filepath.Dir(file), "file")
-	if _, err := takeLock(filepath.Join(file, "qscaler", "local", "up")); err == nil || !strings.Contains(err.Error(), "--dir") {
-		t.Errorf("got %v", err)
+func TestAStateThatCannotBeKeptNamesItsDirectoryAndTheRemedy(t *testing.T) {
+	scratch := t.TempDir()
+	file := filepath.Join(scratch, "file")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	dir := filepath.Join(file, "qscaler", "local", "up")
+	_, err := takeLock(dir)
+	for _, word := range []string{dir, "--dir", "XDG_CACHE_HOME"} {
+		if err == nil || !strings.Contains(err.Error(), word) {
+			t.Errorf("%s is not named: %v", word, err)
+		}
+	}
+	t.Setenv("XDG_CACHE_HOME", "")
+	t.Setenv("HOME", "")
+	if _, err := DefaultDir("up"); err == nil || !strings.Contains(err.Error(), "--dir") {
+		t.Errorf("without a home, --dir is not named: %v", err)
 	}
 }
 
