@@ -19,7 +19,8 @@ const (
 	ConditionRightSizing = "RightSizing"
 	// ConditionContested is present and True while several operators act on the QWorker.
 	ConditionContested = "Contested"
-	// ConditionUnknownHolders is present and True while workers that no QWorker has made hold tasks of the queue.
+	// ConditionUnknownHolders is present and True while workers that no QWorker has made hold tasks of the queue; of a
+	// ScalerConfig, while workers hold tasks of queues that no QWorker serves.
 	ConditionUnknownHolders = "UnknownHolders"
 	// ConditionReconciling is present and True while the operator works towards the spec (kstatus).
 	ConditionReconciling = "Reconciling"

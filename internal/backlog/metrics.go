@@ -16,6 +16,7 @@ type metrics struct {
 func newMetrics(r prometheus.Registerer, b *Backlog) *metrics {
 	table.BrokerUp().RegisterFunc(r, b.up)
 	table.QWorkerOldestMessageAge().RegisterSeries(r, b.oldest)
+	table.BrokerUnservedLists().RegisterFunc(r, b.unservedLists)
 	return &metrics{
 		reads: table.BrokerReadDuration().Register(r),
 		rings: table.BrokerRings().Register(r).WithLabelValues(),
@@ -47,6 +48,19 @@ func (b *Backlog) up() map[string]float64 {
 			value = 1
 		}
 		values[s.name] = value
+	}
+	return values
+}
+
+// unservedLists shows what workers hold of queues that nobody serves, by the name of the broker.
+func (b *Backlog) unservedLists() map[string]float64 {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	values := map[string]float64{}
+	for _, s := range b.sources {
+		if unserved := s.healthNow().Unserved; s.name != "" && unserved.Known {
+			values[s.name] = max(values[s.name], float64(unserved.Lists))
+		}
 	}
 	return values
 }

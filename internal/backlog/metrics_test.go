@@ -115,3 +115,39 @@ func TestWhichBrokersAnswer(t *testing.T) {
 		}
 	})
 }
+
+// What nobody serves shows under the broker's name once somebody has looked. Where two have one name, the worse counts.
+func TestWhatNobodyServes(t *testing.T) {
+	registry := prometheus.NewRegistry()
+	inBubble(t, backlog.Options{Registerer: registry}, func(t *testing.T, b *bubble) {
+		const metric = "qscaler_broker_unserved_lists one"
+		for key, name := range map[string]string{"x": "one", "y": "one", "z": ""} {
+			s := sourceAt(key)
+			s.Name = name
+			b.Keep(key, s, true)
+		}
+		for _, step := range []struct {
+			source string
+			lists  int
+			want   map[string]float64
+		}{
+			{"z", 7, nil},
+			{"x", 0, map[string]float64{metric: 0}},
+			{"y", 2, map[string]float64{metric: 2}},
+			{"x", 1, map[string]float64{metric: 2}},
+			{"y", 0, map[string]float64{metric: 1}},
+		} {
+			b.NoteUnserved(step.source, backlog.Unserved{Known: true, Lists: step.lists})
+			var got map[string]float64
+			for name, value := range gathered(t, registry) {
+				if strings.HasPrefix(name, "qscaler_broker_unserved_lists") {
+					got = map[string]float64{name: value}
+				}
+			}
+			if diff := cmp.Diff(step.want, got); diff != "" {
+				t.Errorf("%s has %d (-want +got):\n%s", step.source, step.lists, diff)
+			}
+		}
+		wait(500 * ms)
+	})
+}

@@ -50,11 +50,7 @@ func (s *source) noteRisks(risks []broker.Risk) {
 	var watchers []Key
 	if !slices.Equal(s.risks, risks) {
 		s.risks = risks
-		for w := range s.watches {
-			if w.spec.healthOnly {
-				watchers = append(watchers, w.key)
-			}
-		}
+		watchers = s.healthWatchers()
 	}
 	s.mu.Unlock()
 	s.notify(watchers)

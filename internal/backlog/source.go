@@ -23,6 +23,8 @@ type Health struct {
 	Claim Claim
 	// Risks are what of its settings endangers tasks, as it last said.
 	Risks []broker.Risk
+	// Unserved is what the last search has found there of queues that nobody serves.
+	Unserved Unserved
 }
 
 var (
@@ -56,10 +58,11 @@ type source struct {
 	watches map[*watch]struct{}
 	byQueue map[string]map[*watch]struct{}
 	// dirty has the watches whose queue may have changed since it was read.
-	dirty  map[*watch]struct{}
-	health Health
-	tenure tenure
-	risks  []broker.Risk
+	dirty    map[*watch]struct{}
+	health   Health
+	tenure   tenure
+	risks    []broker.Risk
+	unserved Unserved
 	// ages has how old messages are, by queue, as last read.
 	ages map[string]broker.Age
 	// claimTold is what those know of the claim who keep an eye on it.
@@ -270,7 +273,7 @@ func (s *source) healthNow() Health {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	health := s.health
-	health.Claim, health.Risks = s.tenure.claim(), s.risks
+	health.Claim, health.Risks, health.Unserved = s.tenure.claim(), s.risks, s.unserved
 	return health
 }
 
@@ -287,10 +290,15 @@ func (s *source) setHealth(err error, driver broker.Driver) (watchers []Key) {
 	}
 	next.Since = s.options.Clock.Now()
 	s.health = next
+	return s.healthWatchers()
+}
+
+// healthWatchers are the keys of those who keep an eye on the broker's health. The lock is held.
+func (s *source) healthWatchers() (keys []Key) {
 	for w := range s.watches {
 		if w.spec.healthOnly {
-			watchers = append(watchers, w.key)
+			keys = append(keys, w.key)
 		}
 	}
-	return watchers
+	return keys
 }

@@ -38,6 +38,7 @@ func registered(r Registerer) map[string]row {
 	duration := BrokerReadDuration()
 	reads := duration.Register(r)
 	BrokerUp().RegisterFunc(r, func() map[string]float64 { return map[string]float64{"ns/config": 1} })
+	BrokerUnservedLists().RegisterFunc(r, func() map[string]float64 { return map[string]float64{"ns/config": 1} })
 	NamespaceReadable().RegisterFunc(r, func() map[string]float64 { return map[string]float64{"ns": 1} })
 	QWorkerOldestMessageAge().RegisterSeries(r, func(show func(float64, ...string)) { show(1, "ns", "qworker") })
 	return map[string]row{
@@ -52,6 +53,7 @@ func registered(r Registerer) map[string]row {
 		"BrokerReadDuration":         {Metric: duration.Metric, set: func(l ...string) { reads.WithLabelValues(l...).Observe(1) }},
 		"BrokerRings":                counter(BrokerRings()),
 		"BrokerUp":                   {Metric: Metric(BrokerUp())},
+		"BrokerUnservedLists":        {Metric: Metric(BrokerUnservedLists())},
 		"NamespaceReadable":          {Metric: Metric(NamespaceReadable())},
 	}
 }

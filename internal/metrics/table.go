@@ -113,6 +113,15 @@ func BrokerUp() Gauge {
 	}
 }
 
+// BrokerUnservedLists counts lists that no QWorker's metric counts. It is collected when somebody looks.
+func BrokerUnservedLists() Gauge {
+	return Gauge{
+		Name:   "qscaler_broker_unserved_lists",
+		Help:   "Lists in which workers hold tasks of queues that no QWorker serves, as the last search has found; absent until then. The source is the ScalerConfig.",
+		Labels: []Label{source()},
+	}
+}
+
 // NamespaceReadable shows in which namespaces the operator may read. It is collected when somebody looks.
 func NamespaceReadable() Gauge {
 	return Gauge{

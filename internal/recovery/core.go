@@ -29,6 +29,8 @@ type core struct {
 	renewAt time.Time
 	// census counts what unknown workers hold.
 	census *census
+	// unserved has what brokers are to be told of the queues that nobody serves.
+	unserved map[string]backlog.Unserved
 	// woken has the fleets for which something has changed that matters to their reconciler, and tellAt is when the first of
 	// those is told that was told something a moment ago, zero for never.
 	woken  map[Fleet]struct{}
@@ -37,7 +39,7 @@ type core struct {
 
 func newCore(reading readings, server func(broker string) backlog.Server, names Names) *core {
 	return &core{
-		reading: reading, server: server, names: names, census: newCensus(names),
+		reading: reading, server: server, names: names, census: newCensus(names), unserved: map[string]backlog.Unserved{},
 		searches: searches{}, asked: map[*search]struct{}{},
 		fleets: map[Fleet]*fleet{}, paces: paces{}, busy: map[string]struct{}{}, woken: map[Fleet]struct{}{},
 	}

@@ -1,6 +1,10 @@
 package recovery
 
-import "slices"
+import (
+	"slices"
+
+	"github.com/quickube/qscaler/internal/backlog"
+)
 
 // observe takes in what a reconciler sees of a fleet.
 func (c *core) observe(name Fleet, o Observation) Snapshot {
@@ -67,6 +71,7 @@ func (c *core) leave(place Place, f *fleet) {
 		}
 		delete(c.paces, p.id)
 		delete(c.busy, p.id)
+		c.unserved[p.id] = backlog.Unserved{Known: true} // nobody looks any more
 	}
 }
 

@@ -39,6 +39,8 @@ type Brokers interface {
 	// Holders finds every worker that holds tasks of any queue of a broker, by the ID of its source. It ends in a while by
 	// itself, or with the connection.
 	Holders(ctx context.Context, source string) ([]broker.Holder, error)
+	// NoteUnserved takes in what the last search has found of queues that nobody serves, by the ID of a broker's source.
+	NoteUnserved(source string, unserved backlog.Unserved)
 }
 
 // Options is what a Recovery works with.
@@ -76,7 +78,8 @@ func (r *Recovery) Observe(fleet Fleet, o Observation) Snapshot {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	s := r.core.observe(fleet, o)
-	if at := r.core.recheckAt(o.Now); !at.IsZero() && (r.until.IsZero() || at.Before(r.until)) {
+	at := r.core.recheckAt(o.Now)
+	if sooner := !at.IsZero() && (r.until.IsZero() || at.Before(r.until)); sooner || len(r.core.unserved) > 0 {
 		r.wake()
 	}
 	return s
@@ -109,6 +112,9 @@ func (r *Recovery) Start(ctx context.Context) error {
 		for _, fleet := range woken {
 			r.options.Notify(fleet)
 		}
+		for source, unserved := range r.takeUnserved() {
+			r.options.Brokers.NoteUnserved(source, unserved)
+		}
 		for _, w := range todo {
 			calls.Go(func() { r.do(ctx, w) })
 		}
@@ -124,6 +130,12 @@ func (r *Recovery) next() (todo []work, woken []Fleet, until time.Time) {
 	todo, woken = r.core.next(now), r.core.takeWoken(now)
 	r.until = r.core.recheckAt(now)
 	return todo, woken, r.until
+}
+
+func (r *Recovery) takeUnserved() map[string]backlog.Unserved {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.core.takeUnserved()
 }
 
 func (r *Recovery) wake() {

@@ -35,6 +35,8 @@ type fakes struct {
 	// unclaimed is why no task may be returned.
 	unclaimed error
 	notify    map[recovery.Fleet]int
+	// unserved is what was said of the queues that nobody serves, by source.
+	unserved map[string]backlog.Unserved
 }
 
 const longestSearch = 10 * time.Minute
@@ -55,6 +57,12 @@ func (f *fakes) call(ctx context.Context, name, hangsAt string) error {
 func (f *fakes) Last(backlog.Key) backlog.Reading { return backlog.Reading{Known: true} }
 
 func (f *fakes) Server(source string) backlog.Server { return backlog.Server{Keys: source} }
+
+func (f *fakes) NoteUnserved(source string, unserved backlog.Unserved) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.unserved[source] = unserved
+}
 
 func (f *fakes) Held(ctx context.Context, key backlog.Key, workers []string) ([]int64, error) {
 	counts := make([]int64, len(workers))
@@ -109,7 +117,7 @@ func (f *fakes) calledFor(t *testing.T, want map[string]int) {
 }
 
 func newFakes() *fakes {
-	return &fakes{hangs: map[string]bool{}, calls: map[string]int{}, notify: map[recovery.Fleet]int{}}
+	return &fakes{hangs: map[string]bool{}, calls: map[string]int{}, notify: map[recovery.Fleet]int{}, unserved: map[string]backlog.Unserved{}}
 }
 
 // newRecovery returns a Recovery that was not started.
@@ -175,7 +183,7 @@ func runningPod(name string) recovery.Worker { return recovery.Worker{Name: name
 // What is done for a worker that ends, one that vanishes and one that is found, and how often.
 func TestWhatIsDoneForDeadWorkers(t *testing.T) {
 	inBubble(t, func(t *testing.T, f *fakes, r *recovery.Recovery) {
-		f.holders = []broker.Holder{{Queues: []string{"one"}, Worker: "found"}}
+		f.holders = []broker.Holder{{Queues: []string{"one"}, Worker: "found"}, {Queues: []string{"nobody's"}, Worker: "foreign"}}
 		look(t, r, one, "x", runningPod("vanishes"))
 		wait(time.Second)
 		returned := look(t, r, one, "x", endedPod("ends")).Returned // of the one that was found
@@ -185,6 +193,9 @@ func TestWhatIsDoneForDeadWorkers(t *testing.T) {
 		}
 		if diff := cmp.Diff(want, f.take()); diff != "" {
 			t.Errorf("calls (-want +got):\n%s", diff)
+		}
+		if diff := cmp.Diff(map[string]backlog.Unserved{"x": {Known: true, Lists: 1, Queues: 1}}, f.unserved); diff != "" {
+			t.Errorf("queues that nobody serves (-want +got):\n%s", diff)
 		}
 		for range 10 {
 			s := look(t, r, one, "x", endedPod("ends"))

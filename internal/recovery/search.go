@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/quickube/qscaler/internal/backlog"
 	"github.com/quickube/qscaler/internal/broker"
 )
 
@@ -45,6 +46,8 @@ type search struct {
 	holders map[string][]string
 	// size is what the names take that are kept.
 	size int
+	// unserved counts what the last walk that came to its end has found of queues that nobody serves.
+	unserved backlog.Unserved
 	// failures counts the walks in a row that failed, err is why the last of them did, and next when to try again.
 	failures int
 	err      error

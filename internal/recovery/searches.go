@@ -50,6 +50,9 @@ func (c *core) follow(p *pace) {
 		before.move(p.id, s)
 		c.unfollow(before)
 	}
+	if s.unserved.Known {
+		c.unserved[p.id] = s.unserved
+	}
 	if len(s.asks) > 0 {
 		c.asked[s] = struct{}{}
 	}
@@ -206,6 +209,9 @@ func (c *core) searchEnded(s *search, res result, now time.Time) {
 	}
 	for _, f := range s.ended(res.holders, err, now) {
 		c.woken[f.name] = struct{}{}
+	}
+	if res.err == nil {
+		c.noteUnserved(s, res.holders)
 	}
 	for a, q := range s.answered() {
 		f := a.fleet

@@ -74,10 +74,8 @@ type strangers struct {
 func (c *census) note(s *search, f *fleet, place Place, now time.Time) bool {
 	a := ask{f, place.site()}
 	before := c.strangers[a]
-	served := c.served[place.Queue]
 	unknown := slices.DeleteFunc(slices.Clone(s.holders[place.Queue]), func(worker string) bool {
-		family := c.names.FamilyOf(worker)
-		return family != "" && served[family] > 0
+		return c.isOfAFleet(worker, place.Queue)
 	})
 	if len(unknown) == 0 {
 		delete(c.strangers, a)

@@ -33,6 +33,7 @@ const (
 	reasonInvalidations = "Invalidations"
 	reasonPolled        = "Polled"
 	reasonClaimed       = "Claimed"
+	reasonNotServed     = "QueuesNotServed"
 )
 
 // writeStatus writes the status if it has changed, and an event when the broker's health has.
@@ -111,8 +112,10 @@ func (r *Reconciler) statusOf(config *v1alpha1.ScalerConfig, conditions []metav1
 // conditionsOf says what the backlog knows, in a person's words. A condition without a status is absent.
 func conditionsOf(config *v1alpha1.ScalerConfig, h backlog.Health) []metav1.Condition {
 	conditions := append(healthOf(h), suitableOf(h))
-	if reclaims := reclaimsOf(config, h.Claim); reclaims != nil {
-		conditions = append(conditions, *reclaims)
+	for _, c := range []*metav1.Condition{reclaimsOf(config, h.Claim), unknownHoldersOf(config, h.Unserved)} {
+		if c != nil {
+			conditions = append(conditions, *c)
+		}
 	}
 	return conditions
 }
@@ -169,6 +172,7 @@ func needsPerson(err error) bool {
 func (r *Reconciler) report(ctx context.Context, before, after *v1alpha1.ScalerConfig) {
 	r.reportClaim(ctx, before, after)
 	r.reportRisks(ctx, before, after)
+	r.reportUnserved(ctx, before, after)
 	was := meta.FindStatusCondition(before.Status.Conditions, v1alpha1.ConditionHealthy)
 	is := meta.FindStatusCondition(after.Status.Conditions, v1alpha1.ConditionHealthy)
 	switch {

@@ -1,0 +1,41 @@
+package scalerconfig
+
+import (
+	"context"
+	"fmt"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/ptr"
+
+	"github.com/quickube/qscaler/api/v1alpha1"
+	"github.com/quickube/qscaler/internal/backlog"
+	"github.com/quickube/qscaler/internal/controller/words"
+)
+
+// unknownHoldersOf says what workers hold of queues that no QWorker serves: no QWorker's status shows that. Its status is
+// empty where there is none, and it is nil while nobody has looked, as for moments after a start. It has no name of a
+// queue: the search of one user may have found what another is not to see.
+func unknownHoldersOf(config *v1alpha1.ScalerConfig, unserved backlog.Unserved) *metav1.Condition {
+	c := &metav1.Condition{Type: v1alpha1.ConditionUnknownHolders}
+	switch {
+	case !ptr.Deref(config.Spec.Config.Reclaim, true) || (unserved.Known && unserved.Lists == 0):
+		return c
+	case !unserved.Known:
+		return nil
+	}
+	c.Status, c.Reason = metav1.ConditionTrue, reasonNotServed
+	c.Message = fmt.Sprintf("when this operator last looked, workers held tasks in %s of %s that none of its QWorkers serves. QScaler does not touch them: it does not know whether those workers are alive. docs/troubleshooting.md says how to find them and to return their tasks, under UnknownHolders",
+		words.HowMany(unserved.Lists, "list", "lists"), words.HowMany(unserved.Queues, "queue", "queues"))
+	return c
+}
+
+// reportUnserved writes an event when such lists turn up.
+func (r *Reconciler) reportUnserved(ctx context.Context, before, after *v1alpha1.ScalerConfig) {
+	was := meta.FindStatusCondition(before.Status.Conditions, v1alpha1.ConditionUnknownHolders)
+	is := meta.FindStatusCondition(after.Status.Conditions, v1alpha1.ConditionUnknownHolders)
+	if is != nil && was == nil {
+		r.tell(ctx, after, corev1.EventTypeWarning, is.Reason, "Search", is.Message)
+	}
+}
