@@ -220,7 +220,7 @@ type QueueStatus struct {
 type UnknownHolders struct {
 	// How many of them have a list with tasks.
 	Workers int64 `json:"workers"`
-	// How many tasks the first 1000 of them, by name, hold.
+	// How many tasks the first 1000 of them, by name, hold; 0 while that cannot be counted.
 	Tasks int64 `json:"tasks"`
 }
 

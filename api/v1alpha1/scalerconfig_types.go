@@ -155,8 +155,10 @@ type ScalerConfigStatus struct {
 	// Healthy says whether the broker answers and, if not, why. Pushes says whether the broker tells the
 	// operator of changes (True) or is polled (False), and why. Reclaims is False while the operator does not return
 	// the tasks of dead workers, and says why; else it is absent. Suitable is False while the broker's version or its
-	// settings endanger tasks, and says how; else it is absent. UnknownHolders is True while workers hold tasks of queues
-	// that no QWorker serves, and says how many; else it is absent.
+	// settings endanger tasks, and says how; else it is absent.
+	//
+	// UnknownHolders is True while workers hold tasks of queues that no QWorker serves, and says how many lists there are;
+	// else it is absent.
 	// +optional
 	// +listType=map
 	// +listMapKey=type

@@ -51,6 +51,9 @@ func (d lists) Held(ctx context.Context, queue string, workers []string) ([]int6
 	held := make([]int64, len(workers))
 	for i, reply := range d.client.DoMulti(ctx, commands...) {
 		n, err := reply.AsInt64()
+		if text, ok := refused(err); ok && strings.HasPrefix(text, "WRONGTYPE") {
+			continue // somebody else's key: it holds no tasks, and must not hide how many the others hold
+		}
 		if err != nil {
 			return nil, classify(err, d.config)
 		}

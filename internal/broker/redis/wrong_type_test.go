@@ -4,6 +4,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/quickube/qscaler/internal/broker"
 	"github.com/quickube/qscaler/local/redisserver/redisservertest"
 	"github.com/quickube/qscaler/worker/redislist"
@@ -62,5 +64,18 @@ func TestAKeyOfAnotherTypeIsNotReclaimed(t *testing.T) {
 				t.Errorf("Reclaim = %d, %v; want the keys and the remedy", moved, err)
 			}
 		})
+	}
+}
+
+// Whoever may write to the server can make such a key. It holds no tasks, and those of others are counted all the same.
+func TestAKeyOfAnotherTypeHoldsNothing(t *testing.T) {
+	server := redisservertest.Start(t)
+	do := plainClient(t, server.Addr())
+	d := open(t, Config{Address: server.Addr()}, newBell().ring).(broker.Reclaimer)
+	do("SET", redislist.Processing("q", "odd"), "x")
+	do("LPUSH", redislist.Processing("q", "laptop"), "1", "2")
+	held, err := d.Held(t.Context(), "q", []string{"odd", "laptop", "none"})
+	if diff := cmp.Diff([]int64{0, 2, 0}, held); diff != "" || err != nil {
+		t.Errorf("held (-want +got):\n%s%v", diff, err)
 	}
 }

@@ -29,7 +29,7 @@ func TestQueuesThatNobodyServes(t *testing.T) {
 		d.want(true, answers...)
 		note(backlog.Unserved{Known: true, Lists: 3, Queues: 1})
 		d.want(true, told...)
-		if got := meta.FindStatusCondition(d.live().Status.Conditions, v1alpha1.ConditionUnknownHolders).Message; !strings.Contains(got, "in 3 lists of 1 queue that") {
+		if got := meta.FindStatusCondition(d.live().Status.Conditions, v1alpha1.ConditionUnknownHolders).Message; !strings.Contains(got, "in 3 lists of 1 queue that no QWorker") {
 			d.Errorf("it says %q", got)
 		}
 		writes := d.writes

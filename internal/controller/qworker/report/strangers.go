@@ -27,6 +27,10 @@ func (s *Strangers) message() string {
 	if s.Workers > int64(len(s.Names)) {
 		names += ", ..."
 	}
+	tasks := words.HowMany(s.Tasks, "task of the queue", "tasks of the queue")
+	if s.Tasks == 0 { // who is known to hold none is not among them
+		tasks = "tasks of the queue, which could not be counted"
+	}
 	return fmt.Sprintf("%s: %s. QScaler does not touch the tasks: no QWorker of this cluster created these workers, and they may be alive. If you are sure that they are dead, return their tasks by hand: see UnknownHolders in docs/troubleshooting.md",
-		words.HowMany(s.Workers, "unknown worker holds", "unknown workers hold")+" "+words.HowMany(s.Tasks, "task of the queue", "tasks of the queue"), names)
+		words.HowMany(s.Workers, "unknown worker holds", "unknown workers hold")+" "+tasks, names)
 }
