@@ -83,11 +83,12 @@ bench: test-needs bin/qscaler bin/qscaler-local ## Measure the figures of docs/,
 build: bin/qscaler bin/qscaler-local ## Build the operator and local mode into bin/.
 
 .PHONY: generate
-generate: go-present ## Generate deep copies, CRDs, the operator's role and docs/reference/api.md.
-	@mkdir -p $(addprefix $(OUT)/,api/v1alpha1 config/crd/bases config/rbac docs/reference)
+generate: go-present ## Generate deep copies, CRDs, the operator's role, its network policy for brokers and docs/reference/api.md.
+	@mkdir -p $(addprefix $(OUT)/,api/v1alpha1 config/crd/bases config/network-policy config/rbac docs/reference)
 	@$(TOOL) controller-gen object paths=./api/... output:object:dir=$(OUT)/api/v1alpha1
 	@$(TOOL) controller-gen crd:generateEmbeddedObjectMeta=true paths=./api/... output:crd:dir=$(OUT)/config/crd/bases
 	@$(TOOL) controller-gen rbac:roleName=qscaler paths=./internal/controller output:rbac:dir=$(OUT)/config/rbac
+	@go run ./internal/broker/kinds/networkpolicy >$(OUT)/config/network-policy/brokers.yaml
 	@go -C tools run ./crdpost $(abspath $(OUT))/config/crd/bases
 	@go -C tools run ./apidocs $(abspath $(OUT))/config/crd/bases >$(OUT)/docs/reference/api.md
 

@@ -18,6 +18,7 @@ import (
 	networkingv1 "k8s.io/api/networking/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/yaml"
 
@@ -78,23 +79,24 @@ func rules(t *testing.T) []string {
 
 // The operator may reach each kind of broker at its usual port.
 func TestTheNetworkPolicyHasThePortOfEachKindOfBroker(t *testing.T) {
-	manifest, err := os.ReadFile("network-policy/network_policy.yaml")
-	if err != nil {
-		t.Fatal(err)
-	}
-	var policy networkingv1.NetworkPolicy
-	if err := yaml.UnmarshalStrict(manifest, &policy); err != nil {
-		t.Fatal(err)
-	}
 	open := map[int]bool{}
-	for _, rule := range policy.Spec.Egress {
-		for _, port := range rule.Ports {
-			open[port.Port.IntValue()] = true
+	for _, object := range build(t, "network-policy") {
+		var policy networkingv1.NetworkPolicy
+		if err := runtime.DefaultUnstructuredConverter.FromUnstructured(object.Object, &policy); err != nil {
+			t.Fatal(err)
+		}
+		if policy.Spec.PodSelector.MatchLabels["app.kubernetes.io/name"] != "qscaler" {
+			t.Errorf("%s is for other pods than the operator's: %v", policy.Name, policy.Spec.PodSelector)
+		}
+		for _, rule := range policy.Spec.Egress {
+			for _, port := range rule.Ports {
+				open[port.Port.IntValue()] = true
+			}
 		}
 	}
 	for _, kind := range kinds.All() {
 		if !open[int(kind.Port)] {
-			t.Errorf("port %d of %s is not among those of the policy: %v", kind.Port, kind.Type, open)
+			t.Errorf("port %d of %s is not among those of the policies: %v", kind.Port, kind.Type, open)
 		}
 	}
 }
