@@ -54,7 +54,7 @@ func (r *run) attempt(t *held) {
 	says, err := meaningOf(err)
 	returned = true
 	if err != nil && errors.Is(context.Cause(ctx), ErrTimeout) && !says.timeout {
-		err = fmt.Errorf("%w: %w", ErrTimeout, err) // added to the handler's error, which may decide what comes of the task
+		err = fmt.Errorf("%w, %w", ErrTimeout, err) // added to the handler's error, which may decide what comes of the task
 	}
 	if errors.Is(context.Cause(ctx), ErrNotHeld) {
 		r.observe(func(o Observer) { o.Ended(task, NotHeld, took) })

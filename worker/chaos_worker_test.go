@@ -97,7 +97,7 @@ func executions(dir string) (all []execution, err error) {
 			}
 			var e execution
 			if _, err := fmt.Sscanf(line, executionLine, &e.id, &e.payload); err != nil {
-				return nil, fmt.Errorf("%s: %q: %w", path, line, err)
+				return nil, fmt.Errorf("reading %s at %q, %w", path, line, err)
 			}
 			all = append(all, e)
 		}

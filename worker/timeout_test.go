@@ -35,7 +35,7 @@ func TestATimeoutIsADeadline(t *testing.T) {
 	r.cancel()
 	r.left()
 	letters, err := worker.NewClient(b.redis).DeadLetters(t.Context(), queue, 0, 1)
-	if want := worker.ErrTimeout.Error() + ": printing, context deadline exceeded"; err != nil || letters[0].Error != want {
+	if want := worker.ErrTimeout.Error() + ", printing, context deadline exceeded"; err != nil || letters[0].Error != want {
 		t.Errorf("the letters are %+v (%v), want the error %q", letters, err, want)
 	}
 }
@@ -72,7 +72,7 @@ func TestWhatAHandlerSaysAfterItsTimeout(t *testing.T) {
 			if got := b.String(); got != c.want {
 				t.Errorf("%s, want %s", got, c.want)
 			}
-			if strings.HasSuffix(c.want, "1 dead") && !strings.Contains(b.DeadLetters()[0].Error, "too long: printing") {
+			if strings.HasSuffix(c.want, "1 dead") && !strings.Contains(b.DeadLetters()[0].Error, "too long, printing") {
 				t.Errorf("the letter is %+v", b.DeadLetters()[0])
 			}
 			if name == "a pause" {

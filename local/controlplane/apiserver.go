@@ -120,7 +120,7 @@ func (c *ControlPlane) awaitReady(ctx context.Context, server *process.Process) 
 			return fmt.Errorf("etcd ended with code %d; its log ends with:\n%s",
 				c.etcd.Exit().Code, tail(filepath.Join(c.options.Dir, "etcd.log")))
 		case <-ctx.Done():
-			return fmt.Errorf("kube-apiserver is not ready: %w (%w); its log is %s", ctx.Err(), answer, c.apiServerLog())
+			return fmt.Errorf("waiting until kube-apiserver is ready, %w (%w); its log is %s", ctx.Err(), answer, c.apiServerLog())
 		}
 	}
 }

@@ -97,7 +97,7 @@ func goTool(ctx context.Context, dir string, c *counter, args ...string) ([]byte
 	}
 	cmd.Stderr = stderr
 	if err := cmd.Run(); err != nil {
-		return nil, fmt.Errorf("go %s: %w\n%s", args[0], err, stderr.tail())
+		return nil, fmt.Errorf("running go %s, %w\n%s", args[0], err, stderr.tail())
 	}
 	return stdout.Bytes(), nil
 }

@@ -146,5 +146,5 @@ func lookPath(program string, env []string, dir string) (string, error) {
 			return found, nil
 		}
 	}
-	return "", fmt.Errorf("exec: %q: %w", program, exec.ErrNotFound)
+	return "", &exec.Error{Name: program, Err: exec.ErrNotFound}
 }

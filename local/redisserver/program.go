@@ -43,7 +43,7 @@ func Program(ctx context.Context, progress func(format string, args ...any)) (st
 	cmd := exec.CommandContext(ctx, "sh", "-c", install, aptGet)
 	cmd.Env = append(os.Environ(), "DEBIAN_FRONTEND=noninteractive")
 	if out, err := cmd.CombinedOutput(); err != nil {
-		return "", fmt.Errorf("%w; installing it failed: %w\n%s", errMissing, err, out)
+		return "", fmt.Errorf("%w; installing it, %w\n%s", errMissing, err, out)
 	}
 	return Find()
 }

@@ -51,7 +51,7 @@ func (g goBenchmarks) run(ctx context.Context, _ *stand, o options) ([]figure, e
 		command := exec.CommandContext(ctx, "go", "-C", g.module, "test", g.pkg, "-run", "^$", "-bench", g.pattern)
 		out, err := command.CombinedOutput()
 		if err != nil {
-			return nil, fmt.Errorf("%s: %w\n%s", command, err, out)
+			return nil, fmt.Errorf("running %s, %w\n%s", command, err, out)
 		}
 		if err := c.readBenchmarks(bytes.NewReader(out)); err != nil {
 			return nil, err
