@@ -115,15 +115,37 @@ var listItem = regexp.MustCompile(`^\s*([-*]|\d+\.) `)
 // No paragraph is longer than a reader holds in mind.
 func TestParagraphsAreShort(t *testing.T) {
 	for path, text := range pages(t) {
-		for _, paragraph := range strings.Split(prose(text), "\n\n") {
-			paragraph = strings.TrimSpace(paragraph)
-			if strings.HasPrefix(paragraph, "|") || listItem.MatchString(paragraph) {
-				continue
-			}
+		for _, paragraph := range pageParagraphs(prose(text)) {
 			if n := len(strings.Fields(paragraph)); n > maxWords {
 				t.Errorf("%s: a paragraph of %d words, of at most %d: make it a list or a table: %.60s...", path, n, maxWords, paragraph)
 			}
 		}
+	}
+}
+
+// pageParagraphs are the paragraphs and the items of lists of a page, without its tables.
+func pageParagraphs(page string) []string {
+	var found []string
+	open := false
+	for line := range strings.Lines(page) {
+		line = strings.TrimRight(line, "\n")
+		switch text := strings.TrimSpace(line); {
+		case text == "", strings.HasPrefix(text, "|"):
+			open = false
+		case open && !listItem.MatchString(line):
+			found[len(found)-1] += " " + text
+		default:
+			found, open = append(found, text), true
+		}
+	}
+	return found
+}
+
+func TestPageParagraphs(t *testing.T) {
+	page := "One\ntwo.\n\n- an item\n  goes on\n- another\n\n| a | table |\n\nThree.\n"
+	want := "One two.|- an item goes on|- another|Three."
+	if got := strings.Join(pageParagraphs(page), "|"); got != want {
+		t.Errorf("the paragraphs are %q, want %q", got, want)
 	}
 }
 
