@@ -89,8 +89,8 @@ func newSource(spec Source, number string, o Options, m *metrics) *source {
 	}
 }
 
-// wake has the loop look again.
-func (s *source) wake() {
+// lookAgain has the loop look again.
+func (s *source) lookAgain() {
 	select {
 	case s.kick <- struct{}{}:
 	default:
@@ -100,7 +100,7 @@ func (s *source) wake() {
 // mark has a queue read again, soon.
 func (s *source) mark(w *watch) {
 	s.dirty[w] = struct{}{}
-	s.wake()
+	s.lookAgain()
 }
 
 func (s *source) add(w *watch, spec Watch) {

@@ -59,8 +59,8 @@ type Options struct {
 // none of them waits for a broker or for the API server.
 type Recovery struct {
 	options Options
-	// kick wakes Start; what for stands in the core.
-	kick chan struct{}
+	// recheck has Start look again; what for stands in the core.
+	recheck chan struct{}
 
 	mu   sync.Mutex
 	core *core
@@ -70,7 +70,7 @@ type Recovery struct {
 
 // New returns a Recovery that does nothing before Start.
 func New(o Options) *Recovery {
-	return &Recovery{options: o, kick: make(chan struct{}, 1), core: newCore(o.Brokers.Last, o.Brokers.Server, o.Names)}
+	return &Recovery{options: o, recheck: make(chan struct{}, 1), core: newCore(o.Brokers.Last, o.Brokers.Server, o.Names)}
 }
 
 // Observe takes in what a reconciler sees of a fleet, and returns what is known of its dead workers.
@@ -80,7 +80,7 @@ func (r *Recovery) Observe(fleet Fleet, o Observation) Snapshot {
 	s := r.core.observe(fleet, o)
 	at := r.core.recheckAt(o.Now)
 	if sooner := !at.IsZero() && (r.until.IsZero() || at.Before(r.until)); sooner || len(r.core.unserved) > 0 {
-		r.wake()
+		r.lookAgain()
 	}
 	return s
 }
@@ -138,14 +138,15 @@ func (r *Recovery) takeUnserved() map[string]backlog.Unserved {
 	return r.core.takeUnserved()
 }
 
-func (r *Recovery) wake() {
+// lookAgain has Start look for work at once.
+func (r *Recovery) lookAgain() {
 	select {
-	case r.kick <- struct{}{}:
+	case r.recheck <- struct{}{}:
 	default:
 	}
 }
 
-// wait returns when there may be something to do: when that time has come, zero being never, or a moment after a kick.
+// wait returns when there may be something to do: when that time has come, zero being never, or a moment after lookAgain.
 func (r *Recovery) wait(ctx context.Context, until time.Time) {
 	var due <-chan time.Time
 	if !until.IsZero() {
@@ -156,7 +157,7 @@ func (r *Recovery) wait(ctx context.Context, until time.Time) {
 	select {
 	case <-ctx.Done():
 	case <-due:
-	case <-r.kick:
+	case <-r.recheck:
 		gathered := r.options.Clock.NewTimer(gathering)
 		defer gathered.Stop()
 		select {
@@ -183,7 +184,7 @@ func (r *Recovery) do(ctx context.Context, w work) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.core.done(w, res, r.options.Clock.Now())
-	r.wake()
+	r.lookAgain()
 }
 
 func (r *Recovery) search(ctx context.Context, w work) result {

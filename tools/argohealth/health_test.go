@@ -11,7 +11,7 @@ import (
 
 func TestHealthOfAQWorker(t *testing.T) {
 	const idle = `{type: Ready, status: "True", reason: Idle, message: m}`
-	check(t, "QWorker", map[string]verdict{
+	check(t, "QWorker", map[string]answer{
 		`{}`:                       {"Progressing", "QScaler has yet to look at this version"},
 		`{observedGeneration: -1}`: {"Progressing", "QScaler has yet to look at this version"},
 		`{observedGeneration: 1, conditions: [` + idle + `]}`:                                                                          {"Progressing", "QScaler has yet to look at this version"},
@@ -29,7 +29,7 @@ func TestHealthOfAQWorker(t *testing.T) {
 }
 
 func TestHealthOfAScalerConfig(t *testing.T) {
-	check(t, "ScalerConfig", map[string]verdict{
+	check(t, "ScalerConfig", map[string]answer{
 		`{observedGeneration: -1}`: {"Progressing", "QScaler has yet to look at this version"},
 		`{observedGeneration: 2}`:  {"Progressing", "QScaler has yet to ask the broker"},
 		`{observedGeneration: 2, conditions: [{type: Pushes, status: "False", reason: Polled}, {type: Healthy, status: "True", reason: Answers, message: m}]}`: {"Healthy", "Answers: m"},
@@ -37,11 +37,11 @@ func TestHealthOfAScalerConfig(t *testing.T) {
 	})
 }
 
-// verdict is what Argo CD is told.
-type verdict struct{ status, message string }
+// answer is what Argo CD is told.
+type answer struct{ status, message string }
 
 // check judges objects of generation 2, by their statuses.
-func check(t *testing.T, kind string, cases map[string]verdict) {
+func check(t *testing.T, kind string, cases map[string]answer) {
 	script := scriptFor(t, kind)
 	for status, want := range cases {
 		t.Run(status, func(t *testing.T) {
@@ -71,7 +71,7 @@ func scriptFor(t *testing.T, kind string) string {
 }
 
 // judge runs a script with the libraries that Argo CD gives to such scripts.
-func judge(t *testing.T, script string, object map[string]any) verdict {
+func judge(t *testing.T, script string, object map[string]any) answer {
 	t.Helper()
 	state := lua.NewState(lua.Options{SkipOpenLibs: true})
 	defer state.Close()
@@ -88,7 +88,7 @@ func judge(t *testing.T, script string, object map[string]any) verdict {
 	if !ok {
 		t.Fatalf("the script returns %s", state.Get(-1))
 	}
-	return verdict{lua.LVAsString(table.RawGetString("status")), lua.LVAsString(table.RawGetString("message"))}
+	return answer{lua.LVAsString(table.RawGetString("status")), lua.LVAsString(table.RawGetString("message"))}
 }
 
 // valueOf is a value of JSON as Lua has it.

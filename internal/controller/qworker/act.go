@@ -15,7 +15,7 @@ import (
 // act carries the decision out, in an order in which a failure leaves nothing half-said: what a later leader must know
 // is stored first, and a revision is published last.
 func (r *round) act(ctx context.Context) error {
-	r.hold(ctx)
+	r.addFinalizer(ctx)
 	unproven := r.storeProofs(ctx)
 	r.memory.excessSince = r.decision.ExcessSince
 	r.recheckAt(r.decision.RecheckAt)
@@ -34,15 +34,15 @@ func (r *round) act(ctx context.Context) error {
 		r.uncreated = append(r.uncreated, r.revisions.newest.Hash)
 	}
 	r.recheckAt(next)
-	return errors.Join(unproven, r.unheld, r.memory.freshness.failing(r.decision, done, rest))
+	return errors.Join(unproven, r.finalizerErr, r.memory.freshness.failing(r.decision, done, rest))
 }
 
-// hold writes the finalizer before there are pods. Where it cannot be written, the decision is made anew without creations.
-func (r *round) hold(ctx context.Context) {
+// addFinalizer writes the finalizer before there are pods. Where it cannot be written, the decision is made anew without creations.
+func (r *round) addFinalizer(ctx context.Context) {
 	if len(r.pods) == 0 && !creates(r.decision.Actions) {
 		return
 	}
-	if r.unheld = r.object.hold(ctx); r.unheld != nil {
+	if r.finalizerErr = r.object.addFinalizer(ctx); r.finalizerErr != nil {
 		r.barred = true
 		r.decide()
 	}

@@ -77,8 +77,8 @@ func (r *round) plan() {
 		Pods:            r.statesWithWork(),
 	}
 	switch {
-	case r.unheld != nil:
-		f.Uncreatable = allUncreatable(r.revisions.all, r.unheld)
+	case r.finalizerErr != nil:
+		f.Uncreatable = allUncreatable(r.revisions.all, r.finalizerErr)
 	case r.config == nil:
 		f.Uncreatable = uncreatable(r.revisions.all, r.qw.Spec.ScaleConfig.ScalerConfigRef)
 	}
@@ -116,10 +116,10 @@ func withRemoved(why map[string]string, removed []revision.Revision) map[string]
 }
 
 // allUncreatable has all revisions: without the finalizer, nobody would look after the pods once the QWorker is deleted.
-func allUncreatable(revisions []revision.Revision, unheld error) map[string]string {
+func allUncreatable(revisions []revision.Revision, err error) map[string]string {
 	why := map[string]string{}
 	for _, r := range revisions {
-		why[r.Hash] = fmt.Sprintf("the finalizer %s cannot be written: %v", v1alpha1.Finalizer, unheld)
+		why[r.Hash] = fmt.Sprintf("the finalizer %s cannot be written: %v", v1alpha1.Finalizer, err)
 	}
 	return why
 }

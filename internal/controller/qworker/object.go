@@ -55,7 +55,7 @@ func isLetGoAtOnce(qw *v1alpha1.QWorker) bool {
 }
 
 // hold adds the finalizer before the first pod is made.
-func (o *object) hold(ctx context.Context) error {
+func (o *object) addFinalizer(ctx context.Context) error {
 	if o.qw.DeletionTimestamp != nil || controllerutil.ContainsFinalizer(o.qw, v1alpha1.Finalizer) {
 		return nil
 	}

@@ -20,10 +20,10 @@ type round struct {
 
 	decision planner.Decision
 	// barred is true where what must be stored of the newest revision before it is tried or published could not be: it
-	// takes nobody's place then, as one whose queue is unread. unheld is why the finalizer could not be written, without
-	// which no pod is created.
+	// takes nobody's place then, as one whose queue is unread.
 	barred bool
-	unheld error
+	// finalizerErr is why the finalizer could not be written, without which no pod is created.
+	finalizerErr error
 	results
 }
 

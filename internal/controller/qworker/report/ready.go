@@ -13,7 +13,7 @@ import (
 
 // ready is True when as many workers as the queue asks for are ready and stay up. It returns also when time alone changes
 // that. The status has the numbers of pods already.
-func ready(now time.Time, st *v1alpha1.QWorkerStatus, o Observed, d Decided, done Done) (c metav1.Condition, wake time.Time) {
+func ready(now time.Time, st *v1alpha1.QWorkerStatus, o Observed, d Decided, done Done) (c metav1.Condition, recheckAt time.Time) {
 	if c, ok := hindered(st, o, d, done); ok {
 		return c, time.Time{}
 	}
@@ -23,23 +23,23 @@ func ready(now time.Time, st *v1alpha1.QWorkerStatus, o Observed, d Decided, don
 	}
 	count := readyOf(serving(o.Pods), st.DesiredReplicas)
 	unscheduled := unscheduled(o.Pods, st.Replicas)
-	enough, wake, after := enoughSteady(now, o.Pods, st.DesiredReplicas)
+	enough, recheckAt, after := enoughSteady(now, o.Pods, st.DesiredReplicas)
 	if enough && st.DrainingReplicas > 0 {
-		return Is(kind, true, ReasonDraining, count+"; "+words.HowMany(st.DrainingReplicas, "more finishes its task and leaves", "more finish their tasks and leave")+unscheduled), wake
+		return Is(kind, true, ReasonDraining, count+"; "+words.HowMany(st.DrainingReplicas, "more finishes its task and leaves", "more finish their tasks and leave")+unscheduled), recheckAt
 	}
 	if enough {
-		return Is(kind, true, ReasonReady, count+unscheduled), wake
+		return Is(kind, true, ReasonReady, count+unscheduled), recheckAt
 	}
 	if trouble := trouble(now, o.Pods); trouble != "" {
-		return Is(kind, false, ReasonWorkersNotReady, trouble+unscheduled), wake
+		return Is(kind, false, ReasonWorkersNotReady, trouble+unscheduled), recheckAt
 	}
 	if o.EndAfterTask && d.Rollout.Proven { // its workers come and go, and none is ready for long
-		return Is(kind, true, ReasonReady, count+"; each worker ends after its task, and the next one is starting"+unscheduled), wake
+		return Is(kind, true, ReasonReady, count+"; each worker ends after its task, and the next one is starting"+unscheduled), recheckAt
 	}
-	if !wake.IsZero() {
+	if !recheckAt.IsZero() {
 		count += notYetFor(after, st.DesiredReplicas)
 	}
-	return Is(kind, false, ReasonScalingUp, count+unscheduled), wake
+	return Is(kind, false, ReasonScalingUp, count+unscheduled), recheckAt
 }
 
 // hindered is the condition Ready of a fleet that cannot be as it is to be, whatever its pods do.

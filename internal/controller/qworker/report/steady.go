@@ -19,7 +19,7 @@ func (p Pod) steady(now time.Time) bool { return p.serves() && !now.Before(p.ste
 
 // enoughSteady reports whether as many workers as desired are ready and stay up. Where only time is missing it returns
 // when they do, and for how long a worker must be ready.
-func enoughSteady(now time.Time, pods []Pod, desired int32) (enough bool, wake time.Time, after time.Duration) {
+func enoughSteady(now time.Time, pods []Pod, desired int32) (enough bool, recheckAt time.Time, after time.Duration) {
 	times := make([]time.Time, 0, len(pods))
 	for _, p := range pods {
 		if !p.serves() {
