@@ -135,6 +135,19 @@ func (ms *memories) of(name types.NamespacedName, uid types.UID) (present, forme
 	return present, former
 }
 
+// names are those of the QWorkers of a namespace that are remembered, of all namespaces where it is "".
+func (ms *memories) names(namespace string) []types.NamespacedName {
+	ms.mu.Lock()
+	defer ms.mu.Unlock()
+	var names []types.NamespacedName
+	for name := range ms.m {
+		if namespace == "" || name.Namespace == namespace {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
 // forget removes and returns the memory of a QWorker, nil where there is none.
 func (ms *memories) forget(name types.NamespacedName) *memory {
 	ms.mu.Lock()

@@ -39,12 +39,12 @@ func (r *Reconciler) readNodes(ctx context.Context, pods []*corev1.Pod) (map[str
 	return nodes, nil
 }
 
-// tenantsOf finds the QWorkers that have a pod on a node.
+// tenantsOf finds the QWorkers that have a pod on a node. Where the pods cannot be listed, it is all QWorkers.
 func (r *Reconciler) tenantsOf(ctx context.Context, node client.Object) []reconcile.Request {
 	var pods corev1.PodList
 	if err := r.client.List(ctx, &pods, client.MatchingFields{fleet.NodeIndex: node.GetName()}, client.UnsafeDisableDeepCopy); err != nil {
-		ctrl.LoggerFrom(ctx).Error(err, "listing the pods of a node", "node", node.GetName())
-		return nil
+		ctrl.LoggerFrom(ctx).Error(err, "Listing the pods of a node; all QWorkers are reconciled", "node", node.GetName())
+		return r.known("")
 	}
 	seen := map[types.NamespacedName]bool{}
 	var requests []reconcile.Request

@@ -78,20 +78,32 @@ func (r *Reconciler) Notify(key backlog.Key) {
 // Source is what wakes the controller from outside of Kubernetes: readings, and the usage of pods.
 func (r *Reconciler) Source() source.Source { return source.Func(r.requests.Start) }
 
+// known has the QWorkers of a namespace that this process knows, of all namespaces where it is "". They are woken for a
+// change of which nobody can say whom it concerns. Each reads for itself what has changed, and tries that again until it can.
+// A QWorker that is not known has yet to be reconciled for the first time.
+func (r *Reconciler) known(namespace string) []reconcile.Request {
+	names := r.memories.names(namespace)
+	requests := make([]reconcile.Request, len(names))
+	for i, name := range names {
+		requests[i].NamespacedName = name
+	}
+	return requests
+}
+
 const scalerConfigIndex = "spec.scaleConfig.scalerConfigRef"
 
 func byScalerConfig(object client.Object) []string {
 	return []string{object.(*v1alpha1.QWorker).Spec.ScaleConfig.ScalerConfigRef}
 }
 
-// usersOf finds the QWorkers that refer to a ScalerConfig.
+// usersOf finds the QWorkers that refer to a ScalerConfig. Where they cannot be listed, it is all of the namespace.
 func (r *Reconciler) usersOf(ctx context.Context, config client.Object) []reconcile.Request {
 	var list v1alpha1.QWorkerList
 	err := r.client.List(ctx, &list, client.InNamespace(config.GetNamespace()),
 		client.MatchingFields{scalerConfigIndex: config.GetName()}, client.UnsafeDisableDeepCopy)
 	if err != nil {
-		ctrl.LoggerFrom(ctx).Error(err, "listing the QWorkers of a ScalerConfig", "scalerConfig", config.GetName())
-		return nil
+		ctrl.LoggerFrom(ctx).Error(err, "Listing the QWorkers of a ScalerConfig; all of its namespace are reconciled", "scalerConfig", config.GetName())
+		return r.known(config.GetNamespace())
 	}
 	requests := make([]reconcile.Request, len(list.Items))
 	for i := range list.Items {
