@@ -145,8 +145,12 @@ func (g guide) print(out io.Writer) {
 	if !g.redisCLI {
 		fmt.Fprintln(out, "redis-cli is not in the PATH: on Debian and Ubuntu, apt-get install redis-tools")
 	}
-	fmt.Fprint(out, "Images of examples/ run here as they are; map your own with --image name=command, whatever its tag.\n"+
-		"docs/local-mode.md says more. Ctrl-C stops everything, and removes it.\n")
+	if g.manifest != "" {
+		fmt.Fprint(out, "Images of examples/ run here as they are; map your own with --image name=command, whatever its tag.\n")
+	} else {
+		fmt.Fprint(out, "Map the images of your workers to programs of this machine with --image name=command, whatever the tag.\n")
+	}
+	fmt.Fprint(out, "docs/local-mode.md says more. Ctrl-C stops everything, and removes it.\n")
 }
 
 // quote makes a word for a shell.

@@ -220,3 +220,12 @@ func TestAGuideWithoutKubectlSaysHowToGetIt(t *testing.T) {
 		t.Errorf("it names examples that are not there:\n%s", out.String())
 	}
 }
+
+// Outside of the source tree there are no examples, and none are spoken of.
+func TestAGuideWithoutExamplesOffersNone(t *testing.T) {
+	var out bytes.Buffer
+	guide{kubectl: "kubectl"}.print(&out)
+	if said := out.String(); strings.Contains(said, "examples/") || !strings.Contains(said, "--image name=command") {
+		t.Errorf("it says:\n%s", said)
+	}
+}
