@@ -13,6 +13,8 @@ import (
 	"k8s.io/apimachinery/pkg/util/intstr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
+
+	"github.com/quickube/qscaler/api/v1alpha1"
 )
 
 // Whatever the API server refuses, the caller hears of it, and of nothing that was half done.
@@ -132,6 +134,28 @@ func TestContentThatCannotBeWrittenIsAnError(t *testing.T) {
 	}
 	if images := b.images(); len(images) > 0 {
 		t.Errorf("stored are %v", images)
+	}
+	b.ensure(large(1, 20)) // beside one that the cache has only in part
+	b.stripping(never)
+	if _, err := b.Ensure(t.Context(), b.qw, b.list(), c); err == nil || !strings.HasPrefix(err.Error(), "encoding the revision, ") {
+		t.Errorf("beside a large one Ensure returns %v", err)
+	}
+}
+
+// Fields that could not be put into their places are not left out.
+func TestFieldsThatCannotBeReadAreAnError(t *testing.T) {
+	for name, newer := range map[string]v1alpha1.NewerField{
+		"a value that is no JSON":              {Name: "newer", Value: "{"},
+		"one that is known, and another thing": {Name: "hostname", Value: "7"},
+	} {
+		b := newBook(t)
+		object, err := encode(b.qw, revisionOf(func(c *Content) { c.Newer = []v1alpha1.NewerField{newer} }).Content, 1, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if r, err := decode(object); err == nil || !strings.HasPrefix(err.Error(), "decoding the revision "+object.Name) || r.Hash != "" {
+			t.Errorf("%s: it is read as %+v, %v", name, r, err)
+		}
 	}
 }
 

@@ -339,7 +339,7 @@ func decode(object *appsv1.ControllerRevision) (Revision, error) {
 	if err := json.Unmarshal(object.Data.Raw, &r.Content); err != nil {
 		return Revision{}, fmt.Errorf("decoding the revision %s, %w", object.Name, err)
 	}
-	if len(r.Newer) > 0 && !r.stripped {
+	if len(r.Newer) > 0 {
 		if err := r.learn(); err != nil {
 			return Revision{}, fmt.Errorf("decoding the revision %s, %w", object.Name, err)
 		}

@@ -127,7 +127,10 @@ func TestWhatIsKeptWithARevision(t *testing.T) {
 	b.ensure(release(1))
 	second := b.ensure(release(2))
 	stop := Stop{Generation: 4, Reason: "CrashLooping", Message: `container "worker" says: "no"`}
-	if err := errors.Join(b.MarkTried(t.Context(), b.qw, second), b.KeepStop(t.Context(), b.qw, second, stop)); err != nil {
+	err := errors.Join(
+		b.MarkTried(t.Context(), b.qw, second), b.MarkSeenAtTask(t.Context(), b.qw, second), b.KeepStop(t.Context(), b.qw, second, stop),
+	)
+	if err != nil {
 		t.Fatal(err)
 	}
 	b.ensure(release(1))
@@ -135,13 +138,14 @@ func TestWhatIsKeptWithARevision(t *testing.T) {
 		Image         string
 		Number        int64
 		Proven, Tried bool
+		SeenAtTask    bool
 		Stop          Stop
 	}
 	var got []kept
 	for _, r := range b.list() {
-		got = append(got, kept{r.PodSpec.Containers[0].Image, r.Number, r.Proven, r.Tried, r.Stop})
+		got = append(got, kept{r.PodSpec.Containers[0].Image, r.Number, r.Proven, r.Tried, r.SeenAtTask, r.Stop})
 	}
-	want := []kept{{"worker:2", 2, false, true, stop}, {"worker:1", 3, false, false, Stop{}}}
+	want := []kept{{"worker:2", 2, false, true, true, stop}, {"worker:1", 3, false, false, false, Stop{}}}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("revisions (-want +got):\n%s", diff)
 	}

@@ -3,6 +3,7 @@ package revision
 import (
 	"context"
 	"errors"
+	"fmt"
 	"regexp"
 	"strconv"
 	"strings"
@@ -80,7 +81,6 @@ func (p Pod) Create(ctx context.Context, c client.Writer, options ...client.Crea
 	if err := c.Create(ctx, object, append(options, client.FieldValidation("Strict"))...); err != nil {
 		return p.inUsersPaths(err)
 	}
-	*p.Pod = corev1.Pod{}
 	return runtime.DefaultUnstructuredConverter.FromUnstructured(object.Object, p.Pod)
 }
 
@@ -88,7 +88,7 @@ func (p Pod) Create(ctx context.Context, c client.Writer, options ...client.Crea
 func (p Pod) whole() (*unstructured.Unstructured, error) {
 	fields, err := runtime.DefaultUnstructuredConverter.ToUnstructured(p.Pod)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("writing the pod with all fields, %w", err)
 	}
 	spec, ok := fields["spec"].(map[string]any)
 	if !ok {
@@ -124,6 +124,6 @@ func (p Pod) inUsersPaths(err error) error {
 	words = podSpecPath.ReplaceAllString(words, "${1}spec.podSpec.$2")
 	words = podMetadataPath.ReplaceAllString(words, "${1}spec.podMetadata.$2")
 	// The rest of this sentence is about the version of the program that reads it.
-	words = strings.Replace(words, `Pod in version "v1" cannot be handled as a Pod: strict decoding error: `, "the API server's pods have no such field, correct its name or remove it: ", 1)
+	words = strings.ReplaceAll(words, `Pod in version "v1" cannot be handled as a Pod: strict decoding error: `, "the API server's pods have no such field, correct its name or remove it: ")
 	return usersWords{err, words}
 }

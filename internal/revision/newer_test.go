@@ -25,6 +25,10 @@ type writer struct {
 func (w *writer) Create(_ context.Context, object client.Object, options ...client.CreateOption) error {
 	w.created = object
 	w.options.ApplyOptions(options)
+	if w.err == nil {
+		object.SetUID("of the API server")
+		object.SetAnnotations(nil) // as a webhook may
+	}
 	return w.err
 }
 
@@ -57,8 +61,44 @@ func TestNewerFieldsAreInThePod(t *testing.T) {
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)
 	}
-	if pod.Name != "p" || len(pod.Spec.Containers) != 1 {
-		t.Errorf("the pod is %v", pod.Pod)
+	if kind := w.created.GetObjectKind().GroupVersionKind(); kind != corev1.SchemeGroupVersion.WithKind("Pod") {
+		t.Errorf("created is a %s", kind)
+	}
+	if pod.Name != "p" || len(pod.Spec.Containers) != 1 || pod.UID == "" || len(pod.Annotations) > 0 {
+		t.Errorf("the pod is %v, want it as the API server has it", pod.Pod)
+	}
+}
+
+// One such field is enough for that. A pod that would be without it is not created, and a refusal is told.
+func TestOneNewerField(t *testing.T) {
+	refused := errors.New(`Pod in version "v1" cannot be handled as a Pod: strict decoding error: unknown field "spec.newer"`)
+	for name, c := range map[string]struct {
+		of      string
+		refusal error
+		want    string
+		created bool
+	}{
+		"the API server takes it":   {created: true},
+		"the API server refuses it": {refusal: refused, want: `the API server's pods have no such field, correct its name or remove it: unknown field "spec.podSpec.newer"`, created: true},
+		"the pod has no such part":  {of: "containers[1]", want: "podSpec has no containers[1], which has the field newer"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := revisionOf(func(content *Content) { content.Newer = []v1alpha1.NewerField{{Of: c.of, Name: "newer", Value: `1`}} })
+			w := &writer{err: c.refusal}
+			words := ""
+			err := r.Make("p", PodOptions{Owner: qworker("a")}).Create(t.Context(), w)
+			if err != nil {
+				words = err.Error()
+			}
+			if words != c.want || !errors.Is(err, c.refusal) && c.refusal != nil {
+				t.Errorf("it ends with %v, want %q because of %v", err, c.want, c.refusal)
+			}
+			if created := w.created != nil; created != c.created {
+				t.Errorf("it is created: %t, want %t", created, c.created)
+			} else if _, whole := w.created.(*unstructured.Unstructured); whole != c.created {
+				t.Errorf("%T is created, want the pod with all fields", w.created)
+			}
+		})
 	}
 }
 
@@ -75,6 +115,8 @@ func TestRefusalsNameTheUsersFields(t *testing.T) {
 	for answer, want := range map[string]string{
 		`Pod "p" is invalid: spec.containers[0].image: Required value`:                                                       `Pod "p" is invalid: spec.podSpec.containers[0].image: Required value`,
 		`Pod "p" is invalid: [spec.containers[0].env[5].name: Required value, spec.initContainers[0].image: Required value]`: `Pod "p" is invalid: [spec.podSpec.containers[0].env[1].name: Required value, spec.podSpec.initContainers[0].image: Required value]`,
+		`Pod "p" is invalid: spec.containers[0].env[4].name: Required value`:                                                 `Pod "p" is invalid: spec.podSpec.containers[0].env[0].name: Required value`,
+		`Pod "p" is invalid: spec.containers[0].env[99999999999999999999].name`:                                              `Pod "p" is invalid: spec.podSpec.containers[0].env[99999999999999999999].name`,
 		`Pod "p" is invalid: metadata.labels: Invalid value: "a b"`:                                                          `Pod "p" is invalid: spec.podMetadata.labels: Invalid value: "a b"`,
 		`Pod in version "v1" cannot be handled as a Pod: strict decoding error: unknown field "spec.newer"`:                  `the API server's pods have no such field, correct its name or remove it: unknown field "spec.podSpec.newer"`,
 		`pods "p" is forbidden: minimum cpu usage per Container is 1`:                                                        `pods "p" is forbidden: minimum cpu usage per Container is 1`,
@@ -88,22 +130,22 @@ func TestRefusalsNameTheUsersFields(t *testing.T) {
 
 // A revision that an older version has stored, which did not know a field, is the same one for a version that does.
 func TestAFieldThatTheNextVersionKnows(t *testing.T) {
-	stored, err := encode(qworker("a"), revisionOf(func(c *Content) {
-		c.Newer = []v1alpha1.NewerField{{Name: "hostname", Value: `"h"`}, {Name: "newer", Value: `1`}}
-	}).Content, 1, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	got, err := decode(stored)
-	if err != nil {
-		t.Fatal(err)
-	}
-	want := revisionOf(func(c *Content) {
-		c.PodSpec.Hostname = "h"
-		c.Newer = []v1alpha1.NewerField{{Name: "newer", Value: `1`}}
-	}).Content
-	if !got.Equal(want) {
-		t.Errorf("it is another revision:\n%s", cmp.Diff(want, got.Content))
+	newer := v1alpha1.NewerField{Name: "newer", Value: `1`}
+	for _, others := range [][]v1alpha1.NewerField{nil, {newer}} {
+		stored, err := encode(qworker("a"), revisionOf(func(c *Content) {
+			c.Newer = append([]v1alpha1.NewerField{{Name: "hostname", Value: `"h"`}}, others...)
+		}).Content, 1, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := decode(stored)
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := revisionOf(func(c *Content) { c.PodSpec.Hostname, c.Newer = "h", others }).Content
+		if !got.Equal(want) {
+			t.Errorf("it is another revision:\n%s", cmp.Diff(want, got.Content))
+		}
 	}
 }
 

@@ -111,6 +111,16 @@ func TestNewPodHasTheFilesOfTheBroker(t *testing.T) {
 	}
 }
 
+// One file is reason enough for the volume.
+func TestNewPodHasTheOneFileOfTheBroker(t *testing.T) {
+	pod := revisionOf(func(c *Content) {
+		c.Connection.TLS = connection.TLSRef{Enabled: true, CA: connection.KeyRef{Name: "authorities", Key: "bundle"}}
+	}).NewPod("a-1", PodOptions{Owner: qworker("a")})
+	if n := len(pod.Spec.Volumes); n != 2 || pod.Spec.Volumes[1].Name != "qscaler-broker" || len(pod.Spec.Volumes[1].Projected.Sources) != 1 {
+		t.Errorf("%d volumes: %+v", n, pod.Spec.Volumes)
+	}
+}
+
 func TestNewPodDefaults(t *testing.T) {
 	cases := map[string]struct {
 		shape  func(*Content)

@@ -74,7 +74,7 @@ func (h *History) Complete(ctx context.Context, qw *v1alpha1.QWorker, stored []R
 		}
 		kept[r.name] = r.Content
 	}
-	h.keepContents(qw.UID, known, kept)
+	h.keepContents(qw.UID, kept)
 	return nil
 }
 
@@ -94,10 +94,7 @@ func (h *History) contentsOf(qworker types.UID) map[string]Content {
 	return h.contents[qworker]
 }
 
-func (h *History) keepContents(qworker types.UID, known, kept map[string]Content) {
-	if len(known) == 0 && len(kept) == 0 {
-		return
-	}
+func (h *History) keepContents(qworker types.UID, kept map[string]Content) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if len(kept) == 0 {

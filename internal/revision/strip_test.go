@@ -65,6 +65,7 @@ func TestTheCacheHoldsNoLargePodSpecs(t *testing.T) {
 			Data:       runtimeRaw(data),
 		}
 	}
+	const newer = `"newer":[{"name":"n","value":"1"}],`
 	podSpec := func(bytes int) string {
 		whole := fmt.Sprintf(`{"podSpec":{"nodeName":%q},"queue":"q"}`, "")
 		return strings.Replace(whole, `""`, `"`+strings.Repeat("x", bytes-len(whole))+`"`, 1)
@@ -73,9 +74,10 @@ func TestTheCacheHoldsNoLargePodSpecs(t *testing.T) {
 		data, want string
 		stripped   string
 	}{
-		"a small one stays":           {podSpec(keptWhole), podSpec(keptWhole), ""},
-		"a larger one is stripped":    {podSpec(keptWhole + 1), `{"queue":"q"}`, fmt.Sprint(keptWhole + 1)},
-		"one that is no JSON remains": {strings.Repeat("x", keptWhole+1), strings.Repeat("x", keptWhole+1), ""},
+		"a small one stays":            {podSpec(keptWhole), podSpec(keptWhole), ""},
+		"a larger one is stripped":     {podSpec(keptWhole + 1), `{"queue":"q"}`, fmt.Sprint(keptWhole + 1)},
+		"and of fields that are newer": {"{" + newer + podSpec(keptWhole)[1:], `{"queue":"q"}`, fmt.Sprint(keptWhole + len(newer))},
+		"one that is no JSON remains":  {strings.Repeat("x", keptWhole+1), strings.Repeat("x", keptWhole+1), ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			object := at(c.data)
@@ -178,8 +180,8 @@ func TestALargeRevisionIsFoundAgain(t *testing.T) {
 	b.ensure(other)
 	reads := b.stripping(never)
 	again := b.ensure(large(1, 20))
-	if again.Hash != first.Hash || again.Number != 4 || !again.Equal(large(1, 20)) {
-		t.Errorf("it is %s, number %d, want %s, number 4, with its pod spec", again.Hash, again.Number, first.Hash)
+	if again.Hash != first.Hash || again.Number != 4 || !again.Equal(large(1, 20)) || again.stripped {
+		t.Errorf("it is %s, number %d, stripped: %t, want %s, number 4, with its pod spec", again.Hash, again.Number, again.stripped, first.Hash)
 	}
 	if *reads != 2 {
 		t.Errorf("%d revisions were read, want those two that may be it", *reads)
@@ -225,6 +227,7 @@ func TestLargeRevisionsAreComparedOnce(t *testing.T) {
 		{"another, which cannot be stored", 7, true, 4},
 		{"the same, again", 7, true, 4},
 		{"one more, which cannot be stored", 8, true, 7},
+		{"that one, again", 8, true, 7},
 		{"a return, past those that are newer", 0, false, 10},
 	} {
 		refusing = step.refusing
@@ -251,8 +254,25 @@ func TestALargeRevisionThatCannotBeRead(t *testing.T) {
 	if err := b.Complete(t.Context(), b.qw, stored, func(string) bool { return true }); !errors.Is(err, away) {
 		t.Errorf("completing ends with %v", err)
 	}
-	if _, err := b.Ensure(t.Context(), b.qw, stored, large(1, 20)); !errors.Is(err, away) {
-		t.Errorf("looking for an equal one ends with %v", err)
+	for n := range 3 { // the same, or another
+		if _, err := b.Ensure(t.Context(), b.qw, stored, large(n, 20)); !errors.Is(err, away) {
+			t.Errorf("looking for an equal one ends with %v", err)
+		}
+	}
+	if n := len(b.list()); n != 1 {
+		t.Errorf("%d revisions are stored, want the one", n)
+	}
+}
+
+// One that is no content any more is an error once it is read whole.
+func TestALargeRevisionThatIsSpoiled(t *testing.T) {
+	b := newBook(t)
+	r := b.ensure(large(1, 20))
+	b.stripping(never)
+	stored := b.list()
+	b.spoil(r)
+	if err := b.Complete(t.Context(), b.qw, stored, func(string) bool { return true }); err == nil || !strings.HasPrefix(err.Error(), "decoding the revision "+r.name) {
+		t.Errorf("completing ends with %v", err)
 	}
 }
 

@@ -27,8 +27,10 @@ func TestValidate(t *testing.T) {
 		"a plain pod":                  {nil, nil},
 		"99 fields that are not known": {func(c *Content) { c.Newer = make([]v1alpha1.NewerField, 99) }, nil},
 		"a hundred": {
-			func(c *Content) { c.Newer = slices.Repeat([]v1alpha1.NewerField{{Name: "newer"}}, 100) },
-			[]string{"podSpec has 100 fields or more that QScaler does not know, such as newer; at most 99 are put into pods: correct or remove them"},
+			func(c *Content) {
+				c.Newer = append([]v1alpha1.NewerField{{Name: "first"}}, slices.Repeat([]v1alpha1.NewerField{{Name: "newer"}}, 99)...)
+			},
+			[]string{"podSpec has 100 fields or more that QScaler does not know, such as first; at most 99 are put into pods: correct or remove them"},
 		},
 		"a volume of the drain file's name": {
 			func(c *Content) { c.PodSpec.Volumes = []corev1.Volume{{Name: "mine"}, {Name: "qscaler-drain"}} },
