@@ -138,6 +138,9 @@ func TestReadinessIsDated(t *testing.T) {
 	if !got.Ready || !got.ReadyChanged.Equal(t0.Add(time.Minute)) {
 		t.Errorf("Ready = %t since %v, want true since %v", got.Ready, got.ReadyChanged, t0.Add(time.Minute))
 	}
+	if got := StateOf(makePod().Pod, "worker"); got.Ready || !got.ReadyChanged.IsZero() {
+		t.Errorf("without a condition, Ready = %t since %v, want false", got.Ready, got.ReadyChanged)
+	}
 }
 
 func TestAPodInAnUnknownPhaseIsUnreachable(t *testing.T) {

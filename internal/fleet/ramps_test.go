@@ -11,6 +11,16 @@ import (
 	"github.com/quickube/qscaler/internal/planner"
 )
 
+// A QWorker that is gone leaves nothing to go on with.
+func TestTheRampOfAQWorkerThatIsGoneIsForgotten(t *testing.T) {
+	f := newBehind().Fleets
+	f.ramps.keep(owner().UID, 8)
+	f.Forget(owner().UID)
+	if n := len(f.ramps.batch); n != 0 {
+		t.Errorf("%d are held, want none", n)
+	}
+}
+
 // Creations that take long go on in the next round where they were, and start slowly again once they are quick.
 func TestCreationsThatTakeLongGoOnInTheNextRound(t *testing.T) {
 	for name, c := range map[string]struct {

@@ -82,9 +82,6 @@ func PodRefused(err error) bool {
 // ResourceQuota, an admission policy or webhook, or the pod's own validation. All else, such as a time-out or a
 // webhook that cannot be reached, says nothing of the pod.
 func CreationRefused(err error) bool {
-	if err == nil {
-		return false
-	}
 	var failed *CreateError
 	return errors.As(err, &failed) && Refused(failed.err)
 }

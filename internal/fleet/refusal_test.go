@@ -57,4 +57,7 @@ func TestWhatARefusalIsAbout(t *testing.T) {
 			}
 		})
 	}
+	if CreationRefused(nil) || PodRefused(nil) {
+		t.Error("a pod that is created is refused")
+	}
 }

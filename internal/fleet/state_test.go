@@ -115,6 +115,8 @@ func TestStateOf(t *testing.T) {
 		"Always: also once it was restarted":            {makePod().policy(corev1.RestartPolicyAlways).running(1, exited(0, time.Minute)).granted(since + ",0"), want{Phase: planner.Left}},
 		"Always: not by an exit before the grant":       {makePod().policy(corev1.RestartPolicyAlways).running(1, exited(0, time.Minute)).granted(since + ",1"), want{Phase: planner.Running}},
 		"Always: a crash under a grant is no departure": {makePod().policy(corev1.RestartPolicyAlways).running(1, exited(1, time.Minute)).granted(since + ",0"), want{Phase: planner.Running}},
+		"Always: also after many restarts":              {makePod().policy(corev1.RestartPolicyAlways).running(11, exited(0, time.Minute)).granted(since + ",10"), want{Phase: planner.Left}},
+		"Always: a number that nobody can have written": {makePod().policy(corev1.RestartPolicyAlways).running(1, exited(0, time.Minute)).granted(since + ",-4294967296"), want{Phase: planner.Running}},
 		"a grant by hand says nothing of the past":      {makePod().policy(corev1.RestartPolicyAlways).running(1, exited(0, time.Minute)).granted(""), want{Phase: planner.Running}},
 	}
 	for name, c := range cases {
@@ -209,6 +211,10 @@ func TestWhenAPodFailed(t *testing.T) {
 		"a container that never started, without a time": {
 			ended(corev1.ContainerStateTerminated{FinishedAt: at(time.Minute)}), planner.Failure{Level: 3, At: t0.Add(time.Minute)},
 		},
+		"a container that started a second after 1970": {
+			ended(corev1.ContainerStateTerminated{StartedAt: metav1.NewTime(time.Unix(1, 0)), FinishedAt: at(time.Minute)}),
+			planner.Failure{Level: 1, At: t0.Add(time.Minute)},
+		},
 		"a node whose clock is behind": {
 			ended(corev1.ContainerStateTerminated{StartedAt: at(-2 * time.Minute), FinishedAt: at(-time.Minute)}), planner.Failure{Level: 3, At: t0},
 		},
@@ -249,6 +255,24 @@ func TestDeletedAtIsWhenItWasAskedFor(t *testing.T) {
 	}
 	if got, want := DeletedAt(makePod().graceful(60).Pod), t0.Add(-time.Minute); !got.Equal(want) {
 		t.Errorf("with a minute's it is %s, want %s", got, want)
+	}
+}
+
+// A worker that has left has ended well where it exited with 0, whatever became of the others.
+func TestStateOfHasWhenAWorkerEndedWell(t *testing.T) {
+	for name, c := range map[string]struct {
+		pod  podBuilder
+		want time.Time
+	}{
+		"it exited with 0":                {makePod().ended(corev1.PodSucceeded, exited(0, time.Minute)), t0.Add(time.Minute)},
+		"it crashed":                      {makePod().policy(corev1.RestartPolicyNever).ended(corev1.PodFailed, exited(1, time.Minute)), time.Time{}},
+		"the kubelet would not run it":    {makePod().phase(corev1.PodFailed), time.Time{}},
+		"it runs":                         {makePod().running(0, corev1.ContainerState{}), time.Time{}},
+		"another one of the pod has well": {makePod().container("proxy", exited(0, time.Minute), corev1.ContainerState{}, 0).phase(corev1.PodFailed), time.Time{}},
+	} {
+		if got := StateOf(c.pod.Pod, "worker").EndedWell; !got.Equal(c.want) {
+			t.Errorf("%s: it ended well at %v, want %v", name, got, c.want)
+		}
 	}
 }
 

@@ -66,3 +66,16 @@ func TestAGrantThatCannotBeWithdrawnLetsNobodyElseGo(t *testing.T) {
 		})
 	}
 }
+
+// As many are left out as there are to be, the last ones first, and none that leave for another reason.
+func TestWhoIsNotLetGo(t *testing.T) {
+	first := planner.Action{Kind: planner.GrantLeave, Pod: "first", Grant: contract.ReasonScaleDown}
+	obsolete := planner.Action{Kind: planner.GrantLeave, Pod: "obsolete", Grant: contract.ReasonRollout}
+	last := planner.Action{Kind: planner.GrantLeave, Pod: "last", Grant: contract.ReasonScaleDown}
+	all := []planner.Action{first, obsolete, last}
+	for n, want := range [][]planner.Action{all, {first, obsolete}, {obsolete}, {obsolete}} {
+		if diff := cmp.Diff(want, withoutScaleDowns(all, n)); diff != "" {
+			t.Errorf("without %d (-want +got):\n%s", n, diff)
+		}
+	}
+}
