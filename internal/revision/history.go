@@ -292,7 +292,7 @@ func canonical(content Content) ([]byte, error) {
 	decoder.UseNumber() // integers stay what they are
 	var ordered any
 	if err := decoder.Decode(&ordered); err != nil {
-		return nil, err
+		return nil, fmt.Errorf("putting its names in order, %w", err)
 	}
 	return json.Marshal(ordered)
 }
