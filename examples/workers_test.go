@@ -55,6 +55,10 @@ func TestWorkers(t *testing.T) {
 		"the answer of BLMOVE is dropped": true, "the answer of BLMOVE never comes": true,
 		"what the pod holds comes first": true, "the answer of LREM is dropped": true, "a BLMOVE outlives its connection": true,
 	}
+	t.Run("those that are refused end", func(t *testing.T) {
+		t.Parallel()
+		refusedEnd(t, workers)
+	})
 	for worker, command := range workers {
 		for name, story := range stories {
 			if worker == "sdk" && unlike[name] {

@@ -42,17 +42,22 @@ func main() {
 
 // run returns when the worker may leave and holds no task.
 func (w *worker) run() {
+	var locked lockout
 	for failures := 0; ; {
 		leave, err := w.turn()
 		if leave {
 			return
 		}
+		locked.note(err)
 		if err == nil {
 			failures = 0
 			continue
 		}
 		failures++
 		log.Print(err)
+		if locked.isOver() {
+			log.Fatalf("Redis has refused the password for %s, and a restart may have another", refusedFor)
+		}
 		// One failure may be a reply that did not arrive, with a task in our list: look again first. If Redis stays away,
 		// nothing is gained by waiting; only a finished task must be acknowledged, or it is done twice.
 		if failures > 1 && w.done == nil {

@@ -23,6 +23,8 @@ DRAIN_FILE = os.environ.get("QSCALER_DRAIN_FILE", "/etc/qscaler/drain")
 
 terminated = False  # set by SIGTERM, which never interrupts a task
 
+REFUSED_FOR = 60  # seconds for which Redis may refuse the password with each answer; then the worker ends
+
 
 def handle(payload: bytes) -> None:
     """Does one task. YOUR WORK GOES HERE; this one sleeps and tells.
@@ -41,6 +43,7 @@ def run() -> None:
     redis = Redis()
     done = None  # the task that is finished and not acknowledged yet
     failures = 0
+    refused_since = None  # while Redis refuses the password
     while True:
         try:
             if done is not None:
@@ -51,10 +54,17 @@ def run() -> None:
                 if may_leave():
                     return
                 task = redis.call("BLMOVE", QUEUE, PROCESSING, "RIGHT", "LEFT", 1)
-            failures = 0
+            failures, refused_since = 0, None
         except RedisError as error:
             failures += 1
             print(error, file=sys.stderr, flush=True)
+            # The password is a variable: only another process can have the present one.
+            if not isinstance(error, WrongPassword):
+                refused_since = None
+            elif refused_since is None:
+                refused_since = time.monotonic()
+            elif time.monotonic() - refused_since >= REFUSED_FOR:
+                sys.exit(f"Redis has refused the password for {REFUSED_FOR} s, and a restart may have another")
             # One failure may be a lost reply, with a task in our list: look again first. If Redis stays away,
             # nothing is gained by waiting; only a finished task must be acknowledged, or it is done twice.
             if failures > 1 and done is None and may_leave():
@@ -84,6 +94,10 @@ class RedisError(Exception):
     """Redis cannot be reached, or refused a command."""
 
 
+class WrongPassword(RedisError):
+    """Redis does not know the user or the password."""
+
+
 class Redis:
     """One connection, opened when it is needed and given up at the first error."""
 
@@ -98,7 +112,8 @@ class Redis:
             return self.exchange(*command)
         except (OSError, RedisError) as error:
             self.stream = None
-            raise RedisError(f"{command[0]}: {error}") from error
+            kind = WrongPassword if isinstance(error, WrongPassword) else RedisError
+            raise kind(f"{command[0]}: {error}") from error
 
     def connect(self):
         host, port = os.environ["QSCALER_BROKER_ADDRESS"].rsplit(":", 1)
@@ -123,7 +138,8 @@ class Redis:
         if not head.endswith(b"\r\n"):
             raise RedisError("Redis closed the connection")
         if kind == b"-":
-            raise RedisError(value.decode(errors="replace"))
+            wrong = value.startswith((b"WRONGPASS", b"NOAUTH"))
+            raise (WrongPassword if wrong else RedisError)(value.decode(errors="replace"))
         if value == b"-1" and kind != b":":
             return None
         if kind != b"$":

@@ -41,11 +41,14 @@ tell() { printf '%s %s %s\n' "$(date +%s%3N)" "$1" "$2"; }
 
 # redis sends one command. Redis answers within the second of BLMOVE; a connection that hangs is given up.
 # -e: an error reply is a failure. -D '': nothing is added to the payload. --foreground: a BLMOVE stays in the
-# worker's process group and dies with it.
+# worker's process group and dies with it. What it complains of is kept for failed.
 redis() {
   timeout --foreground 5 redis-cli -e -D '' -h "$host" -p "${QSCALER_BROKER_ADDRESS##*:}" -n "${QSCALER_BROKER_DATABASE:-0}" \
     ${QSCALER_BROKER_USERNAME:+--user "$QSCALER_BROKER_USERNAME"} ${secure:+--tls --sni "$name"} ${authorities:+--cacert "$authorities"} \
-    ${insecure:+--insecure} ${QSCALER_BROKER_TLS_CERT_FILE:+--cert "$QSCALER_BROKER_TLS_CERT_FILE" --key "$QSCALER_BROKER_TLS_KEY_FILE"} "$@"
+    ${insecure:+--insecure} ${QSCALER_BROKER_TLS_CERT_FILE:+--cert "$QSCALER_BROKER_TLS_CERT_FILE" --key "$QSCALER_BROKER_TLS_KEY_FILE"} "$@" 2>"$complaint"
+  set -- "$?"
+  cat "$complaint" >&2
+  return "$1"
 }
 host=${QSCALER_BROKER_ADDRESS%:*} host=${host#[} host=${host%]}
 # What it does not understand is an error: the password must not be sent in the clear instead. redis-cli compares no
@@ -73,9 +76,22 @@ may_leave() { [ -n "$terminated" ] || grep -q '' "$QSCALER_DRAIN_FILE" 2>/dev/nu
 # blocked in Redis, so that the next look at the list sees what it moved.
 failed() {
   failures=$((failures + 1))
+  # The password is a variable: only another process can have the present one.
+  if ! grep -q 'WRONGPASS\|NOAUTH' "$complaint"; then
+    refused_since=
+  elif [ -z "$refused_since" ]; then
+    refused_since=$(date +%s)
+  elif [ "$(($(date +%s) - refused_since))" -ge "$refused_for" ]; then
+    echo "Redis has refused the password for $refused_for s, and a restart may have another" >&2
+    exit 1
+  fi
   if [ "$failures" -lt 4 ]; then sleep "$((failures * 3 / 2)).5"; else sleep 5; fi
 }
-failures=0
+refused_for=60 # seconds for which Redis may refuse the password with each answer
+
+# succeeded starts the counts anew.
+succeeded() { failures=0 refused_since=; }
+succeeded
 
 # The keys of a queue share its hash tag; a name that has one of its own keeps it.
 case ${QSCALER_QUEUE#*\{} in
@@ -85,7 +101,8 @@ case ${QSCALER_QUEUE#*\{} in
 esac
 processing=$tagged:processing:$POD_NAME
 task=$(mktemp) || exit 1
-trap 'rm -f "$task"' EXIT
+complaint=$(mktemp) || exit 1
+trap 'rm -f "$task" "$complaint"' EXIT
 
 while :; do
   # BLMOVE's answer is not even read: the list tells what this pod holds, an empty payload included.
@@ -95,12 +112,12 @@ while :; do
     failed
   elif [ "$held" = 0 ]; then
     if may_leave; then exit 0; fi
-    if redis BLMOVE "$QSCALER_QUEUE" "$processing" RIGHT LEFT 1 >/dev/null; then failures=0; else failed; fi
+    if redis BLMOVE "$QSCALER_QUEUE" "$processing" RIGHT LEFT 1 >/dev/null; then succeeded; else failed; fi
   elif redis LINDEX "$processing" -1 >"$task"; then
     handle "$task"
     # A finished task must be acknowledged, or it is done twice: this is tried until Redis answers.
     until redis -x LREM "$processing" 1 <"$task" >/dev/null; do failed; done
-    failures=0
+    succeeded
   else
     failed
   fi
