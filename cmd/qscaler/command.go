@@ -57,7 +57,7 @@ func (f *flags) register(cmd *cobra.Command) {
 	set.StringVar(&f.ProbeAddress, "health-probe-bind-address", ":8081", "host:port of /healthz and /readyz; 0 serves none")
 	set.StringVar(&f.PprofAddress, "pprof-bind-address", "0", "host:port of Go's profiles, over plain HTTP, readable by everybody who can reach it; 0 serves none")
 	set.BoolVar(&f.LeaderElection, "leader-elect", true, "let only one of several replicas act at a time")
-	set.StringVar(&f.LeaderElectionNamespace, "leader-election-namespace", "", "namespace of the lease; empty: the pod's own; needed outside of a cluster")
+	set.StringVar(&f.LeaderElectionNamespace, "leader-election-namespace", "", "namespace of the lease and of the Secret qscaler-password-fingerprints; empty: the pod's own; needed outside of a cluster")
 	set.DurationVar(&f.PollInterval, "poll-interval", 0, "how often a broker that does not tell of changes is read, 100ms or more; not set: what suits the broker, mostly 1s")
 	set.DurationVar(&f.SafetyInterval, "safety-interval", 0, "how often a broker that tells of changes is read too, because it can miss one; 100ms or more; not set: what suits the broker, 5s for Redis")
 	set.DurationVar(&f.UsageInterval, "usage-interval", podmetrics.DefaultInterval, "how often the usage of pods is read from the metrics API, for QWorkers with activateVPA; 100ms or more")

@@ -52,17 +52,28 @@ type Resolver struct {
 	kinds        broker.Kinds
 	cached, live client.Reader
 	limits       Limits
+	prints       *fingerprints
 }
 
 // NewResolver reads ScalerConfigs from the cache, and Secrets by name from the API server: a cache of them
 // would need the right to list them all.
 func NewResolver(kinds broker.Kinds, cached, live client.Reader) *Resolver {
-	return &Resolver{kinds: kinds, cached: cached, live: live}
+	return &Resolver{kinds: kinds, cached: cached, live: live, prints: newFingerprints(NewFingerprintKey())}
 }
 
 // Within is the Resolver that keeps to limits.
 func (r *Resolver) Within(limits Limits) *Resolver {
-	return &Resolver{kinds: r.kinds, cached: r.cached, live: r.live, limits: limits}
+	within := *r
+	within.limits = limits
+	return &within
+}
+
+// WithKey is a Resolver whose fingerprints of passwords are those of all that have the key. Without it only the same
+// Resolver makes the same ones.
+func (r *Resolver) WithKey(key FingerprintKey) *Resolver {
+	with := *r
+	with.prints = newFingerprints(key)
+	return &with
 }
 
 // Normalise is the normal form of a ScalerConfig's connection.
@@ -89,6 +100,7 @@ func (r *Resolver) Config(ctx context.Context, namespace string, s Spec) (broker
 		return nil, err
 	}
 	settings.Password = broker.NewSecret(password)
+	r.readWorkersOwn(ctx, namespace, s)
 	if s.TLS.Enabled {
 		if settings.TLS, settings.CA, err = r.tls(ctx, namespace, s); err != nil {
 			return nil, err
@@ -118,6 +130,9 @@ func (r *Resolver) password(ctx context.Context, namespace string, s Spec) (stri
 		}
 		return password, nil
 	case s.Password.Secret != KeyRef{}:
+		if !s.Worker.Own {
+			return r.readWorkers(ctx, namespace, s, s.Password.Secret, "config.password.secret")
+		}
 		return r.secret(ctx, namespace, s.Password.Secret, "config.password.secret")
 	}
 	return "", nil

@@ -38,6 +38,11 @@ package controller
 //
 // +kubebuilder:rbac:groups=core,resources=secrets,verbs=get
 //
+// The key of the fingerprints of passwords, in the operator's own namespace alone: one Secret, which comes with the operator
+// and is empty at first. The operator creates none.
+//
+// +kubebuilder:rbac:groups=core,namespace=qscaler-system,resources=secrets,resourceNames=qscaler-password-fingerprints,verbs=get;update
+//
 // The UID of the namespace kube-system, which names the cluster: no other operator of the same cluster, or of a copy of it,
 // is to return the tasks of the same workers. Where the operator is bound to namespaces, it reads the UID of each of
 // them.

@@ -64,7 +64,8 @@ type Options struct {
 	PprofAddress string
 	// LeaderElection makes all but one of several replicas wait.
 	LeaderElection bool
-	// LeaderElectionNamespace is where the lease is; "" means the operator's own namespace.
+	// LeaderElectionNamespace is where the lease is, and the key of the fingerprints of passwords; "" means the operator's own
+	// namespace.
 	LeaderElectionNamespace string
 	// SkipNameValidation lets several operators run in one process, as tests do.
 	SkipNameValidation bool
@@ -184,8 +185,8 @@ func lockOf(config *rest.Config, o Options) (resourcelock.Interface, error) {
 // cacheSyncTimeout is longer than any process lives.
 const cacheSyncTimeout = 10 * 365 * 24 * time.Hour
 
-func addControllers(mgr ctrl.Manager, o Options, watchNodes bool) error {
-	resolver := connection.NewResolver(kinds.All(), mgr.GetClient(), mgr.GetAPIReader()).Within(o.Limits)
+func addControllers(mgr ctrl.Manager, o Options, watchNodes bool, key connection.FingerprintKey) error {
+	resolver := connection.NewResolver(kinds.All(), mgr.GetClient(), mgr.GetAPIReader()).Within(o.Limits).WithKey(key)
 	name, err := nameOf(o)
 	if err != nil {
 		return err

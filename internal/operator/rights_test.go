@@ -96,7 +96,10 @@ func (a *account) bindLeases(t *testing.T, c client.Client) {
 	t.Helper()
 	role := &rbacv1.Role{
 		ObjectMeta: a.name,
-		Rules:      []rbacv1.PolicyRule{{APIGroups: []string{"coordination.k8s.io"}, Resources: []string{"leases"}, Verbs: []string{"create", "get", "update"}}},
+		Rules: []rbacv1.PolicyRule{
+			{APIGroups: []string{"coordination.k8s.io"}, Resources: []string{"leases"}, Verbs: []string{"create", "get", "update"}},
+			{APIGroups: []string{""}, Resources: []string{"secrets"}, ResourceNames: []string{operator.FingerprintSecretName}, Verbs: []string{"get", "update"}},
+		},
 	}
 	binding := &rbacv1.RoleBinding{
 		ObjectMeta: a.name,

@@ -89,6 +89,10 @@ func runOnce(ctx context.Context, o Options, s *standing, clk clock.Clock) error
 	if !watchNodes {
 		o.Log.Info("The operator may not read nodes: workers on a node that is to go are not replaced beforehand, SIGTERM tells them")
 	}
+	key, err := fingerprintKeyOf(ctx, o, clk)
+	if err != nil {
+		o.Log.Error(err, "No key for the fingerprints of passwords: workers with an old password are replaced only where this process has made them")
+	}
 	namespaces, err := newNamespaces(o, clk)
 	if err != nil {
 		return err
@@ -101,7 +105,7 @@ func runOnce(ctx context.Context, o Options, s *standing, clk clock.Clock) error
 	if err := mgr.Add(namespaces); err != nil {
 		return err
 	}
-	if err := addControllers(mgr, o, watchNodes); err != nil {
+	if err := addControllers(mgr, o, watchNodes, key); err != nil {
 		return err
 	}
 	s.waitFor("the cache to be filled", nil)

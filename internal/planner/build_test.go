@@ -21,6 +21,7 @@ func (w worker) age(d time.Duration) worker { w.Created = t0.Add(-d); return w }
 func (w worker) of(revision string) worker  { w.Revision = revision; return w }
 func (w worker) signalled() worker          { w.Signalled = true; return w }
 func (w worker) nodeLeaving() worker        { w.NodeLeaving = true; return w }
+func (w worker) oldPassword() worker        { w.OldPassword = true; return w }
 func (w worker) unreachable() worker        { w.Unreachable = true; return w }
 func (w worker) idle() worker               { w.Work = Idle; return w }
 func (w worker) busy() worker               { w.Work = Busy; return w }
@@ -119,7 +120,7 @@ func picture(f Fleet) string {
 	for _, p := range f.Pods {
 		fmt.Fprintf(&b, "\n  %s of %s: %v, ready %t since %s, work %v, grant %q", p.Name, p.Revision,
 			[]string{"pending", "running", "terminating", "left"}[p.Phase], p.Ready, f.Now.Sub(p.ReadyChanged), []string{"unknown", "idle", "busy"}[p.Work], p.Grant.Reason)
-		for flag, set := range map[string]bool{"signalled": p.Signalled, "node leaving": p.NodeLeaving, "unreachable": p.Unreachable, "unfit": p.Unfit != "", "elsewhere": p.Elsewhere, "stays": p.Stays} {
+		for flag, set := range map[string]bool{"signalled": p.Signalled, "node leaving": p.NodeLeaving, "old password": p.OldPassword, "unreachable": p.Unreachable, "unfit": p.Unfit != "", "elsewhere": p.Elsewhere, "stays": p.Stays} {
 			if set {
 				fmt.Fprintf(&b, ", %s", flag)
 			}

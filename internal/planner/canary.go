@@ -23,7 +23,7 @@ func (d *Decision) tryCanary(f Fleet) {
 	places, beyond := d.canaryPlaces(f, fleet, canaries)
 	d.shrinkCanaries(f, canaries, len(canaries)-places)
 	tried := len(canaries) // the next step sees those that go
-	leaving, want, slack := count(fleet, nodeLeaving), f.Desired, f.slack()
+	leaving, want, slack := count(fleet, f.displaced), f.Desired, f.slack()
 	surge, _ := f.budget()
 	makesRoom := surge == 0 && places > beyond
 	if makesRoom {
@@ -31,7 +31,7 @@ func (d *Decision) tryCanary(f Fleet) {
 		slack = max(slack-1, 0) // the place is one that the larger demand gives
 	}
 	staying := d.turnOver(f, turnover{
-		pods: fleet, givesWay: nodeLeaving, revision: f.Published, want: want, beside: max(tried-beyond-f.slack(), 0),
+		pods: fleet, givesWay: f.displaced, revision: f.Published, want: want, beside: max(tried-beyond-f.slack(), 0),
 		makesRoom: makesRoom && places == 0,
 	})
 	// The replacements of pods whose node is to go are in the surge, and those pods were charged for it already.
@@ -44,8 +44,8 @@ func (d *Decision) tryCanary(f Fleet) {
 }
 
 // canaryPlaces is how many canaries there may be: they are within the surge, and where there is none one worker
-// makes room. Pods whose node is to go need the surge more urgently. Where no worker is wanted, on either queue, none is
-// tried.
+// makes room. Pods whose node is to go, or whose password is an old one, need the surge more urgently. Where no worker is
+// wanted, on either queue, none is tried.
 //
 // While replacements of those pods do not come up, one canary has a place beyond the surge: the old revision may be
 // tied to the very nodes that go, and the newest is then the only way out. The place is beyond, and not theirs,
@@ -58,7 +58,7 @@ func (d *Decision) canaryPlaces(f Fleet, fleet, canaries []Pod) (places, beyond 
 	if surge == 0 && f.NewestDesired > 0 && !f.DepthKnown && !f.standsStill() {
 		return 1, 1 // nobody may leave for it while the other queue cannot be read, which may be for good
 	}
-	places = max(max(surge, 1)-count(fleet, nodeLeaving), 0)
+	places = max(max(surge, 1)-count(fleet, f.displaced), 0)
 	if places == 0 && d.replacementsFail(f, fleet) {
 		places, beyond = 1, 1
 	}
@@ -80,7 +80,7 @@ func (d *Decision) replacementsFail(f Fleet, fleet []Pod) bool {
 	}
 	for _, p := range fleet {
 		down := p.Phase == Pending || (p.Failing && !p.Ready)
-		if !down || p.NodeLeaving || p.Revision != f.Published {
+		if !down || f.displaced(p) || p.Revision != f.Published {
 			continue
 		}
 		at := latest(p.Created, p.ReadyChanged).Add(comesUpWithin)
@@ -125,7 +125,7 @@ func (d *Decision) makeRoom(f Fleet, fleet []Pod, tried int) (staying []Pod, wan
 //   - Those of neither the published nor the newest revision that are of no use. They do not run, or are not ready and
 //     idle: a change that was corrected before it ever worked must not take the places of workers. Or they work on another
 //     queue, which nobody asks for any more.
-//   - Those whose node is to go, canaries too, as far as others are available.
+//   - Those whose node is to go or whose password is an old one, canaries too, as far as others are available.
 func (d *Decision) clearTheWay(f Fleet) bool {
 	if !f.letsGo() {
 		return false
@@ -139,11 +139,11 @@ func (d *Decision) clearTheWay(f Fleet) bool {
 		d.retire(f, p, contract.ReasonRollout, fmt.Sprintf("revision %s was never proven and is no longer wanted", p.Revision))
 	}
 	displaced := where(f.Pods, func(p Pod) bool {
-		return p.capacity() && p.NodeLeaving && p.Revision != f.Newest && !useless(p) && !f.supersededElsewhere(p)
+		return p.capacity() && f.displaced(p) && p.Revision != f.Newest && !useless(p) && !f.supersededElsewhere(p)
 	})
 	// A canary that is about to prove the revision does so first.
 	canaries := where(f.Pods, func(p Pod) bool {
-		return p.capacity() && p.NodeLeaving && p.Revision == f.Newest && (f.standsStill() || !f.available(p))
+		return p.capacity() && f.displaced(p) && p.Revision == f.Newest && (f.standsStill() || !f.available(p))
 	})
 	d.replace(f, displaced, f.Published)
 	d.replace(f, canaries, f.Newest)

@@ -135,6 +135,8 @@ type Pod struct {
 	Elsewhere bool
 	// NodeLeaving is true for a pod whose node is being drained.
 	NodeLeaving bool
+	// OldPassword is true for a pod that was made when the broker's password was another. Its worker may be refused.
+	OldPassword bool
 	// Unreachable is true for a pod whose node does not answer. It may still be at work, and it may come back.
 	Unreachable bool
 
@@ -270,7 +272,8 @@ func not(match func(Pod) bool) func(Pod) bool {
 	return func(p Pod) bool { return !match(p) }
 }
 
-func nodeLeaving(p Pod) bool { return p.NodeLeaving }
+// displaced pods give way to others whatever their revision is: their node is being drained, or their password is an old one.
+func (f Fleet) displaced(p Pod) bool { return p.NodeLeaving || (p.OldPassword && !f.standsStill()) }
 
 func stays(p Pod) bool { return p.Stays }
 

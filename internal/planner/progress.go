@@ -31,7 +31,7 @@ const (
 // watchProgress looks for what keeps the newest revision from taking over. Only pods of it are looked at, and
 // how long they have been there: that older ones finish long tasks is never a lack of progress.
 func (d *Decision) watchProgress(f Fleet) {
-	if slices.ContainsFunc(f.Pods, nodeLeaving) && !f.Deleting {
+	if slices.ContainsFunc(f.Pods, f.displaced) && !f.Deleting {
 		d.awaitReplacements(f)
 	}
 	if (d.Stage == Settled && d.Proven) || f.standsStill() || f.Deleting {

@@ -54,6 +54,7 @@ func anyFleet(t *rapid.T) Fleet {
 		w.Ready = rapid.Bool().Draw(t, "ready")
 		w = w.readyFor(time.Duration(rapid.IntRange(0, 20).Draw(t, "readyFor")) * time.Second)
 		w.NodeLeaving = rapid.IntRange(0, 4).Draw(t, "nodeLeaving") == 0
+		w.OldPassword = rapid.IntRange(0, 4).Draw(t, "oldPassword") == 0
 		w.Unreachable = rapid.IntRange(0, 9).Draw(t, "unreachable") == 0
 		if rapid.Bool().Draw(t, "bounded") {
 			w.MaxTaskDuration = time.Hour
@@ -215,7 +216,7 @@ func checkInvariants(t reporter, f Fleet, d Decision) {
 // beyond is how many pods there may be beyond the surge: those that cannot leave or do not count, and a canary, while the
 // replacements of pods whose node is to go do not come up.
 func beyond(f Fleet, d Decision) int {
-	leaving := slices.ContainsFunc(f.Pods, func(p Pod) bool { return p.capacity() && p.NodeLeaving })
+	leaving := slices.ContainsFunc(f.Pods, func(p Pod) bool { return p.capacity() && f.displaced(p) })
 	onTop := count(f.Pods, func(p Pod) bool { return p.capacity() && (p.Stays || f.supersededElsewhere(p)) })
 	if surge, _ := f.budget(); surge == 0 && f.NewestDesired > 0 && !f.DepthKnown {
 		onTop++
@@ -289,7 +290,7 @@ func checkIdleFirst(t reporter, f Fleet, d Decision) {
 			needed -= unavailable
 		}
 		for _, q := range after.Pods {
-			alike := q.Revision == p.Revision && q.NodeLeaving == p.NodeLeaving
+			alike := q.Revision == p.Revision && q.NodeLeaving == p.NodeLeaving && q.OldPassword == p.OldPassword
 			spared := f.available(q) && available <= needed
 			if alike && q.capacity() && q.Phase == Running && q.Work == Idle && !spared {
 				t.Errorf("%v, and %s, which is idle, stays; %d are available and %d needed", a, q.Name, available, needed)

@@ -48,7 +48,7 @@ func (f Fleet) works() bool {
 // rollOn scales the newest revision to desired, and lets older pods leave as newer ones become available.
 // Without older pods it is plain scaling; while the rollout stands still, older pods stay until scaling takes them.
 func (d *Decision) rollOn(f Fleet) {
-	givesWay := func(p Pod) bool { return p.NodeLeaving || (p.Revision != f.Newest && !f.standsStill()) }
+	givesWay := func(p Pod) bool { return f.displaced(p) || (p.Revision != f.Newest && !f.standsStill()) }
 	d.turnOver(f, turnover{
 		pods: where(f.Pods, Pod.capacity), givesWay: givesWay, revision: f.Newest, want: f.Desired,
 	})

@@ -7,8 +7,8 @@ import (
 	"github.com/quickube/qscaler/worker/contract"
 )
 
-// turnover is a fleet in which some pods give way to others, because they are of an outdated revision or
-// because their node is being drained.
+// turnover is a fleet in which some pods give way to others, because they are of an outdated revision,
+// because their node is being drained, or because their password is an old one.
 type turnover struct {
 	// pods are those of the fleet, all of them capacity.
 	pods     []Pod
@@ -45,8 +45,11 @@ func (d *Decision) turnOver(f Fleet, t turnover) int {
 }
 
 func giveWay(p Pod, revision string) string {
-	if p.Revision == revision {
+	switch {
+	case p.Revision == revision && p.NodeLeaving:
 		return "a node is being drained"
+	case p.Revision == revision:
+		return "the broker's password has changed"
 	}
 	return fmt.Sprintf("revision %s takes over", revision)
 }
@@ -76,9 +79,12 @@ func (d *Decision) replace(f Fleet, leaving []Pod, revision string) int {
 		case hidden(p):
 			hiddenLeft++
 		}
-		if p.NodeLeaving && (p.Revision == revision || f.standsStill()) {
+		switch {
+		case p.NodeLeaving && (p.Revision == revision || f.standsStill()):
 			d.retire(f, p, contract.ReasonNodeDrain, "its node is being drained")
-		} else {
+		case p.Revision == revision:
+			d.retire(f, p, contract.ReasonRollout, "the broker's password has changed since it was made")
+		default:
 			d.retire(f, p, contract.ReasonRollout, fmt.Sprintf("revision %s takes the place of %s", revision, p.Revision))
 		}
 		left++

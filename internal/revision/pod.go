@@ -32,6 +32,8 @@ type PodOptions struct {
 	// Published is the hash for the worker's environment. A canary carries the published one there, so
 	// that a worker that compares it with status.currentPodSpecHash does not leave at once.
 	Published string
+	// Fingerprint is that of the broker's password, "" where there is none or nobody knows.
+	Fingerprint string
 	// Failures is the level of the revision's back-off.
 	Failures int
 }
@@ -46,6 +48,9 @@ func (r Revision) NewPod(name string, o PodOptions) *corev1.Pod {
 	annotations := r.evictionAnnotations()
 	maps.Copy(annotations, r.PodMetadata.Annotations)
 	annotations[AnnotationRevision] = r.annotation()
+	if o.Fingerprint != "" && r.takesPassword() {
+		annotations[AnnotationPasswordFingerprint] = o.Fingerprint
+	}
 	if o.Failures > 0 {
 		annotations[AnnotationFailures] = strconv.Itoa(o.Failures)
 	}

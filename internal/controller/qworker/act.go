@@ -23,6 +23,7 @@ func (r *round) act(ctx context.Context) error {
 		ctrl.LoggerFrom(ctx).V(1).Info("Not created", "revision", m.Revision, "pods", m.Pods, "why", m.Why)
 	}
 	creating := nameCreations(r.qw, r.decision.Actions)
+	passwordsOf(r).learn(ctx, creating)
 	r.watchQueues(creating)
 	done, err := r.fleets.Apply(ctx, r.qw, r.pods, r.decision.Actions, r.revisions.workerOf, r.newPod)
 	r.done, r.publishes = done, r.decision.PublishedAfter(done)
@@ -84,6 +85,7 @@ func (r *round) newPod(a planner.Action) revision.Pod {
 	made := r.revisions.of(a.Revision)
 	pod := made.Make(a.Pod, revision.PodOptions{
 		Owner: r.qw, Broker: r.resolver.Env(made.Connection, r.config), Published: published, Failures: a.Level,
+		Fingerprint: r.resolver.Fingerprint(r.qw.Namespace, made.Connection, r.config),
 	})
 	r.sizes.SizePod(pod.Pod)
 	return pod

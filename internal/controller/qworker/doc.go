@@ -5,8 +5,9 @@
 //	reconcile.go     one reconciliation: the order of the steps
 //	reconciler.go    what it works with; round.go what one reconciliation has seen, decided and done
 //
-//	observe.go       the QWorker, its revisions and its pods; nodes.go what their nodes mean for them; down.go since when
-//	                 a worker's process has ended; newest.go which revision the spec describes
+//	observe.go       the QWorker, its revisions and its pods; nodes.go what their nodes mean for them; passwords.go
+//	                 which were made with an old password; down.go since when a worker's process has ended; newest.go
+//	                 which revision the spec describes
 //	tasks.go         what is known of the tasks that workers are at; sightings.go whose tasks show, and lookout.go whose
 //	                 may show yet; ends.go which workers that have ended by themselves had done a task
 //	recovery.go      what recovery is told of dead workers, and what it answers; presence.go how often it asks for pods

@@ -128,13 +128,14 @@ func (r *round) observePods(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	states := make([]planner.Pod, len(pods))
+	states, passwords := make([]planner.Pod, len(pods)), passwordsOf(r)
 	for i, pod := range pods {
 		worker := r.revisions.workerOf(pod)
 		states[i] = fleet.StateOf(pod, worker)
 		states[i].DownSince = r.memory.downSince(pod, worker, r.now)
 		made := r.revisions.of(states[i].Revision)
 		states[i].Signalled = isSignalled(r.qw.Spec.Drain, made)
+		states[i].OldPassword = passwords.isOld(pod)
 		states[i].MaxTaskDuration = maxTaskDuration(r.qw.Spec.Drain, made)
 		if node, onNode := nodes[pod.Spec.NodeName]; onNode {
 			state := fleet.StateOfNode(node, pod.Spec.Tolerations)

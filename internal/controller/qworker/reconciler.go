@@ -117,6 +117,7 @@ func New(o Options) *Reconciler {
 		Client: r.client, Usage: r.usage, Pods: r.fleets, Cluster: fleet.NewResizable(o.Discovery), Metrics: o.Metrics,
 	})
 	r.deadTasks = r.newRecovery()
+	r.resolver.OnPasswordChange(r.wakeUsersOf)
 	return r
 }
 

@@ -116,6 +116,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.
 	if apierrors.IsNotFound(err) {
 		r.backlog.Forget(key)
 		r.configs.Forget(request.NamespacedName)
+		r.resolver.ForgetPasswords(request.NamespacedName)
 		return ctrl.Result{}, nil
 	}
 	if err != nil {
