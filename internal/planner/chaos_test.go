@@ -86,6 +86,9 @@ func (c *chaos) accident() {
 		c.mute = !c.mute
 	}
 	if c.oneIn(150) {
+		c.password++
+	}
+	if c.oneIn(150) {
 		c.revise()
 	}
 	if c.oneIn(100) {

@@ -29,6 +29,7 @@ type world struct {
 	excess   time.Time
 	cordoned map[string]bool
 	pool     map[string]string // the one node that a revision's pods may run on, where it is tied to one
+	password int               // how often the broker's password has changed
 	restless bool              // the operator restarts every second
 	done     int
 	fails    func() bool           // whether a write fails, nil for never
@@ -42,6 +43,8 @@ type simPod struct {
 	starts int // ticks until it runs
 	task   int // seconds left of the task in hand
 	node   string
+
+	password int // the one that it was made with
 }
 
 func newWorld(minimum, maximum int) *world {
@@ -128,7 +131,7 @@ func (w *world) reconcile() {
 	f.Now, f.DepthKnown, f.ExcessSince = w.now, !w.blind, w.excess
 	f.Tried = w.tried[f.Newest]
 	for _, p := range w.pods {
-		p.NodeLeaving = w.cordoned[p.node]
+		p.NodeLeaving, p.OldPassword = w.cordoned[p.node], p.password != w.password
 		p.Work = Idle
 		if p.task > 0 {
 			p.Work = Busy
@@ -177,6 +180,11 @@ func (w *world) cordon(node string, cordoned bool) {
 	w.note("node %s is cordoned: %t", node, cordoned)
 }
 
+func (w *world) changePassword() {
+	w.password++
+	w.note("the broker's password changes")
+}
+
 func (w *world) change(revision, what string) {
 	w.spec.Newest = revision
 	w.note("%s", what)
@@ -216,7 +224,7 @@ func (w *world) apply(d Decision) {
 		if a.Kind == Create {
 			w.tried[a.Revision] = w.tried[a.Revision] || d.Stage == Canary
 			w.pods = append(w.pods, &simPod{
-				Pod: Pod{Name: fmt.Sprintf("w%d", w.next), Revision: a.Revision, Created: w.now}, starts: 2, node: w.place(a.Revision),
+				Pod: Pod{Name: fmt.Sprintf("w%d", w.next), Revision: a.Revision, Created: w.now}, starts: 2, node: w.place(a.Revision), password: w.password,
 			})
 			w.next++
 			continue
@@ -280,6 +288,9 @@ func doing(p *simPod) string {
 	}
 	if p.NodeLeaving {
 		state += " on a leaving node"
+	}
+	if p.OldPassword {
+		state += " with an old password"
 	}
 	return state
 }

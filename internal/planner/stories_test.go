@@ -137,6 +137,24 @@ func TestSimulations(t *testing.T) {
 			w.cordon("n1", true)
 			w.run(40)
 		},
+		"new-password": func(w *world) {
+			w.scale.Min = 2
+			w.push(5, 20)
+			w.run(5)
+			w.changePassword()
+			w.run(40)
+		},
+		"new-password-beside-a-bad-canary": func(w *world) {
+			w.scale.Min = 4
+			w.run(5)
+			w.broken["r2"] = true
+			w.change("r2", "the spec changes to an image that does not exist")
+			w.run(5)
+			w.changePassword()
+			w.run(30)
+			w.change("r1", "the spec is rolled back")
+			w.run(20)
+		},
 		"node-pool-goes": func(w *world) {
 			w.scale.Min = 4
 			w.spec.Rollout.Deadline = 10 * time.Minute
