@@ -49,7 +49,7 @@ type fetcher struct {
 
 // unwritable says what to do where the programs cannot be kept.
 func (f fetcher) unwritable(dir string, err error) error {
-	return fmt.Errorf("%s cannot be kept in %s: %w; set %s to a directory that can be written", f.programs, dir, err, cacheVariable)
+	return fmt.Errorf("%s cannot be kept in %s, %w; set %s to a directory that can be written", f.programs, dir, err, cacheVariable)
 }
 
 // fetch fills the programs' cache, and returns its directory. The programs appear there complete or not at all, and one

@@ -62,7 +62,7 @@ func takeLock(dir string) (*lock, error) {
 
 // unwritable says what to do where the state cannot be kept.
 func unwritable(dir string, err error) error {
-	return fmt.Errorf("the state cannot be kept in %s: %w; give --dir a directory that can be written, or set XDG_CACHE_HOME to one", dir, err)
+	return fmt.Errorf("the state cannot be kept in %s, %w; give --dir a directory that can be written, or set XDG_CACHE_HOME to one", dir, err)
 }
 
 // makeDir makes the directory, and tells whether it was not there.
