@@ -87,3 +87,25 @@ func TestToldIsTheSameError(t *testing.T) {
 		t.Error("no error has become one")
 	}
 }
+
+// A long text is cut, of an error too, and what is left says how long it was.
+func TestLongTexts(t *testing.T) {
+	for name, c := range map[string]struct {
+		text string
+		want string
+	}{
+		"as long as may be":         {strings.Repeat("x", mostBytes), strings.Repeat("x", mostBytes)},
+		"longer":                    {strings.Repeat("x", mostBytes+1), strings.Repeat("x", mostBytes) + " ... (4097 bytes)"},
+		"a character is cut in two": {strings.Repeat("x", mostBytes-1) + "ä", strings.Repeat("x", mostBytes-1) + " ... (4097 bytes)"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			for key, value := range map[string]any{"err": errors.New(c.text), "note": c.text} {
+				var out strings.Builder
+				New(&out, Options{JSON: true}).Info("Event", key, value)
+				if want := fmt.Sprintf("%q:%q", key, c.want); !strings.Contains(out.String(), want) {
+					t.Errorf("%s is written in a line of %d bytes, not as %d bytes", key, out.Len(), len(c.want))
+				}
+			}
+		})
+	}
+}

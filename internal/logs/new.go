@@ -2,8 +2,10 @@ package logs
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"log/slog"
+	"strings"
 
 	"github.com/go-logr/logr"
 )
@@ -18,7 +20,7 @@ type Options struct {
 
 // New is a logger that writes a line for each record.
 func New(w io.Writer, o Options) logr.Logger {
-	options := &slog.HandlerOptions{Level: o.Level, ReplaceAttr: plainLevel}
+	options := &slog.HandlerOptions{Level: o.Level, ReplaceAttr: replace}
 	if o.JSON {
 		return logr.FromSlogHandler(handler{slog.NewJSONHandler(w, options)})
 	}
@@ -27,6 +29,24 @@ func New(w io.Writer, o Options) logr.Logger {
 
 // Chatter is the logger of a library that tells how it goes on. Its errors stay errors; the rest is for debugging.
 func Chatter(log logr.Logger) logr.Logger { return log.V(-int(slog.LevelDebug)) }
+
+func replace(groups []string, a slog.Attr) slog.Attr { return short(plainLevel(groups, a)) }
+
+// mostBytes is how much of a text or of an error is written. Whoever has the API server refuse something, as by a webhook,
+// chooses how long its words are, and the same refusal comes at each try.
+const mostBytes = 4 << 10
+
+// short cuts a text or an error that is longer.
+func short(a slog.Attr) slog.Attr {
+	text, ok := a.Value.Any().(string)
+	if err, isError := a.Value.Any().(error); isError {
+		text, ok = err.Error(), true
+	}
+	if ok && len(text) > mostBytes {
+		a.Value = slog.StringValue(fmt.Sprintf("%s ... (%d bytes)", strings.ToValidUTF8(text[:mostBytes], ""), len(text)))
+	}
+	return a
+}
 
 // plainLevel says DEBUG of every level below INFO: logr has many.
 func plainLevel(_ []string, a slog.Attr) slog.Attr {
