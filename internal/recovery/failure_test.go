@@ -80,3 +80,24 @@ func TestAFailingListThatIsEmptyIsForgotten(t *testing.T) {
 	w.snapshotIs(w.look(), Snapshot{Failure: nil})
 	w.wakesIn(0)
 }
+
+// A fleet that loses a worker every second while nothing can be returned is told so a few times in half a minute, and goes
+// on being told.
+func TestHowOftenFailuresAreTold(t *testing.T) {
+	w := newWorld(t)
+	told := 0
+	const minutes = 5
+	for i := range minutes * 60 {
+		w.look(alive(many(i + 1)[i])...)
+		for _, each := range w.next(w.now) {
+			w.finish(each, result{unclaimed: errRefused})
+		}
+		if w.look().Failure != nil {
+			told++
+		}
+		w.pass(time.Second)
+	}
+	if most := mostFailures * minutes * 2; told > most || told < most-mostFailures {
+		t.Errorf("%d failures are told in %d minutes, want %d", told, minutes, most)
+	}
+}

@@ -48,6 +48,9 @@ type fleet struct {
 	returned int64
 	failure  error
 	failing  string
+	// failures counts those that were told since failuresFrom.
+	failures     int
+	failuresFrom time.Time
 }
 
 func newFleet(name Fleet, family string) *fleet {
@@ -155,6 +158,29 @@ func (f *fleet) hasRoom() bool { return f.fromSearches() <= mostFound/2 }
 func (f *fleet) hasMore(at site) bool {
 	_, more := f.more[at]
 	return more
+}
+
+// Of failures mostFailures are told in failuresFor: each is an event, and a fleet may lose many workers while nothing can be
+// returned. One that lasts comes again.
+const (
+	mostFailures = 5
+	failuresFor  = 30 * time.Second
+)
+
+// takeFailure is the failure for a snapshot, nil for none and where enough were told of late.
+func (f *fleet) takeFailure(now time.Time) (failure error) {
+	if f.failure == nil {
+		return nil
+	}
+	if now.Sub(f.failuresFrom) >= failuresFor {
+		f.failuresFrom, f.failures = now, 0
+	}
+	if f.failures < mostFailures {
+		failure = f.failure
+		f.failures++
+	}
+	f.failure = nil
+	return failure
 }
 
 // fail notes a failure for the next snapshot.

@@ -35,7 +35,8 @@ func (c *core) observe(name Fleet, o Observation) Snapshot {
 	s.Strangers = c.census.of(f)
 	f.looked(o.Now)
 	s.RecheckAt = earlier(s.RecheckAt, f.recheckAt(o.Now, func(r *record) bool { return !c.reading.succeeds(r.place) }))
-	s.Returned, s.Failure, f.returned, f.failure = f.returned, f.failure, 0, nil
+	s.Returned, f.returned = f.returned, 0
+	s.Failure = f.takeFailure(o.Now)
 	delete(c.woken, name)
 	return s
 }
