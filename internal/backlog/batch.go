@@ -116,7 +116,7 @@ func (s *source) deliver(driver broker.Driver, b batch, answers []broker.Answer,
 			watchers = append(watchers, w.key)
 		}
 		w.changed = false
-		answer(b.waiting[i], next)
+		answer(b.waiting[i], w.reading)
 	}
 	s.mu.Unlock()
 	s.notify(watchers)

@@ -58,8 +58,11 @@ type source struct {
 	watches map[*watch]struct{}
 	byQueue map[string]map[*watch]struct{}
 	// dirty has the watches whose queue may have changed since it was read.
-	dirty    map[*watch]struct{}
-	health   Health
+	dirty  map[*watch]struct{}
+	health Health
+	// told is what was told of why the broker does not answer.
+	told     error
+	temper   temper
 	tenure   tenure
 	risks    []broker.Risk
 	unserved Unserved
@@ -273,6 +276,7 @@ func (s *source) healthNow() Health {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	health := s.health
+	health.Err = s.told
 	health.Claim, health.Risks, health.Unserved = s.tenure.claim(), s.risks, s.unserved
 	return health
 }
@@ -283,13 +287,17 @@ func (s *source) setHealth(err error, driver broker.Driver) (watchers []Key) {
 	if driver != nil {
 		next.Pushes, next.Why = pushes(driver)
 	}
-	changed := !s.health.Known || (s.health.Err == nil) != (err == nil) || (err != nil && differs(s.health.Err, err)) ||
-		s.health.Pushes != next.Pushes || s.health.Why != next.Why
+	now := s.options.Clock.Now()
+	changed := !s.health.Known || s.health.Pushes != next.Pushes || s.health.Why != next.Why
+	if changed || isOther(s.health.Err, err) {
+		next.Since = now
+	}
+	told := s.temper.tells(s.told, err, now)
+	changed = changed || isOther(s.told, told)
+	s.health, s.told = next, told
 	if !changed {
 		return nil
 	}
-	next.Since = s.options.Clock.Now()
-	s.health = next
 	return s.healthWatchers()
 }
 

@@ -130,7 +130,7 @@ func TestABrokerThatIsDownIsTriedEverLessOften(t *testing.T) {
 		failedAt := time.Now()
 		wait(time.Minute)
 		want := good
-		want.Err, want.ErrSince = errDown, failedAt
+		want.Err, want.ErrSince, want.Told = errDown, failedAt, errDown
 		if diff := cmp.Diff(want, b.Last("a"), cmp.Comparer(func(a, b error) bool { return errors.Is(a, b) || errors.Is(b, a) })); diff != "" {
 			t.Errorf("while it is down (-want +got):\n%s", diff)
 		}

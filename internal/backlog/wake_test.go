@@ -99,7 +99,7 @@ func TestOneQueueThatCannotBeRead(t *testing.T) {
 			wait(every)
 			want := backlog.Reading{Depth: broker.Depth{Waiting: broker.CountOf(2), InFlight: broker.CountOf(0), Held: map[string]int64{}}, Known: true, ReadAt: began.Add(time.Duration(i+1) * every)}
 			if step.err != nil {
-				want.ReadAt, want.Err, want.ErrSince = began.Add(every), step.err, began.Add(time.Duration(step.since)*every)
+				want.ReadAt, want.Err, want.ErrSince, want.Told = began.Add(every), step.err, began.Add(time.Duration(step.since)*every), step.err
 			}
 			if diff := cmp.Diff(want, b.Last("bad"), cmpopts.EquateErrors()); diff != "" {
 				t.Errorf("%s (-want +got):\n%s", step.what, diff)

@@ -33,6 +33,17 @@ type Reading struct {
 	Err error
 	// ErrSince is when reads began to fail; zero while Err is nil.
 	ErrSince time.Time
+	// Told is what was told of a failure, nil for none; see Trouble.
+	Told error
+}
+
+// Trouble is what is to be shown of a failure, nil for none. It may be an older one, while the broker fails again and again,
+// or in other words each time. What is to be done follows Err.
+func (r Reading) Trouble() error {
+	if r.Told != nil {
+		return r.Told
+	}
+	return r.Err
 }
 
 // watch is one queue that is watched. Its source's lock guards it.
@@ -41,6 +52,7 @@ type watch struct {
 	source  *source
 	spec    Watch
 	reading Reading
+	temper  temper
 	// changed is true where the keys of the broker may have become others since the last reading.
 	changed bool
 	// waiting has those who have requested a reading. Each channel has room for it.
@@ -50,6 +62,7 @@ type watch struct {
 // turn takes a new reading, and reports whether the watcher is to be woken for it.
 func (w *watch) turn(next Reading) bool {
 	prev := w.reading
+	next.Told = w.temper.tells(prev.Told, next.Err, w.source.options.Clock.Now())
 	w.reading = next
 	return turned(prev, next) || (w.spec.Significant != nil && w.spec.Significant(prev, next))
 }
@@ -90,7 +103,7 @@ func (r Reading) after(a broker.Answer, began time.Time) Reading {
 	case !a.Depth.Waiting.Known:
 		return r.failed(errNoCount, began)
 	}
-	return Reading{Depth: a.Depth, Known: true, ReadAt: began}
+	return Reading{Depth: a.Depth, Known: true, ReadAt: began, Told: r.Told}
 }
 
 // failed is the reading after a failure: the depth stays.
@@ -105,10 +118,12 @@ func (r Reading) failed(err error, now time.Time) Reading {
 // turned reports whether one reading failed and the other did not, or they failed otherwise. The messages have no
 // ports and no times in them: the same failure has the same message.
 func turned(prev, next Reading) bool {
-	if prev.Known != next.Known || (prev.Err == nil) != (next.Err == nil) {
-		return true
-	}
-	return next.Err != nil && differs(prev.Err, next.Err)
+	return prev.Known != next.Known || (prev.Err == nil) != (next.Err == nil) || isOther(prev.Told, next.Told)
+}
+
+// isOther reports whether a broker that failed fails no more or otherwise, or one that did not fail does.
+func isOther(before, now error) bool {
+	return (before == nil) != (now == nil) || (now != nil && differs(before, now))
 }
 
 // differs reports whether two failures are to be told apart by a person.

@@ -36,7 +36,7 @@ func takeReadings(at places, pods []planner.Pod, newest string, read func(backlo
 	if newest != "" && !at.shares(newest) {
 		take(newest)
 		last := r.elsewhere[newest]
-		r.newestUnread, r.newestErr = !isKnown(last), last.Err
+		r.newestUnread, r.newestErr = !isKnown(last), last.Trouble()
 	}
 	return r
 }

@@ -41,7 +41,7 @@ func (a *account) seen(last func(backlog.Key) backlog.Reading) report.Observed {
 		Pods:       a.seenPods(),
 		Queue: report.Queue{
 			Known: a.reading.Known, Waiting: a.reading.Depth.Waiting.N, InFlight: inFlight(a.reading.Depth), ReadAt: a.reading.ReadAt,
-			Problem: brokerProblem(a.reading.Err),
+			Problem: brokerProblem(a.reading.Trouble()),
 		},
 		Recovery:     a.dead.reported(a.pods, holdup(a.observation, last)),
 		Tasks:        a.seenTasks(),
