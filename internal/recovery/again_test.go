@@ -157,6 +157,18 @@ func TestWhichFormerPlacesAreSearchedAgain(t *testing.T) {
 	}
 }
 
+// A place that was never searched must be readable when the walk begins, whatever else can be read there.
+func TestAPlaceThatCannotBeReadAnyMoreIsNotSearched(t *testing.T) {
+	place := Place{Broker: main.Broker, Queue: "former", Key: former.Key, Revision: "r"}
+	w := newWorld(t)
+	w.searches["x"].drop()
+	w.seen.Places = []Place{main, place}
+	w.readings[former.Key] = backlog.Reading{Known: true}
+	w.look()
+	w.readings[former.Key] = backlog.Reading{}
+	w.todo()
+}
+
 // tenants are fleets of as many namespaces that reach one server, each with a connection of its own.
 func tenants(t *testing.T, n int, users func(i int) backlog.Server) (w *world, look func()) {
 	w = unsearched(t)

@@ -133,6 +133,7 @@ func TestUnknownHoldersAreFoundAnew(t *testing.T) {
 	}
 	told(Strangers{Known: true, Workers: []string{"former", "laptop"}, Lists: 2, Tasks: 7})
 	w.finish(count, result{counts: []int64{0}})
+	w.wokenIs()
 	told(Strangers{Known: true, Workers: []string{"former", "laptop"}, Lists: 2, Tasks: 7})
 	w.do("count former laptop for ours", result{counts: []int64{1, 1}})
 	told(Strangers{Known: true, Workers: []string{"former", "laptop"}, Lists: 2, Tasks: 2})
