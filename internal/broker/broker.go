@@ -15,13 +15,26 @@ package broker
 
 import "context"
 
-// Worker is one worker in the words by which a broker may know it.
+// Worker is one worker in the words by which a broker may know it: a name that the worker gives, the host name that its
+// client library gives, or the address that it connects from. A driver uses those that its broker has.
+//
+// A field is empty where it is not known, or is not this worker's alone. An empty field matches nobody. Two workers of one
+// Query have no field in common, as far as their fleet shows; a pod of somebody else may. Where what a broker tells fits
+// several workers, or fits one that cannot be told from another, the driver takes what each of them holds for unknown: it
+// leaves them out of Depth.Held.
 type Worker struct {
-	// PodName is the worker's name, which is never empty.
+	// PodName is the worker's name, which is never empty and no other worker's.
 	PodName string
-	// HostName is what the worker's host name is: the pod's, cut at 63 characters. Empty where it is not known.
+	// HostName is the host name that the worker sees: the pod's name, cut at 63 characters. It is known before the pod is
+	// created, and stays known once the pod is gone. It is empty where it is not known, or does not tell pods apart:
+	//
+	//   - Pods in the network of their node have the node's, and where the template fixes one, all have that.
+	//   - Two names may be the same once they are cut. A worker that is gone gives way to one that is there.
+	//   - Of a worker that is known from a search of the broker alone, only the PodName is known.
 	HostName string
-	// PodIP is the worker's address, empty until it has one.
+	// PodIP is the worker's address, the first where it has several. It is empty before the pod has one, in the network
+	// of its node, and where two pods that are there have the same. Once the worker is gone, it stays until another pod of
+	// the fleet has it.
 	PodIP string
 }
 
@@ -57,7 +70,9 @@ type Pusher interface {
 	Pushes() (ok bool, why string)
 }
 
-// Reclaimer is a driver whose broker keeps messages in flight by worker, and can return them to the queue.
+// Reclaimer is a driver whose broker keeps messages in flight by worker, and can return them to the queue. It is for brokers
+// that know workers by their PodName, and its workers are PodNames: a host name or an address may be another worker's by now,
+// who would lose what it holds.
 type Reclaimer interface {
 	// Claim renews the claim of a process for ClaimExpiry, under whatever mark. Where nobody has it, it takes it if take
 	// is true. It returns the process that has it then, and its mark; "" for none.
@@ -77,6 +92,7 @@ type Reclaimer interface {
 type Holder struct {
 	// Queues are the queues that the messages may be of; mostly one.
 	Queues []string
+	// Worker is its PodName.
 	Worker string
 }
 

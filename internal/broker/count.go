@@ -17,8 +17,10 @@ type Depth struct {
 	// the number of workers does not fall: what is not known is not zero. A broker that never tells it has fleets that
 	// only grow.
 	InFlight Count
-	// Held counts the messages in flight by the worker's PodName, zeros included. A worker that is not in it may
-	// be busy: the broker cannot tell. It is nil where the broker keeps no messages by worker; see CountsAll.
+	// Held counts the messages in flight by the PodName of the Query's Workers, zeros included, whatever the broker knows
+	// them by: a driver finds the worker by its HostName or PodIP, and puts down its PodName. A worker that is not in it
+	// may be busy: the broker cannot tell, or cannot tell it from another. It is nil where the broker keeps no messages by
+	// worker; see CountsAll.
 	Held map[string]int64
 	// CountsAll is true where the broker itself counts, in InFlight, every message that was taken and not acknowledged,
 	// however it was taken. It is false where a message is counted only because its worker has put it somewhere: a worker

@@ -20,7 +20,6 @@ func Strip(object any) (any, error) {
 	}
 	pod.Spec = corev1.PodSpec{
 		NodeName:       pod.Spec.NodeName,
-		Hostname:       pod.Spec.Hostname,
 		RestartPolicy:  pod.Spec.RestartPolicy,
 		Containers:     stripContainers(pod.Spec.Containers),
 		InitContainers: stripContainers(pod.Spec.InitContainers),
@@ -28,6 +27,12 @@ func Strip(object any) (any, error) {
 		Tolerations:    pod.Spec.Tolerations,
 
 		TerminationGracePeriodSeconds: pod.Spec.TerminationGracePeriodSeconds,
+
+		HostNetwork:       pod.Spec.HostNetwork,
+		Hostname:          pod.Spec.Hostname,
+		HostnameOverride:  pod.Spec.HostnameOverride,
+		Subdomain:         pod.Spec.Subdomain,
+		SetHostnameAsFQDN: pod.Spec.SetHostnameAsFQDN,
 	}
 	return pod, nil
 }

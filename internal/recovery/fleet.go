@@ -31,8 +31,8 @@ type fleet struct {
 	deleting bool
 	// family is what the names of its workers have in common.
 	family string
-	// seen has the workers whose pods were there at the last observation, with their revision.
-	seen    map[string]string
+	// seen has the workers whose pods were there at the last observation.
+	seen    map[string]Worker
 	records map[string]*record
 	// searched has the sites that were searched and when that began, and searchFrom is when the tasks were last not ours to return: what was
 	// found before is not all. Zero for never.
@@ -60,21 +60,21 @@ func newFleet(name Fleet, family string) *fleet {
 // track compares the workers that are there with those that were, and returns how many have vanished. Only a name that the
 // operator has made says whose a list is: somebody may give the fleet a pod with the name of another's worker.
 func (f *fleet) track(o Observation, names Names) (vanished int) {
-	present := make(map[string]string, len(o.Workers))
+	present := make(map[string]Worker, len(o.Workers))
 	for _, w := range o.Workers {
-		present[w.Name] = w.Revision
+		present[w.Name] = w
 		if names.FamilyOf(w.Name) != f.family {
 			continue
 		}
 		r := f.records[w.Name]
 		if r == nil && w.Ended {
-			r = f.add(w.Name, w.Revision)
+			r = f.add(w)
 		}
 		if r != nil {
 			r.seen(w.Ended)
 		}
 	}
-	for worker, revision := range f.seen {
+	for worker, was := range f.seen {
 		if _, still := present[worker]; still {
 			continue
 		}
@@ -84,17 +84,34 @@ func (f *fleet) track(o Observation, names Names) (vanished int) {
 		}
 		r := f.records[worker]
 		if r == nil {
-			r = f.add(worker, revision)
+			r = f.add(was)
 		}
 		r.vanished(o.Now)
 	}
 	f.seen = present
+	f.handOn(o.Workers)
 	return vanished
 }
 
-func (f *fleet) add(worker, revision string) *record {
-	r := &record{worker: worker, revision: revision, fleet: f}
-	f.records[worker] = r
+// handOn takes their addresses from dead workers where one that is there has them by now.
+func (f *fleet) handOn(workers []Worker) {
+	if len(f.records) == 0 {
+		return
+	}
+	taken := make(map[string]bool, len(workers))
+	for _, w := range workers {
+		taken[w.PodIP] = taken[w.PodIP] || !w.Ended
+	}
+	for _, r := range f.records {
+		if taken[r.podIP] {
+			r.podIP = ""
+		}
+	}
+}
+
+func (f *fleet) add(w Worker) *record {
+	r := &record{worker: w.Name, revision: w.Revision, hostName: w.HostName, podIP: w.PodIP, fleet: f}
+	f.records[w.Name] = r
 	return r
 }
 
@@ -124,7 +141,7 @@ func (f *fleet) found(workers []string, place Place, now time.Time) (added []*re
 			f.more[place.site()] = struct{}{}
 			break
 		}
-		r := f.add(worker, place.Revision)
+		r := f.add(Worker{Name: worker, Revision: place.Revision})
 		r.vanished(now)
 		r.place, r.found = place, true
 		added = append(added, r)
@@ -197,7 +214,7 @@ func (f *fleet) dead(failuresOf func(*record) (int, error)) []Dead {
 	}
 	dead := make([]Dead, 0, len(f.records))
 	for r := range maps.Values(f.records) {
-		d := Dead{Worker: r.worker, Revision: r.revision, State: r.state}
+		d := Dead{Worker: r.worker, Revision: r.revision, HostName: r.hostName, PodIP: r.podIP, State: r.state}
 		d.Failures, d.Err = failuresOf(r)
 		dead = append(dead, d)
 	}

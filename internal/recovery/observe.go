@@ -80,7 +80,7 @@ func (c *core) leave(place Place, f *fleet) {
 func (c *core) note(name Fleet, workers []Worker) {
 	if f := c.fleets[name]; f != nil {
 		for _, w := range workers {
-			f.seen[w.Name] = w.Revision
+			f.seen[w.Name] = w
 		}
 	}
 }

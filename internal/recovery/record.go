@@ -34,9 +34,11 @@ var pauses = backoff.Policy{First: time.Second, Longest: time.Minute}
 // record is one dead worker.
 type record struct {
 	worker, revision string
-	fleet            *fleet
-	place            Place
-	state            State
+	// hostName and podIP are those that it was last seen with.
+	hostName, podIP string
+	fleet           *fleet
+	place           Place
+	state           State
 
 	// found is true where nobody knew of it before a search.
 	found bool

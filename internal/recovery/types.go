@@ -53,6 +53,8 @@ const (
 // Worker is a worker whose pod is there.
 type Worker struct {
 	Name, Revision string
+	// HostName and PodIP are those of broker.Worker.
+	HostName, PodIP string
 	// Ended is true once all containers of the pod have ended for good.
 	Ended bool
 }
@@ -92,7 +94,10 @@ type Snapshot struct {
 // Dead is one dead worker.
 type Dead struct {
 	Worker, Revision string
-	State            State
+	// HostName and PodIP are those that it was last seen with, as in broker.Worker. PodIP is empty once another worker has
+	// had it.
+	HostName, PodIP string
+	State           State
 	// Failures is how often in a row that failed, and Err why it was the last time.
 	Failures int
 	Err      error

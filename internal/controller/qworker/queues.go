@@ -50,21 +50,13 @@ func (r *round) watchQueues(creating map[string]string) {
 func (o *observation) queuesToWatch(creating map[string]string) map[backlog.Key]*watched {
 	at := o.places()
 	queues := map[backlog.Key]*watched{at.main(): {revision: o.revisions.serving()}}
-	add := func(hash string, workers ...broker.Worker) {
-		key := at.key(hash)
+	workers, hashes := o.workers(creating)
+	for i, w := range workers {
+		key := at.key(hashes[i])
 		if queues[key] == nil {
-			queues[key] = &watched{revision: o.revisions.of(hash)}
+			queues[key] = &watched{revision: o.revisions.of(hashes[i])}
 		}
-		queues[key].workers = append(queues[key].workers, workers...)
-	}
-	for i, p := range o.states {
-		add(p.Revision, fleet.IdentityOf(o.pods[i]))
-	}
-	for _, d := range o.dead.gone() {
-		add(d.Revision, broker.Worker{PodName: d.Worker})
-	}
-	for pod, hash := range creating {
-		add(hash, broker.Worker{PodName: pod})
+		queues[key].workers = append(queues[key].workers, w.Worker)
 	}
 	for _, search := range o.dead.Searches {
 		if queues[search.Place.Key] == nil {
@@ -77,6 +69,27 @@ func (o *observation) queuesToWatch(creating map[string]string) map[backlog.Key]
 		}
 	}
 	return queues
+}
+
+// workers are those that have a pod, had one or are to have one, by what a broker may tell them from each other, and the
+// revision of each.
+func (o *observation) workers(creating map[string]string) (workers []fleet.Identity, hashes []string) {
+	add := func(id fleet.Identity, hash string) { workers, hashes = append(workers, id), append(hashes, hash) }
+	for i, p := range o.states {
+		add(fleet.IdentityOf(o.pods[i]), p.Revision)
+	}
+	for _, d := range o.dead.gone() {
+		add(fleet.Identity{Worker: broker.Worker{PodName: d.Worker, HostName: d.HostName, PodIP: d.PodIP}, Gone: true}, d.Revision)
+	}
+	for pod, hash := range creating {
+		id := fleet.Identity{Worker: broker.Worker{PodName: pod}}
+		if made := o.revisions.stored(hash); made != nil {
+			id.Worker = fleet.IdentityToBe(pod, &made.PodSpec)
+		}
+		add(id, hash)
+	}
+	fleet.KeepDistinct(workers)
+	return workers, hashes
 }
 
 // sourceOf is how the backlog reaches a broker. QWorkers of a namespace with equal connections share one.

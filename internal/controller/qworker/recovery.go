@@ -80,7 +80,10 @@ func (r *round) observeDead() {
 func workersOf(pods []*corev1.Pod, states []planner.Pod) []recovery.Worker {
 	workers := make([]recovery.Worker, len(states))
 	for i, p := range states {
-		workers[i] = recovery.Worker{Name: p.Name, Revision: p.Revision, Ended: fleet.Ended(pods[i])}
+		id := fleet.IdentityOf(pods[i])
+		workers[i] = recovery.Worker{
+			Name: p.Name, Revision: p.Revision, HostName: id.HostName, PodIP: id.PodIP, Ended: id.Gone,
+		}
 	}
 	return workers
 }
