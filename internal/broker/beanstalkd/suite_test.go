@@ -18,18 +18,21 @@ func TestSuite(t *testing.T) {
 		Ages:     true,
 		Rounds:   1,
 		Start: func(t *testing.T) brokertest.Server {
-			return &server{Server: beanstalkdtest.Start(t), workers: map[string]*pod{}}
+			return &server{Server: beanstalkdtest.Start(t), workers: map[holder]*pod{}}
 		},
 	})
 }
 
-// server is a Beanstalkd with a producer, and a connection for each worker.
+// server is a Beanstalkd with a producer, and a connection for each worker of each queue: one that has watched two would
+// take jobs of both.
 type server struct {
 	*beanstalkdtest.Server
 	mu       sync.Mutex
 	producer *beanstalkdtest.Client
-	workers  map[string]*pod
+	workers  map[holder]*pod
 }
+
+type holder struct{ queue, pod string }
 
 // pod is a worker, and the jobs that it has reserved.
 type pod struct {
@@ -52,17 +55,18 @@ func (s *server) Push(queue string, n int) {
 	}
 }
 
-func (s *server) worker(name string) *pod {
-	if s.workers[name] == nil {
-		s.workers[name] = &pod{Client: s.Client()}
+func (s *server) worker(queue string, w broker.Worker) *pod {
+	of := holder{queue, w.PodName}
+	if s.workers[of] == nil {
+		s.workers[of] = &pod{Client: s.Client()}
 	}
-	return s.workers[name]
+	return s.workers[of]
 }
 
-func (s *server) Take(queue, name string, n int) (taken int) {
+func (s *server) Take(queue string, by broker.Worker, n int) (taken int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	w := s.worker(name)
+	w := s.worker(queue, by)
 	for ; taken < n; taken++ {
 		id := w.Reserve(queue)
 		if id == "" {
@@ -73,10 +77,10 @@ func (s *server) Take(queue, name string, n int) (taken int) {
 	return taken
 }
 
-func (s *server) Acknowledge(_, name string, n int) {
+func (s *server) Acknowledge(queue string, by broker.Worker, n int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	w := s.worker(name)
+	w := s.worker(queue, by)
 	for range n {
 		w.Delete(w.jobs[0])
 		w.jobs = w.jobs[1:]
@@ -85,7 +89,7 @@ func (s *server) Acknowledge(_, name string, n int) {
 
 func (s *server) Restart() {
 	s.mu.Lock()
-	s.producer, s.workers = nil, map[string]*pod{}
+	s.producer, s.workers = nil, map[holder]*pod{}
 	s.mu.Unlock()
 	s.Server.Restart()
 }

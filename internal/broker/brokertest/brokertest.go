@@ -3,6 +3,7 @@
 //
 //	brokertest.go  what a driver gives: its kind, and a real server with producers and workers
 //	counts.go      what is waiting and in flight, alone, in motion, by the thousand
+//	workers.go     who holds it
 //	doorbell.go    what a broker tells by itself
 //	ages.go        how old messages are
 //	failures.go    a server that is away, hangs, restarts, refuses
@@ -46,11 +47,12 @@ type Server interface {
 	Settings() broker.Settings
 	// Push sends n messages.
 	Push(queue string, n int)
-	// Take has the worker of a pod take n messages, which it does not acknowledge. It takes what is there: fewer
-	// where there are fewer, and returns how many.
-	Take(queue, pod string, n int) int
-	// Acknowledge has the worker acknowledge n of the messages that it holds.
-	Acknowledge(queue, pod string, n int)
+	// Take has a worker take n messages, which it does not acknowledge. It takes what is there: fewer where there are
+	// fewer, and returns how many. The broker gets to know the worker as it would in a cluster: by its pod name, its host
+	// name or its address, which are three. The address is one of the loopback interface.
+	Take(queue string, w broker.Worker, n int) int
+	// Acknowledge has the worker acknowledge n of the messages that it holds of the queue.
+	Acknowledge(queue string, w broker.Worker, n int)
 	// Pause stops the server in its tracks, connections open; Resume lets it go on.
 	Pause()
 	Resume()
@@ -87,6 +89,8 @@ func Run(t *testing.T, h Harness) {
 		{"the kind is complete", kindIsComplete},
 		{"a queue that is not there is known to be empty", missingQueue},
 		{"what waits and what is in flight", waitingAndInFlight},
+		{"queues and workers are not taken for each other", apart},
+		{"workers that cannot be told apart", alike},
 		{"nothing is missed in motion", motion},
 		{"thousands of queues", thousands},
 		{"several callers at once", severalCallers},
@@ -193,11 +197,11 @@ const (
 	waitLimit = 30 * time.Second
 )
 
-// query asks for a queue, and for what these pods hold of it.
+// query asks for a queue, and for what the workers of these pods hold of it.
 func query(queue string, pods ...string) broker.Query {
 	q := broker.Query{Queue: queue}
 	for _, pod := range pods {
-		q.Workers = append(q.Workers, broker.Worker{PodName: pod, HostName: pod})
+		q.Workers = append(q.Workers, worker(pod))
 	}
 	return q
 }
@@ -210,7 +214,7 @@ func depth(t *testing.T, d broker.Driver, q broker.Query) broker.Depth {
 		t.Fatalf("reading %s: %v", q.Queue, err)
 	}
 	if len(answers) != 1 || answers[0].Err != nil {
-		t.Fatalf("reading %s: %+v, want one answer", q.Queue, answers)
+		t.Fatalf("reading %s: %+v, want one answer, without an error", q.Queue, answers)
 	}
 	return answers[0].Depth
 }

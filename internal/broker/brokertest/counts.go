@@ -21,6 +21,9 @@ func check(t *testing.T, h Harness, d broker.Depth, waiting, inFlight int64, hel
 	if !h.ByWorker && d.Held != nil {
 		t.Errorf("by worker %v, want nil: the broker does not keep messages by worker", d.Held)
 	}
+	if len(d.Held) > len(held) {
+		t.Errorf("by worker %v, want none but those of %v", d.Held, held)
+	}
 	for pod, n := range held {
 		if got, known := d.Held[pod]; known != h.ByWorker || (known && got != n) {
 			t.Errorf("%s holds %d (known: %t), want %d (known: %t)", pod, got, known, n, h.ByWorker)
@@ -47,10 +50,10 @@ func waitingAndInFlight(t *testing.T, h Harness) {
 		held              map[string]int64
 	}{
 		{"pushed", func() { s.Push("q", 5); s.Push("other", 7) }, 5, 0, map[string]int64{"w1": 0, "w2": 0, "idle": 0}},
-		{"taken", func() { s.Take("q", "w1", 2); s.Take("q", "w2", 1) }, 2, 3, map[string]int64{"w1": 2, "w2": 1, "idle": 0}},
-		{"acknowledged", func() { s.Acknowledge("q", "w1", 1) }, 2, 2, map[string]int64{"w1": 1, "w2": 1, "idle": 0}},
-		{"all taken", func() { s.Take("q", "w1", 2) }, 0, 4, map[string]int64{"w1": 3, "w2": 1, "idle": 0}},
-		{"all done", func() { s.Acknowledge("q", "w1", 3); s.Acknowledge("q", "w2", 1) }, 0, 0, map[string]int64{"w1": 0, "w2": 0, "idle": 0}},
+		{"taken", func() { s.Take("q", worker("w1"), 2); s.Take("q", worker("w2"), 1) }, 2, 3, map[string]int64{"w1": 2, "w2": 1, "idle": 0}},
+		{"acknowledged", func() { s.Acknowledge("q", worker("w1"), 1) }, 2, 2, map[string]int64{"w1": 1, "w2": 1, "idle": 0}},
+		{"all taken", func() { s.Take("q", worker("w1"), 2) }, 0, 4, map[string]int64{"w1": 3, "w2": 1, "idle": 0}},
+		{"all done", func() { s.Acknowledge("q", worker("w1"), 3); s.Acknowledge("q", worker("w2"), 1) }, 0, 0, map[string]int64{"w1": 0, "w2": 0, "idle": 0}},
 	}
 	for _, step := range steps {
 		t.Run(step.name, func(t *testing.T) {
@@ -91,9 +94,9 @@ func motion(t *testing.T, h Harness) {
 				b.pushing.Add(2)
 				s.Push("q", 2)
 				b.pushed.Add(2)
-				n := int64(s.Take("q", pod, 2))
+				n := int64(s.Take("q", worker(pod), 2))
 				b.acknowledging.Add(n)
-				s.Acknowledge("q", pod, int(n))
+				s.Acknowledge("q", worker(pod), int(n))
 				b.acknowledged.Add(n)
 			}
 		})
@@ -118,11 +121,14 @@ func thousands(t *testing.T, h Harness) {
 	d := open(t, h, p.settings())
 	const queues = 3000
 	queries := make([]broker.Query, queues)
+	pods := make([]string, queues)
 	for i := range queries {
-		queries[i] = query(fmt.Sprint("q-", i), "w")
+		pods[i] = fmt.Sprint("w-", i%7)
+		queries[i] = query(fmt.Sprint("q-", i), pods[i])
 	}
 	for i := 0; i < queues; i += 100 {
-		s.Push(queries[i].Queue, i/100+1)
+		s.Push(queries[i].Queue, i/100+1+i/200)
+		s.Take(queries[i].Queue, worker(pods[i]), i/200)
 	}
 	var answers []broker.Answer
 	read := func() {
@@ -135,12 +141,16 @@ func thousands(t *testing.T, h Harness) {
 	p.hold(p.heardSince(read))
 	read()
 	for i, a := range answers {
-		want := int64(0)
+		waiting, held := int64(0), int64(0)
 		if i%100 == 0 {
-			want = int64(i/100 + 1)
+			waiting, held = int64(i/100+1), int64(i/200)
 		}
-		if a.Err != nil || a.Depth.Waiting != broker.CountOf(want) {
-			t.Fatalf("%s: %+v, want %d waiting", queries[i].Queue, a, want)
+		if a.Err != nil {
+			t.Errorf("its error is %v", a.Err)
+		}
+		check(t, h, a.Depth, waiting, held, map[string]int64{pods[i]: held})
+		if t.Failed() {
+			t.Fatalf("that is %s of %d queues", queries[i].Queue, queues)
 		}
 	}
 	if got := p.rounds(); got > h.Rounds {
@@ -160,8 +170,8 @@ func severalCallers(t *testing.T, h Harness) {
 		group.Go(func() {
 			for range 50 {
 				answers, err := d.Depths(t.Context(), []broker.Query{query(fmt.Sprint("q", i)), query("empty")})
-				if err != nil {
-					t.Errorf("caller %d: %v", i, err)
+				if err != nil || len(answers) != 2 {
+					t.Errorf("caller %d was answered %+v, %v", i, answers, err)
 					return
 				}
 				if answers[0].Depth.Waiting != broker.CountOf(int64(i)) || answers[1].Depth.Waiting != broker.CountOf(0) {

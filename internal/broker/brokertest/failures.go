@@ -82,7 +82,7 @@ func rotation(t *testing.T, h Harness) {
 		}
 		settings.Password = broker.NewSecret(password)
 		answers, err := readOnce(t, h, settings, query("q"))
-		if err != nil || answers[0].Depth.Waiting != broker.CountOf(3) {
+		if err != nil || len(answers) != 1 || answers[0].Depth.Waiting != broker.CountOf(3) {
 			t.Errorf("with the new password: %+v, %v; want 3 waiting", answers, err)
 		}
 	}
@@ -93,14 +93,19 @@ func restart(t *testing.T, h Harness) {
 	s := h.Start(t)
 	s.Push("q", 4)
 	d := open(t, h, s.Settings())
-	check(t, h, depth(t, d, query("q", "w")), 4, 0, nil)
+	idle := map[string]int64{"w": 0}
+	check(t, h, depth(t, d, query("q", "w")), 4, 0, idle)
 	s.Restart()
-	if answers, err := d.Depths(t.Context(), []broker.Query{query("q", "w")}); err == nil {
-		check(t, h, answers[0].Depth, 4, 0, nil)
-	} else {
+	answers, err := d.Depths(t.Context(), []broker.Query{query("q", "w")})
+	switch {
+	case err != nil:
 		fails(t, err)
+	case len(answers) != 1 || answers[0].Err != nil:
+		t.Errorf("%+v, want one answer, without an error", answers)
+	default:
+		check(t, h, answers[0].Depth, 4, 0, idle)
 	}
-	check(t, h, depth(t, open(t, h, s.Settings()), query("q", "w")), 4, 0, nil)
+	check(t, h, depth(t, open(t, h, s.Settings()), query("q", "w")), 4, 0, idle)
 }
 
 func hanging(t *testing.T, h Harness) {

@@ -16,11 +16,14 @@ func conversation(t *testing.T, h Harness) (broker.Query, *proxy, int) {
 	t.Helper()
 	s := h.Start(t)
 	s.Push("q", 12)
-	s.Take("q", "w", 5)
+	s.Take("q", worker("w"), 5)
 	p, q := newProxy(t, s.Settings()), query("q", "w")
 	answers, err := readOnce(t, h, p.settings(), q)
 	if err != nil {
 		t.Fatal(err)
+	}
+	if len(answers) != 1 || answers[0].Err != nil {
+		t.Fatalf("%+v, want one answer, without an error", answers)
 	}
 	check(t, h, answers[0].Depth, 7, 5, map[string]int64{"w": 5})
 	total := p.received()
@@ -34,14 +37,18 @@ func spoiled(t *testing.T, what string, answers []broker.Answer, err error) {
 		fails(t, err)
 		return
 	}
-	for _, a := range answers {
-		if a.Err != nil {
-			fails(t, a.Err)
-			continue
-		}
-		if a.Depth.Waiting != broker.CountOf(7) || (a.Depth.InFlight.Known && a.Depth.InFlight.N != 5) {
-			t.Errorf("%s, the answer is %+v; there are 7 waiting and 5 in flight", what, a.Depth)
-		}
+	if len(answers) != 1 {
+		t.Errorf("%s, the answers are %+v, without an error; want one", what, answers)
+		return
+	}
+	if err := answers[0].Err; err != nil {
+		fails(t, err)
+		return
+	}
+	d := answers[0].Depth
+	held, known := d.Held["w"]
+	if d.Waiting != broker.CountOf(7) || (d.InFlight.Known && d.InFlight.N != 5) || (known && held != 5) {
+		t.Errorf("%s, the answer is %+v; there are 7 waiting and 5 in flight, which one worker holds", what, d)
 	}
 }
 

@@ -35,7 +35,7 @@ func overTLS(t *testing.T, h Harness) {
 			c.settings.TLS = c.config
 			answers, err := readOnce(t, h, c.settings, query("q"))
 			if c.fails == nil {
-				if err != nil || answers[0].Depth.Waiting != broker.CountOf(3) {
+				if err != nil || len(answers) != 1 || answers[0].Depth.Waiting != broker.CountOf(3) {
 					t.Errorf("%+v, %v; want 3 waiting", answers, err)
 				}
 				return

@@ -83,18 +83,18 @@ func (l *listServer) Push(queue string, n int) {
 	}
 }
 
-func (l *listServer) Take(queue, pod string, n int) (taken int) {
+func (l *listServer) Take(queue string, by broker.Worker, n int) (taken int) {
 	for ; taken < n; taken++ {
-		if l.do("LMOVE", queue, redislist.Processing(queue, pod), "RIGHT", "LEFT").Error() != nil {
+		if l.do("LMOVE", queue, redislist.Processing(queue, by.PodName), "RIGHT", "LEFT").Error() != nil {
 			break
 		}
 	}
 	return taken
 }
 
-func (l *listServer) Acknowledge(queue, pod string, n int) {
+func (l *listServer) Acknowledge(queue string, by broker.Worker, n int) {
 	for range n {
-		l.do("RPOP", redislist.Processing(queue, pod))
+		l.do("RPOP", redislist.Processing(queue, by.PodName))
 	}
 }
 
