@@ -129,7 +129,7 @@ func TestABrokerThatDoesNotAnswerHoldsBackDeparturesAlone(t *testing.T) {
 		w.delete()
 		w.second()
 		if with := w.withGrants(); len(with) != 5 {
-			w.fail(t, "%d are granted leave, want 5 at once", len(with))
+			w.fail(t, "%d have a grant, want 5 at once", len(with))
 		}
 	})
 }
