@@ -22,17 +22,17 @@ func (r *round) act(ctx context.Context) error {
 	for _, m := range r.decision.Missing {
 		ctrl.LoggerFrom(ctx).V(1).Info("Not created", "revision", m.Revision, "pods", m.Pods, "why", m.Why)
 	}
-	creating := nameCreations(r.qw, r.decision.Actions)
+	creating := nameCreations(r.seen.qw, r.decision.Actions)
 	passwordsOf(r).learn(ctx, creating)
 	r.watchQueues(creating)
-	done, err := r.fleets.Apply(ctx, r.qw, r.pods, r.decision.Actions, r.revisions.workerOf, r.newPod)
+	done, err := r.reconciler.fleets.Apply(ctx, r.seen.qw, r.seen.pods, r.decision.Actions, r.seen.revisions.workerOf, r.newPod)
 	r.done, r.publishes = done, r.decision.PublishedAfter(done)
 	blamed, err := otherThanSize(&r.sizes, done, err)
 	r.again = r.again || blamed || r.decision.More && creates(done)
-	uncreated, next, rest := r.memory.creations.note(r.clock.Now(), done, err)
+	uncreated, next, rest := r.memory.creations.note(r.reconciler.clock.Now(), done, err)
 	r.uncreated = slices.Concat(r.decision.Retrying, uncreated)
-	if r.wouldRefuse != nil {
-		r.uncreated = append(r.uncreated, r.revisions.newest.Hash)
+	if r.seen.wouldRefuse != nil {
+		r.uncreated = append(r.uncreated, r.seen.revisions.newest.Hash)
 	}
 	r.recheckAt(next)
 	return errors.Join(unproven, r.finalizerErr, r.memory.freshness.failing(r.decision, done, rest))
@@ -40,7 +40,7 @@ func (r *round) act(ctx context.Context) error {
 
 // addFinalizer writes the finalizer before there are pods. Where it cannot be written, the decision is made anew without creations.
 func (r *round) addFinalizer(ctx context.Context) {
-	if len(r.pods) == 0 && !creates(r.decision.Actions) {
+	if len(r.seen.pods) == 0 && !creates(r.decision.Actions) {
 		return
 	}
 	if r.finalizerErr = r.object.addFinalizer(ctx); r.finalizerErr != nil {
@@ -52,7 +52,7 @@ func (r *round) addFinalizer(ctx context.Context) {
 // storeProofs stores what a later leader must know of the revisions. What cannot be stored holds back the rollout, and
 // nothing else: the decision is made anew, and the newest revision takes nobody's place in it.
 func (r *round) storeProofs(ctx context.Context) error {
-	err := r.proofs().mark(ctx, &r.revisions, r.decision)
+	err := r.proofs().mark(ctx, &r.seen.revisions, r.decision)
 	if err != nil && r.decision.Stage == planner.Canary {
 		r.barred = true
 		r.decide()
@@ -78,14 +78,14 @@ func nameCreations(qw *v1alpha1.QWorker, actions []planner.Action) map[string]st
 }
 
 func (r *round) newPod(a planner.Action) revision.Pod {
-	published := r.revisions.newest.Hash
-	if r.revisions.published != nil && r.decision.Publish == "" {
-		published = r.revisions.published.Hash
+	published := r.seen.revisions.newest.Hash
+	if r.seen.revisions.published != nil && r.decision.Publish == "" {
+		published = r.seen.revisions.published.Hash
 	}
-	made := r.revisions.of(a.Revision)
+	made := r.seen.revisions.of(a.Revision)
 	pod := made.Make(a.Pod, revision.PodOptions{
-		Owner: r.qw, Broker: r.resolver.Env(made.Connection, r.config), Published: published, Failures: a.Level,
-		Fingerprint: r.resolver.Fingerprint(r.qw.Namespace, made.Connection, r.config),
+		Owner: r.seen.qw, Broker: r.reconciler.resolver.Env(made.Connection, r.seen.config), Published: published, Failures: a.Level,
+		Fingerprint: r.reconciler.resolver.Fingerprint(r.seen.qw.Namespace, made.Connection, r.seen.config),
 	})
 	r.sizes.SizePod(pod.Pod)
 	return pod

@@ -19,15 +19,15 @@ const maxPlans = 10
 // With it, decide plans until the number of workers and the plan agree: the messages of workers that the plan lets go need
 // no other worker, which may ask for another number, and with that for another plan.
 func (r *round) decide() {
-	if r.revisions.newest == nil && !r.deleting() {
+	if r.seen.revisions.newest == nil && !r.seen.deleting() {
 		return
 	}
 	r.plan()
 	if r.decision.Withheld > 0 {
-		r.memory.freshness.ask(r.byQueue(r.places()), r.backlog.Request)
+		r.memory.freshness.ask(r.seen.byQueue(r.seen.places()), r.reconciler.backlog.Request)
 		return
 	}
-	if !asksWhoIsBusy(r.decision.Actions, r.deleting()) || !mayAsk(&r.observation) {
+	if !asksWhoIsBusy(r.decision.Actions, r.seen.deleting()) || !mayAsk(&r.seen) {
 		return
 	}
 	for range maxPlans {
@@ -57,7 +57,7 @@ func mayAsk(o *observation) bool {
 // plan asks the planner, and tells it all that is known.
 func (r *round) plan() {
 	f := planner.Fleet{
-		Now:     r.now,
+		Now:     r.seen.now,
 		Desired: r.wanted.published.Desired,
 		Why:     r.wanted.published.Why(),
 
@@ -65,28 +65,28 @@ func (r *round) plan() {
 
 		Finishing: r.wanted.published.Finishing,
 		// Without its ScalerConfig the fleet stays as it is, though the connection may still be there.
-		DepthKnown:      r.depthKnown() && r.config != nil,
-		Withhold:        mayAsk(&r.observation) && !r.memory.freshness.has(r.byQueue(r.places())),
-		Deleting:        r.deleting(),
+		DepthKnown:      r.seen.depthKnown() && r.seen.config != nil,
+		Withhold:        mayAsk(&r.seen) && !r.memory.freshness.has(r.seen.byQueue(r.seen.places())),
+		Deleting:        r.seen.deleting(),
 		ExcessSince:     r.memory.excessSince,
 		FailedCreations: r.memory.creations.failed(),
-		Done:            r.ends.done,
-		Rollout:         rolloutOf(r.qw.Spec.Rollout),
-		Tried:           isTried(r.revisions.newest),
-		NewestBarred:    r.newestUnread || r.barred || fleet.PodRefused(r.wouldRefuse),
-		Pods:            r.statesWithWork(),
+		Done:            r.seen.ends.done,
+		Rollout:         rolloutOf(r.seen.qw.Spec.Rollout),
+		Tried:           isTried(r.seen.revisions.newest),
+		NewestBarred:    r.seen.newestUnread || r.barred || fleet.PodRefused(r.seen.wouldRefuse),
+		Pods:            r.seen.statesWithWork(),
 	}
 	switch {
 	case r.finalizerErr != nil:
-		f.Uncreatable = allUncreatable(r.revisions.all, r.finalizerErr)
-	case r.config == nil:
-		f.Uncreatable = uncreatable(r.revisions.all, r.qw.Spec.ScaleConfig.ScalerConfigRef)
+		f.Uncreatable = allUncreatable(r.seen.revisions.all, r.finalizerErr)
+	case r.seen.config == nil:
+		f.Uncreatable = uncreatable(r.seen.revisions.all, r.seen.qw.Spec.ScaleConfig.ScalerConfigRef)
 	}
-	f.Uncreatable = withRemoved(f.Uncreatable, r.revisions.remains)
-	if newest := r.revisions.newest; newest != nil {
+	f.Uncreatable = withRemoved(f.Uncreatable, r.seen.revisions.remains)
+	if newest := r.seen.revisions.newest; newest != nil {
 		f.Newest = newest.Hash
 	}
-	if published := r.revisions.published; published != nil {
+	if published := r.seen.revisions.published; published != nil {
 		f.Published, f.Proven = published.Hash, published.Proven
 	}
 	r.decision = planner.Plan(f)

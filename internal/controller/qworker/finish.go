@@ -15,19 +15,19 @@ func (r *round) finish(ctx context.Context) error {
 	if err := r.observePods(ctx); err != nil {
 		return unread{err}
 	}
-	r.deadTasks.Note(fleetOf(r.name(), r.qw.UID), workersOf(r.pods, r.states))
-	r.recheckAt(r.fleets.NextDoubt(r.qw.UID))
-	empty := r.deleting() && len(r.pods) == 0
-	if empty && r.dead.began > 0 { // pods that have vanished since are looked after in the next round
+	r.reconciler.deadTasks.Note(fleetOf(r.seen.name(), r.seen.qw.UID), workersOf(r.seen.pods, r.seen.states))
+	r.recheckAt(r.reconciler.fleets.NextDoubt(r.seen.qw.UID))
+	empty := r.seen.deleting() && len(r.seen.pods) == 0
+	if empty && r.seen.dead.began > 0 { // pods that have vanished since are looked after in the next round
 		r.again = true
 	}
-	over := empty && r.dead.began == 0 && r.dead.owesNothing(r.pods)
-	keep := historyLimit(r.qw.Spec.Rollout)
+	over := empty && r.seen.dead.began == 0 && r.seen.dead.owesNothing(r.seen.pods)
+	keep := historyLimit(r.seen.qw.Spec.Rollout)
 	if over {
 		keep = 0
 	}
-	pruned := r.memory.writes.Attempt(r.clock, historyWrite, func() error {
-		return r.history.Prune(ctx, r.qw, r.revisions.all, r.inUse, keep)
+	pruned := r.memory.writes.Attempt(r.reconciler.clock, historyWrite, func() error {
+		return r.reconciler.history.Prune(ctx, r.seen.qw, r.seen.revisions.all, r.seen.inUse, keep)
 	})
 	if !over {
 		return pruned
@@ -36,8 +36,8 @@ func (r *round) finish(ctx context.Context) error {
 		return errors.Join(pruned, err)
 	}
 	r.gone = true
-	if workers := r.dead.abandoned(); len(workers) > 0 {
-		tell(ctx, r.recorder, r.qw, abandonment(&r.observation, workers, r.backlog.Last(r.places().main()).Err), nil)
+	if workers := r.seen.dead.abandoned(); len(workers) > 0 {
+		tell(ctx, r.reconciler.recorder, r.seen.qw, abandonment(&r.seen, workers, r.reconciler.backlog.Last(r.seen.places().main()).Err), nil)
 	}
 	return nil
 }

@@ -12,28 +12,28 @@ import (
 // findRevisions finds the newest and the published revision. Where the spec cannot be followed, or its revision cannot be
 // stored, the published revision stays the newest: the fleet goes on with what it has.
 func (r *round) findRevisions(ctx context.Context) {
-	known := &r.revisions
-	if r.deleting() { // no pod is made any more: what remains of the revision is enough
-		known.published = known.of(r.status.CurrentPodSpecHash)
+	known := &r.seen.revisions
+	if r.seen.deleting() { // no pod is made any more: what remains of the revision is enough
+		known.published = known.of(r.seen.status.CurrentPodSpecHash)
 		known.newest = known.published
-		r.fallBack(r.resolver.Normalise)
+		r.seen.fallBack(r.reconciler.resolver.Normalise)
 		return
 	}
-	known.published = known.stored(r.status.CurrentPodSpecHash)
+	known.published = known.stored(r.seen.status.CurrentPodSpecHash)
 	known.newest = known.published
-	if r.config == nil {
-		r.stalled = report.NoScalerConfig(r.qw)
+	if r.seen.config == nil {
+		r.seen.stalled = report.NoScalerConfig(r.seen.qw)
 		return
 	}
-	content := revision.ContentOf(r.qw, r.resolver.Normalise(r.config))
+	content := revision.ContentOf(r.seen.qw, r.reconciler.resolver.Normalise(r.seen.config))
 	if err := content.Validate(); err != nil {
-		r.stalled = &report.Problem{Reason: report.ReasonInvalidPodSpec, Message: err.Error()}
+		r.seen.stalled = &report.Problem{Reason: report.ReasonInvalidPodSpec, Message: err.Error()}
 		return
 	}
-	newest, retryAt, err := r.proofs().ensure(ctx, revisionWrite(r.qw.Generation, r.config.Generation), known.all, content)
+	newest, retryAt, err := r.proofs().ensure(ctx, revisionWrite(r.seen.qw.Generation, r.seen.config.Generation), known.all, content)
 	r.recheckAt(retryAt)
 	if err != nil {
-		r.unstored = err
+		r.seen.unstored = err
 		return
 	}
 	if found := known.stored(newest.Hash); found != nil {
@@ -43,7 +43,7 @@ func (r *round) findRevisions(ctx context.Context) {
 	}
 	known.newest = known.stored(newest.Hash)
 	// Somebody may have removed the published one. While pods of it are there, the newest has to prove itself all the same.
-	known.published = known.of(r.status.CurrentPodSpecHash)
+	known.published = known.of(r.seen.status.CurrentPodSpecHash)
 }
 
 // fallBack makes up for a history that is gone before the QWorker is, as after a foreground deletion: what is left to do

@@ -63,7 +63,7 @@ func (r *Reconciler) waitForRights(ctx context.Context, name types.NamespacedNam
 	case round.gone:
 		r.forget(name)
 		return ctrl.Result{}, nil
-	case errors.Is(err, refusal) && round.deleting(): // what else is in the way is said
+	case errors.Is(err, refusal) && round.seen.deleting(): // what else is in the way is said
 		return ctrl.Result{}, err
 	}
 	return ctrl.Result{RequeueAfter: round.within(r.clock.Now(), rightsPause)}, nil
@@ -74,27 +74,27 @@ func (r *Reconciler) waitForRights(ctx context.Context, name types.NamespacedNam
 // never be gone. The garbage collector deletes pods that are left; SIGTERM tells their workers. In a namespace that stays,
 // the rights may come back, and the tasks of the workers would be lost without the finalizer.
 func (r *round) letGoWithoutRights(ctx context.Context, failure error) error {
-	if !r.deleting() || !isForbidden(failure, r.dead.Dead) || !hasNoRights(ctx, r.client, r.qw.Namespace) {
+	if !r.seen.deleting() || !isForbidden(failure, r.seen.dead.Dead) || !hasNoRights(ctx, r.reconciler.client, r.seen.qw.Namespace) {
 		r.memory.forbiddenSince = time.Time{}
 		return failure
 	}
-	if ends, err := namespaceEnds(ctx, r.live, r.qw.Namespace); err != nil || !ends {
+	if ends, err := namespaceEnds(ctx, r.reconciler.live, r.seen.qw.Namespace); err != nil || !ends {
 		r.memory.forbiddenSince = time.Time{}
 		return errors.Join(failure, err)
 	}
 	if r.memory.forbiddenSince.IsZero() {
-		r.memory.forbiddenSince = r.now
+		r.memory.forbiddenSince = r.seen.now
 	}
 	end := r.memory.forbiddenSince.Add(rightsTimeout)
-	if r.now.Before(end) {
+	if r.seen.now.Before(end) {
 		r.recheckAt(end)
 		return failure
 	}
-	if err := dropFinalizer(ctx, r.client, r.qw); err != nil {
+	if err := dropFinalizer(ctx, r.reconciler.client, r.seen.qw); err != nil {
 		return err
 	}
 	logs.Warn(ctrl.LoggerFrom(ctx), "Let go: the operator has no rights in the namespace any more, and can neither let workers finish nor return tasks",
-		"pods", len(r.pods), "deadWorkers", len(r.dead.gone()))
+		"pods", len(r.seen.pods), "deadWorkers", len(r.seen.dead.gone()))
 	r.gone = true
 	return nil
 }

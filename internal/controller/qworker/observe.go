@@ -92,62 +92,62 @@ func (o *observation) judgeEnds() {
 // observe reads everything that the decision depends on, but for the queue.
 func (r *round) observe(ctx context.Context) error {
 	var config v1alpha1.ScalerConfig
-	err := r.client.Get(ctx, types.NamespacedName{Namespace: r.qw.Namespace, Name: r.qw.Spec.ScaleConfig.ScalerConfigRef}, &config)
+	err := r.reconciler.client.Get(ctx, types.NamespacedName{Namespace: r.seen.qw.Namespace, Name: r.seen.qw.Spec.ScaleConfig.ScalerConfigRef}, &config)
 	switch {
 	case err == nil:
-		r.config = &config
+		r.seen.config = &config
 		r.memory.declined = !ptr.Deref(config.Spec.Config.Reclaim, true)
 	case !apierrors.IsNotFound(err):
 		return err
 	}
-	if r.revisions.all, err = r.history.List(ctx, r.qw); err != nil {
+	if r.seen.revisions.all, err = r.reconciler.history.List(ctx, r.seen.qw); err != nil {
 		return err
 	}
 	if err := r.observePods(ctx); err != nil {
 		return err
 	}
-	r.memory.told.NoteDepartures(r.states, r.now)
+	r.memory.told.NoteDepartures(r.seen.states, r.seen.now)
 	return nil
 }
 
 // observePods reads the pods, and what their nodes mean for them.
 func (r *round) observePods(ctx context.Context) error {
-	pods, err := r.fleets.Observe(ctx, r.qw)
+	pods, err := r.reconciler.fleets.Observe(ctx, r.seen.qw)
 	if err != nil {
 		return err
 	}
-	if err := r.history.Complete(ctx, r.qw, r.revisions.all, isMadeOf(pods, r.status.CurrentPodSpecHash)); err != nil {
+	if err := r.reconciler.history.Complete(ctx, r.seen.qw, r.seen.revisions.all, isMadeOf(pods, r.seen.status.CurrentPodSpecHash)); err != nil {
 		return err
 	}
 	var present []connection.Spec
-	if r.config != nil {
-		present = append(present, r.resolver.Normalise(r.config))
+	if r.seen.config != nil {
+		present = append(present, r.reconciler.resolver.Normalise(r.seen.config))
 	}
-	r.memory.revisions = r.revisions.remember(r.memory.revisions, pods, r.deleting(), present)
-	nodes, err := r.readNodes(ctx, pods)
+	r.memory.revisions = r.seen.revisions.remember(r.memory.revisions, pods, r.seen.deleting(), present)
+	nodes, err := r.reconciler.readNodes(ctx, pods)
 	if err != nil {
 		return err
 	}
 	states, passwords := make([]planner.Pod, len(pods)), passwordsOf(r)
 	for i, pod := range pods {
-		worker := r.revisions.workerOf(pod)
+		worker := r.seen.revisions.workerOf(pod)
 		states[i] = fleet.StateOf(pod, worker)
-		states[i].DownSince = r.memory.downSince(pod, worker, r.now)
-		made := r.revisions.of(states[i].Revision)
-		states[i].Signalled = isSignalled(r.qw.Spec.Drain, made)
+		states[i].DownSince = r.memory.downSince(pod, worker, r.seen.now)
+		made := r.seen.revisions.of(states[i].Revision)
+		states[i].Signalled = isSignalled(r.seen.qw.Spec.Drain, made)
 		states[i].OldPassword = passwords.isOld(pod)
-		states[i].MaxTaskDuration = maxTaskDuration(r.qw.Spec.Drain, made)
+		states[i].MaxTaskDuration = maxTaskDuration(r.seen.qw.Spec.Drain, made)
 		if node, onNode := nodes[pod.Spec.NodeName]; onNode {
 			state := fleet.StateOfNode(node, pod.Spec.Tolerations)
-			states[i].NodeLeaving = state.Leaving && !r.revisions.isPinned(pod)
+			states[i].NodeLeaving = state.Leaving && !r.seen.revisions.isPinned(pod)
 			states[i].Unreachable = states[i].Unreachable || state.Unreachable
 		}
 	}
 	r.memory.forgetDown(states)
-	r.memory.correctSkew(states, r.now)
-	r.memory.noteGrants(states, r.now)
-	r.pods, r.states = pods, states
-	r.judgeEnds()
+	r.memory.correctSkew(states, r.seen.now)
+	r.memory.noteGrants(states, r.seen.now)
+	r.seen.pods, r.seen.states = pods, states
+	r.seen.judgeEnds()
 	return nil
 }
 

@@ -23,7 +23,7 @@ type passwords struct {
 }
 
 func passwordsOf(r *round) passwords {
-	return passwords{r.resolver, r.qw.Namespace, r.config, &r.revisions, map[string]string{}}
+	return passwords{r.reconciler.resolver, r.seen.qw.Namespace, r.seen.config, &r.seen.revisions, map[string]string{}}
 }
 
 func (p passwords) isOld(pod *corev1.Pod) bool {

@@ -23,7 +23,9 @@ type proofs struct {
 	writes  *backoff.Attempts[write]
 }
 
-func (r *round) proofs() proofs { return proofs{r.history, r.qw, r.clock, r.memory.writes} }
+func (r *round) proofs() proofs {
+	return proofs{r.reconciler.history, r.seen.qw, r.reconciler.clock, r.memory.writes}
+}
 
 // ensure stores the revision of a content where it is not stored yet. One that was refused is held back until retryAt, or
 // until what it is made of changes.

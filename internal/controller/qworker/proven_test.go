@@ -47,7 +47,7 @@ func TestARevisionIsPublishedWithItsProof(t *testing.T) {
 			if s.publishes != c.publish {
 				t.Errorf("published is %q, want %q", s.publishes, c.publish)
 			}
-			if got := stored(s.revisions.newest.Hash); got != c.proven {
+			if got := stored(s.seen.revisions.newest.Hash); got != c.proven {
 				t.Errorf("proven is %t, want %t", got, c.proven)
 			}
 		})
@@ -58,12 +58,12 @@ func TestARevisionIsPublishedWithItsProof(t *testing.T) {
 // asked about first, as in any other: the reading before it may be old.
 func TestWithoutTheProofNobodyIsLetGoOnAnOldReading(t *testing.T) {
 	s, _ := rollingOut(t, errors.New("refused"))
-	s.config = &v1alpha1.ScalerConfig{}
-	s.pods = []*corev1.Pod{{ObjectMeta: metav1.ObjectMeta{Name: "p"}}}
-	s.states = []planner.Pod{{Name: "p", Revision: "r1", Phase: planner.Running, Ready: true}}
-	s.sightings.add("r1")
-	s.memory.excessSince = s.now.Add(-time.Hour)
-	s.reading = backlog.Reading{Known: true, Depth: broker.Depth{Held: map[string]int64{"p": 0}}}
+	s.seen.config = &v1alpha1.ScalerConfig{}
+	s.seen.pods = []*corev1.Pod{{ObjectMeta: metav1.ObjectMeta{Name: "p"}}}
+	s.seen.states = []planner.Pod{{Name: "p", Revision: "r1", Phase: planner.Running, Ready: true}}
+	s.seen.sightings.add("r1")
+	s.memory.excessSince = s.seen.now.Add(-time.Hour)
+	s.seen.reading = backlog.Reading{Known: true, Depth: broker.Depth{Held: map[string]int64{"p": 0}}}
 	if s.plan(); s.decision.Withheld == 0 {
 		t.Fatalf("by the old reading nobody would be let go: %+v", s.decision)
 	}
@@ -71,7 +71,7 @@ func TestWithoutTheProofNobodyIsLetGoOnAnOldReading(t *testing.T) {
 	if err := s.storeProofs(t.Context()); err == nil {
 		t.Fatal("the proof is stored")
 	}
-	if asksWhoIsBusy(s.decision.Actions, s.deleting()) || s.decision.Publish != "" {
+	if asksWhoIsBusy(s.decision.Actions, s.seen.deleting()) || s.decision.Publish != "" {
 		t.Errorf("without a fresh reading the decision is %+v, want nobody let go and nothing published", s.decision)
 	}
 }
@@ -104,7 +104,7 @@ func rollingOut(t *testing.T, refuse error) (rolling *round, stored func(hash st
 		history: history, fleets: fleet.New(server, server, clock.RealClock{}), backlog: backlog.New(backlog.Options{}),
 		resolver: connection.NewResolver(nil, server, server),
 	}, qw, newMemory(qw.UID))
-	s.revisions = revisions{
+	s.seen.revisions = revisions{
 		all: []revision.Revision{newest}, newest: &newest, published: &revision.Revision{Hash: "r1", Proven: true},
 	}
 	s.decision = planner.Decision{Stage: planner.Canary, Publish: "r2", Proven: true}

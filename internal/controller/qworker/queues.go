@@ -25,24 +25,24 @@ type watched struct {
 // be created, too, by pod and revision. The queue is read with them from before their creation on: a worker that takes a
 // message before it is known would make the message seem done.
 func (r *round) watchQueues(creating map[string]string) {
-	if r.revisions.serving() == nil {
+	if r.seen.revisions.serving() == nil {
 		return
 	}
-	queues := r.queuesToWatch(creating)
+	queues := r.seen.queuesToWatch(creating)
 	for key := range r.memory.watches {
 		if _, still := queues[key]; !still {
-			r.backlog.Forget(key)
+			r.reconciler.backlog.Forget(key)
 			delete(r.memory.watches, key)
 		}
 	}
-	look := r.tasks().lookout(creating)
+	look := r.seen.tasks().lookout(creating)
 	for key, q := range queues {
 		r.memory.watches[key] = true
-		r.backlog.Watch(key, backlog.Watch{
-			Source:      r.sourceOf(r.qw.Namespace, q.revision.Connection),
+		r.reconciler.backlog.Watch(key, backlog.Watch{
+			Source:      r.reconciler.sourceOf(r.seen.qw.Namespace, q.revision.Connection),
 			Query:       broker.Query{Queue: q.revision.Queue, Workers: q.workers},
 			Significant: r.significance(key, look),
-			Reclaims:    r.dead.reclaims(),
+			Reclaims:    r.seen.dead.reclaims(),
 		})
 	}
 }
@@ -107,10 +107,10 @@ func (r *Reconciler) sourceOf(namespace string, spec connection.Spec) backlog.So
 // readQueue takes the newest readings and scales the fleet by them. It requests others where a worker has ended so soon
 // that only a later reading tells whether its task is done.
 func (r *round) readQueue() {
-	r.take(r.backlog.Last)
-	r.judgeEnds()
-	for _, key := range tellOfEnds(&r.observation) {
-		r.backlog.Request(key)
+	r.seen.take(r.reconciler.backlog.Last)
+	r.seen.judgeEnds()
+	for _, key := range tellOfEnds(&r.seen) {
+		r.reconciler.backlog.Request(key)
 	}
 	r.scale()
 }
@@ -131,30 +131,30 @@ func (o *observation) take(read func(backlog.Key) backlog.Reading) {
 
 // significance tells which readings of a queue wake the QWorker; see wakeup.
 func (r *round) significance(key backlog.Key, look lookout) func(prev, next backlog.Reading) bool {
-	at := r.places()
-	w := wakeup{lookout: look, awaited: r.dead.awaited(func(d string) bool { return at.key(d) == key })}
-	w.leaving = r.leaving(r.decision.Actions)
-	if r.newestApart() && key == at.key(r.revisions.newest.Hash) {
-		newest := r.revisions.newest.Hash
-		last := r.elsewhere[newest]
+	at := r.seen.places()
+	w := wakeup{lookout: look, awaited: r.seen.dead.awaited(func(d string) bool { return at.key(d) == key })}
+	w.leaving = r.seen.leaving(r.decision.Actions)
+	if r.seen.newestApart() && key == at.key(r.seen.revisions.newest.Hash) {
+		newest := r.seen.revisions.newest.Hash
+		last := r.seen.elsewhere[newest]
 		if !last.Known {
-			last = r.backlog.Last(key)
+			last = r.reconciler.backlog.Last(key)
 		}
-		w.decided = r.scalingInput(last, w.leaving, 0, r.workersAt(newest), r.memory.scaling[at.placeOf(newest)])
+		w.decided = r.seen.scalingInput(last, w.leaving, 0, r.seen.workersAt(newest), r.memory.scaling[at.placeOf(newest)])
 		return w.asksForOthers
 	}
 	if key != at.main() {
 		return w.findsHeld
 	}
-	w.last = r.reading
+	w.last = r.seen.reading
 	if !w.last.Known {
-		w.last = r.backlog.Last(key)
+		w.last = r.reconciler.backlog.Last(key)
 	}
-	serving := r.revisions.serving().Hash
-	w.decided = r.scalingInput(w.last, w.leaving, r.before(), r.workersAt(serving), r.memory.scaling[at.placeOf(serving)])
+	serving := r.seen.revisions.serving().Hash
+	w.decided = r.seen.scalingInput(w.last, w.leaving, r.seen.before(), r.seen.workersAt(serving), r.memory.scaling[at.placeOf(serving)])
 	w.excess = !r.memory.excessSince.IsZero()
-	w.shown, w.written = r.status.Queue, r.memory.told.QueueWritten
-	w.clock, w.interval = r.clock, r.queueStatusInterval
+	w.shown, w.written = r.seen.status.Queue, r.memory.told.QueueWritten
+	w.clock, w.interval = r.reconciler.clock, r.reconciler.queueStatusInterval
 	return w.matters
 }
 

@@ -46,11 +46,11 @@ func (r *Reconciler) reconcile(ctx context.Context, qw *v1alpha1.QWorker) (ctrl.
 		return ctrl.Result{}, nil
 	}
 	if longest := round.mayWait(err); longest > 0 {
-		present.postponed.note(round.now, round.done)
+		present.postponed.note(round.seen.now, round.done)
 		return ctrl.Result{RequeueAfter: round.within(r.clock.Now(), longest)}, nil
 	}
 	if !apierrors.IsConflict(err) {
-		err = toldOf(err, round.writeStatus(ctx, err), round.deleting())
+		err = toldOf(err, round.writeStatus(ctx, err), round.seen.deleting())
 	}
 	if err = round.letGoWithoutRights(ctx, err); round.gone {
 		r.forget(client.ObjectKeyFromObject(qw))
@@ -101,7 +101,7 @@ func (e unread) Unwrap() error { return e.error }
 
 // reconcile walks the steps from what is to what shall be.
 func (r *round) reconcile(ctx context.Context) error {
-	if r.deleting() && isLetGoAtOnce(r.qw) {
+	if r.seen.deleting() && isLetGoAtOnce(r.seen.qw) {
 		r.gone = true
 		return r.object.letGo(ctx)
 	}
@@ -109,8 +109,8 @@ func (r *round) reconcile(ctx context.Context) error {
 		return unread{err}
 	}
 	r.findRevisions(ctx)
-	r.memory.creations.forget(&r.revisions)
-	r.tasks().forget()
+	r.memory.creations.forget(&r.seen.revisions)
+	r.seen.tasks().forget()
 	r.recommend(ctx)
 	r.observeDead()
 	r.watchQueues(nil)
@@ -119,11 +119,11 @@ func (r *round) reconcile(ctx context.Context) error {
 	r.decide()
 	err := r.act(ctx)
 	r.raiseRunning(ctx)
-	if r.revisions.newest == nil { // else the rollout says it
-		err = errors.Join(r.unstored, err)
+	if r.seen.revisions.newest == nil { // else the rollout says it
+		err = errors.Join(r.seen.unstored, err)
 	}
-	if len(tellOfEnds(&r.observation)) == 0 { // a canary that has ended may have done a task
-		err = errors.Join(err, r.proofs().keepStop(ctx, r.revisions.newest, r.account().rollout()))
+	if len(tellOfEnds(&r.seen)) == 0 { // a canary that has ended may have done a task
+		err = errors.Join(err, r.proofs().keepStop(ctx, r.seen.revisions.newest, r.account().rollout()))
 	}
-	return errors.Join(err, r.proofs().keepSightings(ctx, &r.revisions, r.sightings), r.finish(ctx))
+	return errors.Join(err, r.proofs().keepSightings(ctx, &r.seen.revisions, r.seen.sightings), r.finish(ctx))
 }

@@ -63,18 +63,18 @@ func (r *Reconciler) presence(ctx context.Context, f recovery.Fleet, worker stri
 
 // observeDead tells recovery which pods are there, and learns how it stands with the tasks of those that have died.
 func (r *round) observeDead() {
-	mode, recheck := r.recoveryMode(r.memory.declined, r.backlog.Last)
+	mode, recheck := r.seen.recoveryMode(r.memory.declined, r.reconciler.backlog.Last)
 	r.recheckAt(recheck)
-	at := r.places()
-	r.dead = deadWorkers{mode: mode, deleting: r.deleting(), qw: r.qw, began: len(r.states), Snapshot: r.deadTasks.Observe(
-		fleetOf(r.name(), r.qw.UID), recovery.Observation{
-			Now: r.now, Mode: mode, Deleting: r.deleting(),
-			Workers: workersOf(r.pods, r.states), Places: at.distinct(), At: at.where,
+	at := r.seen.places()
+	r.seen.dead = deadWorkers{mode: mode, deleting: r.seen.deleting(), qw: r.seen.qw, began: len(r.seen.states), Snapshot: r.reconciler.deadTasks.Observe(
+		fleetOf(r.seen.name(), r.seen.qw.UID), recovery.Observation{
+			Now: r.seen.now, Mode: mode, Deleting: r.seen.deleting(),
+			Workers: workersOf(r.seen.pods, r.seen.states), Places: at.distinct(), At: at.where,
 		})}
-	if r.dead.Vanished > 0 {
-		r.memory.creations.retryQuotas(r.now)
+	if r.seen.dead.Vanished > 0 {
+		r.memory.creations.retryQuotas(r.seen.now)
 	}
-	r.recheckAt(r.dead.RecheckAt)
+	r.recheckAt(r.seen.dead.RecheckAt)
 }
 
 func workersOf(pods []*corev1.Pod, states []planner.Pod) []recovery.Worker {

@@ -154,17 +154,17 @@ func TestNoPodIsMadeOfWhatRemainsOfARevision(t *testing.T) {
 			r := newRound(&Reconciler{
 				clock: clock.RealClock{}, qworkers: ownwrites.New[types.UID, *v1alpha1.QWorker](), resolver: connection.NewResolver(nil, nil, nil),
 			}, qw, newMemory(qw.UID))
-			r.revisions.remains = []revision.Revision{a.Remains()}
+			r.seen.revisions.remains = []revision.Revision{a.Remains()}
 
 			r.findRevisions(t.Context())
 
-			if known := r.revisions.published != nil; known != deleting {
+			if known := r.seen.revisions.published != nil; known != deleting {
 				t.Errorf("the published revision is known: %t, want %t", known, deleting)
 			}
-			if known := r.revisions.newest != nil; known != deleting {
+			if known := r.seen.revisions.newest != nil; known != deleting {
 				t.Errorf("the newest revision is known: %t, want %t", known, deleting)
 			}
-			if made := r.revisions.of("a"); made == nil || made.WorkerContainer() != "worker" {
+			if made := r.seen.revisions.of("a"); made == nil || made.WorkerContainer() != "worker" {
 				t.Errorf("of its pods it is known: %+v", made)
 			}
 		})

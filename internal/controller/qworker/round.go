@@ -8,8 +8,8 @@ import (
 
 // round is one reconciliation: what was observed, what was decided, and what came of it.
 type round struct {
-	*Reconciler
-	observation
+	reconciler *Reconciler
+	seen       observation
 	recheck
 	object object
 	memory *memory
@@ -45,10 +45,10 @@ func newRound(r *Reconciler, cached *v1alpha1.QWorker, m *memory) *round {
 	m.freshness.begin()
 	now, qw := r.clock.Now(), r.qworkers.Newest(cached.UID, cached)
 	return &round{
-		Reconciler:  r,
-		observation: observation{now: now, qw: qw, status: qw.Status.DeepCopy(), sightings: &m.sightings, ends: &m.ends},
-		recheck:     recheck{from: now},
-		object:      object{client: r.client, clock: r.clock, written: r.qworkers, writes: m.writes, qw: qw, base: qw},
-		memory:      m,
+		reconciler: r,
+		seen:       observation{now: now, qw: qw, status: qw.Status.DeepCopy(), sightings: &m.sightings, ends: &m.ends},
+		recheck:    recheck{from: now},
+		object:     object{client: r.client, clock: r.clock, written: r.qworkers, writes: m.writes, qw: qw, base: qw},
+		memory:     m,
 	}
 }

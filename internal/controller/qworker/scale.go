@@ -37,24 +37,24 @@ func (w *wanted) equals(other wanted) bool {
 
 // scale decides how many workers there shall be.
 func (r *round) scale() {
-	r.memory.wasRead = r.memory.wasRead || r.anyKnown()
-	r.dead.neverRead = !r.memory.wasRead
-	at, leaving := r.places(), r.leaving(r.decision.Actions)
+	r.memory.wasRead = r.memory.wasRead || r.seen.anyKnown()
+	r.seen.dead.neverRead = !r.memory.wasRead
+	at, leaving := r.seen.places(), r.seen.leaving(r.decision.Actions)
 	memories := map[place]scaling.Memory{}
 	decide := func(hash string, reading backlog.Reading, before int) scaling.Decision {
 		here := at.placeOf(hash)
-		d := scaling.Decide(r.scalingInput(reading, leaving, before, r.workersAt(hash), r.memory.scaling[here]))
+		d := scaling.Decide(r.seen.scalingInput(reading, leaving, before, r.seen.workersAt(hash), r.memory.scaling[here]))
 		memories[here] = d.Memory
 		r.recheckAt(d.Until)
 		return d
 	}
 	main := ""
-	if serving := r.revisions.serving(); serving != nil {
+	if serving := r.seen.revisions.serving(); serving != nil {
 		main = serving.Hash
 	}
-	r.wanted = wanted{published: decide(main, r.reading, r.before()), known: true}
-	if r.newestApart() {
-		r.wanted.newest = decide(r.revisions.newest.Hash, r.elsewhere[r.revisions.newest.Hash], 0)
+	r.wanted = wanted{published: decide(main, r.seen.reading, r.seen.before()), known: true}
+	if r.seen.newestApart() {
+		r.wanted.newest = decide(r.seen.revisions.newest.Hash, r.seen.elsewhere[r.seen.revisions.newest.Hash], 0)
 	}
 	r.memory.scaling = memories
 }

@@ -31,17 +31,17 @@ func TestASightingThatIsRefusedIsHeldBack(t *testing.T) {
 	s := newRound(&Reconciler{
 		clock: clk, qworkers: ownwrites.New[types.UID, *v1alpha1.QWorker](), history: revision.NewHistory(server, server, clk),
 	}, &v1alpha1.QWorker{}, newMemory("uid"))
-	s.revisions.all = []revision.Revision{{Hash: "r1"}}
-	s.sightings.add("r1")
+	s.seen.revisions.all = []revision.Revision{{Hash: "r1"}}
+	s.seen.sightings.add("r1")
 	keep := func(when string, want error, wantWrites int) {
 		t.Helper()
-		if err := s.proofs().keepSightings(t.Context(), &s.revisions, s.sightings); !errors.Is(err, want) || writes != wantWrites {
+		if err := s.proofs().keepSightings(t.Context(), &s.seen.revisions, s.seen.sightings); !errors.Is(err, want) || writes != wantWrites {
 			t.Errorf("%s it ends with %v after %d writes, want %v after %d", when, err, writes, want, wantWrites)
 		}
 	}
 	keep("at first", errRefused, 1)
 	keep("in the next round", errRefused, 1)
-	if s.revisions.all[0].SeenAtTask {
+	if s.seen.revisions.all[0].SeenAtTask {
 		t.Error("what was refused is taken for stored")
 	}
 	answer = nil

@@ -14,16 +14,16 @@ import (
 // recommend begins the round of right-sizing, which goes on with pods that do not run (noteUnfit), new pods (newPod),
 // refused ones (otherThanSize) and running ones (raiseRunning).
 func (r *round) recommend(ctx context.Context) {
-	f := rightsizing.Fleet{QWorker: r.qw, Pods: r.pods, Now: r.now}
-	if r.revisions.newest != nil {
-		f.Newest = &r.revisions.newest.PodSpec
+	f := rightsizing.Fleet{QWorker: r.seen.qw, Pods: r.seen.pods, Now: r.seen.now}
+	if r.seen.revisions.newest != nil {
+		f.Newest = &r.seen.revisions.newest.PodSpec
 	}
-	r.sizes = r.sizer.Recommend(ctx, &r.memory.sizes, f)
-	r.status.Recommendations, r.status.MaxContainerResourcesUsage = r.sizes.Recommendations, r.sizes.MostUsed
+	r.sizes = r.reconciler.sizer.Recommend(ctx, &r.memory.sizes, f)
+	r.seen.status.Recommendations, r.seen.status.MaxContainerResourcesUsage = r.sizes.Recommendations, r.sizes.MostUsed
 	if written := r.sizes.Written; written != nil {
 		r.object.noteWritten(written)
 	}
-	r.noteUnfit(&r.sizes)
+	r.seen.noteUnfit(&r.sizes)
 }
 
 // noteUnfit tells the planner which pods do not run because of their size.
@@ -63,7 +63,7 @@ func otherThanSize(sizes *rightsizing.Round, done []planner.Action, err error) (
 // raiseRunning gives running pods that have too little what is recommended.
 func (r *round) raiseRunning(ctx context.Context) {
 	if r.sizes.Active() {
-		r.sizes.Raise(ctx, r.staying(r.done))
+		r.sizes.Raise(ctx, r.seen.staying(r.done))
 	}
 	r.recheckAt(r.sizes.RecheckAt)
 }

@@ -18,15 +18,15 @@ func (r *round) writeStatus(ctx context.Context, failure error) error {
 		return nil
 	}
 	r.done = r.memory.postponed.with(r.done)
-	r.metrics.observe(r.name(), r.status, r.done)
-	if !equality.Semantic.DeepEqual(r.object.base.Status, *r.status) {
-		written, err := r.object.writeStatus(ctx, r.status)
+	r.reconciler.metrics.observe(r.seen.name(), r.seen.status, r.done)
+	if !equality.Semantic.DeepEqual(r.object.base.Status, *r.seen.status) {
+		written, err := r.object.writeStatus(ctx, r.seen.status)
 		if err != nil || !written {
 			return err
 		}
 	}
-	for _, e := range report.Events(r.object.base.Status.Conditions, r.status.Conditions, r.account().outcome(nil), &r.memory.told) {
-		tell(ctx, r.recorder, r.qw, e, inputsOf(r.wanted.larger()))
+	for _, e := range report.Events(r.object.base.Status.Conditions, r.seen.status.Conditions, r.account().outcome(nil), &r.memory.told) {
+		tell(ctx, r.reconciler.recorder, r.seen.qw, e, inputsOf(r.wanted.larger()))
 	}
 	return nil
 }
@@ -34,20 +34,20 @@ func (r *round) writeStatus(ctx context.Context, failure error) error {
 // fillStatus says how the QWorker is.
 func (r *round) fillStatus(failure error) {
 	if !r.wanted.known {
-		unseen := report.Unseen(r.now, r.status, r.qw.Generation, *problemOf(failure))
-		r.status = &unseen
+		unseen := report.Unseen(r.seen.now, r.seen.status, r.seen.qw.Generation, *problemOf(failure))
+		r.seen.status = &unseen
 		return
 	}
 	r.again = r.again || r.publishes != ""
 	account := r.account()
-	seen := account.seen(r.backlog.Last)
-	seen.Queue.WriteEvery = r.queueStatusInterval
-	seen.RightSizing = r.sizes.Condition(r.staying(r.done))
+	seen := account.seen(r.reconciler.backlog.Last)
+	seen.Queue.WriteEvery = r.reconciler.queueStatusInterval
+	seen.RightSizing = r.sizes.Condition(r.seen.staying(r.done))
 	r.recheckAt(r.sizes.RecheckAt)
-	seen.Operators = r.memory.writers.note(r.operator, r.qw, r.now)
+	seen.Operators = r.memory.writers.note(r.reconciler.operator, r.seen.qw, r.seen.now)
 	r.recheckAt(r.memory.writers.recheckAt())
-	told := report.Status(r.now, &r.object.base.Status, r.status, seen, account.decided(), account.outcome(failure), r.memory.told)
-	r.status, r.memory.told = &told.Status, told.Memory
+	told := report.Status(r.seen.now, &r.object.base.Status, r.seen.status, seen, account.decided(), account.outcome(failure), r.memory.told)
+	r.seen.status, r.memory.told = &told.Status, told.Memory
 	r.recheckAt(told.RecheckAt)
 }
 
@@ -69,9 +69,9 @@ func (r *round) mayWait(failure error) (longest time.Duration) {
 	switch {
 	case failure != nil || !r.account().isOrdinary():
 		return 0
-	case r.qw.Status.Queue != nil && (r.decision.Withheld > 0 || len(tellOfEnds(&r.observation)) > 0):
-		return last.left(r.now)
-	case len(r.done) > 0 && len(last.done) == 0 && r.requests.Waiting() > namespaceReconciles:
+	case r.seen.qw.Status.Queue != nil && (r.decision.Withheld > 0 || len(tellOfEnds(&r.seen)) > 0):
+		return last.left(r.seen.now)
+	case len(r.done) > 0 && len(last.done) == 0 && r.reconciler.requests.Waiting() > namespaceReconciles:
 		return retryBase
 	}
 	return 0

@@ -28,7 +28,7 @@ type account struct {
 
 func (r *round) account() *account {
 	return &account{
-		observation: &r.observation, results: r.results, wanted: r.wanted, decision: r.decision, sizes: &r.sizes, creations: r.memory.creations,
+		observation: &r.seen, results: r.results, wanted: r.wanted, decision: r.decision, sizes: &r.sizes, creations: r.memory.creations,
 	}
 }
 

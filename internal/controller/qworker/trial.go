@@ -38,20 +38,20 @@ type trial struct {
 // try asks the API server whether it would create a pod of the newest revision, as long as none was ever ready and there
 // is none. A refusal holds the revision back like that of a pod. That nobody answers is no refusal.
 func (r *round) try(ctx context.Context) {
-	if !isUntried(&r.observation) {
+	if !isUntried(&r.seen) {
 		return
 	}
-	newest, namespace := r.revisions.newest, r.qw.Namespace
-	next, refusal := r.memory.trial.answer(r.clock, newest.Hash, r.memory.creations, func() error {
-		return r.trials.Attempt(r.clock, namespace, func() error {
-			return dryRun(ctx, r.client, newest.Hash, newest.Make(revision.NewPodName(r.qw), revision.PodOptions{
-				Owner: r.qw, Broker: r.resolver.Env(newest.Connection, r.config), Published: newest.Hash,
+	newest, namespace := r.seen.revisions.newest, r.seen.qw.Namespace
+	next, refusal := r.memory.trial.answer(r.reconciler.clock, newest.Hash, r.memory.creations, func() error {
+		return r.reconciler.trials.Attempt(r.reconciler.clock, namespace, func() error {
+			return dryRun(ctx, r.reconciler.client, newest.Hash, newest.Make(revision.NewPodName(r.seen.qw), revision.PodOptions{
+				Owner: r.seen.qw, Broker: r.reconciler.resolver.Env(newest.Connection, r.seen.config), Published: newest.Hash,
 			}))
 		})
 	})
-	r.wouldRefuse = refusal
+	r.seen.wouldRefuse = refusal
 	if r.recheckAt(next); !r.memory.trial.accepted {
-		r.recheckAt(r.trials.RetryAt(namespace))
+		r.recheckAt(r.reconciler.trials.RetryAt(namespace))
 	}
 }
 

@@ -28,7 +28,7 @@ func TestAFailedReadIsCalledOne(t *testing.T) {
 	s := newRound(&Reconciler{client: away, clock: clock.RealClock{}, qworkers: ownwrites.New[types.UID, *v1alpha1.QWorker]()}, &v1alpha1.QWorker{}, newMemory("uid"))
 	failure := s.reconcile(t.Context())
 	s.fillStatus(failure)
-	if c := meta.FindStatusCondition(s.status.Conditions, v1alpha1.ConditionReady); c == nil || c.Reason != report.ReasonReadFailed {
+	if c := meta.FindStatusCondition(s.seen.status.Conditions, v1alpha1.ConditionReady); c == nil || c.Reason != report.ReasonReadFailed {
 		t.Errorf("after %v Ready is %+v, want %s", failure, c, report.ReasonReadFailed)
 	}
 	if !apierrors.IsServiceUnavailable(failure) {
