@@ -113,6 +113,9 @@ func TestAttemptsOfDifferentKeysAreApart(t *testing.T) {
 		_ = attempts.Attempt(clk, key, func() error { return failure })
 	}
 	attempts.Forget(func(key string) bool { return key != "b" })
+	if at, never := attempts.RetryAt("b"), attempts.RetryAt("a"); !at.Equal(clk.Now().Add(time.Second)) || !never.IsZero() {
+		t.Errorf("b is tried again at %v, and a, which is forgotten, at %v; want in a second, and never", at, never)
+	}
 	tried := map[string]bool{}
 	for _, key := range []string{"a", "b", "c"} {
 		_ = attempts.Attempt(clk, key, func() error { tried[key] = true; return nil })

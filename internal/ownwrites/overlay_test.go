@@ -71,6 +71,10 @@ func TestOverlay(t *testing.T) {
 			{&podWrite{Object: versioned("a", "12")}, []*corev1.Pod{versioned("a", "9")}, []string{"a@12"}},
 			{nil, nil, nil},
 		},
+		"a patched pod that is gone is gone, also where it is patched again": {
+			{&podWrite{Object: versioned("a", "10")}, []*corev1.Pod{versioned("a", "9")}, []string{"a@10"}},
+			{&podWrite{Object: versioned("a", "12")}, nil, nil},
+		},
 		"a created pod that the cache has shown before its patch is gone when the cache has it no more": {
 			{&podWrite{Object: versioned("a", "1"), Created: true}, nil, []string{"a@1"}},
 			{&podWrite{Object: versioned("a", "3")}, []*corev1.Pod{versioned("a", "1")}, []string{"a@3"}},
