@@ -5,6 +5,7 @@ package main
 
 import (
 	"fmt"
+	"os"
 
 	"github.com/quickube/qscaler/internal/broker/kinds"
 )
@@ -27,8 +28,8 @@ spec:
 `
 
 func main() {
-	fmt.Print(policy)
+	fmt.Fprint(os.Stdout, policy)
 	for _, kind := range kinds.All() {
-		fmt.Printf("        - port: %d # %s\n", kind.Port, kind.Type)
+		fmt.Fprintf(os.Stdout, "        - port: %d # %s\n", kind.Port, kind.Type)
 	}
 }
