@@ -21,7 +21,7 @@ func TestWhatIsNotWaitedFor(t *testing.T) {
 	}{
 		"nobody leaves": {fleet(young, makeWorker("a")), 0},
 		"one leaves once another has stayed ready": {fleet(young, leaves), 6 * time.Second},
-		"and that one has leave itself":            {fleet(young.granted(contract.ReasonScaleDown, 0), leaves, makeWorker("a")).with(func(f *Fleet) { f.DepthKnown = false }), 0},
+		"and that one has a grant itself":          {fleet(young.granted(contract.ReasonScaleDown, 0), leaves, makeWorker("a")).with(func(f *Fleet) { f.DepthKnown = false }), 0},
 		"the QWorker is being deleted":             {fleet(young.granted(contract.ReasonDelete, 0), leaves.granted(contract.ReasonDelete, 0)).with(func(f *Fleet) { f.Deleting = true }), 0},
 		"a replacement does not come up for 1 min": {steady(1, leaves, makeWorker("new").phase(Pending).age(time.Minute)).to("r2"), time.Minute},
 		"a replacement does not come up for 2 min": {steady(1, leaves, makeWorker("new").phase(Pending).age(2*time.Minute)).to("r2"), 10 * time.Minute},
@@ -79,7 +79,7 @@ func TestEndedAtOnceAndCapacity(t *testing.T) {
 		}
 	}
 	if !makeWorker("a").Capacity() || makeWorker("a").granted(contract.ReasonScaleDown, 0).Capacity() {
-		t.Error("a worker counts against the number until it has leave")
+		t.Error("a worker counts against the number until it has a grant")
 	}
 }
 
