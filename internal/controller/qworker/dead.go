@@ -8,6 +8,7 @@ import (
 	"github.com/quickube/qscaler/api/v1alpha1"
 	"github.com/quickube/qscaler/internal/broker"
 	"github.com/quickube/qscaler/internal/controller/qworker/report"
+	"github.com/quickube/qscaler/internal/controller/words"
 	"github.com/quickube/qscaler/internal/fleet"
 	"github.com/quickube/qscaler/internal/recovery"
 	"github.com/quickube/qscaler/internal/revision"
@@ -168,15 +169,15 @@ func (d *deadWorkers) abandoned() []string {
 // reported is what is said of it; holdup is why it takes so long.
 func (d *deadWorkers) reported(pods []*corev1.Pod, holdup error) report.Recovery {
 	workers, why := d.failing()
-	told := report.Recovery{Failing: workers, Why: textOf(why), SearchFailed: textOf(d.searchErr()), Strangers: reportedStrangers(d.Strangers)}
+	told := report.Recovery{Failing: workers, Why: words.TextOf(why), SearchFailed: words.TextOf(d.searchErr()), Strangers: reportedStrangers(d.Strangers)}
 	if !d.deleting {
 		return told
 	}
 	if told.Outstanding = d.outstanding(pods); told.Outstanding > 0 {
-		told.Holdup = textOf(holdup)
+		told.Holdup = words.TextOf(holdup)
 	}
 	if search := d.awaitedSearch(); search != nil {
-		told.Searching, told.SearchHoldup = true, textOf(search.Err)
+		told.Searching, told.SearchHoldup = true, words.TextOf(search.Err)
 	}
 	return told
 }

@@ -89,6 +89,11 @@ func (o *observation) judgeEnds() {
 	o.tasks().judge(o.now, func(hash string) backlog.Reading { return o.readingOf(at, hash) })
 }
 
+// unread is why what is could not be read.
+type unread struct{ error }
+
+func (e unread) Unwrap() error { return e.error }
+
 // observe reads everything that the decision depends on, but for the queue.
 func (r *round) observe(ctx context.Context) error {
 	var config v1alpha1.ScalerConfig

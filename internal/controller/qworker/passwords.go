@@ -4,7 +4,6 @@ import (
 	"context"
 
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/quickube/qscaler/api/v1alpha1"
 	"github.com/quickube/qscaler/internal/connection"
@@ -20,10 +19,6 @@ type passwords struct {
 	revisions *revisions
 	// prints are the present ones, by revision: most pods of a fleet share one.
 	prints map[string]string
-}
-
-func passwordsOf(r *round) passwords {
-	return passwords{r.reconciler.resolver, r.seen.qw.Namespace, r.seen.config, &r.seen.revisions, map[string]string{}}
 }
 
 func (p passwords) isOld(pod *corev1.Pod) bool {
@@ -52,14 +47,5 @@ func (p passwords) learn(ctx context.Context, creating map[string]string) {
 		if made := p.revisions.of(hash); made != nil {
 			p.resolver.Learn(ctx, p.namespace, made.Connection)
 		}
-	}
-}
-
-// wakeUsersOf wakes the QWorkers that refer to a ScalerConfig: its workers' password is another.
-func (r *Reconciler) wakeUsersOf(scalerConfig types.NamespacedName) {
-	config := &v1alpha1.ScalerConfig{}
-	config.Namespace, config.Name = scalerConfig.Namespace, scalerConfig.Name
-	for _, request := range r.usersOf(context.Background(), config) {
-		r.requests.Add(request.NamespacedName)
 	}
 }

@@ -94,11 +94,6 @@ func (r *Reconciler) dropMemory(name types.NamespacedName, m *memory) {
 	r.qworkers.Forget(m.uid)
 }
 
-// unread is why what is could not be read.
-type unread struct{ error }
-
-func (e unread) Unwrap() error { return e.error }
-
 // reconcile walks the steps from what is to what shall be.
 func (r *round) reconcile(ctx context.Context) error {
 	if r.seen.deleting() && isLetGoAtOnce(r.seen.qw) {

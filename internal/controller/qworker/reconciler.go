@@ -60,6 +60,9 @@ type Reconciler struct {
 	requests  requests.Queue
 }
 
+// defaultQueueStatusInterval is the default of Options.QueueStatusInterval.
+const defaultQueueStatusInterval = 10 * time.Second
+
 // Options is what a Reconciler works with.
 type Options struct {
 	// Client reads from the cache and writes to the API server; Live reads from the API server.

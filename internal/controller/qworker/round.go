@@ -52,3 +52,7 @@ func newRound(r *Reconciler, cached *v1alpha1.QWorker, m *memory) *round {
 		memory:     m,
 	}
 }
+
+func passwordsOf(r *round) passwords {
+	return passwords{r.reconciler.resolver, r.seen.qw.Namespace, r.seen.config, &r.seen.revisions, map[string]string{}}
+}

@@ -7,6 +7,7 @@ import (
 	"github.com/quickube/qscaler/api/v1alpha1"
 	"github.com/quickube/qscaler/internal/backlog"
 	"github.com/quickube/qscaler/internal/broker"
+	"github.com/quickube/qscaler/internal/planner"
 	"github.com/quickube/qscaler/internal/scaling"
 )
 
@@ -147,4 +148,35 @@ func queueOf(r backlog.Reading, leaving map[string]bool) scaling.Queue {
 // countOf is a number of a reading as scaling sees it.
 func countOf(r backlog.Reading, c broker.Count) scaling.Count {
 	return scaling.Count{N: c.N, Known: r.Known && c.Known}
+}
+
+// leaving are the workers on their way out: terminating, let go by the present decision, or with a grant whose reason
+// still holds. Those that have left on a grant, or by themselves after their task, are among them, and those whose
+// tasks were returned: a reading that has them at a task is older than that.
+func (o *observation) leaving(actions []planner.Action) map[string]bool {
+	leaving := map[string]bool{}
+	var f planner.Fleet
+	if o.revisions.newest != nil {
+		f.Newest = o.revisions.newest.Hash
+	}
+	for i, p := range o.states {
+		if p.Phase == planner.Pending && p.Grant.Reason != "" {
+			p = o.stateWithWork(o.places(), i) // it may be at a task that its kubelet has yet to tell of
+		}
+		granted := p.Phase == planner.Running && p.Grant.Reason != "" && !f.Obsolete(p)
+		mayLeave := p.Grant.Reason != "" || o.tasks().endWorkers() && !p.EndedWell.IsZero()
+		departed := p.Phase == planner.Left && mayLeave && p.Failure.At.IsZero()
+		if p.Phase == planner.Terminating || granted || departed {
+			leaving[p.Name] = true
+		}
+	}
+	for _, worker := range o.dead.returned() {
+		leaving[worker] = true
+	}
+	for _, a := range actions {
+		if a.Kind == planner.GrantLeave || a.Kind == planner.SignalLeave {
+			leaving[a.Pod] = true
+		}
+	}
+	return leaving
 }

@@ -111,3 +111,12 @@ func (r *Reconciler) usersOf(ctx context.Context, config client.Object) []reconc
 	}
 	return requests
 }
+
+// wakeUsersOf wakes the QWorkers that refer to a ScalerConfig: its workers' password is another.
+func (r *Reconciler) wakeUsersOf(scalerConfig types.NamespacedName) {
+	config := &v1alpha1.ScalerConfig{}
+	config.Namespace, config.Name = scalerConfig.Namespace, scalerConfig.Name
+	for _, request := range r.usersOf(context.Background(), config) {
+		r.requests.Add(request.NamespacedName)
+	}
+}

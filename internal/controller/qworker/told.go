@@ -11,6 +11,7 @@ import (
 	"github.com/quickube/qscaler/internal/broker"
 	"github.com/quickube/qscaler/internal/controller/qworker/report"
 	rightsizing "github.com/quickube/qscaler/internal/controller/qworker/sizing"
+	"github.com/quickube/qscaler/internal/controller/words"
 	"github.com/quickube/qscaler/internal/fleet"
 	"github.com/quickube/qscaler/internal/planner"
 	"github.com/quickube/qscaler/internal/scaling"
@@ -111,7 +112,7 @@ func (a *account) rollout() report.Rollout {
 	spec := rolloutOf(a.qw.Spec.Rollout)
 	told := report.Rollout{
 		Newest: newest.Hash, Publish: a.publishes, Stage: a.decision.Stage, Proven: a.decision.Proven,
-		Unstored: textOf(a.unstored),
+		Unstored: words.TextOf(a.unstored),
 		Paused:   spec.Paused, MinReady: spec.MinReady, Obstacle: a.decision.Obstacle, Unread: brokerProblem(a.newestErr),
 	}
 	if slices.Contains(a.uncreated, newest.Hash) {
@@ -132,8 +133,8 @@ func (a *account) outcome(failure error) report.Done {
 	}
 	blocking := a.creations.blocking(a.uncreated, canary)
 	return report.Done{
-		Failure: problemOf(failure), Uncreated: textOf(blocking), PodRefused: fleet.PodRefused(blocking),
-		Actions: a.done, Returned: a.dead.Returned, ReclaimFailed: textOf(a.dead.Failure), Sizes: sizeEvents(a.sizes.Notes),
+		Failure: problemOf(failure), Uncreated: words.TextOf(blocking), PodRefused: fleet.PodRefused(blocking),
+		Actions: a.done, Returned: a.dead.Returned, ReclaimFailed: words.TextOf(a.dead.Failure), Sizes: sizeEvents(a.sizes.Notes),
 	}
 }
 
@@ -154,12 +155,4 @@ func brokerProblem(err error) *report.Problem {
 		return nil
 	}
 	return &report.Problem{Reason: string(broker.ReasonOf(err)), Message: err.Error()}
-}
-
-// textOf has the words of an error, none where there is none.
-func textOf(err error) string {
-	if err == nil {
-		return ""
-	}
-	return err.Error()
 }

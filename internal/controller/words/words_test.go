@@ -1,6 +1,7 @@
 package words_test
 
 import (
+	"io"
 	"testing"
 
 	"github.com/quickube/qscaler/internal/controller/words"
@@ -25,5 +26,14 @@ func TestHowMany(t *testing.T) {
 		if got := words.HowMany(n, "pod", "pods"); got != want {
 			t.Errorf("of %d: %q, want %q", n, got, want)
 		}
+	}
+}
+
+func TestTextOf(t *testing.T) {
+	if got := words.TextOf(nil); got != "" {
+		t.Errorf("no error is %q", got)
+	}
+	if got := words.TextOf(io.EOF); got != "EOF" {
+		t.Errorf("the error is %q", got)
 	}
 }
