@@ -22,6 +22,8 @@ const (
 	Go     = "example-worker-go:latest"
 	Python = "example-worker-python:latest"
 	Shell  = "example-worker-shell:latest"
+	// Beanstalkd is the worker of a tube, in Python.
+	Beanstalkd = "example-worker-beanstalkd:latest"
 	// Leaking is the worker in Python, with a leak.
 	Leaking = "example-worker-leaking:latest"
 	// Sample is the image of config/samples; here it is the worker with the SDK.
@@ -33,7 +35,7 @@ const module = "module github.com/quickube/qscaler"
 var errNoSource = errors.New("the example workers are a part of QScaler's source tree, and this is not run from there")
 
 // Build builds the workers in Go into dir, and returns what stands for each image on this machine. Python,
-// Leaking and Shell are absent where python3 or redis-cli is missing.
+// Leaking, Beanstalkd and Shell are absent where python3 or redis-cli is missing.
 func Build(ctx context.Context, dir string) (map[string][]string, error) {
 	root, err := Root()
 	if err != nil {
@@ -49,6 +51,7 @@ func Build(ctx context.Context, dir string) (map[string][]string, error) {
 	if _, err := exec.LookPath("python3"); err == nil {
 		images[Python] = []string{"python3", filepath.Join(root, "examples", "worker-python", "worker.py")}
 		images[Leaking] = []string{"python3", filepath.Join(root, "examples", "worker-leaking", "worker.py")}
+		images[Beanstalkd] = []string{"python3", filepath.Join(root, "examples", "worker-beanstalkd", "worker.py")}
 	}
 	if _, err := exec.LookPath("redis-cli"); err == nil {
 		images[Shell] = []string{"sh", filepath.Join(root, "examples", "worker-shell", "worker.sh")}
