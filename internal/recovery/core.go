@@ -29,8 +29,9 @@ type core struct {
 	renewAt time.Time
 	// census counts what unknown workers hold.
 	census *census
-	// unserved has what brokers are to be told of the queues that nobody serves.
-	unserved map[string]backlog.Unserved
+	// unserved has what brokers are to be told of the queues that nobody serves, and unservedFrom is when they are.
+	unserved     map[string]backlog.Unserved
+	unservedFrom time.Time
 	// woken has the fleets for which something has changed that matters to their reconciler, and tellAt is when the first of
 	// those is told that was told something a moment ago, zero for never.
 	woken  map[Fleet]struct{}

@@ -13,6 +13,9 @@ func (c *core) observe(name Fleet, o Observation) Snapshot {
 		f = newFleet(name, c.names.Family(name))
 		c.fleets[name] = f
 	}
+	if c.unservedFrom.IsZero() {
+		c.unservedFrom = o.Now.Add(settling)
+	}
 	f.mode, f.deleting = o.Mode, o.Deleting
 	c.use(f, o.Places)
 	s := Snapshot{Vanished: f.track(o, c.names)}
@@ -46,10 +49,16 @@ func (c *core) use(f *fleet, places []Place) {
 	before := f.places
 	f.places = slices.Clone(places)
 	for _, p := range f.places {
-		pace := c.paces.of(p.Broker)
-		pace.users++
-		c.follow(pace)
+		c.paces.of(p.Broker).users++
 		c.census.serve(f, p.Queue, 1)
+	}
+	for _, p := range f.places {
+		c.follow(c.paces[p.Broker])
+	}
+	for _, p := range f.places {
+		if !slices.ContainsFunc(before, func(o Place) bool { return o.site() == p.site() }) {
+			c.serveMore(p.Queue)
+		}
 	}
 	for _, p := range before {
 		c.census.serve(f, p.Queue, -1)

@@ -78,8 +78,8 @@ func (r *Recovery) Observe(fleet Fleet, o Observation) Snapshot {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	s := r.core.observe(fleet, o)
-	at := r.core.recheckAt(o.Now)
-	if sooner := !at.IsZero() && (r.until.IsZero() || at.Before(r.until)); sooner || len(r.core.unserved) > 0 {
+	at := r.recheckAt(o.Now)
+	if !at.IsZero() && (r.until.IsZero() || at.Before(r.until)) {
 		r.lookAgain()
 	}
 	return s
@@ -108,34 +108,42 @@ func (r *Recovery) Start(ctx context.Context) error {
 	var calls sync.WaitGroup
 	defer calls.Wait()
 	for ctx.Err() == nil {
-		todo, woken, until := r.next()
-		for _, fleet := range woken {
+		next := r.next()
+		for _, fleet := range next.woken {
 			r.options.Notify(fleet)
 		}
-		for source, unserved := range r.takeUnserved() {
+		for source, unserved := range next.unserved {
 			r.options.Brokers.NoteUnserved(source, unserved)
 		}
-		for _, w := range todo {
+		for _, w := range next.todo {
 			calls.Go(func() { r.do(ctx, w) })
 		}
-		r.wait(ctx, until)
+		r.wait(ctx, next.until)
 	}
 	return nil
 }
 
-func (r *Recovery) next() (todo []work, woken []Fleet, until time.Time) {
+// agenda is what there is for Start at one moment, and when it is to look again.
+type agenda struct {
+	todo     []work
+	woken    []Fleet
+	unserved map[string]backlog.Unserved
+	until    time.Time
+}
+
+func (r *Recovery) next() agenda {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	now := r.options.Clock.Now()
-	todo, woken = r.core.next(now), r.core.takeWoken(now)
-	r.until = r.core.recheckAt(now)
-	return todo, woken, r.until
+	a := agenda{todo: r.core.next(now), woken: r.core.takeWoken(now), unserved: r.core.takeUnserved(now)}
+	r.until = r.recheckAt(now)
+	a.until = r.until
+	return a
 }
 
-func (r *Recovery) takeUnserved() map[string]backlog.Unserved {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.core.takeUnserved()
+// recheckAt is when there is something to do by the passing of time, zero for never.
+func (r *Recovery) recheckAt(now time.Time) time.Time {
+	return earlier(r.core.recheckAt(now), r.core.tellUnservedAt())
 }
 
 // lookAgain has Start look for work at once.

@@ -23,9 +23,11 @@ const (
 	restFactor = 4
 	mostRest   = 10 * time.Minute
 	// mostKept bounds what is kept of a walk's answer for fleets that come later: about 2,000 names of one server. nameSize is
-	// what a name takes beside its text. Servers may name holders without an end, and many servers may.
+	// what a name takes beside its text, listSize what it takes more where nobody serves the queue. Servers may name holders
+	// without an end, and many servers may.
 	mostKept = 256 << 10
 	nameSize = 112
+	listSize = 64
 	// mostKeptOfAll bounds what is kept of the answers of all servers. Those with the most names are dropped first, so that
 	// nobody who has many costs somebody who has few another walk.
 	mostKeptOfAll = 16 << 20
@@ -46,8 +48,10 @@ type search struct {
 	holders map[string][]string
 	// size is what the names take that are kept.
 	size int
-	// unserved counts what the last walk that came to its end has found of queues that nobody serves.
-	unserved backlog.Unserved
+	// unserved counts what the last walk that came to its end has found of queues that nobody serves, and unservedLists has
+	// those lists, as long as holders has its names.
+	unserved      backlog.Unserved
+	unservedLists []broker.Holder
 	// failures counts the walks in a row that failed, err is why the last of them did, and next when to try again.
 	failures int
 	err      error
@@ -156,10 +160,11 @@ func (s *search) ended(holders []broker.Holder, err error, now time.Time) (tell 
 		return s.untold()
 	}
 	s.known, s.failures, s.pause, s.next = true, 0, 0, now.Add(s.rest(now))
-	s.holders = map[string][]string{}
+	s.holders, s.unservedLists = map[string][]string{}, make([]broker.Holder, 0, len(holders))
 	queues := map[string]string{} // by what came: a map takes the key that it is last given, and that would keep it
 	for _, h := range holders {
 		worker := strings.Clone(h.Worker) // what came is a part of a key, and would keep all of it
+		list := broker.Holder{Worker: worker, Queues: make([]string, 0, len(h.Queues))}
 		for _, came := range h.Queues {
 			queue, known := queues[came]
 			if !known {
@@ -167,14 +172,16 @@ func (s *search) ended(holders []broker.Holder, err error, now time.Time) (tell 
 				queues[queue] = queue
 			}
 			s.holders[queue] = append(s.holders[queue], worker)
+			list.Queues = append(list.Queues, queue)
 		}
+		s.unservedLists = append(s.unservedLists, list) // noteUnserved leaves out those that are served
 	}
 	return nil
 }
 
 // keep says how much is kept of what the last walk has found. Who asks later has another walk where that is too much.
 func (s *search) keep() {
-	size := 0
+	size := len(s.unservedLists) * listSize
 	for queue, workers := range s.holders {
 		size += len(queue)
 		for _, worker := range workers {
@@ -187,7 +194,7 @@ func (s *search) keep() {
 }
 
 // drop drops what the last walk has found.
-func (s *search) drop() { s.known, s.holders, s.size = false, nil, 0 }
+func (s *search) drop() { s.known, s.holders, s.unservedLists, s.size = false, nil, nil, 0 }
 
 // rest is how long a server is left alone after a walk that ends now.
 func (s *search) rest(now time.Time) time.Duration {

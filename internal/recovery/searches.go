@@ -52,6 +52,7 @@ func (c *core) follow(p *pace) {
 	}
 	if s.unserved.Known {
 		c.unserved[p.id] = s.unserved
+		c.recountUnserved(s) // the queues of this broker are served there now
 	}
 	if len(s.asks) > 0 {
 		c.asked[s] = struct{}{}
@@ -211,7 +212,7 @@ func (c *core) searchEnded(s *search, res result, now time.Time) {
 		c.woken[f.name] = struct{}{}
 	}
 	if res.err == nil {
-		c.noteUnserved(s, res.holders)
+		c.noteUnserved(s)
 	}
 	for a, q := range s.answered() {
 		f := a.fleet

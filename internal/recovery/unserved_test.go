@@ -1,6 +1,8 @@
 package recovery
 
 import (
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -13,7 +15,7 @@ import (
 // unservedIs checks which brokers are to be told of queues that nobody serves.
 func (w *world) unservedIs(want map[string]backlog.Unserved) {
 	w.Helper()
-	if diff := cmp.Diff(want, w.takeUnserved()); diff != "" {
+	if diff := cmp.Diff(want, w.takeUnserved(w.now)); diff != "" {
 		w.Errorf("after %s, unserved (-want +got):\n%s", w.now.Sub(t0), diff)
 	}
 }
@@ -38,6 +40,8 @@ func TestListsOfQueuesThatNobodyServes(t *testing.T) {
 	holders = append(holders, holding("far", "laptop-3")...)                                   // but this one may be of another server's queue
 	holders = append(holders, broker.Holder{Queues: []string{"{q}", "q"}, Worker: "laptop-4"}) // of either queue
 	w.finish(w.next(w.now)[0], result{holders: holders})
+	w.unservedIs(map[string]backlog.Unserved{}) // other fleets may be yet to be observed
+	w.pass(settling)
 	found := backlog.Unserved{Known: true, Lists: 4, Queues: 3}
 	w.unservedIs(map[string]backlog.Unserved{"x": found, "y": found})
 
@@ -64,4 +68,82 @@ func TestListsOfQueuesThatNobodyServes(t *testing.T) {
 		}
 	}
 	w.unservedIs(map[string]backlog.Unserved{"x": {Known: true}, "y": {Known: true}})
+}
+
+// After a start fleets are observed one after another, and the walk that the first asks for may end before the last is. The
+// lists of its workers are not told as those of a queue that nobody serves, neither then nor later.
+func TestAFleetThatIsObservedAfterTheWalkServesItsQueue(t *testing.T) {
+	w, second := ofTwo(t)
+	w.look()
+	w.do("search x", result{holders: append(holding("r", "theirs-1", "theirs-2"), holding("s", "old-1")...)})
+	w.pass(time.Second)
+	w.unservedIs(map[string]backlog.Unserved{})
+	w.other("theirs", second)
+	if at := w.tellUnservedAt(); !at.Equal(t0.Add(settling)) {
+		t.Errorf("it is told at %s, want %s after the start", at, settling)
+	}
+	w.pass(settling - time.Second)
+	found := backlog.Unserved{Known: true, Lists: 1, Queues: 1}
+	w.unservedIs(map[string]backlog.Unserved{"x": found, "y": found})
+	if at := w.tellUnservedAt(); !at.IsZero() {
+		t.Errorf("something is to be told at %s after it was told", at)
+	}
+
+	// Whoever comes later takes away what is its own, and adds nothing: what others have left may be returned by now.
+	w.forget(Fleet{Name: "theirs"})
+	w.unservedIs(map[string]backlog.Unserved{"y": {Known: true}})
+	w.other("old", Place{Broker: "x", Queue: "s", Key: main.Key, Revision: "r"})
+	w.unservedIs(map[string]backlog.Unserved{"x": {Known: true}})
+}
+
+// A fleet that reaches the server by another name serves its queue too, and one whose server becomes known later.
+func TestAFleetServesItsQueueByWhateverName(t *testing.T) {
+	w, second := ofTwo(t)
+	w.sees("z", "")
+	w.look()
+	w.do("search x", result{holders: append(holding("r", "theirs-1"), holding("u", "foreign-1")...)})
+	w.pass(settling)
+	w.unservedIs(map[string]backlog.Unserved{"x": {Known: true, Lists: 2, Queues: 2}})
+	second.Broker = "z"
+	w.other("theirs", second)
+	w.unservedIs(map[string]backlog.Unserved{"x": {Known: true, Lists: 1, Queues: 1}})
+	late := Place{Broker: "z", Queue: "u", Key: main.Key, Revision: "r"}
+	w.other("late", late)
+	w.unservedIs(map[string]backlog.Unserved{})
+	w.sees("z", "shared")
+	w.other("late", late)
+	w.unservedIs(map[string]backlog.Unserved{"x": {Known: true}, "z": {Known: true}})
+}
+
+// Where a walk finds more than is kept, the fleet that comes later has another, and that is waited for.
+func TestAFleetServesItsQueueWhereMuchIsFound(t *testing.T) {
+	w, second := ofTwo(t)
+	holders := append(holding("r", "theirs-1"), holding("q", strings.Repeat("x", mostKept))...)
+	w.look()
+	walk := w.todo("search x")[0]
+	w.pass(5 * time.Second)
+	w.finish(walk, result{holders: slices.Clone(holders)})
+	w.other("theirs", second)
+	w.pass(settling)
+	w.unservedIs(map[string]backlog.Unserved{})
+	if at := w.tellUnservedAt(); !at.IsZero() {
+		t.Errorf("it is told at %s, before the other walk has ended", at)
+	}
+	w.pass(settling)
+	for _, each := range w.next(w.now) {
+		if each.search != nil {
+			w.finish(each, result{holders: slices.Clone(holders)})
+		}
+	}
+	w.unservedIs(map[string]backlog.Unserved{"x": {Known: true}, "y": {Known: true}})
+}
+
+// ofTwo has a fleet that was not looked at, and the place of another at the same server.
+func ofTwo(t *testing.T) (*world, Place) {
+	w := unsearched(t)
+	second := Place{Broker: "y", Queue: "r", Key: backlog.Key{Name: "second"}, Revision: "r"}
+	w.readings[second.Key] = backlog.Reading{Known: true, ReadAt: t0}
+	w.sees("x", "shared")
+	w.sees("y", "shared")
+	return w, second
 }
