@@ -164,6 +164,56 @@ func TestRetiredWords(t *testing.T) {
 	}
 }
 
+// forms are those of verbs that do not merely get an s.
+var forms = map[string]string{
+	"be":   "be|been|being|am|is|are|was|were",
+	"get":  "get|gets|got|gotten|getting",
+	"give": "give|gives|gave|given|giving",
+	"have": "have|has|had|having",
+}
+
+// inEveryForm finds a phrase in any form of its words; … stands for up to four words.
+func inEveryForm(phrase string) *regexp.Regexp {
+	var found []string
+	for word := range strings.FieldsSeq(phrase) {
+		form, irregular := forms[word]
+		switch {
+		case word == "…":
+			found[len(found)-1] += `(?:\s+[\w'-]+){0,4}?`
+			continue
+		case !irregular:
+			form = regexp.QuoteMeta(word) + "s?"
+		}
+		found = append(found, "(?:"+form+")")
+	}
+	return regexp.MustCompile(`(?i)\b` + strings.Join(found, `\s+`) + `\b`)
+}
+
+func TestInEveryForm(t *testing.T) {
+	for text, phrase := range map[string]string{
+		"The worker gives a horse away.":           "give … away",
+		"Horses were given away":                   "give … away",
+		"it gave the last few horses away at once": "give … away",
+		"then rest is granted to":                  "rest be granted",
+		"It HAD rest.":                             "have rest",
+		"two horses":                               "horse",
+	} {
+		if !inEveryForm(phrase).MatchString(text) {
+			t.Errorf("%q is not seen in %q", phrase, text)
+		}
+	}
+	for text, phrase := range map[string]string{
+		"It gives a hint. The horse goes away.": "give … away",
+		"gives one two three four five away":    "give … away",
+		"seahorse":                              "horse",
+		"workers rest; a wish is granted":       "rest be granted",
+	} {
+		if inEveryForm(phrase).MatchString(text) {
+			t.Errorf("%q is seen in %q", phrase, text)
+		}
+	}
+}
+
 // retiredWords has the words of the glossary's last table, with what to say instead.
 func retiredWords(t *testing.T) map[*regexp.Regexp]string {
 	t.Helper()
@@ -182,8 +232,7 @@ func retiredWords(t *testing.T) map[*regexp.Regexp]string {
 			continue
 		}
 		for word := range strings.SplitSeq(cells[1], ",") {
-			expression := fmt.Sprintf(`(?i)\b%s\b`, regexp.QuoteMeta(strings.TrimSpace(word)))
-			retired[regexp.MustCompile(expression)] = strings.TrimSpace(cells[2])
+			retired[inEveryForm(strings.TrimSpace(word))] = strings.TrimSpace(cells[2])
 		}
 	}
 	return retired

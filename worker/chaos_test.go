@@ -170,7 +170,7 @@ func (c *chaos) accident() {
 	}
 }
 
-// reclaim gives a pod's tasks back, as the operator does, and tells which they were.
+// reclaim returns a pod's tasks, as the operator does, and tells which they were.
 func (c *chaos) reclaim(p *chaosPod) (elements []string) {
 	c.Helper()
 	list := redislist.Processing(queue, p.name)

@@ -29,7 +29,7 @@ type DrainSpec struct {
 	Mode DrainMode `json:"mode,omitempty"`
 
 	// The longest that one task may take, 1s to 720h (30 days). It becomes the pod's
-	// terminationGracePeriodSeconds unless podSpec has its own. A worker that has held a grant for longer is
+	// terminationGracePeriodSeconds unless podSpec has its own. A worker that has had a grant for longer is
 	// deleted with a grace period of 30 s.
 	//
 	// Absent: a grant has no end, and the grace period is 10 minutes unless podSpec has its own.

@@ -1,6 +1,6 @@
 // A QScaler worker on the drain file alone: no SDK, no Kubernetes client.
 //
-// The pod is the lease: what the list {queue}:processing:<POD_NAME> holds is this pod's to finish, whichever
+// A task belongs to its pod: what the list {queue}:processing:<POD_NAME> holds is this pod's to finish, whichever
 // process put it there. So the worker looks at that list before it takes anything new. That one rule covers a
 // crash of the process, a reply that does not arrive and a restart of Redis alike.
 package main

@@ -18,7 +18,7 @@
 //	reclaim.go   what dead workers hold: who does, and its return
 //	unserved.go  what workers hold of queues that nobody serves: how many lists
 //
-// A failed read is not zero: the last good depth holds, and the reading says that it is old. A broker that
+// A failed read is not zero: the last good depth stays, and the reading says that it is old. A broker that
 // comes back without its data is another matter: it was read, it is empty, and 0 is the truth. Nothing is
 // lost by that here, because a fleet shrinks by workers that leave after their task.
 //

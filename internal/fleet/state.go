@@ -115,7 +115,7 @@ func readiness(pod *corev1.Pod) (ready bool, since time.Time) {
 type grant struct {
 	reason contract.Reason
 	since  time.Time
-	// restarts is the worker container's restart count when leave was granted.
+	// restarts is the worker container's restart count when the pod got its grant.
 	restarts int32
 }
 
@@ -232,7 +232,7 @@ func startOf(pod *corev1.Pod) time.Time {
 	return pod.CreationTimestamp.Time
 }
 
-// everGranted reports whether the pod has held a grant, withdrawn or not: its worker may have acted on it.
+// everGranted reports whether the pod has had a grant, withdrawn or not: its worker may have acted on it.
 // Withdrawing leaves AnnotationDrainSince in place for this.
 func everGranted(pod *corev1.Pod) bool {
 	_, since := pod.Annotations[contract.AnnotationDrainSince]

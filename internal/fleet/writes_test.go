@@ -166,7 +166,7 @@ func TestWhatAnActionWrites(t *testing.T) {
 		want   string
 		known  []string
 	}{
-		"leave is granted": {
+		"a grant is given": {
 			owner(), planner.Action{Kind: planner.GrantLeave, Pod: "a", Grant: contract.ReasonScaleDown},
 			`patch a: {"metadata":{"annotations":{"quickube.com/drain":"ScaleDown","quickube.com/drain-since":"2026-01-02T03:04:05Z,3"},"resourceVersion":"7","uid":"uid-of-pod"}}`,
 			[]string{"a ScaleDown", "b"},

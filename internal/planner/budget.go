@@ -12,7 +12,7 @@ type Rollout struct {
 	MinReady time.Duration
 	// Deadline is how long a pod of the newest revision may take to become available.
 	Deadline time.Duration
-	// Paused holds the rollout where it stands.
+	// Paused stops the rollout where it is.
 	Paused bool
 }
 

@@ -15,8 +15,8 @@ const (
 	sparesBusyFor = 30 * time.Second
 )
 
-// shrink lets n of the pods leave. Pods that are not running are deleted outright; then leave is granted to pods
-// that are neither ready nor busy, to pods of an outdated revision, to idle ones, and to the rest, newest first.
+// shrink lets n of the pods leave. Pods that are not running are deleted outright; then grants go to pods that
+// are neither ready nor busy, to pods of an outdated revision, to idle ones, and to the rest, the youngest first.
 func (d *Decision) shrink(f Fleet, to target, n int) {
 	if !f.DepthKnown {
 		return

@@ -27,7 +27,7 @@ type core struct {
 	asked    map[*search]struct{}
 	// renewAt is when the first answer of a search becomes old, zero for never.
 	renewAt time.Time
-	// census counts what unknown workers hold.
+	// census counts what unknown holders have.
 	census *census
 	// unserved has what brokers are to be told of the queues that nobody serves, and unservedFrom is when they are.
 	unserved     map[string]backlog.Unserved

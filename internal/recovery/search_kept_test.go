@@ -55,7 +55,7 @@ func TestALateFleetHasItsAnswerBehindMuchThatIsInvented(t *testing.T) {
 	w.snapshotIs(Snapshot{Dead: w.other("late", main).Dead}, Snapshot{Dead: []Dead{dead("late-dead", Gone)}})
 	for ask, s := range w.census.strangers {
 		if got := cap(s.workers); got > 2*mostStrangers {
-			t.Errorf("of the unknown workers of %s, %d names are kept", ask.fleet.name.Name, got)
+			t.Errorf("of the unknown holders of %s, %d names are kept", ask.fleet.name.Name, got)
 		}
 	}
 }

@@ -9,13 +9,13 @@ import (
 	"github.com/quickube/qscaler/internal/backlog"
 )
 
-// census counts what unknown workers hold, of all fleets. Unknown is whoever serves no queue here.
+// census counts what unknown holders have, of all fleets. Unknown is whoever serves no queue here.
 type census struct {
 	// names tells by its name whose a worker is.
 	names Names
 	// served counts the fleets of each family that serve a queue, of whatever broker.
 	served map[string]map[string]int
-	// strangers has where unknown workers hold tasks, and recountAt is when theirs are to be counted, zero for never.
+	// strangers has where unknown holders have tasks, and recountAt is when theirs are to be counted, zero for never.
 	strangers map[ask]*strangers
 	recountAt time.Time
 }
@@ -48,7 +48,7 @@ func (c *census) decline(f *fleet) {
 }
 
 const (
-	// mostStrangers bounds how many lists of unknown workers are counted, and longestStrangers how long their names are
+	// mostStrangers bounds how many lists of unknown holders are counted, and longestStrangers how long their names are
 	// together. Whoever may write to the broker chooses them.
 	mostStrangers    = 1000
 	longestStrangers = 64 << 10
@@ -56,7 +56,7 @@ const (
 	recountEvery = 5 * time.Minute
 )
 
-// strangers are the unknown workers that hold tasks at one place of a fleet.
+// strangers are the unknown holders of tasks at one place of a fleet.
 type strangers struct {
 	ask     ask
 	place   Place

@@ -12,7 +12,7 @@ import (
 	"github.com/quickube/qscaler/internal/broker"
 )
 
-// strange has unknown workers hold tasks of the queue, beside a worker of another fleet that serves it.
+// strange has unknown holders of tasks of the queue, beside a worker of another fleet that serves it.
 func strange(t *testing.T) *world {
 	w := unsearched(t)
 	w.look()

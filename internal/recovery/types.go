@@ -79,7 +79,7 @@ type Snapshot struct {
 	Dead []Dead
 	// Searches are those that are not over, the present place's first.
 	Searches []Search
-	// Strangers are the unknown workers that hold tasks of the fleet's queues.
+	// Strangers are the unknown holders of tasks of the fleet's queues.
 	Strangers Strangers
 	// Vanished counts the workers whose pods were there at the last observation and are not any more.
 	Vanished int

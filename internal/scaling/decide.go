@@ -41,8 +41,8 @@ type step struct {
 }
 
 // steps returns all steps, in order.
-func steps() [5]step {
-	return [...]step{
+func steps() []step {
+	return []step{
 		{Formula, formula},
 		{Window, stabilise},
 		{Clamp, clamp},

@@ -14,7 +14,7 @@ import (
 type viewer interface {
 	// show shows a moment.
 	show(picture)
-	// close gives the terminal back.
+	// close restores the terminal.
 	close()
 }
 

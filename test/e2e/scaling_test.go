@@ -115,7 +115,7 @@ func TestDemandThatReturnsWithdrawsGrants(t *testing.T) {
 	s.change("return", setMost(2))
 	s.awaitLeave("return", 2)
 	if spared := time.Since(shrunk); spared < 30*time.Second {
-		t.Errorf("busy workers got leave after %s, and an idle one might have turned up within 30 s", spared)
+		t.Errorf("busy workers got a grant after %s, and an idle one might have turned up within 30 s", spared)
 	}
 	// The tasks of leaving workers ask for no worker; two new tasks do.
 	s.change("return", setMost(4))

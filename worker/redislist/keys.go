@@ -1,5 +1,5 @@
 // Package redislist is the list protocol of QScaler's workers on Redis: the names of the keys, the
-// commands that move a task, and the script that gives a dead worker's tasks back.
+// commands that move a task, and the script that returns a dead worker's tasks.
 //
 // A producer pushes with LPUSH. A worker takes a task with one
 //

@@ -48,7 +48,7 @@ func (s *search) take(name string) error {
 	return nil
 }
 
-// end gives the room back.
+// end frees the room.
 func (s *search) end() {
 	s.of.mu.Lock()
 	defer s.of.mu.Unlock()

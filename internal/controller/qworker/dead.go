@@ -169,7 +169,7 @@ func (d *deadWorkers) abandoned() []string {
 // reported is what is said of it; holdup is why it takes so long.
 func (d *deadWorkers) reported(pods []*corev1.Pod, holdup error) report.Recovery {
 	workers, why := d.failing()
-	told := report.Recovery{Failing: workers, Why: words.TextOf(why), SearchFailed: words.TextOf(d.searchErr()), Strangers: reportedStrangers(d.Strangers)}
+	told := report.Recovery{Failing: workers, Why: words.TextOf(why), SearchFailed: words.TextOf(d.searchErr()), UnknownHolders: reportedUnknownHolders(d.Strangers)}
 	if !d.deleting {
 		return told
 	}
@@ -182,15 +182,15 @@ func (d *deadWorkers) reported(pods []*corev1.Pod, holdup error) report.Recovery
 	return told
 }
 
-// mostNamed is how many unknown workers are named.
+// mostNamed is how many unknown holders are named.
 const mostNamed = 3
 
-// reportedStrangers has the names as a person may read them: whoever may write to the broker chooses them.
-func reportedStrangers(s recovery.Strangers) *report.Strangers {
+// reportedUnknownHolders has the names as a person may read them: whoever may write to the broker chooses them.
+func reportedUnknownHolders(s recovery.Strangers) *report.UnknownHolders {
 	if !s.Known {
 		return nil
 	}
-	told := &report.Strangers{Workers: int64(s.Lists), Tasks: s.Tasks}
+	told := &report.UnknownHolders{Workers: int64(s.Lists), Tasks: s.Tasks}
 	for _, name := range s.Workers[:min(len(s.Workers), mostNamed)] {
 		told.Names = append(told.Names, broker.Words(name, broker.Secret{}))
 	}

@@ -111,7 +111,7 @@ func TestWorkersWithAnOldPasswordAreReplaced(t *testing.T) {
 	c.awaitReplacement(former)
 	with, _ := c.awaitGrants("w", 1)
 	if with[0].Name != pods[1].Name || with[0].Annotations[contract.AnnotationDrain] != string(contract.ReasonRollout) {
-		t.Errorf("leave was granted to %s (%s), want %s, which is idle, for the rollout", with[0].Name, with[0].Annotations[contract.AnnotationDrain], pods[1].Name)
+		t.Errorf("a grant was given to %s (%s), want %s, which is idle, for the rollout", with[0].Name, with[0].Annotations[contract.AnnotationDrain], pods[1].Name)
 	}
 	c.awaitReplacementOf("v", former)
 	c.restartOperator()
@@ -125,7 +125,7 @@ func TestWorkersWithAnOldPasswordAreReplaced(t *testing.T) {
 	c.awaitReplacement(former)
 	with, _ = c.awaitGrants("w", 1)
 	if with[0].Name != pods[0].Name {
-		t.Errorf("leave was granted to %s, want %s", with[0].Name, pods[0].Name)
+		t.Errorf("a grant was given to %s, want %s", with[0].Name, pods[0].Name)
 	}
 	c.do("DEL", redislist.Processing(q.queueName(), pods[0].Name))
 	c.exit(0, with...)
@@ -167,7 +167,7 @@ func TestPodsThatSayNothingOfTheirPasswordStay(t *testing.T) {
 	c.awaitReplacement(former)
 	with, _ := c.awaitGrants("w", 1)
 	if with[0].Name != pods[0].Name {
-		t.Errorf("leave was granted to %s, which says nothing of its password, and not to %s", with[0].Name, pods[0].Name)
+		t.Errorf("a grant was given to %s, which says nothing of its password, and not to %s", with[0].Name, pods[0].Name)
 	}
 	c.exit(0, with...)
 	c.awaitPods("w", 2)

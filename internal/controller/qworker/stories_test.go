@@ -35,7 +35,7 @@ func TestMessagesBecomeWorkersAndLeaveAgain(t *testing.T) {
 	c.do("DEL", q.queueName())
 	with, _ := c.awaitGrants("w", 1)
 	if with[0].Name != pods[2].Name {
-		t.Errorf("leave was granted to %s, which is busy; %s is idle", with[0].Name, pods[2].Name)
+		t.Errorf("a grant was given to %s, which is busy; %s is idle", with[0].Name, pods[2].Name)
 	}
 	if got := with[0].Annotations[contract.AnnotationDrain]; got != "ScaleDown" {
 		t.Errorf("the reason is %q, want ScaleDown", got)

@@ -31,7 +31,7 @@ func TestABusyWorkerThatIsNotReportedToRunStays(t *testing.T) {
 	}
 	with, without := c.awaitGrants("w", 1)
 	if with[0].Name == busy.Name {
-		t.Errorf("leave was granted to %s, which is busy", busy.Name)
+		t.Errorf("a grant was given to %s, which is busy", busy.Name)
 	}
 	for _, p := range without {
 		if p.DeletionTimestamp != nil {

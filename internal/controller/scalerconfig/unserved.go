@@ -26,7 +26,7 @@ func unknownHoldersOf(config *v1alpha1.ScalerConfig, unserved backlog.Unserved) 
 		return nil
 	}
 	c.Status, c.Reason = metav1.ConditionTrue, reasonNotServed
-	c.Message = fmt.Sprintf("at the last search, unknown workers held tasks in %s of %s that no QWorker of this operator serves. QScaler does not touch the tasks: the workers may be alive. To find the lists and to return their tasks by hand, see UnknownHolders in docs/troubleshooting.md",
+	c.Message = fmt.Sprintf("at the last search, unknown holders had tasks in %s of %s that no QWorker of this operator serves. QScaler does not touch the tasks: the workers may be alive. To find the lists and to return their tasks by hand, see UnknownHolders in docs/troubleshooting.md",
 		words.HowMany(unserved.Lists, "list", "lists"), words.HowMany(unserved.Queues, "queue", "queues"))
 	return c
 }

@@ -106,7 +106,7 @@ type Client struct {
 	in   *bufio.Reader
 }
 
-// Client connects. The connection ends with the test, or by Close, which gives what it has reserved back.
+// Client connects. The connection ends with the test, or by Close, which releases what it has reserved.
 func (s *Server) Client() *Client {
 	conn, err := (&net.Dialer{}).DialContext(context.Background(), "tcp", s.Addr())
 	if err != nil {

@@ -7,7 +7,7 @@
 //	summary.go      the worst of it all, the column STATUS
 //	ready.go        the condition Ready, with back_off.go and deleting.go for what it says then, and steady.go for since when
 //	broker_reachable.go, progressing.go, draining.go, tasks_seen.go, scaling_limited.go   a condition each
-//	strangers.go    what unknown workers hold
+//	unknown_holders.go   what unknown holders have
 //	kstatus.go      the conditions Reconciling and Stalled, for other tools
 //	events.go       what was done; changes.go what has become worse, and what is well again
 //	words.go        long texts, and reasons that may not be known

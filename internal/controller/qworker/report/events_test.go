@@ -33,7 +33,7 @@ func TestEventsTellWhatWasDone(t *testing.T) {
 		"nothing": {Done{}, nil},
 		"that a pod which has left is removed is no news": {Done{Actions: do(planner.Remove, "it has left", "a")}, nil},
 		"a pod is created":                        {Done{Actions: do(planner.Create, "the queue", "a")}, []Event{normal("Create", "the queue (1 pod: a)", "a")}},
-		"leave is granted":                        {Done{Actions: do(planner.GrantLeave, "too many", "a", "b")}, []Event{normal("GrantLeave", "too many (2 pods: a, b)", "a", "b")}},
+		"a grant is given":                        {Done{Actions: do(planner.GrantLeave, "too many", "a", "b")}, []Event{normal("GrantLeave", "too many (2 pods: a, b)", "a", "b")}},
 		"a pod is deleted that leaves on SIGTERM": {Done{Actions: do(planner.SignalLeave, "too many", "a")}, []Event{normal("SignalLeave", "too many (1 pod: a)", "a")}},
 		"a grant is withdrawn":                    {Done{Actions: do(planner.WithdrawGrant, "demand", "a")}, []Event{normal("WithdrawGrant", "demand (1 pod: a)", "a")}},
 		"a pod that does not run is deleted":      {Done{Actions: do(planner.DeleteNotRunning, "too many", "a")}, []Event{normal("DeleteNotRunning", "too many (1 pod: a)", "a")}},

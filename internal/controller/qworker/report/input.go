@@ -65,8 +65,8 @@ type Recovery struct {
 	// SearchFailed is why the search for such tasks fails again and again, "" where it does not.
 	SearchFailed string
 
-	// Strangers is what was learned of unknown workers that hold tasks of the queue, nil while nobody has looked.
-	Strangers *Strangers
+	// UnknownHolders is what was learned of unknown holders of tasks of the queue, nil while nobody has looked.
+	UnknownHolders *UnknownHolders
 
 	// Outstanding counts the workers whose tasks a QWorker that is being deleted waits for. Holdup is why they are not
 	// back, "" where that is a matter of moments.
@@ -77,8 +77,9 @@ type Recovery struct {
 	SearchHoldup string
 }
 
-// Strangers are unknown workers that hold tasks: the names of some, how many they are, and how many tasks they hold.
-type Strangers struct {
+// UnknownHolders are workers that hold tasks and that no QWorker of this cluster has created: the names of some, how many
+// they are, and how many tasks they hold.
+type UnknownHolders struct {
 	Names   []string
 	Workers int64
 	Tasks   int64

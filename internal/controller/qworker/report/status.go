@@ -36,7 +36,7 @@ func Status(now time.Time, written, begun *v1alpha1.QWorkerStatus, o Observed, d
 	countPods(st, o.Pods, d.Rollout.Newest)
 	fillDeparture(st, m.Departure)
 	t.fillConditions(now, written, o, d, done)
-	t.fillStrangers(now, o.Recovery.Strangers)
+	t.fillUnknownHolders(now, o.Recovery.UnknownHolders)
 	t.fillFigures(now, written, o.Queue, d)
 	return t
 }

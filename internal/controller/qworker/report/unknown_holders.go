@@ -9,8 +9,8 @@ import (
 	"github.com/quickube/qscaler/internal/controller/words"
 )
 
-// fillStrangers says what unknown workers hold. While nobody has looked, as after a restart, what was said stays.
-func (t *Told) fillStrangers(now time.Time, s *Strangers) {
+// fillUnknownHolders says what unknown holders have. While nobody has looked, as after a restart, what was said stays.
+func (t *Told) fillUnknownHolders(now time.Time, s *UnknownHolders) {
 	switch {
 	case s == nil:
 	case s.Workers == 0:
@@ -22,7 +22,7 @@ func (t *Told) fillStrangers(now time.Time, s *Strangers) {
 	}
 }
 
-func (s *Strangers) message() string {
+func (s *UnknownHolders) message() string {
 	names := strings.Join(s.Names, ", ")
 	if s.Workers > int64(len(s.Names)) {
 		names += ", ..."
@@ -32,5 +32,5 @@ func (s *Strangers) message() string {
 		tasks = "tasks of the queue, which could not be counted"
 	}
 	return fmt.Sprintf("%s: %s. QScaler does not touch the tasks: no QWorker of this cluster created these workers, and they may be alive. If you are sure that they are dead, return their tasks by hand: see UnknownHolders in docs/troubleshooting.md",
-		words.HowMany(s.Workers, "unknown worker holds", "unknown workers hold")+" "+tasks, names)
+		words.HowMany(s.Workers, "unknown holder has", "unknown holders have")+" "+tasks, names)
 }
