@@ -26,6 +26,8 @@ type deadWorkers struct {
 	began int
 	// neverRead is true where no queue was ever read, by this process or an earlier one: nobody is known to have worked.
 	neverRead bool
+	// searchGivenUp is true where a deleted QWorker does not wait any more for the search of its present queue.
+	searchGivenUp bool
 }
 
 // reclaims reports whether the tasks of dead workers are ours to reclaim.
@@ -106,6 +108,14 @@ func (d *deadWorkers) searchErr() error {
 	return nil
 }
 
+// presentSearchErr is why the search of the present queue fails again and again, nil where it does not.
+func (d *deadWorkers) presentSearchErr() error {
+	if len(d.Searches) == 0 || d.Searches[0].Former || !d.Searches[0].Failed {
+		return nil
+	}
+	return d.Searches[0].Err
+}
+
 // outstanding counts the workers whose tasks have yet to be reclaimed before the QWorker may go: those that are gone, and
 // of the pods that are there those that have ended.
 func (d *deadWorkers) outstanding(pods []*corev1.Pod) int {
@@ -127,14 +137,14 @@ func (d *deadWorkers) outstanding(pods []*corev1.Pod) int {
 }
 
 // awaitedSearch is the first search that a deleted QWorker waits for, nil where there is none: nobody knows yet what died
-// there before this process began. It waits for no former place that cannot be searched: the broker may not be there any
-// more.
+// there before this process began. It waits for no former place that cannot be searched, since the broker may not be there
+// any more, and not for the present one once that is given up.
 func (d *deadWorkers) awaitedSearch() *recovery.Search {
 	if !d.deleting || d.neverRead {
 		return nil
 	}
 	for i, search := range d.Searches {
-		if !search.Former || search.Err == nil {
+		if search.Err == nil || (!search.Former && !d.searchGivenUp) {
 			return &d.Searches[i]
 		}
 	}

@@ -39,6 +39,9 @@ func (r *round) finish(ctx context.Context) error {
 	if workers := r.seen.dead.abandoned(); len(workers) > 0 {
 		tell(ctx, r.reconciler.recorder, r.seen.qw, abandonment(&r.seen, workers, r.reconciler.backlog.Last(r.seen.places().main()).Err), nil)
 	}
+	if err := r.seen.dead.presentSearchErr(); err != nil && r.seen.dead.searchGivenUp {
+		tell(ctx, r.reconciler.recorder, r.seen.qw, report.SearchAbandoned(r.seen.servedQueue(), err.Error()), nil)
+	}
 	return nil
 }
 
@@ -55,13 +58,17 @@ func (o *observation) inUse(hash string) bool {
 // abandonment names, once the QWorker is let go, the workers whose tasks nobody could reclaim. What they held stays in
 // their lists, and nobody will look there any more.
 func abandonment(o *observation, workers []string, unread error) report.Event {
-	queue := o.qw.Spec.ScaleConfig.Queue
-	if main := o.revisions.serving(); main != nil {
-		queue = main.Queue
-	}
 	why := "there is no ScalerConfig, and no revision is left that names the broker"
 	if unread != nil {
 		why = unread.Error()
 	}
-	return report.Abandoned(queue, why, workers)
+	return report.Abandoned(o.servedQueue(), why, workers)
+}
+
+// servedQueue is the queue at which new workers work.
+func (o *observation) servedQueue() string {
+	if main := o.revisions.serving(); main != nil {
+		return main.Queue
+	}
+	return o.qw.Spec.ScaleConfig.Queue
 }

@@ -55,6 +55,8 @@ type memory struct {
 	writes *backoff.Attempts[write]
 	// declined is true where the ScalerConfig, as it was last seen, says that tasks are not ours to reclaim.
 	declined bool
+	// searchFailsSince is since when the search of the present queue fails, zero while it does not.
+	searchFailsSince time.Time
 	// forbiddenSince is since when the operator has no rights in the namespace, zero while it has.
 	forbiddenSince time.Time
 	// writers has the other operators that write the status.

@@ -257,6 +257,26 @@ func TestThatNobodyCanLookForWhatDiedUnseenIsSaid(t *testing.T) {
 	c.awaitCondition("w", v1alpha1.ConditionReady, metav1.ConditionTrue, "Ready")
 }
 
+// A deleted QWorker that waits for a search that the broker refuses says so, and how to go on. It goes once the right is
+// there.
+func TestADeletedQWorkerSaysThatTheBrokerRefusesItsSearch(t *testing.T) {
+	t.Parallel()
+	c := newCluster(t)
+	q := makeQWorker("w")
+	p := c.busy(q)
+	c.stop()
+	c.do("ACL", "SETUSER", "default", "-scan")
+	if err := c.Delete(t.Context(), q.QWorker); err != nil {
+		t.Fatal(err)
+	}
+	c.vanish(p)
+	c.startOperator()
+	c.awaitMessage("w", "still looks for the tasks", "NOPERM", "remove the finalizer")
+	c.do("ACL", "SETUSER", "default", "+scan")
+	c.awaitGone(q.QWorker)
+	c.awaitLength(q.queueName(), 1)
+}
+
 func (c *cluster) awaitEvent(reason string) {
 	c.Helper()
 	c.eventually("the event "+reason, func() string {

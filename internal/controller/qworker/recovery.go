@@ -75,6 +75,28 @@ func (r *round) observeDead() {
 		r.memory.creations.retryQuotas(r.seen.now)
 	}
 	r.recheckAt(r.seen.dead.RecheckAt)
+	r.giveUpSearch()
+}
+
+// giveUpSearch has a deleted QWorker whose ScalerConfig is gone too wait no longer for a search that fails: a namespace
+// may be deleted, and nobody is left there who mends the rights of the broker's user. What is known by name is returned
+// without a search.
+func (r *round) giveUpSearch() {
+	dead := &r.seen.dead
+	switch err := dead.presentSearchErr(); {
+	case err == nil:
+		r.memory.searchFailsSince = time.Time{}
+		return
+	case r.memory.searchFailsSince.IsZero():
+		r.memory.searchFailsSince = r.seen.now
+	}
+	if r.seen.config != nil || !dead.deleting {
+		return
+	}
+	timeout := r.memory.searchFailsSince.Add(goneBrokerTimeout)
+	if dead.searchGivenUp = !r.seen.now.Before(timeout); !dead.searchGivenUp {
+		r.recheckAt(timeout)
+	}
 }
 
 func workersOf(pods []*corev1.Pod, states []planner.Pod) []recovery.Worker {
@@ -88,8 +110,8 @@ func workersOf(pods []*corev1.Pod, states []planner.Pod) []recovery.Worker {
 	return workers
 }
 
-// goneBrokerTimeout is for how long a deleted QWorker waits for a broker whose ScalerConfig is gone too: both may have
-// been uninstalled together.
+// goneBrokerTimeout is for how long a deleted QWorker waits for a broker whose ScalerConfig is gone too, or for a search
+// there: both may have been uninstalled together.
 const goneBrokerTimeout = time.Minute
 
 // recoveryMode says whether the tasks of dead workers are ours to reclaim, and when time alone changes that; zero for

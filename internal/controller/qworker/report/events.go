@@ -26,6 +26,8 @@ type Event struct {
 const (
 	actionReclaim = "Reclaim"
 	actionCheck   = "Check"
+
+	reasonTasksAbandoned = "TasksAbandoned"
 )
 
 // Events tell what was done and why, and what has become worse or is well again. There is one event for each kind of
@@ -52,9 +54,18 @@ func Events(before, after []metav1.Condition, done Done, m *Memory) []Event {
 // held any more.
 func Abandoned(queue, why string, pods []string) Event {
 	return Event{
-		Type: corev1.EventTypeWarning, Reason: "TasksAbandoned", Action: actionReclaim,
+		Type: corev1.EventTypeWarning, Reason: reasonTasksAbandoned, Action: actionReclaim,
 		Note: words.Note(fmt.Sprintf("cannot return the tasks of %s to the queue %s: %s. Where the broker does not return them by itself, return them by hand. The workers are: %s",
 			words.HowMany(len(pods), "dead worker", "dead workers"), queue, why, strings.Join(pods, ", "))),
+	}
+}
+
+// SearchAbandoned says, once a QWorker is let go, that nobody has looked for workers whose tasks are to be returned.
+func SearchAbandoned(queue, why string) Event {
+	return Event{
+		Type: corev1.EventTypeWarning, Reason: reasonTasksAbandoned, Action: actionReclaim,
+		Note: words.Note(fmt.Sprintf("cannot look for the tasks of workers that died while no operator was running, of the queue %s: %s. Where the broker does not return such tasks by itself, return them by hand",
+			queue, why)),
 	}
 }
 

@@ -80,6 +80,10 @@ func TestAbandoned(t *testing.T) {
 	if diff := cmp.Diff(want, Abandoned("q", "no answer", []string{"a", "b"})); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)
 	}
+	want.Note = "cannot look for the tasks of workers that died while no operator was running, of the queue q: NOPERM. Where the broker does not return such tasks by itself, return them by hand"
+	if diff := cmp.Diff(want, SearchAbandoned("q", "NOPERM")); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
+	}
 	many := make([]string, 1000)
 	for i := range many {
 		many[i] = fmt.Sprintf("worker-%d", i)
