@@ -124,7 +124,7 @@ type Pod struct {
 	// not run yet; zero where the kubelet has told nothing of the kind.
 	DownSince time.Time
 
-	// MaxTaskDuration bounds how long the pod may hold a grant; 0 means for ever.
+	// MaxTaskDuration bounds how long the pod may have a grant; 0 means for ever.
 	MaxTaskDuration time.Duration
 	// Signalled workers leave on SIGTERM alone: they are deleted where others get a grant.
 	Signalled bool

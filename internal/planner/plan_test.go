@@ -28,7 +28,7 @@ func TestPlan(t *testing.T) {
 		"as many as desired need nothing": {
 			fleet: steady(1, makeWorker("a").busy()),
 		},
-		"pods that hold a grant, terminate or have left are no capacity, and are no excess": {
+		"pods that have a grant, terminate or have left are no capacity, and are no excess": {
 			fleet: steady(1,
 				makeWorker("a").granted(contract.ReasonDelete, 0),
 				makeWorker("b").phase(Terminating),

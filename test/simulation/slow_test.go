@@ -208,7 +208,7 @@ func (w *world) firstToLeave() string {
 	return list[0].GetName()
 }
 
-// withGrants are the pods that hold a grant.
+// withGrants are the pods that have a grant.
 func (w *world) withGrants() []string {
 	var names []string
 	for _, o := range w.server.list(pods) {

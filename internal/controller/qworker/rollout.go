@@ -71,7 +71,7 @@ func isSignalled(present *v1alpha1.DrainSpec, made *revision.Revision) bool {
 // mayEndUnseenTasks reports whether Signal may end workers that may be at a task that nobody sees.
 func mayEndUnseenTasks(d *v1alpha1.DrainSpec) bool { return d != nil && d.MayEndUnseenTasks }
 
-// maxTaskDuration bounds how long a pod of the revision may hold a grant: its own limit, or that of the present spec
+// maxTaskDuration bounds how long a pod of the revision may have a grant: its own limit, or that of the present spec
 // where it is longer. A pod that was made without one has none, or an edit would end tasks that were let to run.
 func maxTaskDuration(present *v1alpha1.DrainSpec, made *revision.Revision) time.Duration {
 	now := limitOf(present)

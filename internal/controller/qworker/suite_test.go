@@ -296,7 +296,7 @@ func (c *cluster) exit(code int32, pods ...corev1.Pod) {
 	}
 }
 
-// granted splits pods by whether they hold a grant.
+// granted splits pods by whether they have a grant.
 func granted(pods []corev1.Pod) (with, without []corev1.Pod) {
 	for _, p := range pods {
 		if p.Annotations[contract.AnnotationDrain] != "" {

@@ -65,7 +65,7 @@ func grantRemedies(granted []Pod, unseen []string) string {
 	signal, bound := "set spec.drain.mode: Signal", "QScaler deletes a worker that has held its grant for spec.drain.maxTaskDuration"
 	if !bounded {
 		signal += " and spec.drain.maxTaskDuration, the longest that a task takes"
-		bound = "With spec.drain.mode Grant, spec.drain.maxTaskDuration bounds how long workers that are created from then on may hold a grant"
+		bound = "With spec.drain.mode Grant, spec.drain.maxTaskDuration bounds how long workers that are created from then on may have a grant"
 	}
 	if hidden {
 		signal += ". Signal also needs spec.drain.mayEndUnseenTasks: true, because QScaler has seen none of these workers with a task. A task that takes longer than the grace period is then interrupted"

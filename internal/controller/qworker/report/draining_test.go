@@ -31,7 +31,7 @@ func TestDraining(t *testing.T) {
 	const (
 		withDuration = " and spec.drain.maxTaskDuration, the longest that a task takes"
 		withUnseen   = ". Signal also needs spec.drain.mayEndUnseenTasks: true, because QScaler has seen none of these workers with a task. A task that takes longer than the grace period is then interrupted"
-		laterBounded = "With spec.drain.mode Grant, spec.drain.maxTaskDuration bounds how long workers that are created from then on may hold a grant"
+		laterBounded = "With spec.drain.mode Grant, spec.drain.maxTaskDuration bounds how long workers that are created from then on may have a grant"
 		bounded      = "QScaler deletes a worker that has held its grant for spec.drain.maxTaskDuration"
 	)
 	ignored := ignoredBut(withDuration, laterBounded)
