@@ -83,10 +83,11 @@ func (o *observation) stateWithWork(at places, i int) planner.Pod {
 	return p
 }
 
-// judgeEnds tells which of the workers that have ended had done a task.
-func (o *observation) judgeEnds() {
+// judgeEnds tells which of the workers that have ended had done a task, as of now: the pods may have been read long after
+// the round began.
+func (o *observation) judgeEnds(now time.Time) {
 	at := o.places()
-	o.tasks().judge(o.now, func(hash string) backlog.Reading { return o.readingOf(at, hash) })
+	o.tasks().judge(now, func(hash string) backlog.Reading { return o.readingOf(at, hash) })
 }
 
 // unread is why what is could not be read.
@@ -152,7 +153,7 @@ func (r *round) observePods(ctx context.Context) error {
 	r.memory.correctSkew(states, r.seen.now)
 	r.memory.noteGrants(states, r.seen.now)
 	r.seen.pods, r.seen.states = pods, states
-	r.seen.judgeEnds()
+	r.seen.judgeEnds(r.reconciler.clock.Now())
 	return nil
 }
 

@@ -103,7 +103,7 @@ func (r *Reconciler) sourceOf(namespace string, spec connection.Spec) backlog.So
 // that only a later reading tells whether its task is done.
 func (r *round) readQueue() {
 	r.seen.take(r.reconciler.backlog.Last)
-	r.seen.judgeEnds()
+	r.seen.judgeEnds(r.reconciler.clock.Now())
 	for _, key := range tellOfEnds(&r.seen) {
 		r.reconciler.backlog.Request(key)
 	}
