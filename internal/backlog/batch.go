@@ -103,15 +103,15 @@ func (s *source) waitOn(w *watch, waiting []chan Reading) {
 
 // deliver hands out the answers of a batch and wakes whom they matter to.
 func (s *source) deliver(driver broker.Driver, b batch, answers []broker.Answer, began time.Time) {
+	now := s.options.Clock.Now()
 	s.mu.Lock()
 	watchers := s.setHealth(nil, driver)
 	for i, w := range b.watches {
-		if _, still := s.watches[w]; !still || !covers(b.queries[i], w.spec.Query) {
-			// Without the lists of workers that have come meanwhile, what they took would be missing.
+		next, ok := s.outcome(w, b.queries[i], answers[i], began, now)
+		if !ok {
 			s.waitOn(w, b.waiting[i])
 			continue
 		}
-		next := w.reading.after(answers[i], began)
 		if w.turn(next) || w.changed || len(b.waiting[i]) > 0 {
 			watchers = append(watchers, w.key)
 		}
@@ -120,6 +120,21 @@ func (s *source) deliver(driver broker.Driver, b batch, answers []broker.Answer,
 	}
 	s.mu.Unlock()
 	s.notify(watchers)
+}
+
+// outcome is the reading that follows from an answer, none where the next read may have a better one. The lock is held.
+func (s *source) outcome(w *watch, asked broker.Query, a broker.Answer, began, now time.Time) (next Reading, ok bool) {
+	_, still := s.watches[w]
+	switch {
+	case !still || asked.Queue != w.spec.Query.Queue:
+		return Reading{}, false
+	case covers(asked, w.spec.Query):
+		w.outpaced = time.Time{}
+		return w.reading.after(a, began), true
+	case w.overtaken(began, now, s.options.ReadTimeout):
+		return w.reading.failed(errOutpaced, now), true
+	}
+	return Reading{}, false
 }
 
 // fail tells every watch that the broker cannot be read, and returns for how long it could be.
@@ -138,7 +153,7 @@ func (s *source) fail(err error) (answered time.Duration) {
 			watchers = append(watchers, w.key)
 		}
 		answer(w.waiting, w.reading)
-		w.waiting = nil
+		w.waiting, w.outpaced = nil, time.Time{}
 	}
 	s.mu.Unlock()
 	s.notify(watchers)

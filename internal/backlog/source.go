@@ -34,6 +34,8 @@ var (
 	errForgotten = errors.New("the queue is not watched any more")
 	// errNoCount is an answer without its number.
 	errNoCount = errors.New("the broker did not say how many messages wait")
+	// errOutpaced is the answer where every read ends with workers there that it did not ask for.
+	errOutpaced = errors.New("new workers come faster than the broker answers, so no answer counts what all of them hold")
 )
 
 // source is one broker. One goroutine, run, connects and reads; all others only mark what they need, and signal it.
@@ -121,7 +123,7 @@ func (s *source) update(w *watch, spec Watch) {
 	same := sameQuery(w.spec.Query, spec.Query)
 	if w.spec.Query.Queue != spec.Query.Queue {
 		s.unindex(w)
-		w.reading = s.unread()
+		w.reading, w.outpaced = s.unread(), time.Time{}
 	}
 	w.spec = spec
 	s.index(w)

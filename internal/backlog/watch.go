@@ -55,6 +55,9 @@ type watch struct {
 	temper  temper
 	// changed is true where the keys of the broker may have become others since the last reading.
 	changed bool
+	// outpaced is when the first of the reads began whose answers came too late, all of those since the last reading. It is
+	// zero where there was none. See overtaken.
+	outpaced time.Time
 	// waiting has those who have requested a reading. Each channel has room for it.
 	waiting []chan Reading
 }
@@ -84,6 +87,16 @@ func covers(asked, present broker.Query) bool {
 		_, found := slices.BinarySearch(names, w.PodName)
 		return !found
 	})
+}
+
+// overtaken takes in that a read, which began then, has said nothing of workers that have come since: what they took would
+// be missing. The next read asks for them. It reports whether that has gone on for as long as one read may take: the
+// reading has failed then, for what comes that fast may go on for ever.
+func (w *watch) overtaken(began, now time.Time, patience time.Duration) bool {
+	if w.outpaced.IsZero() {
+		w.outpaced = began
+	}
+	return now.Sub(w.outpaced) >= patience
 }
 
 func podNames(workers []broker.Worker) []string {
