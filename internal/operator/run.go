@@ -79,11 +79,9 @@ func runOnce(ctx context.Context, o Options, s *standing, clk clock.Clock) error
 		return err
 	}
 	s.versionAsked.Do(func() { warnOfVersion(patiently(o.Config), o.Log) })
-	var watchNodes bool
-	if err := s.until(ctx, clk, "the API server to say whether the operator may read nodes", func() (err error) {
-		watchNodes, err = mayWatchNodes(ctx, patiently(o.Config))
-		return err
-	}); err != nil {
+	nodes := nodeQuestion{ask: func(ctx context.Context) (bool, error) { return mayWatchNodes(ctx, patiently(o.Config)) }, clock: clk, log: o.Log}
+	watchNodes, err := nodes.untilAnswered(ctx, s)
+	if err != nil {
 		return err
 	}
 	if !watchNodes {
