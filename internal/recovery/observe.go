@@ -2,6 +2,7 @@ package recovery
 
 import (
 	"slices"
+	"time"
 
 	"github.com/quickube/qscaler/internal/backlog"
 )
@@ -17,7 +18,7 @@ func (c *core) observe(name Fleet, o Observation) Snapshot {
 		c.unservedFrom = o.Now.Add(settling)
 	}
 	f.mode, f.deleting = o.Mode, o.Deleting
-	c.use(f, o.Places)
+	c.use(f, o.Places, o.Now)
 	s := Snapshot{Vanished: f.track(o, c.names)}
 	if f.mode == Declined {
 		f.decline(o.Now)
@@ -45,7 +46,7 @@ func (c *core) observe(name Fleet, o Observation) Snapshot {
 }
 
 // use notes where a fleet works, and forgets brokers at which no fleet does any more.
-func (c *core) use(f *fleet, places []Place) {
+func (c *core) use(f *fleet, places []Place, now time.Time) {
 	before := f.places
 	f.places = slices.Clone(places)
 	for _, p := range f.places {
@@ -58,6 +59,9 @@ func (c *core) use(f *fleet, places []Place) {
 	for _, p := range f.places {
 		if !slices.ContainsFunc(before, func(o Place) bool { return o.site() == p.site() }) {
 			c.serveMore(p.Queue)
+			for _, other := range c.census.know(f.family, p.Queue, now) {
+				c.woken[other.name] = struct{}{}
+			}
 		}
 	}
 	for _, p := range before {
@@ -105,5 +109,5 @@ func (c *core) forget(name Fleet) {
 	}
 	delete(c.fleets, name)
 	delete(c.woken, name)
-	c.use(f, nil)
+	c.use(f, nil, time.Time{})
 }

@@ -140,7 +140,7 @@ func TestWhatIsDroppedIsSearchedAgain(t *testing.T) {
 	w.searches["x"].drop()
 	w.pass(mostRest)
 	w.other("late", main)
-	w.todo("search x", "count late-dead for ours")
+	w.todo("search x")
 }
 
 // The bound of all is met exactly, or one byte beyond it.

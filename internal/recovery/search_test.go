@@ -62,7 +62,7 @@ func TestWhatWasFoundDoesNotComeBack(t *testing.T) {
 	w.other("theirs", main)
 	w.do("search x", result{holders: holding("q", "ours-dead")})
 	w.snapshotIs(w.look(), Snapshot{Dead: []Dead{dead("ours-dead", Gone)}})
-	w.finish(w.todo("count ours-dead for theirs", "confirm and return ours-dead")[1], result{})
+	w.do("confirm and return ours-dead", result{})
 	w.look()
 	w.pass(time.Minute)
 	w.readings[main.Key] = readingOf(w.now, 0)
@@ -96,7 +96,7 @@ func TestOneWalkServesAll(t *testing.T) {
 	w.snapshotIs(w.other("theirs", elsewhere), Snapshot{Dead: []Dead{dead("theirs-dead", Gone)}})
 	w.snapshotIs(w.other("late", elsewhere), Snapshot{Dead: []Dead{dead("late-dead", Gone)}})
 	w.snapshotIs(w.look(), Snapshot{})
-	w.todo("count late-dead for theirs", "confirm and return late-dead", "confirm and return theirs-dead")
+	w.todo("confirm and return late-dead", "confirm and return theirs-dead")
 }
 
 // Where a broker keeps no tasks by worker there are no holders.

@@ -39,6 +39,31 @@ func (c *census) serve(f *fleet, queue string, by int) {
 	}
 }
 
+// know is called when a fleet of a family comes to serve a queue: its workers are not unknown there any more. What the
+// others have is counted anew. It returns the fleets of which no unknown worker holds tasks any more.
+func (c *census) know(family, queue string, now time.Time) (rid []*fleet) {
+	for a, before := range c.strangers {
+		if a.site.queue != queue {
+			continue
+		}
+		unknown := slices.DeleteFunc(slices.Clone(before.workers), func(worker string) bool { return c.names.FamilyOf(worker) == family })
+		known := len(before.workers) - len(unknown)
+		switch {
+		case known == 0:
+			continue
+		case len(unknown) == 0:
+			delete(c.strangers, a)
+			rid = append(rid, a.fleet)
+			continue
+		}
+		found := *before // another, so that a count under way is of none
+		found.workers, found.lists, found.due = unknown, before.lists-known, now
+		c.strangers[a] = &found
+		c.recountAt = earlier(c.recountAt, now)
+	}
+	return rid
+}
+
 // leave forgets a place of a fleet.
 func (c *census) leave(a ask) { delete(c.strangers, a) }
 

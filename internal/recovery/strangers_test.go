@@ -213,3 +213,23 @@ func TestInWhichOrderUnknownHoldersAreCounted(t *testing.T) {
 		t.Errorf("counted at (-want +got):\n%s", diff)
 	}
 }
+
+// A fleet of the same queue that is observed after the walk has its workers known: they are told no more, and what the others
+// have is counted anew, whatever a count says that is under way.
+func TestALateFleetHasItsWorkersKnown(t *testing.T) {
+	w := unsearched(t)
+	w.look()
+	w.do("search x", result{holders: holding("q", "laptop-1", "theirs-1", "third-1")})
+	w.do("count laptop-1 theirs-1 third-1 for ours", result{counts: []int64{1, 2, 3}})
+	w.snapshotIs(w.look(), Snapshot{Strangers: Strangers{Workers: []string{"laptop-1", "theirs-1", "third-1"}, Lists: 3, Tasks: 6}})
+	w.other("theirs", Place{Broker: "z", Queue: "q", Key: main.Key, Revision: "r"})
+	under := w.todo("search z", "count laptop-1 third-1 for ours")[1]
+	w.other("third", Place{Broker: "z", Queue: "q", Key: main.Key, Revision: "r"})
+	w.finish(under, result{counts: []int64{1, 3}})
+	w.do("count laptop-1 for ours", result{counts: []int64{1}})
+	w.wokenIs(ours)
+	w.snapshotIs(w.look(), Snapshot{Strangers: Strangers{Workers: []string{"laptop-1"}, Lists: 1, Tasks: 1}})
+	w.other("laptop", Place{Broker: "z", Queue: "q", Key: main.Key, Revision: "r"})
+	w.wokenIs(ours)
+	w.snapshotIs(w.look(), Snapshot{})
+}
