@@ -130,7 +130,7 @@ func (s *source) outcome(w *watch, asked broker.Query, a broker.Answer, began, n
 		return Reading{}, false
 	case covers(asked, w.spec.Query):
 		w.outpaced = time.Time{}
-		return w.reading.after(a, began), true
+		return w.reading.after(a, began, now), true
 	case w.overtaken(began, now, s.options.ReadTimeout):
 		return w.reading.failed(errOutpaced, now), true
 	}

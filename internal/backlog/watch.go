@@ -29,6 +29,8 @@ type Reading struct {
 	Known bool
 	// ReadAt is when the last good read began.
 	ReadAt time.Time
+	// Took is how long that took.
+	Took time.Duration
 	// Err is why the newest read failed, nil when it did not. Depth is then old.
 	Err error
 	// ErrSince is when reads began to fail; zero while Err is nil.
@@ -109,14 +111,14 @@ func podNames(workers []broker.Worker) []string {
 }
 
 // after is the reading after an answer. One that does not say how many messages wait has said nothing.
-func (r Reading) after(a broker.Answer, began time.Time) Reading {
+func (r Reading) after(a broker.Answer, began, now time.Time) Reading {
 	switch {
 	case a.Err != nil:
 		return r.failed(a.Err, began)
 	case !a.Depth.Waiting.Known:
 		return r.failed(errNoCount, began)
 	}
-	return Reading{Depth: a.Depth, Known: true, ReadAt: began, Told: r.Told}
+	return Reading{Depth: a.Depth, Known: true, ReadAt: began, Took: now.Sub(began), Told: r.Told}
 }
 
 // failed is the reading after a failure: the depth stays.

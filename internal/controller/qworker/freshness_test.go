@@ -48,76 +48,76 @@ func TestWhichReadingsAreFresh(t *testing.T) {
 		"nothing was requested": {func(*freshness, *desk) {}, false, 0},
 		"the answers have yet to come": {func(f *freshness, d *desk) {
 			f.ask(d.readings(), d.request)
-			f.begin()
+			f.begin(now)
 		}, false, 2},
 		"a reading that nobody requested is none": {func(f *freshness, d *desk) {
 			f.ask(d.readings(), d.request)
 			d.last[here], d.last[there] = at(9), at(9)
-			f.begin()
+			f.begin(now)
 		}, false, 2},
 		"one answer is there": {func(f *freshness, d *desk) {
 			f.ask(d.readings(), d.request)
 			d.answer(here, at(1))
-			f.begin()
+			f.begin(now)
 		}, false, 2},
 		"both are, one after another, and each was requested once": {func(f *freshness, d *desk) {
 			f.ask(d.readings(), d.request)
 			d.answer(here, at(1))
-			f.begin()
+			f.begin(now)
 			f.ask(d.readings(), d.request)
 			d.answer(there, at(2))
-			f.begin()
+			f.begin(now)
 		}, true, 2},
 		"a later reading is as good as the answer": {func(f *freshness, d *desk) {
 			f.ask(d.readings(), d.request)
 			d.answer(here, at(1))
 			d.answer(there, at(1))
 			d.last[here] = at(2)
-			f.begin()
+			f.begin(now)
 		}, true, 2},
 		"an answer serves one round": {func(f *freshness, d *desk) {
 			f.ask(d.readings(), d.request)
 			d.answer(here, at(1))
 			d.answer(there, at(1))
-			f.begin()
-			f.begin()
+			f.begin(now)
+			f.begin(now)
 		}, false, 2},
 		"nobody waits for a queue that cannot be read": {func(f *freshness, d *desk) {
 			d.last[there] = failed
 			f.ask(d.readings(), d.request)
 			d.answer(here, at(1))
-			f.begin()
+			f.begin(now)
 		}, true, 1},
 		"a failure that is over is no answer": {func(f *freshness, d *desk) {
 			f.ask(d.readings(), d.request)
 			d.answer(here, at(1))
 			d.answer(there, failed)
-			f.begin()
+			f.begin(now)
 			d.last[there] = at(2)
 		}, false, 2},
 		"it is requested anew": {func(f *freshness, d *desk) {
 			f.ask(d.readings(), d.request)
 			d.answer(here, at(1))
 			d.answer(there, failed)
-			f.begin()
+			f.begin(now)
 			d.last[there] = at(2)
 			f.ask(d.readings(), d.request)
 			d.answer(there, at(3))
-			f.begin()
+			f.begin(now)
 		}, true, 3},
 		"another broker has not been read": {func(f *freshness, d *desk) {
 			f.ask(d.readings(), d.request)
 			d.answer(here, at(1))
 			d.answer(there, at(1))
 			d.last[there] = backlog.Reading{}
-			f.begin()
+			f.begin(now)
 		}, false, 2},
 		"another broker is asked": {func(f *freshness, d *desk) {
 			f.ask(d.readings(), d.request)
 			d.answer(here, at(1))
 			d.answer(there, at(1))
 			d.last[there] = backlog.Reading{}
-			f.begin()
+			f.begin(now)
 			f.ask(d.readings(), d.request)
 		}, false, 3},
 	}

@@ -42,8 +42,8 @@ type results struct {
 // was published must not look unpublished a moment later.
 func newRound(r *Reconciler, cached *v1alpha1.QWorker, m *memory) *round {
 	m.meet(cached)
-	m.freshness.begin()
 	now, qw := r.clock.Now(), r.qworkers.Newest(cached.UID, cached)
+	m.freshness.begin(now)
 	return &round{
 		reconciler: r,
 		seen:       observation{now: now, qw: qw, status: qw.Status.DeepCopy(), sightings: &m.sightings, ends: &m.ends},
