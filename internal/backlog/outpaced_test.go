@@ -73,7 +73,7 @@ func TestWorkersThatComeFasterThanTheBrokerAnswers(t *testing.T) {
 	}
 }
 
-// The patience with one stretch of such reads is not used up by an earlier one.
+// One stretch of such reads does not count for the next.
 func TestAReadingBetweenWorkersThatComeFast(t *testing.T) {
 	inBubble(t, backlog.Options{SafetyInterval: time.Hour}, func(t *testing.T, b *bubble) {
 		x := b.brokers["x"]

@@ -94,11 +94,11 @@ func covers(asked, present broker.Query) bool {
 // overtaken takes in that a read, which began then, has said nothing of workers that have come since: what they took would
 // be missing. The next read asks for them. It reports whether that has gone on for as long as one read may take: the
 // reading has failed then, for what comes that fast may go on for ever.
-func (w *watch) overtaken(began, now time.Time, patience time.Duration) bool {
+func (w *watch) overtaken(began, now time.Time, limit time.Duration) bool {
 	if w.outpaced.IsZero() {
 		w.outpaced = began
 	}
-	return now.Sub(w.outpaced) >= patience
+	return now.Sub(w.outpaced) >= limit
 }
 
 func podNames(workers []broker.Worker) []string {
