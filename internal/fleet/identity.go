@@ -45,7 +45,7 @@ func KeepDistinct(workers []Identity) {
 		func(w *broker.Worker) *string { return &w.HostName },
 		func(w *broker.Worker) *string { return &w.PodIP },
 	} {
-		there, gone := map[string]int{}, map[string]int{}
+		there, gone := make(map[string]int, len(workers)), map[string]int{}
 		for i := range workers {
 			if w := &workers[i]; w.Gone {
 				gone[*field(&w.Worker)]++

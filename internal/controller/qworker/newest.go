@@ -25,7 +25,7 @@ func (r *round) findRevisions(ctx context.Context) {
 		r.seen.stalled = report.NoScalerConfig(r.seen.qw)
 		return
 	}
-	content := revision.ContentOf(r.seen.qw, r.reconciler.resolver.Normalise(r.seen.config))
+	content := revision.ContentOf(r.seen.qw, r.seen.connection)
 	if err := content.Validate(); err != nil {
 		r.seen.stalled = &report.Problem{Reason: report.ReasonInvalidPodSpec, Message: err.Error()}
 		return

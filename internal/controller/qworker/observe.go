@@ -26,6 +26,8 @@ type observation struct {
 	status *v1alpha1.QWorkerStatus
 	// config is nil where the ScalerConfig does not exist.
 	config *v1alpha1.ScalerConfig
+	// connection is what the ScalerConfig says of the broker, defaults filled in.
+	connection connection.Spec
 	// stalled says why the spec cannot be followed, nil where it can.
 	stalled *report.Problem
 	// unstored is why the revision that the spec describes cannot be stored, nil where it is.
@@ -101,7 +103,7 @@ func (r *round) observe(ctx context.Context) error {
 	err := r.reconciler.client.Get(ctx, types.NamespacedName{Namespace: r.seen.qw.Namespace, Name: r.seen.qw.Spec.ScaleConfig.ScalerConfigRef}, &config)
 	switch {
 	case err == nil:
-		r.seen.config = &config
+		r.seen.config, r.seen.connection = &config, r.reconciler.resolver.Normalise(&config)
 		r.memory.declined = !ptr.Deref(config.Spec.Config.Reclaim, true)
 	case !apierrors.IsNotFound(err):
 		return err
@@ -127,7 +129,7 @@ func (r *round) observePods(ctx context.Context) error {
 	}
 	var present []connection.Spec
 	if r.seen.config != nil {
-		present = append(present, r.reconciler.resolver.Normalise(r.seen.config))
+		present = append(present, r.seen.connection)
 	}
 	r.memory.revisions = r.seen.revisions.remember(r.memory.revisions, pods, r.seen.deleting(), present)
 	nodes, err := r.reconciler.readNodes(ctx, pods)

@@ -50,7 +50,11 @@ func TestWhosePasswordIsOld(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			pod := pod.DeepCopy()
 			pod.Labels[contract.LabelPodSpecHash] = c.hash
-			p := passwords{resolver, "ns", c.present, &revisions{all: []revision.Revision{of}}, map[string]string{}}
+			var connects connection.Spec
+			if c.present != nil {
+				connects = resolver.Normalise(c.present)
+			}
+			p := passwords{resolver, "ns", c.present, connects, &revisions{all: []revision.Revision{of}}, map[string]string{}}
 			if got := p.isOld(pod); got != c.want {
 				t.Errorf("isOld = %t, want %t", got, c.want)
 			}

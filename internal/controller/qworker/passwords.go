@@ -13,10 +13,11 @@ import (
 
 // passwords tells which pods were made with a password of the broker that is not the present one.
 type passwords struct {
-	resolver  *connection.Resolver
-	namespace string
-	config    *v1alpha1.ScalerConfig
-	revisions *revisions
+	resolver   *connection.Resolver
+	namespace  string
+	config     *v1alpha1.ScalerConfig
+	connection connection.Spec // as the ScalerConfig has it now
+	revisions  *revisions
 	// prints are the present ones, by revision: most pods of a fleet share one.
 	prints map[string]string
 }
@@ -35,7 +36,7 @@ func (p passwords) isOld(pod *corev1.Pod) bool {
 // the present one it is not judged: a password that was changed together with the host is none for the former host, and
 // the rollout replaces those pods.
 func (p passwords) present(made *revision.Revision) string {
-	if made == nil || p.config == nil || made.Connection != p.resolver.Normalise(p.config) {
+	if made == nil || p.config == nil || made.Connection != p.connection {
 		return ""
 	}
 	return p.resolver.Fingerprint(p.namespace, made.Connection, p.config)

@@ -69,11 +69,14 @@ func (o *observation) queuesToWatch(creating map[string]string) map[backlog.Key]
 // workers are those that have a pod, had one or are to have one, by what a broker may tell them from each other, and the
 // revision of each.
 func (o *observation) workers(creating map[string]string) (workers []fleet.Identity, hashes []string) {
+	gone := o.dead.gone()
+	n := len(o.states) + len(gone) + len(creating)
+	workers, hashes = make([]fleet.Identity, 0, n), make([]string, 0, n)
 	add := func(id fleet.Identity, hash string) { workers, hashes = append(workers, id), append(hashes, hash) }
 	for i, p := range o.states {
 		add(fleet.IdentityOf(o.pods[i]), p.Revision)
 	}
-	for _, d := range o.dead.gone() {
+	for _, d := range gone {
 		add(fleet.Identity{Worker: broker.Worker{PodName: d.Worker, HostName: d.HostName, PodIP: d.PodIP}, Gone: true}, d.Revision)
 	}
 	for pod, hash := range creating {

@@ -54,5 +54,5 @@ func newRound(r *Reconciler, cached *v1alpha1.QWorker, m *memory) *round {
 }
 
 func passwordsOf(r *round) passwords {
-	return passwords{r.reconciler.resolver, r.seen.qw.Namespace, r.seen.config, &r.seen.revisions, map[string]string{}}
+	return passwords{r.reconciler.resolver, r.seen.qw.Namespace, r.seen.config, r.seen.connection, &r.seen.revisions, map[string]string{}}
 }
