@@ -5,7 +5,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/quickube/qscaler/api/v1alpha1"
 	"github.com/quickube/qscaler/internal/recovery"
 )
 
@@ -60,20 +59,18 @@ func TestForHowLongADeletedQWorkerWaitsForASearch(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			m := newMemory("uid")
-			began := time.Now()
+			began, since := time.Now(), time.Time{}
 			for _, l := range looks {
 				now := began.Add(l.after)
-				r := &round{memory: m, recheck: recheck{from: now}, seen: observation{now: now}}
-				if l.config {
-					r.seen.config = &v1alpha1.ScalerConfig{}
-				}
-				r.seen.dead = deadWorkers{deleting: !l.kept, Snapshot: recovery.Snapshot{Dead: l.dead, Searches: []recovery.Search{l.search}}}
-				r.giveUpSearch()
-				if owes := !r.seen.dead.owesNothing(nil); owes != l.owes {
+				dead := deadWorkers{deleting: !l.kept, Snapshot: recovery.Snapshot{Dead: l.dead, Searches: []recovery.Search{l.search}}}
+				r := recheck{from: now}
+				var at time.Time
+				since, at = dead.giveUpSearch(since, now, !l.config)
+				r.recheckAt(at)
+				if owes := !dead.owesNothing(nil); owes != l.owes {
 					t.Errorf("after %s it waits: %t, want %t", l.after, owes, l.owes)
 				}
-				if n := r.seen.dead.outstanding(nil); n != l.outstanding {
+				if n := dead.outstanding(nil); n != l.outstanding {
 					t.Errorf("after %s it waits for %d workers, want %d", l.after, n, l.outstanding)
 				}
 				if want := began.Add(l.recheck); (l.recheck == 0) != r.at.IsZero() || (l.recheck > 0 && !r.at.Equal(want)) {

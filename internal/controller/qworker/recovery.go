@@ -75,28 +75,26 @@ func (r *round) observeDead() {
 		r.memory.creations.retryQuotas(r.seen.now)
 	}
 	r.recheckAt(r.seen.dead.RecheckAt)
-	r.giveUpSearch()
+	r.memory.searchFailsSince, recheck = r.seen.dead.giveUpSearch(r.memory.searchFailsSince, r.seen.now, r.seen.config == nil)
+	r.recheckAt(recheck)
 }
 
 // giveUpSearch has a deleted QWorker whose ScalerConfig is gone too wait no longer for a search that fails: a namespace
 // may be deleted, and nobody is left there who mends the rights of the broker's user. What is known by name is returned
-// without a search.
-func (r *round) giveUpSearch() {
-	dead := &r.seen.dead
-	switch err := dead.presentSearchErr(); {
-	case err == nil:
-		r.memory.searchFailsSince = time.Time{}
-		return
-	case r.memory.searchFailsSince.IsZero():
-		r.memory.searchFailsSince = r.seen.now
+// without a search. since is when the search began to fail, zero where it did not: failsSince is that for the next call.
+func (d *deadWorkers) giveUpSearch(since, now time.Time, configGone bool) (failsSince, recheckAt time.Time) {
+	if d.presentSearchErr() == nil {
+		return time.Time{}, time.Time{}
 	}
-	if r.seen.config != nil || !dead.deleting {
-		return
+	if since.IsZero() {
+		since = now
 	}
-	timeout := r.memory.searchFailsSince.Add(goneBrokerTimeout)
-	if dead.searchGivenUp = !r.seen.now.Before(timeout); !dead.searchGivenUp {
-		r.recheckAt(timeout)
+	if !configGone || !d.deleting {
+		return since, time.Time{}
 	}
+	timeout := since.Add(goneBrokerTimeout)
+	d.searchGivenUp = !now.Before(timeout)
+	return since, timeout
 }
 
 func workersOf(pods []*corev1.Pod, states []planner.Pod) []recovery.Worker {
