@@ -10,7 +10,7 @@
 //	credentials.go how a broker is reached, looked up now and then
 //	contain.go   what a driver makes of a broker's words stays with that broker
 //	batch.go     one read: what is asked, and who gets the answers
-//	temper.go    how often it is told that a broker fails, or answers again
+//	damper.go    how often it is told that a broker fails, or answers again
 //	ages.go      how old messages are
 //	risks.go     what of the broker's settings endangers tasks
 //	claim.go     whether this operator may return tasks

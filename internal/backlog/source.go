@@ -64,7 +64,7 @@ type source struct {
 	health Health
 	// told is what was told of why the broker does not answer.
 	told     error
-	temper   temper
+	damper   damper
 	tenure   tenure
 	risks    []broker.Risk
 	unserved Unserved
@@ -294,7 +294,7 @@ func (s *source) setHealth(err error, driver broker.Driver) (watchers []Key) {
 	if changed || isOther(s.health.Err, err) {
 		next.Since = now
 	}
-	told := s.temper.tells(s.told, err, now)
+	told := s.damper.tells(s.told, err, now)
 	changed = changed || isOther(s.told, told)
 	s.health, s.told = next, told
 	if !changed {

@@ -54,7 +54,7 @@ type watch struct {
 	source  *source
 	spec    Watch
 	reading Reading
-	temper  temper
+	damper  damper
 	// changed is true where the keys of the broker may have become others since the last reading.
 	changed bool
 	// outpaced is when the first of the reads began whose answers came too late, all of those since the last reading. It is
@@ -67,7 +67,7 @@ type watch struct {
 // turn takes a new reading, and reports whether the watcher is to be woken for it.
 func (w *watch) turn(next Reading) bool {
 	prev := w.reading
-	next.Told = w.temper.tells(prev.Told, next.Err, w.source.options.Clock.Now())
+	next.Told = w.damper.tells(prev.Told, next.Err, w.source.options.Clock.Now())
 	w.reading = next
 	return turned(prev, next) || (w.spec.Significant != nil && w.spec.Significant(prev, next))
 }

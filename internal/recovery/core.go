@@ -53,7 +53,7 @@ type work struct {
 	began time.Time
 	// search is the one of a search, and count has whose tasks are to be counted; both are nil else.
 	search *search
-	count  *strangers
+	count  *unknownHolders
 	// record is that of a return. Confirm is true where the API server is to be asked first whether the pod is gone.
 	record  *record
 	fleet   Fleet

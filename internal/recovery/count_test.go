@@ -18,9 +18,9 @@ func TestUnknownHoldersAreCounted(t *testing.T) {
 		look(t, r, one, "x")
 		wait(time.Second)
 		f.calledFor(t, map[string]int{"search x": 1, "count": 1})
-		want := recovery.Strangers{Known: true, Workers: []string{"foreign-laptop"}, Lists: 1, Tasks: 3}
-		if diff := cmp.Diff(want, look(t, r, one, "x").Strangers); diff != "" {
-			t.Errorf("strangers (-want +got):\n%s", diff)
+		want := recovery.UnknownHolders{Known: true, Workers: []string{"foreign-laptop"}, Lists: 1, Tasks: 3}
+		if diff := cmp.Diff(want, look(t, r, one, "x").UnknownHolders); diff != "" {
+			t.Errorf("unknownHolders (-want +got):\n%s", diff)
 		}
 	})
 }
@@ -33,8 +33,8 @@ func TestACountThatHangs(t *testing.T) {
 		look(t, r, one, "x")
 		for _, known := range []bool{false, true} {
 			wait(4 * time.Second) // the deadline is at 5
-			if got := look(t, r, one, "x").Strangers; got.Known != known || got.Tasks != 0 {
-				t.Errorf("strangers: %+v, want them to be known: %t", got, known)
+			if got := look(t, r, one, "x").UnknownHolders; got.Known != known || got.Tasks != 0 {
+				t.Errorf("unknownHolders: %+v, want them to be known: %t", got, known)
 			}
 		}
 	})

@@ -8,7 +8,7 @@
 //	pace.go      one broker: how many calls at once, and when the next
 //	search.go    one server: who holds tasks there, of whatever queue
 //	searches.go  all of them: who shares one, what is searched, and when again
-//	strangers.go unknown holders of tasks, and how many
+//	unknown_holders.go unknown holders of tasks, and how many
 //	unserved.go  lists of queues that no fleet serves: how many
 //	observe.go   all of them: what a reconciler sees, and what it is told
 //	core.go      all of them: what is to be done now, and what came of it

@@ -96,19 +96,19 @@ func TestUnknownHoldersAtTwoPlaces(t *testing.T) {
 		t.Errorf("counted at (-want +got):\n%s", diff)
 	}
 	w.finish(counts[0], result{counts: []int64{3}})
-	if w.look().Strangers.Known {
+	if w.look().UnknownHolders.Known {
 		t.Error("it is known what they hold before all are counted")
 	}
 	w.finish(counts[1], result{counts: []int64{1, 2}})
-	want := Strangers{Known: true, Workers: []string{"desktop", "former-a", "former-b"}, Lists: 3, Tasks: 6}
-	if diff := cmp.Diff(want, w.look().Strangers); diff != "" {
-		t.Errorf("strangers (-want +got):\n%s", diff)
+	want := UnknownHolders{Known: true, Workers: []string{"desktop", "former-a", "former-b"}, Lists: 3, Tasks: 6}
+	if diff := cmp.Diff(want, w.look().UnknownHolders); diff != "" {
+		t.Errorf("unknownHolders (-want +got):\n%s", diff)
 	}
 	w.pass(recountEvery)
 	w.todo("count desktop for ours", "count former-a former-b for ours")
 	w.todo() // they are under way
 	w.seen.Mode = Declined
-	if diff := cmp.Diff(Strangers{Known: true}, w.look().Strangers); diff != "" {
+	if diff := cmp.Diff(UnknownHolders{Known: true}, w.look().UnknownHolders); diff != "" {
 		t.Errorf("where nothing is ours to return (-want +got):\n%s", diff)
 	}
 }
@@ -125,23 +125,23 @@ func TestUnknownHoldersAreFoundAnew(t *testing.T) {
 	slices.SortFunc(todo, func(a, b work) int { return len(describe(a)) - len(describe(b)) })
 	walk, count := todo[0], todo[1]
 	w.finish(walk, result{holders: holding("q", "laptop", "former")})
-	told := func(want Strangers) {
+	told := func(want UnknownHolders) {
 		t.Helper()
-		if diff := cmp.Diff(want, w.look().Strangers); diff != "" {
-			t.Errorf("strangers (-want +got):\n%s", diff)
+		if diff := cmp.Diff(want, w.look().UnknownHolders); diff != "" {
+			t.Errorf("unknownHolders (-want +got):\n%s", diff)
 		}
 	}
-	told(Strangers{Known: true, Workers: []string{"former", "laptop"}, Lists: 2, Tasks: 7})
+	told(UnknownHolders{Known: true, Workers: []string{"former", "laptop"}, Lists: 2, Tasks: 7})
 	w.finish(count, result{counts: []int64{0}})
 	w.wokenIs()
-	told(Strangers{Known: true, Workers: []string{"former", "laptop"}, Lists: 2, Tasks: 7})
+	told(UnknownHolders{Known: true, Workers: []string{"former", "laptop"}, Lists: 2, Tasks: 7})
 	w.do("count former laptop for ours", result{counts: []int64{1, 1}})
-	told(Strangers{Known: true, Workers: []string{"former", "laptop"}, Lists: 2, Tasks: 2})
+	told(UnknownHolders{Known: true, Workers: []string{"former", "laptop"}, Lists: 2, Tasks: 2})
 	w.takeWoken()
 	w.pass(time.Hour)
 	for _, each := range w.next(w.now) {
 		w.finish(each, result{counts: []int64{1, 1}}) // the walk finds nobody
 	}
 	w.wokenIs(ours)
-	told(Strangers{Known: true})
+	told(UnknownHolders{Known: true})
 }

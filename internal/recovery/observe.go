@@ -36,7 +36,7 @@ func (c *core) observe(name Fleet, o Observation) Snapshot {
 	}
 	s.Searches, s.RecheckAt = c.seek(f, o)
 	s.Dead = f.dead(c.paces.failuresOf)
-	s.Strangers = c.census.of(f)
+	s.UnknownHolders = c.census.of(f)
 	f.looked(o.Now)
 	s.RecheckAt = earlier(s.RecheckAt, f.recheckAt(o.Now, func(r *record) bool { return !c.reading.succeeds(r.place) }))
 	s.Returned, f.returned = f.returned, 0

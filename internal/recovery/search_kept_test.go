@@ -53,8 +53,8 @@ func TestALateFleetHasItsAnswerBehindMuchThatIsInvented(t *testing.T) {
 	walk := w.next(w.now)
 	w.finish(walk[0], found)
 	w.snapshotIs(Snapshot{Dead: w.other("late", main).Dead}, Snapshot{Dead: []Dead{dead("late-dead", Gone)}})
-	for ask, s := range w.census.strangers {
-		if got := cap(s.workers); got > 2*mostStrangers {
+	for ask, s := range w.census.unknownHolders {
+		if got := cap(s.workers); got > 2*mostUnknownHolders {
 			t.Errorf("of the unknown holders of %s, %d names are kept", ask.fleet.name.Name, got)
 		}
 	}

@@ -79,8 +79,8 @@ type Snapshot struct {
 	Dead []Dead
 	// Searches are those that are not over, the present place's first.
 	Searches []Search
-	// Strangers are the unknown holders of tasks of the fleet's queues.
-	Strangers Strangers
+	// UnknownHolders are the unknown holders of tasks of the fleet's queues.
+	UnknownHolders UnknownHolders
 	// Vanished counts the workers whose pods were there at the last observation and are not any more.
 	Vanished int
 	// Returned counts the tasks that were returned since the last snapshot.
@@ -103,9 +103,9 @@ type Dead struct {
 	Err      error
 }
 
-// Strangers are workers that no fleet of this cluster has made, such as one of a QWorker that was deleted and created again,
+// UnknownHolders are workers that no fleet of this cluster has made, such as one of a QWorker that was deleted and created again,
 // of another cluster, or on somebody's own machine. Nobody here knows whether they are alive.
-type Strangers struct {
+type UnknownHolders struct {
 	// Known is true once the fleet's present queue was searched.
 	Known bool
 	// Workers are their names, the first 1000, and Lists is how many they are.

@@ -179,7 +179,7 @@ func (d *deadWorkers) abandoned() []string {
 // reported is what is said of it; holdup is why it takes so long.
 func (d *deadWorkers) reported(pods []*corev1.Pod, holdup error) report.Recovery {
 	workers, why := d.failing()
-	told := report.Recovery{Failing: workers, Why: words.TextOf(why), SearchFailed: words.TextOf(d.searchErr()), UnknownHolders: reportedUnknownHolders(d.Strangers)}
+	told := report.Recovery{Failing: workers, Why: words.TextOf(why), SearchFailed: words.TextOf(d.searchErr()), UnknownHolders: reportedUnknownHolders(d.UnknownHolders)}
 	if !d.deleting {
 		return told
 	}
@@ -196,7 +196,7 @@ func (d *deadWorkers) reported(pods []*corev1.Pod, holdup error) report.Recovery
 const mostNamed = 3
 
 // reportedUnknownHolders has the names as a person may read them: whoever may write to the broker chooses them.
-func reportedUnknownHolders(s recovery.Strangers) *report.UnknownHolders {
+func reportedUnknownHolders(s recovery.UnknownHolders) *report.UnknownHolders {
 	if !s.Known {
 		return nil
 	}

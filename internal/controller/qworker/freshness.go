@@ -62,8 +62,7 @@ func (f *freshness) begin(now time.Time) {
 }
 
 // has reports whether each queue was read since that was requested, and not too long ago: the answer of one queue may wait
-// for that of another, whose broker hangs. One that cannot be read says nothing of its workers,
-// and nobody waits for it.
+// for that of another, whose broker hangs. A queue that cannot be read says nothing of its workers, and nobody waits for it.
 func (f *freshness) has(readings iter.Seq2[backlog.Key, backlog.Reading]) bool {
 	for key, reading := range readings {
 		if reading.Err == nil && !f.requests[key].isServedBy(reading, f.now) {

@@ -134,10 +134,7 @@ func TestWorkersWithAnOldPasswordAreReplaced(t *testing.T) {
 			t.Errorf("pod %s has the fingerprint %q, and those of before had %q", pod.Name, mark, former)
 		}
 	}
-	c.reconcileAnew("w")
-	if with, without := granted(c.pods("w")); len(with) != 0 || len(without) != 2 {
-		t.Errorf("%d leave and %d stay, want that all is well with 2\n%s", len(with), len(without), c.picture())
-	}
+	c.wantsNobodyToLeave()
 }
 
 // A change that no operator has seen is one all the same. Pods of an earlier version of the operator do not say with which
@@ -171,10 +168,7 @@ func TestPodsThatSayNothingOfTheirPasswordStay(t *testing.T) {
 	}
 	c.exit(0, with...)
 	c.awaitPods("w", 2)
-	c.reconcileAnew("w")
-	if with, without := granted(c.pods("w")); len(with) != 0 || len(without) != 2 {
-		t.Errorf("%d leave and %d stay, want that all is well with 2\n%s", len(with), len(without), c.picture())
-	}
+	c.wantsNobodyToLeave()
 }
 
 // An operator with another key cannot tell which password the pods of before were made with. It replaces none of them, also
@@ -205,5 +199,14 @@ func TestPodsThatWereMarkedWithAnotherKeyStay(t *testing.T) {
 	c.reconcileAnew("w")
 	if with, without := granted(c.pods("w")); len(with) != 0 || len(without) != 3 {
 		t.Errorf("%d leave and %d stay, want that all is well with 3\n%s", len(with), len(without), c.picture())
+	}
+}
+
+// wantsNobodyToLeave has the fleet of 2 looked at once more: both stay.
+func (c *cluster) wantsNobodyToLeave() {
+	c.Helper()
+	c.reconcileAnew("w")
+	if with, without := granted(c.pods("w")); len(with) != 0 || len(without) != 2 {
+		c.Errorf("%d leave and %d stay, want that all is well with 2\n%s", len(with), len(without), c.picture())
 	}
 }

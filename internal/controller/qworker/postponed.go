@@ -7,9 +7,9 @@ import (
 	"github.com/quickube/qscaler/internal/planner"
 )
 
-// readingPatience is for how long a status waits for a reading that was requested. A broker that takes longer has the
+// readingTimeout is for how long a status waits for a reading that was requested. A broker that takes longer has the
 // status written before.
-const readingPatience = 2 * time.Second
+const readingTimeout = 2 * time.Second
 
 // postponed is what is known of rounds whose status was postponed.
 type postponed struct {
@@ -30,9 +30,9 @@ func (p *postponed) note(now time.Time, done []planner.Action) {
 // left is for how long the status may still wait for a reading.
 func (p *postponed) left(now time.Time) time.Duration {
 	if p.since.IsZero() {
-		return readingPatience
+		return readingTimeout
 	}
-	return max(readingPatience-now.Sub(p.since), 0)
+	return max(readingTimeout-now.Sub(p.since), 0)
 }
 
 // with is what was done before and in the present round, whose status is not postponed.

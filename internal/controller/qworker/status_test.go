@@ -43,17 +43,17 @@ func TestWhichStatusMayWait(t *testing.T) {
 		"tasks could not be reclaimed":            {func(s *round) { s.seen.dead.Failure = errors.New("no") }, nil, 0},
 		"right-sizing has something to say":       {func(s *round) { s.sizes.Notes = make([]rightsizing.Note, 1) }, nil, 0},
 		"the QWorker is being deleted":            {func(s *round) { s.seen.qw.DeletionTimestamp = &metav1.Time{} }, nil, 0},
-		"a departure waits for a reading":         {func(s *round) { s.decision.Withheld = 1 }, nil, readingPatience},
+		"a departure waits for a reading":         {func(s *round) { s.decision.Withheld = 1 }, nil, readingTimeout},
 		"nobody knows that the queue was read":    {func(s *round) { s.decision.Withheld, s.seen.qw.Status.Queue, s.done = 1, nil, nil }, nil, 0},
 		"it has waited for a second":              {func(s *round) { s.decision.Withheld = 1; s.memory.postponed.note(s.seen.now.Add(-time.Second), nil) }, nil, time.Second},
 		"the reading takes too long": {func(s *round) {
 			s.decision.Withheld = 1
-			s.memory.postponed.note(s.seen.now.Add(-readingPatience), nil)
+			s.memory.postponed.note(s.seen.now.Add(-readingTimeout), nil)
 		}, nil, 0},
 		"a reading is to tell of a worker's end": {func(s *round) {
 			ended := planner.Pod{Name: "a", Phase: planner.Left, EndedWell: s.seen.now, Failure: planner.Failure{At: s.seen.now}}
 			s.seen.states, s.seen.ends.workers["a"], s.seen.reading.Known = []planner.Pod{ended}, &end{}, true
-		}, nil, readingPatience},
+		}, nil, readingTimeout},
 		"the controller has no queue yet": {func(s *round) { s.reconciler = &Reconciler{clock: s.reconciler.clock} }, nil, 0},
 	}
 	for name, c := range cases {

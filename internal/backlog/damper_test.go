@@ -10,7 +10,7 @@ import (
 // flapping is a broker whose state changes every second, and what is told of it.
 type flapping struct {
 	*testing.T
-	temper
+	damper
 	now     time.Time
 	told    error
 	changes int

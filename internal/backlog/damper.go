@@ -2,11 +2,11 @@ package backlog
 
 import "time"
 
-// temper bounds how often it is told that a broker fails, that it answers again, or that it fails otherwise. Each is a write
+// damper bounds how often it is told that a broker fails, that it answers again, or that it fails otherwise. Each is a write
 // to the API server for everybody who watches, and a broker that answers once and fails, again and again, would have as
 // many as there are watchers every few seconds. That it fails is always told at once; that it answers, or fails otherwise,
 // waits where much was told of late.
-type temper struct {
+type damper struct {
 	// level counts what was told of late, and drained is when it last became less.
 	level   int
 	drained time.Time
@@ -19,7 +19,7 @@ const (
 )
 
 // tells is what is to be told, of what was told and what is so now.
-func (t *temper) tells(told, is error, now time.Time) error {
+func (t *damper) tells(told, is error, now time.Time) error {
 	if !isOther(told, is) {
 		return is
 	}

@@ -27,9 +27,9 @@ func strange(t *testing.T) *world {
 // Unknown holders are told with what they hold, and nothing is done to them.
 func TestUnknownHoldersAreTold(t *testing.T) {
 	w := strange(t)
-	want := Strangers{Known: true, Workers: []string{"former-a", "laptop"}, Lists: 2, Tasks: 7}
-	if diff := cmp.Diff(want, w.look().Strangers); diff != "" {
-		t.Errorf("strangers (-want +got):\n%s", diff)
+	want := UnknownHolders{Known: true, Workers: []string{"former-a", "laptop"}, Lists: 2, Tasks: 7}
+	if diff := cmp.Diff(want, w.look().UnknownHolders); diff != "" {
+		t.Errorf("unknownHolders (-want +got):\n%s", diff)
 	}
 	w.takeWoken()
 	w.pass(recountEvery - 1)
@@ -44,8 +44,8 @@ func TestUnknownHoldersAreTold(t *testing.T) {
 		w.finish(each, result{counts: []int64{0, 0}}) // somebody has returned them by hand
 	}
 	w.wokenIs(Fleet{Name: "theirs"}, ours)
-	if diff := cmp.Diff(Strangers{Known: true}, w.look().Strangers); diff != "" {
-		t.Errorf("strangers (-want +got):\n%s", diff)
+	if diff := cmp.Diff(UnknownHolders{Known: true}, w.look().UnknownHolders); diff != "" {
+		t.Errorf("unknownHolders (-want +got):\n%s", diff)
 	}
 	w.pass(recountEvery)
 	w.todo()
@@ -58,18 +58,18 @@ func TestUnknownHoldersThatCannotBeCounted(t *testing.T) {
 		"it tells too few numbers": {counts: []int64{1}},
 	} {
 		w := unsearched(t)
-		if got := w.look().Strangers; got.Known {
+		if got := w.look().UnknownHolders; got.Known {
 			t.Error("nobody has looked, and it is known")
 		}
 		w.do("search x", result{holders: holding("q", "laptop", "other")})
 		w.wokenIs() // what they hold is told with them
-		if got := w.look().Strangers; got.Known {
+		if got := w.look().UnknownHolders; got.Known {
 			t.Error("nobody has counted, and it is known")
 		}
 		w.do("count laptop other for ours", res)
 		w.wokenIs(ours)
-		if diff := cmp.Diff(Strangers{Known: true, Workers: []string{"laptop", "other"}, Lists: 2}, w.look().Strangers); diff != "" {
-			t.Errorf("%s: strangers (-want +got):\n%s", name, diff)
+		if diff := cmp.Diff(UnknownHolders{Known: true, Workers: []string{"laptop", "other"}, Lists: 2}, w.look().UnknownHolders); diff != "" {
+			t.Errorf("%s: unknownHolders (-want +got):\n%s", name, diff)
 		}
 		w.pass(recountEvery)
 		w.do("count laptop other for ours", result{counts: []int64{1, 1}})
@@ -86,9 +86,9 @@ func TestManyUnknownHolders(t *testing.T) {
 	counts := make([]int64, len(todo[0].count.workers))
 	counts[0] = 1
 	w.finish(todo[0], result{counts: counts})
-	got := w.look().Strangers
-	if diff := cmp.Diff(Strangers{Known: true, Workers: []string{"w-0000"}, Lists: 2, Tasks: 1}, got); diff != "" {
-		t.Errorf("strangers (-want +got):\n%s", diff)
+	got := w.look().UnknownHolders
+	if diff := cmp.Diff(UnknownHolders{Known: true, Workers: []string{"w-0000"}, Lists: 2, Tasks: 1}, got); diff != "" {
+		t.Errorf("unknownHolders (-want +got):\n%s", diff)
 	}
 }
 
@@ -102,15 +102,15 @@ func TestUnknownHoldersAreForgotten(t *testing.T) {
 	} {
 		w := strange(t)
 		change(w)
-		if got := w.look().Strangers; got.Lists != 0 {
-			t.Errorf("%s: strangers are told: %+v", name, got)
+		if got := w.look().UnknownHolders; got.Lists != 0 {
+			t.Errorf("%s: unknownHolders are told: %+v", name, got)
 		}
 		w.forget(Fleet{Name: "theirs"})
 		w.forget(ours)
 		w.pass(time.Hour)
 		w.todo()
-		if len(w.census.strangers)+len(w.searches)+len(w.asked)+len(w.census.served) > 0 {
-			t.Errorf("%s: left: %d strangers, %d searches, %d asked, %d served", name, len(w.census.strangers), len(w.searches), len(w.asked), len(w.census.served))
+		if len(w.census.unknownHolders)+len(w.searches)+len(w.asked)+len(w.census.served) > 0 {
+			t.Errorf("%s: left: %d unknownHolders, %d searches, %d asked, %d served", name, len(w.census.unknownHolders), len(w.searches), len(w.asked), len(w.census.served))
 		}
 	}
 }
@@ -130,11 +130,11 @@ func TestAPodWithAForeignNameIsNotItsList(t *testing.T) {
 // However many lists there are, and however long their names, what is kept of them is bounded. How many they are is told.
 func TestHowManyUnknownHoldersAreCounted(t *testing.T) {
 	for name, c := range map[string]struct{ lists, length, want int }{
-		"as many as are counted":      {mostStrangers, 10, mostStrangers},
-		"one more":                    {mostStrangers + 1, 10, mostStrangers},
-		"as long as they are counted": {64, longestStrangers / 64, 64},
-		"one of them is longer":       {64, longestStrangers/64 + 1, 63},
-		"one that is too long":        {1, longestStrangers + 1, 0},
+		"as many as are counted":      {mostUnknownHolders, 10, mostUnknownHolders},
+		"one more":                    {mostUnknownHolders + 1, 10, mostUnknownHolders},
+		"as long as they are counted": {64, longestUnknownHolders / 64, 64},
+		"one of them is longer":       {64, longestUnknownHolders/64 + 1, 63},
+		"one that is too long":        {1, longestUnknownHolders + 1, 0},
 	} {
 		w := unsearched(t)
 		w.look()
@@ -149,7 +149,7 @@ func TestHowManyUnknownHoldersAreCounted(t *testing.T) {
 			counts[i] = 1
 		}
 		w.finish(count, result{counts: counts})
-		got := w.look().Strangers
+		got := w.look().UnknownHolders
 		if len(got.Workers) != c.want || got.Tasks != int64(c.want) || got.Lists != c.lists {
 			t.Errorf("%s: %d workers with %d tasks are counted, of %d lists, want %d of %d", name, len(got.Workers), got.Tasks, got.Lists, c.want, c.lists)
 		}
@@ -221,14 +221,14 @@ func TestALateFleetHasItsWorkersKnown(t *testing.T) {
 	w.look()
 	w.do("search x", result{holders: holding("q", "laptop-1", "theirs-1", "third-1")})
 	w.do("count laptop-1 theirs-1 third-1 for ours", result{counts: []int64{1, 2, 3}})
-	w.snapshotIs(w.look(), Snapshot{Strangers: Strangers{Workers: []string{"laptop-1", "theirs-1", "third-1"}, Lists: 3, Tasks: 6}})
+	w.snapshotIs(w.look(), Snapshot{UnknownHolders: UnknownHolders{Workers: []string{"laptop-1", "theirs-1", "third-1"}, Lists: 3, Tasks: 6}})
 	w.other("theirs", Place{Broker: "z", Queue: "q", Key: main.Key, Revision: "r"})
 	under := w.todo("search z", "count laptop-1 third-1 for ours")[1]
 	w.other("third", Place{Broker: "z", Queue: "q", Key: main.Key, Revision: "r"})
 	w.finish(under, result{counts: []int64{1, 3}})
 	w.do("count laptop-1 for ours", result{counts: []int64{1}})
 	w.wokenIs(ours)
-	w.snapshotIs(w.look(), Snapshot{Strangers: Strangers{Workers: []string{"laptop-1"}, Lists: 1, Tasks: 1}})
+	w.snapshotIs(w.look(), Snapshot{UnknownHolders: UnknownHolders{Workers: []string{"laptop-1"}, Lists: 1, Tasks: 1}})
 	w.other("laptop", Place{Broker: "z", Queue: "q", Key: main.Key, Revision: "r"})
 	w.wokenIs(ours)
 	w.snapshotIs(w.look(), Snapshot{})

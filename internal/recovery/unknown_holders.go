@@ -15,13 +15,13 @@ type census struct {
 	names Names
 	// served counts the fleets of each family that serve a queue, of whatever broker.
 	served map[string]map[string]int
-	// strangers has where unknown holders have tasks, and recountAt is when theirs are to be counted, zero for never.
-	strangers map[ask]*strangers
-	recountAt time.Time
+	// unknownHolders has where unknown holders have tasks, and recountAt is when theirs are to be counted, zero for never.
+	unknownHolders map[ask]*unknownHolders
+	recountAt      time.Time
 }
 
 func newCensus(names Names) *census {
-	return &census{names: names, served: map[string]map[string]int{}, strangers: map[ask]*strangers{}}
+	return &census{names: names, served: map[string]map[string]int{}, unknownHolders: map[ask]*unknownHolders{}}
 }
 
 // serve counts a fleet among those that serve a queue, or not any more.
@@ -42,7 +42,7 @@ func (c *census) serve(f *fleet, queue string, by int) {
 // know is called when a fleet of a family comes to serve a queue: its workers are not unknown there any more. What the
 // others have is counted anew. It returns the fleets of which no unknown worker holds tasks any more.
 func (c *census) know(family, queue string, now time.Time) (rid []*fleet) {
-	for a, before := range c.strangers {
+	for a, before := range c.unknownHolders {
 		if a.site.queue != queue {
 			continue
 		}
@@ -52,37 +52,37 @@ func (c *census) know(family, queue string, now time.Time) (rid []*fleet) {
 		case known == 0:
 			continue
 		case len(unknown) == 0:
-			delete(c.strangers, a)
+			delete(c.unknownHolders, a)
 			rid = append(rid, a.fleet)
 			continue
 		}
 		found := *before // another, so that a count under way is of none
 		found.workers, found.lists, found.due = unknown, before.lists-known, now
-		c.strangers[a] = &found
+		c.unknownHolders[a] = &found
 		c.recountAt = earlier(c.recountAt, now)
 	}
 	return rid
 }
 
 // leave forgets a place of a fleet.
-func (c *census) leave(a ask) { delete(c.strangers, a) }
+func (c *census) leave(a ask) { delete(c.unknownHolders, a) }
 
 // decline forgets all places of a fleet.
 func (c *census) decline(f *fleet) {
-	maps.DeleteFunc(c.strangers, func(a ask, _ *strangers) bool { return a.fleet == f })
+	maps.DeleteFunc(c.unknownHolders, func(a ask, _ *unknownHolders) bool { return a.fleet == f })
 }
 
 const (
-	// mostStrangers bounds how many lists of unknown holders are counted, and longestStrangers how long their names are
+	// mostUnknownHolders bounds how many lists of unknown holders are counted, and longestUnknownHolders how long their names are
 	// together. Whoever may write to the broker chooses them.
-	mostStrangers    = 1000
-	longestStrangers = 64 << 10
+	mostUnknownHolders    = 1000
+	longestUnknownHolders = 64 << 10
 	// recountEvery is how often what they hold is counted anew: somebody may have returned it by hand.
 	recountEvery = 5 * time.Minute
 )
 
-// strangers are the unknown holders of tasks at one place of a fleet.
-type strangers struct {
+// unknownHolders are the unknown holders of tasks at one place of a fleet.
+type unknownHolders struct {
 	ask     ask
 	place   Place
 	workers []string
@@ -98,20 +98,20 @@ type strangers struct {
 // whether that is worth a word: how many tasks they have is told later.
 func (c *census) note(s *search, f *fleet, place Place, now time.Time) bool {
 	a := ask{f, place.site()}
-	before := c.strangers[a]
+	before := c.unknownHolders[a]
 	unknown := slices.DeleteFunc(slices.Clone(s.holders[place.Queue]), func(worker string) bool {
 		return c.isOfAFleet(worker, place.Queue)
 	})
 	if len(unknown) == 0 {
-		delete(c.strangers, a)
+		delete(c.unknownHolders, a)
 		return before != nil
 	}
 	slices.Sort(unknown)
-	found := &strangers{ask: a, place: place, lists: len(unknown), workers: named(unknown), due: now}
+	found := &unknownHolders{ask: a, place: place, lists: len(unknown), workers: named(unknown), due: now}
 	if before != nil {
 		found.tasks, found.counted = before.tasks, before.counted
 	}
-	c.strangers[a] = found
+	c.unknownHolders[a] = found
 	c.recountAt = earlier(c.recountAt, now)
 	return false
 }
@@ -120,7 +120,7 @@ func (c *census) note(s *search, f *fleet, place Place, now time.Time) bool {
 func named(names []string) []string {
 	size := 0
 	for i, name := range names {
-		if size += len(name); i >= mostStrangers || size > longestStrangers {
+		if size += len(name); i >= mostUnknownHolders || size > longestUnknownHolders {
 			return slices.Clone(names[:i])
 		}
 	}
@@ -128,12 +128,12 @@ func named(names []string) []string {
 }
 
 // due are those whose time to be counted has come, in the same order in each run.
-func (c *census) due(now time.Time) (due []*strangers) {
+func (c *census) due(now time.Time) (due []*unknownHolders) {
 	if c.recountAt.IsZero() || now.Before(c.recountAt) {
 		return nil
 	}
 	c.recountAt = time.Time{}
-	for _, s := range slices.SortedFunc(maps.Values(c.strangers), compareStrangers) {
+	for _, s := range slices.SortedFunc(maps.Values(c.unknownHolders), compareUnknownHolders) {
 		switch {
 		case s.due.IsZero():
 		case s.due.After(now):
@@ -146,7 +146,7 @@ func (c *census) due(now time.Time) (due []*strangers) {
 	return due
 }
 
-func compareStrangers(a, b *strangers) int {
+func compareUnknownHolders(a, b *unknownHolders) int {
 	if n := a.ask.fleet.name.compare(b.ask.fleet.name); n != 0 {
 		return n
 	}
@@ -154,7 +154,7 @@ func compareStrangers(a, b *strangers) int {
 }
 
 // key is that of the place as the fleet has it now.
-func (s *strangers) key() (key backlog.Key) {
+func (s *unknownHolders) key() (key backlog.Key) {
 	for _, p := range s.ask.fleet.places {
 		if p.site() == s.ask.site {
 			key = p.Key
@@ -165,8 +165,8 @@ func (s *strangers) key() (key backlog.Key) {
 
 // counted takes in what came of a count, and reports whether it matters to the fleet. Whoever holds nothing any more is left
 // out, until the next search.
-func (c *census) counted(s *strangers, res result, now time.Time) (matters bool) {
-	if c.strangers[s.ask] != s {
+func (c *census) counted(s *unknownHolders, res result, now time.Time) (matters bool) {
+	if c.unknownHolders[s.ask] != s {
 		return false // others were found meanwhile
 	}
 	s.due = now.Add(recountEvery)
@@ -190,19 +190,19 @@ func (c *census) counted(s *strangers, res result, now time.Time) (matters bool)
 	s.lists -= len(s.workers) - len(holding)
 	s.workers, s.tasks = holding, tasks
 	if len(holding) == 0 {
-		delete(c.strangers, s.ask)
+		delete(c.unknownHolders, s.ask)
 	}
 	return true
 }
 
 // of are those of all places of a fleet. Where none are ours to return, nobody looks for them.
-func (c *census) of(f *fleet) (all Strangers) {
+func (c *census) of(f *fleet) (all UnknownHolders) {
 	if f.mode == Declined || len(f.places) == 0 {
-		return Strangers{Known: f.mode == Declined}
+		return UnknownHolders{Known: f.mode == Declined}
 	}
 	_, all.Known = f.searched[f.places[0].site()]
 	for _, p := range f.places {
-		s := c.strangers[ask{f, p.site()}]
+		s := c.unknownHolders[ask{f, p.site()}]
 		if s == nil {
 			continue
 		}
