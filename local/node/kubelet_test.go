@@ -85,10 +85,19 @@ func TestExecSaysWhatToDoInstead(t *testing.T) {
 	w.await(pod, "running", func(p *corev1.Pod) bool { return worker(p).State.Running != nil })
 	config := *shared.Config()
 	config.NextProtos = []string{"http/1.1"} // an upgrade, as kubectl asks for, needs it
-	client, err := rest.HTTPClientFor(&config)
+	encryption, err := rest.TLSConfigFor(&config)
 	if err != nil {
 		t.Fatal(err)
 	}
+	authenticated, err := rest.HTTPWrappersForConfig(&config, &http.Transport{
+		TLSClientConfig: encryption,
+		// The API server closes a connection on which an upgrade was refused.
+		DisableKeepAlives: true,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	client := &http.Client{Transport: authenticated}
 	for verb, want := range map[string]string{"exec": "look at it from a shell", "attach": "look at it from a shell", "portforward": "connect to the port"} {
 		url := fmt.Sprintf("%s/api/v1/namespaces/%s/pods/%s/%s?container=worker&command=sh&stdout=true", config.Host, w.namespace, pod.Name, verb)
 		request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, url, nil)
