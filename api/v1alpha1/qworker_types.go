@@ -87,6 +87,15 @@ type ScaleConfig struct {
 	// +kubebuilder:validation:XValidation:rule="!self.contains(':processing:') && !self.contains(':unique:') && !self.endsWith(':delayed') && !self.endsWith(':dead') && !self.endsWith(':dead:payloads') && !self.startsWith('qscaler:operator:')",message="queue must not be like the name of one of QScaler's own keys: without :processing: and :unique:, not with :delayed, :dead or :dead:payloads at its end, and not with qscaler:operator: at its beginning; give the queue another name"
 	Queue string `json:"queue"`
 
+	// Name of the consumer group that the workers are, where the queues of the broker have such groups: of each message,
+	// every group has one worker that does it. Required there. Elsewhere it must be absent. The API server checks a QWorker
+	// alone, and does not know the type of its ScalerConfig: the condition BrokerReachable has the reason
+	// InvalidConsumerGroup where one is missing, is too much, or cannot have that name.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=1024
+	ConsumerGroup string `json:"consumerGroup,omitempty"`
+
 	// The fewest workers, 0 to 100000. Default: 0.
 	// +optional
 	// +kubebuilder:default=0

@@ -49,6 +49,8 @@ var qworkerCases = map[string]validationCase{
 	"queue like an operator's claim":               {path: "spec.scaleConfig.queue", value: `"qscaler:operator:x"`, want: `spec.scaleConfig.queue: Invalid value: "qscaler:operator:x": ` + likeAKey},
 	"queue almost like each of them":               {path: "spec.scaleConfig.queue", value: `"my:qscaler:operator:dead:delayed:payloads"`},
 	"queue with spaces and colons":                 {path: "spec.scaleConfig.queue", value: `"a b:c/ü"`},
+	"consumer group":                               {path: "spec.scaleConfig.consumerGroup", value: `"senders"`},
+	"consumer group empty":                         {path: "spec.scaleConfig.consumerGroup", value: `""`, want: `spec.scaleConfig.consumerGroup: Invalid value: "": spec.scaleConfig.consumerGroup in body should be at least 1 chars long`},
 	"reference empty":                              {path: "spec.scaleConfig.scalerConfigRef", value: `""`, want: `spec.scaleConfig.scalerConfigRef: Invalid value: "": scalerConfigRef must be the name of a ScalerConfig in the same namespace`},
 	"reference absent":                             {path: "spec.scaleConfig.scalerConfigRef", want: `spec.scaleConfig.scalerConfigRef: Required value`},
 	"reference to another namespace":               {path: "spec.scaleConfig.scalerConfigRef", value: `"other/broker"`, want: `spec.scaleConfig.scalerConfigRef: Invalid value: "other/broker": scalerConfigRef must be the name of a ScalerConfig in the same namespace`},

@@ -126,7 +126,7 @@ func (s *source) deliver(driver broker.Driver, b batch, answers []broker.Answer,
 func (s *source) outcome(w *watch, asked broker.Query, a broker.Answer, began, now time.Time) (next Reading, ok bool) {
 	_, still := s.watches[w]
 	switch {
-	case !still || asked.Queue != w.spec.Query.Queue:
+	case !still || !sameQueue(asked, w.spec.Query):
 		return Reading{}, false
 	case covers(asked, w.spec.Query):
 		w.outpaced = time.Time{}

@@ -121,7 +121,7 @@ func (s *source) update(w *watch, spec Watch) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	same := sameQuery(w.spec.Query, spec.Query)
-	if w.spec.Query.Queue != spec.Query.Queue {
+	if !sameQueue(w.spec.Query, spec.Query) {
 		s.unindex(w)
 		w.reading, w.outpaced = s.unread(), time.Time{}
 	}

@@ -75,13 +75,16 @@ func (w *watch) turn(next Reading) bool {
 // sameQuery reports whether both ask for the same workers of the same queue, in whatever order. A worker that has got
 // its address since is the same: it goes into the next read, whenever that comes.
 func sameQuery(a, b broker.Query) bool {
-	return a.Queue == b.Queue && slices.Equal(podNames(a.Workers), podNames(b.Workers))
+	return sameQueue(a, b) && slices.Equal(podNames(a.Workers), podNames(b.Workers))
 }
+
+// sameQueue reports whether both ask for the same queue, as the same consumer group sees it.
+func sameQueue(a, b broker.Query) bool { return a.Queue == b.Queue && a.Group == b.Group }
 
 // covers reports whether the answer to one query is an answer to another, too: that is so where workers have gone since,
 // and a fleet whose workers leave one after another has its queue read however slow the broker is.
 func covers(asked, present broker.Query) bool {
-	if asked.Queue != present.Queue {
+	if !sameQueue(asked, present) {
 		return false
 	}
 	names := podNames(asked.Workers)

@@ -3,6 +3,7 @@
 //	kind.go    one kind of broker as a value: its settings, its driver, its cadence
 //	broker.go  what a driver answers
 //	count.go   numbers that may be unknown
+//	group.go   a consumer group that is missing, or too much
 //	age.go     how old messages are, which may be unknown
 //	claim.go   who may return the tasks of dead workers
 //	risk.go    which versions and settings of a broker endanger tasks
@@ -41,6 +42,9 @@ type Worker struct {
 // Query asks for the depth of one queue.
 type Query struct {
 	Queue string
+	// Group is the consumer group whose messages are counted, where the queues of the broker have such groups; else "". A
+	// driver refuses one that is missing, or too much, for its queue alone: see NoGroup and NeedsGroup.
+	Group string
 	// Workers are those whose messages in flight are counted, where the broker keeps them by worker.
 	Workers []Worker
 }

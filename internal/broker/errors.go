@@ -23,6 +23,7 @@ const (
 	ReasonReadOnly             Reason = "ReadOnly"
 	ReasonWrongType            Reason = "WrongType"
 	ReasonInvalidQueue         Reason = "InvalidQueue"
+	ReasonInvalidGroup         Reason = "InvalidConsumerGroup"
 	ReasonOtherOperator        Reason = "OtherOperator"
 	ReasonUnknown              Reason = "BrokerError"
 )

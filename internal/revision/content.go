@@ -20,13 +20,14 @@ type Content struct {
 	PodMetadata v1alpha1.PodMetadata  `json:"podMetadata,omitzero"`
 	Drain       v1alpha1.DrainSpec    `json:"drain,omitzero"`
 	Queue       string                `json:"queue"`
+	Group       string                `json:"group,omitempty"`
 	Connection  connection.Spec       `json:"connection"`
 }
 
 // ContentOf is the content that a QWorker and the connection of its ScalerConfig describe.
 func ContentOf(qw *v1alpha1.QWorker, conn connection.Spec) Content {
 	spec := qw.Spec.DeepCopy()
-	c := Content{PodSpec: spec.PodSpec, Newer: spec.Newer, Queue: spec.ScaleConfig.Queue, Connection: conn}
+	c := Content{PodSpec: spec.PodSpec, Newer: spec.Newer, Queue: spec.ScaleConfig.Queue, Group: spec.ScaleConfig.ConsumerGroup, Connection: conn}
 	if spec.PodMetadata != nil {
 		c.PodMetadata = *spec.PodMetadata
 	}

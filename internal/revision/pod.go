@@ -106,12 +106,21 @@ func (r Revision) env(o PodOptions) []corev1.EnvVar {
 		{Name: contract.EnvPodSpecHash, Value: o.Published},
 		{Name: contract.EnvPodName, ValueFrom: fieldRef("metadata.name")},
 		{Name: contract.EnvQueue, Value: r.Queue},
-	}, o.Broker...)
+	}, r.groupEnv()...)
+	env = append(env, o.Broker...)
 	for i := range env {
 		// Kubernetes expands $(VAR) in a value; $$ is a dollar sign that it leaves alone.
 		env[i].Value = strings.ReplaceAll(env[i].Value, "$", "$$")
 	}
 	return env
+}
+
+// groupEnv is what a worker must know to read as its consumer group.
+func (c Content) groupEnv() []corev1.EnvVar {
+	if c.Group == "" {
+		return nil
+	}
+	return []corev1.EnvVar{{Name: contract.EnvConsumerGroup, Value: c.Group}}
 }
 
 // inject puts the environment first, so that $(VAR) in the user's own values can refer to it, and leaves

@@ -181,6 +181,17 @@ func TestNodeAutoscalersAreTold(t *testing.T) {
 	}
 }
 
+// A worker is told its consumer group where it has one, as it stands.
+func TestNewPodIsToldItsConsumerGroup(t *testing.T) {
+	for group, want := range map[string]string{"": "", "sen$ders": "sen$$ders"} {
+		pod := revisionOf(func(c *Content) { c.Group = group }).NewPod("p", PodOptions{Owner: qworker("a")})
+		got, told := envOf(pod.Spec.Containers[0])["QSCALER_CONSUMER_GROUP"]
+		if got != want || told != (group != "") {
+			t.Errorf("of the group %q the worker is told %q (%t)", group, got, told)
+		}
+	}
+}
+
 func TestInjectedEnvironmentComesFirstAndTheUsersWins(t *testing.T) {
 	r := revisionOf(func(c *Content) {
 		c.PodSpec.Containers[0].Env = []corev1.EnvVar{
@@ -291,6 +302,7 @@ func TestContentEqual(t *testing.T) {
 		"another image":         {func(c *Content) { c.PodSpec.Containers[0].Image = "w:2" }, false},
 		"another label":         {func(c *Content) { c.PodMetadata.Labels = map[string]string{"a": "b"} }, false},
 		"another queue":         {func(c *Content) { c.Queue = "r" }, false},
+		"a consumer group":      {func(c *Content) { c.Group = "g" }, false},
 		"another connection":    {func(c *Content) { c.Connection = connection.Spec{Host: "h"} }, false},
 		"mode Grant is the default": {func(c *Content) {
 			*c = ContentOf(&v1alpha1.QWorker{Spec: v1alpha1.QWorkerSpec{

@@ -19,6 +19,7 @@ type remains struct {
 	// Worker is the name of the container whose end is the worker's end.
 	Worker     string             `json:"worker"`
 	Queue      string             `json:"queue"`
+	Group      string             `json:"group,omitempty"`
 	Connection connection.Spec    `json:"connection"`
 	Drain      v1alpha1.DrainSpec `json:"drain,omitzero"`
 	Node       string             `json:"node,omitempty"`
@@ -26,7 +27,7 @@ type remains struct {
 
 // annotation is the value of AnnotationRevision, "" for a content that cannot be encoded, which there is not.
 func (c Content) annotation() string {
-	text, err := json.Marshal(remains{Worker: c.WorkerContainer(), Queue: c.Queue, Connection: c.Connection, Drain: c.Drain, Node: c.PodSpec.NodeName})
+	text, err := json.Marshal(remains{Worker: c.WorkerContainer(), Queue: c.Queue, Group: c.Group, Connection: c.Connection, Drain: c.Drain, Node: c.PodSpec.NodeName})
 	if err != nil {
 		return ""
 	}
@@ -36,7 +37,7 @@ func (c Content) annotation() string {
 // Remains is so much of a revision as is needed when no pod of it is created any more.
 func (r Revision) Remains() Revision {
 	return remains{
-		Worker: r.WorkerContainer(), Queue: r.Queue, Connection: r.Connection, Drain: r.Drain, Node: r.PodSpec.NodeName,
+		Worker: r.WorkerContainer(), Queue: r.Queue, Group: r.Group, Connection: r.Connection, Drain: r.Drain, Node: r.PodSpec.NodeName,
 	}.revision(r.Hash)
 }
 
@@ -53,6 +54,6 @@ func OfPod(pod *corev1.Pod) (Revision, bool) {
 func (r remains) revision(hash string) Revision {
 	return Revision{Hash: hash, Content: Content{
 		PodSpec: corev1.PodSpec{NodeName: r.Node, Containers: []corev1.Container{{Name: r.Worker}}},
-		Queue:   r.Queue, Connection: r.Connection, Drain: r.Drain,
+		Queue:   r.Queue, Group: r.Group, Connection: r.Connection, Drain: r.Drain,
 	}}
 }

@@ -17,7 +17,7 @@ func TestOfPod(t *testing.T) {
 		c.PodSpec.Containers = []corev1.Container{{Name: "proxy"}, {Name: "worker", Image: "worker:1"}}
 		c.PodSpec.NodeName = "node-1"
 		c.PodMetadata.Annotations = map[string]string{defaultContainerAnnotation: "worker"}
-		c.Queue = "mail"
+		c.Queue, c.Group = "mail", "senders"
 		c.Drain.Mode = v1alpha1.DrainSignal
 		c.Connection = connection.Spec{Name: "b", Type: "redis", Host: "h", Port: 1, Password: connection.PasswordRef{Secret: connection.KeyRef{Name: "s", Key: "k"}}}
 	})
@@ -28,7 +28,7 @@ func TestOfPod(t *testing.T) {
 	}
 	want := Revision{Hash: r.Hash, Content: Content{
 		PodSpec: corev1.PodSpec{NodeName: "node-1", Containers: []corev1.Container{{Name: "worker"}}},
-		Queue:   "mail", Connection: r.Connection, Drain: r.Drain,
+		Queue:   "mail", Group: "senders", Connection: r.Connection, Drain: r.Drain,
 	}}
 	if diff := cmp.Diff(want.Content, got.Content); diff != "" {
 		t.Errorf("the revision by its pod (-want +got):\n%s", diff)

@@ -85,6 +85,8 @@ const (
 	EnvPodName = "POD_NAME"
 	// EnvQueue holds the name of the queue.
 	EnvQueue = "QSCALER_QUEUE"
+	// EnvConsumerGroup holds the name of the consumer group; it is absent where the QWorker has none.
+	EnvConsumerGroup = "QSCALER_CONSUMER_GROUP"
 	// EnvBroker holds the broker's type, such as "redis".
 	EnvBroker = "QSCALER_BROKER"
 	// EnvBrokerAddress holds the broker's host:port; an IPv6 host is in brackets.

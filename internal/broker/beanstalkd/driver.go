@@ -68,7 +68,11 @@ func (d *driver) Depths(ctx context.Context, queries []broker.Query) ([]broker.A
 func pipeline(queries []broker.Query, answers []broker.Answer) (commands string, asked []int) {
 	var b strings.Builder
 	for i, q := range queries {
-		if err := checkTube(q.Queue); err != nil {
+		err := checkTube(q.Queue)
+		if err == nil {
+			err = broker.NoGroup(q, "a tube")
+		}
+		if err != nil {
 			answers[i].Err = err
 			continue
 		}

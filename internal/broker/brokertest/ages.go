@@ -170,7 +170,7 @@ func agesSpoiled(t *testing.T, h Harness) {
 	if _, err := reader.OldestAges(t.Context(), []string{"q"}); err != nil {
 		fails(t, err)
 	}
-	check(t, h, depth(t, d, query("q")), 1, 0, nil)
+	check(t, h, depth(t, d, h.query("q")), 1, 0, nil)
 }
 
 // read opens a driver, reads the age of the message with it, and closes it. It may fail.

@@ -4,6 +4,7 @@
 //	brokertest.go  what a driver gives: its kind, and a real server with producers and workers
 //	counts.go      what is waiting and in flight, alone, in motion, by the thousand
 //	workers.go     who holds it
+//	groups.go      for which consumer group
 //	doorbell.go    what a broker tells by itself
 //	ages.go        how old messages are
 //	failures.go    a server that is away, hangs, restarts, refuses
@@ -65,6 +66,9 @@ type Harness struct {
 	Kind broker.Kind
 	// Start starts a server of the test's own, which ends with the test.
 	Start func(t *testing.T) Server
+	// Group is the consumer group that is asked for, and of which the workers are; "" where the queues of the broker have no
+	// such groups.
+	Group string
 	// ByWorker is true where the broker knows which worker holds what.
 	ByWorker bool
 	// InFlight is true where the broker tells how many messages are in flight. Where it does not, the number of workers
@@ -90,6 +94,7 @@ func Run(t *testing.T, h Harness) {
 		{"a queue that is not there is known to be empty", missingQueue},
 		{"what waits and what is in flight", waitingAndInFlight},
 		{"queues and workers are not taken for each other", apart},
+		{"a consumer group that is missing, or too much", groups},
 		{"workers that cannot be told apart", alike},
 		{"nothing is missed in motion", motion},
 		{"thousands of queues", thousands},
@@ -198,8 +203,8 @@ const (
 )
 
 // query asks for a queue, and for what the workers of these pods hold of it.
-func query(queue string, pods ...string) broker.Query {
-	q := broker.Query{Queue: queue}
+func (h Harness) query(queue string, pods ...string) broker.Query {
+	q := broker.Query{Queue: queue, Group: h.Group}
 	for _, pod := range pods {
 		q.Workers = append(q.Workers, worker(pod))
 	}

@@ -33,7 +33,7 @@ func check(t *testing.T, h Harness, d broker.Depth, waiting, inFlight int64, hel
 
 func missingQueue(t *testing.T, h Harness) {
 	d := open(t, h, h.Start(t).Settings())
-	check(t, h, depth(t, d, query("never-seen", "w")), 0, 0, map[string]int64{"w": 0})
+	check(t, h, depth(t, d, h.query("never-seen", "w")), 0, 0, map[string]int64{"w": 0})
 	if _, err := d.Depths(t.Context(), nil); err != nil {
 		t.Errorf("asked for no queue, it answers: %v", err)
 	}
@@ -42,7 +42,7 @@ func missingQueue(t *testing.T, h Harness) {
 func waitingAndInFlight(t *testing.T, h Harness) {
 	s := h.Start(t)
 	d := open(t, h, s.Settings())
-	q := query("q", "w1", "w2", "idle")
+	q := h.query("q", "w1", "w2", "idle")
 	steps := []struct {
 		name              string
 		do                func()
@@ -61,7 +61,7 @@ func waitingAndInFlight(t *testing.T, h Harness) {
 			check(t, h, depth(t, d, q), step.waiting, step.inFlight, step.held)
 		})
 	}
-	check(t, h, depth(t, d, query("other")), 7, 0, nil)
+	check(t, h, depth(t, d, h.query("other")), 7, 0, nil)
 }
 
 // books bound how many messages there are at any moment: a step has begun before its command is sent, and is done
@@ -101,7 +101,7 @@ func motion(t *testing.T, h Harness) {
 			}
 		})
 	}
-	q := query("q", pods...)
+	q := h.query("q", pods...)
 	for ; busy.Load() > 0; reads.Add(1) {
 		// What was acknowledged before the read began is not to be seen; what is not when it has ended is.
 		acknowledged, pushed := b.acknowledged.Load(), b.pushed.Load()
@@ -124,7 +124,7 @@ func thousands(t *testing.T, h Harness) {
 	pods := make([]string, queues)
 	for i := range queries {
 		pods[i] = fmt.Sprint("w-", i%7)
-		queries[i] = query(fmt.Sprint("q-", i), pods[i])
+		queries[i] = h.query(fmt.Sprint("q-", i), pods[i])
 	}
 	for i := 0; i < queues; i += 100 {
 		s.Push(queries[i].Queue, i/100+1+i/200)
@@ -169,7 +169,7 @@ func severalCallers(t *testing.T, h Harness) {
 	for i := range callers {
 		group.Go(func() {
 			for range 50 {
-				answers, err := d.Depths(t.Context(), []broker.Query{query(fmt.Sprint("q", i)), query("empty")})
+				answers, err := d.Depths(t.Context(), []broker.Query{h.query(fmt.Sprint("q", i)), h.query("empty")})
 				if err != nil || len(answers) != 2 {
 					t.Errorf("caller %d was answered %+v, %v", i, answers, err)
 					return

@@ -30,7 +30,7 @@ func doorbell(t *testing.T, h Harness) {
 		t.Fatalf("it rings: %t (%q), want %t", ok, why, h.Rings)
 	}
 	for _, queue := range []string{"q", "r", "q"} {
-		if _, err := d.Depths(t.Context(), []broker.Query{query("q"), query("r"), query("quiet")}); err != nil {
+		if _, err := d.Depths(t.Context(), []broker.Query{h.query("q"), h.query("r"), h.query("quiet")}); err != nil {
 			t.Fatalf("reading: %v", err)
 		}
 		for len(rung) > 0 {

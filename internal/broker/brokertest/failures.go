@@ -57,7 +57,7 @@ func wrongPassword(t *testing.T, h Harness) {
 	for name, password := range map[string]string{"a wrong one": wrongOne, "none": ""} {
 		t.Run(name, func(t *testing.T) {
 			settings.Password = broker.NewSecret(password)
-			_, err := readOnce(t, h, settings, query("q"))
+			_, err := readOnce(t, h, settings, h.query("q"))
 			if password == "" {
 				password = rightPassword
 			}
@@ -75,13 +75,13 @@ func rotation(t *testing.T, h Harness) {
 	settings := s.Settings()
 	for _, password := range []string{"first-0ne", "sec0nd-one"} {
 		h.SetPassword(t, s, password)
-		if _, err := readOnce(t, h, settings, query("q")); err == nil {
+		if _, err := readOnce(t, h, settings, h.query("q")); err == nil {
 			t.Error("the former password is still taken")
 		} else {
 			failsFor(t, err, broker.ReasonAuthenticationFailed)
 		}
 		settings.Password = broker.NewSecret(password)
-		answers, err := readOnce(t, h, settings, query("q"))
+		answers, err := readOnce(t, h, settings, h.query("q"))
 		if err != nil || len(answers) != 1 || answers[0].Depth.Waiting != broker.CountOf(3) {
 			t.Errorf("with the new password: %+v, %v; want 3 waiting", answers, err)
 		}
@@ -94,9 +94,9 @@ func restart(t *testing.T, h Harness) {
 	s.Push("q", 4)
 	d := open(t, h, s.Settings())
 	idle := map[string]int64{"w": 0}
-	check(t, h, depth(t, d, query("q", "w")), 4, 0, idle)
+	check(t, h, depth(t, d, h.query("q", "w")), 4, 0, idle)
 	s.Restart()
-	answers, err := d.Depths(t.Context(), []broker.Query{query("q", "w")})
+	answers, err := d.Depths(t.Context(), []broker.Query{h.query("q", "w")})
 	switch {
 	case err != nil:
 		fails(t, err)
@@ -105,19 +105,19 @@ func restart(t *testing.T, h Harness) {
 	default:
 		check(t, h, answers[0].Depth, 4, 0, idle)
 	}
-	check(t, h, depth(t, open(t, h, s.Settings()), query("q", "w")), 4, 0, idle)
+	check(t, h, depth(t, open(t, h, s.Settings()), h.query("q", "w")), 4, 0, idle)
 }
 
 func hanging(t *testing.T, h Harness) {
 	s := h.Start(t)
 	d := open(t, h, s.Settings())
-	depth(t, d, query("q"))
+	depth(t, d, h.query("q"))
 	s.Pause()
 	defer s.Resume()
 	ctx, cancel := context.WithTimeout(t.Context(), deadline/4)
 	defer cancel()
 	began := time.Now()
-	_, err := d.Depths(ctx, []broker.Query{query("q")})
+	_, err := d.Depths(ctx, []broker.Query{h.query("q")})
 	failsFor(t, err, broker.ReasonTimeout)
 	if took := time.Since(began); took > waitLimit/3 {
 		t.Errorf("the read took %s with a deadline of %s", took, deadline/4)
@@ -157,7 +157,7 @@ func nobodyListens(t *testing.T, h Harness) {
 		"a host that does not resolve": {"no-such-host.invalid", h.Kind.Port, broker.ReasonHostNotFound},
 	} {
 		t.Run(name, func(t *testing.T) {
-			_, err := readOnce(t, h, broker.Settings{Host: c.host, Port: c.port}, query("q"))
+			_, err := readOnce(t, h, broker.Settings{Host: c.host, Port: c.port}, h.query("q"))
 			failsFor(t, err, c.want)
 		})
 	}
@@ -168,14 +168,14 @@ func nothingLeft(t *testing.T, h Harness) {
 	before := goleak.IgnoreCurrent()
 	for name, end := range map[string]func(broker.Driver){
 		"idle":   func(d broker.Driver) { d.Close() },
-		"in use": func(d broker.Driver) { depth(t, d, query("q")); d.Close() },
+		"in use": func(d broker.Driver) { depth(t, d, h.query("q")); d.Close() },
 		"twice":  func(d broker.Driver) { d.Close(); d.Close() },
 		"hanging": func(d broker.Driver) {
 			s.Pause()
 			defer s.Resume()
 			ctx, cancel := context.WithTimeout(t.Context(), deadline/10)
 			defer cancel()
-			if _, err := d.Depths(ctx, []broker.Query{query("q")}); err == nil {
+			if _, err := d.Depths(ctx, []broker.Query{h.query("q")}); err == nil {
 				t.Error("a server that hangs has answered")
 			}
 			d.Close()
@@ -186,7 +186,7 @@ func nothingLeft(t *testing.T, h Harness) {
 			t.Fatalf("%s: %v", name, err)
 		}
 		end(d)
-		if _, err := d.Depths(t.Context(), []broker.Query{query("q")}); err == nil {
+		if _, err := d.Depths(t.Context(), []broker.Query{h.query("q")}); err == nil {
 			t.Errorf("%s: a connection that is closed has answered", name)
 		}
 	}

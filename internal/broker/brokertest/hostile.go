@@ -17,7 +17,7 @@ func conversation(t *testing.T, h Harness) (broker.Query, *proxy, int) {
 	s := h.Start(t)
 	s.Push("q", 12)
 	s.Take("q", worker("w"), 5)
-	p, q := newProxy(t, s.Settings()), query("q", "w")
+	p, q := newProxy(t, s.Settings()), h.query("q", "w")
 	answers, err := readOnce(t, h, p.settings(), q)
 	if err != nil {
 		t.Fatal(err)

@@ -33,7 +33,7 @@ func overTLS(t *testing.T, h Harness) {
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
 			c.settings.TLS = c.config
-			answers, err := readOnce(t, h, c.settings, query("q"))
+			answers, err := readOnce(t, h, c.settings, h.query("q"))
 			if c.fails == nil {
 				if err != nil || len(answers) != 1 || answers[0].Depth.Waiting != broker.CountOf(3) {
 					t.Errorf("%+v, %v; want 3 waiting", answers, err)

@@ -36,10 +36,10 @@ func apart(t *testing.T, h Harness) {
 		waiting, inFlight int64
 		held              map[string]int64
 	}{
-		{query("a", "w1"), 5, 2, map[string]int64{"w1": 2}},
-		{query("never-seen", "w3"), 0, 0, map[string]int64{"w3": 0}},
-		{query("b", "w2", "w3", "w1"), 5, 4, map[string]int64{"w1": 1, "w2": 3, "w3": 0}},
-		{query("waits", "w1", "w2"), 3, 0, map[string]int64{"w1": 0, "w2": 0}},
+		{h.query("a", "w1"), 5, 2, map[string]int64{"w1": 2}},
+		{h.query("never-seen", "w3"), 0, 0, map[string]int64{"w3": 0}},
+		{h.query("b", "w2", "w3", "w1"), 5, 4, map[string]int64{"w1": 1, "w2": 3, "w3": 0}},
+		{h.query("waits", "w1", "w2"), 3, 0, map[string]int64{"w1": 0, "w2": 0}},
 	}
 	for _, way := range []string{"in one order", "in the other"} {
 		var queries []broker.Query
@@ -87,7 +87,7 @@ func alike(t *testing.T, h Harness) {
 		"two have one host name and address":           {with(other, one.HostName, one.PodIP), one, third},
 	} {
 		for range 2 {
-			got := depth(t, d, broker.Query{Queue: "q", Workers: workers})
+			got := depth(t, d, broker.Query{Queue: "q", Group: h.Group, Workers: workers})
 			for pod, n := range got.Held {
 				if want := map[string]int64{one.PodName: 2}[pod]; n != want {
 					t.Errorf("%s: %s holds %d, want %d, or nothing of it", name, pod, n, want)

@@ -22,7 +22,7 @@ func (d *driver) Depths(ctx context.Context, queries []broker.Query) ([]broker.A
 	lengths := make([]int, len(queries))
 	invalid := make([]error, len(queries))
 	for i, q := range queries {
-		if invalid[i] = d.layout.check(q.Queue); invalid[i] != nil {
+		if invalid[i] = d.layout.check(q); invalid[i] != nil {
 			continue
 		}
 		read := d.layout.read(d.client.B(), q, now)

@@ -10,8 +10,8 @@ import (
 
 // layout is how a queue is laid out in keys.
 type layout interface {
-	// check says what is wrong with the name of a queue.
-	check(queue string) error
+	// check says what is wrong with the name of a queue, or of its consumer group.
+	check(q broker.Query) error
 	// read has the commands of one query, at least one. Nothing that moves while they are read may be missed.
 	read(b rueidis.Builder, q broker.Query, now time.Time) rueidis.Commands
 	// key is what one of those commands reads, and what it is to be: a list, a sorted set.

@@ -22,12 +22,12 @@ const mostElements = 1 << 40
 const own = 2
 
 // check refuses the names of keys of the layout itself. The API server refuses them too; some may be stored from before.
-func (list) check(queue string) error {
-	if !redislist.IsKey(queue) {
-		return nil
+func (list) check(q broker.Query) error {
+	if !redislist.IsKey(q.Queue) {
+		return broker.NoGroup(q, "a list")
 	}
 	return &broker.Error{Reason: broker.ReasonInvalidQueue, Message: fmt.Sprintf(
-		"scaleConfig.queue is %q, which is the name of one of QScaler's own keys of another queue: its list of tasks in flight, delayed tasks or dead letters; give the queue another name", broker.Words(queue, broker.Secret{}))}
+		"scaleConfig.queue is %q, which is the name of one of QScaler's own keys of another queue: its list of tasks in flight, delayed tasks or dead letters; give the queue another name", broker.Words(q.Queue, broker.Secret{}))}
 }
 
 // read has the queue, its tasks that are due, and the processing lists of its workers. A queue with workers is read in

@@ -34,7 +34,7 @@ func (p places) under(hash string) backlog.Key {
 }
 
 // place is a queue of a broker. It stays the same whichever revision is published.
-type place struct{ broker, queue string }
+type place struct{ broker, queue, group string }
 
 // placeOf is where the pods of a revision work, the zero place of one that is not known.
 func (p places) placeOf(hash string) place {
@@ -42,7 +42,7 @@ func (p places) placeOf(hash string) place {
 	if r == nil {
 		return place{}
 	}
-	return place{connection.ID(p.qworker.Namespace, r.Connection), r.Queue}
+	return place{connection.ID(p.qworker.Namespace, r.Connection), r.Queue, r.Group}
 }
 
 // shares reports whether pods of the revision work on the queue that is read.
@@ -56,7 +56,7 @@ func (p places) shares(hash string) bool {
 }
 
 func samePlace(a, b *revision.Revision) bool {
-	return a.Queue == b.Queue && a.Connection == b.Connection
+	return a.Queue == b.Queue && a.Group == b.Group && a.Connection == b.Connection
 }
 
 // distinct are the places of all revisions, each once: the present one first, and then the former ones, each as the

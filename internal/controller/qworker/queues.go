@@ -35,7 +35,7 @@ func (r *round) watchQueues(creating map[string]string) {
 		r.memory.watches[key] = true
 		r.reconciler.backlog.Watch(key, backlog.Watch{
 			Source:      r.reconciler.sourceOf(r.seen.qw.Namespace, q.revision.Connection),
-			Query:       broker.Query{Queue: q.revision.Queue, Workers: q.workers},
+			Query:       broker.Query{Queue: q.revision.Queue, Group: q.revision.Group, Workers: q.workers},
 			Significant: r.significance(key, look),
 			Reclaims:    r.seen.dead.reclaims(),
 		})

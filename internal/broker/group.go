@@ -1,0 +1,23 @@
+package broker
+
+import "fmt"
+
+// NoGroup is what is wrong with a query of a broker whose queues have no consumer groups, nil where it names none. Has
+// says of what kind they are, such as "a tube".
+func NoGroup(q Query, has string) error {
+	if q.Group == "" {
+		return nil
+	}
+	return &Error{Reason: ReasonInvalidGroup, Message: fmt.Sprintf(
+		"scaleConfig.consumerGroup is %q, and %s has no consumer groups; remove it", Words(q.Group, Secret{}), has)}
+}
+
+// NeedsGroup is what is wrong with a query of a broker whose queues are read by consumer groups, nil where it names one.
+// Has says of what kind the queues are, and names what a group is there, such as "a stream is read by its consumer groups".
+func NeedsGroup(q Query, has string) error {
+	if q.Group != "" {
+		return nil
+	}
+	return &Error{Reason: ReasonInvalidGroup, Message: fmt.Sprintf(
+		"queue %q: %s; set scaleConfig.consumerGroup to the group that the workers are", Words(q.Queue, Secret{}), has)}
+}
