@@ -7,40 +7,30 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strconv"
 	"strings"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/util/intstr"
-	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/quickube/qscaler/api/v1alpha1"
 	"github.com/quickube/qscaler/internal/operator"
+	"github.com/quickube/qscaler/local/brokers"
 	"github.com/quickube/qscaler/local/controlplane"
 	"github.com/quickube/qscaler/local/exampleworkers"
 	"github.com/quickube/qscaler/local/stack"
 	"github.com/quickube/qscaler/worker/contract"
 )
 
-// exampleConfig is the ScalerConfig that the manifests of examples/ refer to; exampleWorker is the QWorker of
-// examples/worker-sdk.
-const (
-	exampleConfig = "example-scaler-config"
-	exampleWorker = "example-worker-sdk"
-)
-
-// applyScalerConfig creates the ScalerConfig of the local Redis, so that only a QWorker is missing.
-func applyScalerConfig(ctx context.Context, local *stack.Stack) error {
+// applyScalerConfig creates the ScalerConfig of the local broker, so that only a QWorker is missing. It has the name that
+// the manifests of examples/ refer to.
+func applyScalerConfig(ctx context.Context, local *stack.Stack, broker brokers.Broker) error {
 	c, err := client.New(local.Config(), client.Options{Scheme: operator.NewScheme()})
 	if err != nil {
 		return err
 	}
 	return c.Create(ctx, &v1alpha1.ScalerConfig{
-		ObjectMeta: metav1.ObjectMeta{Namespace: metav1.NamespaceDefault, Name: exampleConfig},
-		Spec: v1alpha1.ScalerConfigSpec{Type: v1alpha1.BrokerRedis, Config: v1alpha1.BrokerConfig{
-			Host: "127.0.0.1", Port: ptr.To(intstr.FromInt(local.Redis().Port())),
-		}},
+		ObjectMeta: metav1.ObjectMeta{Namespace: metav1.NamespaceDefault, Name: broker.ScalerConfig},
+		Spec:       broker.Config(local.Broker().Port(), nil),
 	})
 }
 
@@ -48,32 +38,33 @@ func applyScalerConfig(ctx context.Context, local *stack.Stack) error {
 type guide struct {
 	kubeconfig, broker, metrics string
 	operatorLog, workersLog     string
-	redisPort                   int
+	// scalerConfig is the name of the broker's, worker that of the QWorker in the manifest, and push a command that
+	// pushes tasks.
+	scalerConfig, worker, push string
 	// kubectl is what to type for it; missingKubectl says how to get it, where it is not on this machine.
 	kubectl, missingKubectl string
-	// redisCLI is false where redis-cli is not in the PATH.
-	redisCLI bool
+	// missingClient says how to get the broker's own client, where it is not on this machine.
+	missingClient string
 	// manifest is that of a worker that runs here; "" where the examples are not there.
 	manifest string
 }
 
-func newGuide(local *stack.Stack, withExamples bool) guide {
+func newGuide(local *stack.Stack, broker brokers.Broker, withExamples bool) guide {
 	g := guide{
-		kubeconfig: local.Kubeconfig(), broker: local.Redis().String(), metrics: local.Operator().Metrics(),
+		kubeconfig: local.Kubeconfig(), broker: local.Broker().String(), metrics: local.Operator().Metrics(),
 		operatorLog: local.Operator().Log(), workersLog: local.LogPath(metav1.NamespaceDefault, "POD", "CONTAINER"),
-		redisPort: local.Redis().Port(), kubectl: "kubectl",
+		scalerConfig: broker.ScalerConfig, worker: broker.QWorker, push: broker.Push(local.Broker()),
+		missingClient: broker.MissingClient(), kubectl: "kubectl",
 	}
 	if path, err := controlplane.FindKubectl(); err != nil {
 		g.missingKubectl = err.Error()
 	} else if _, err := exec.LookPath("kubectl"); err != nil {
 		g.kubectl = path
 	}
-	_, err := exec.LookPath("redis-cli")
-	g.redisCLI = err == nil
 	if root, err := exampleworkers.Root(); err == nil && withExamples {
-		g.manifest = filepath.Join(root, "examples", "worker-sdk", "qworker.yaml")
+		g.manifest = filepath.Join(root, "examples", broker.Example, "qworker.yaml")
 		if dir, err := os.Getwd(); err == nil && dir == root {
-			g.manifest = filepath.Join("examples", "worker-sdk", "qworker.yaml")
+			g.manifest = filepath.Join("examples", broker.Example, "qworker.yaml")
 		}
 	}
 	return g
@@ -91,15 +82,15 @@ func (g guide) steps() []step {
 	if g.manifest != "" {
 		steps = append(steps,
 			step{"a QWorker, and 6 tasks of 5 s for it", g.kubectl + " apply -f " + quote(g.manifest), false},
-			step{"", g.push(), false})
+			step{"", g.push, false})
 	}
 	steps = append(steps,
 		step{"what becomes of it, until Ctrl-C", g.kubectl + " get qw --watch", true},
 		step{"", g.kubectl + " get pods --watch", true})
 	if g.manifest != "" {
 		steps = append(steps,
-			step{"what the workers write", g.kubectl + " logs --prefix -l " + contract.LabelQWorker + "=" + exampleWorker, false},
-			step{"why there are as many as there are", g.kubectl + " describe qw " + exampleWorker, false})
+			step{"what the workers write", g.kubectl + " logs --prefix -l " + contract.LabelQWorker + "=" + g.worker, false},
+			step{"why there are as many as there are", g.kubectl + " describe qw " + g.worker, false})
 	}
 	if g.metrics != "" {
 		steps = append(steps, step{"the operator's metrics", "curl -s " + g.metrics, false})
@@ -110,22 +101,12 @@ func (g guide) steps() []step {
 	return steps
 }
 
-// push is a command that pushes tasks. Without redis-cli, bash speaks to Redis.
-func (g guide) push() string {
-	const task = `{"id":"t-'$i'","ms":5000}`
-	port := strconv.Itoa(g.redisPort)
-	if g.redisCLI {
-		return `for i in 1 2 3 4 5 6; do redis-cli -p ` + port + ` LPUSH task-queue '` + task + `'; done`
-	}
-	return `bash -c 'for i in 1 2 3 4 5 6; do printf "*3\r\n\$5\r\nLPUSH\r\n\$10\r\ntask-queue\r\n\$22\r\n{\"id\":\"t-$i\",\"ms\":5000}\r\n" >/dev/tcp/127.0.0.1/` + port + `; done'`
-}
-
 func (g guide) print(out io.Writer) {
 	row := func(name, value string) { fmt.Fprintf(out, "  %-16s %s\n", name, value) }
 	fmt.Fprintln(out, "\nready:")
 	row("kubeconfig", g.kubeconfig)
 	row("broker", g.broker)
-	row("ScalerConfig", exampleConfig+", in namespace default, reaches it")
+	row("ScalerConfig", g.scalerConfig+", in namespace default, reaches it")
 	if g.metrics != "" {
 		row("metrics", g.metrics)
 	}
@@ -142,8 +123,8 @@ func (g guide) print(out io.Writer) {
 	if g.missingKubectl != "" {
 		fmt.Fprintln(out, g.missingKubectl)
 	}
-	if !g.redisCLI {
-		fmt.Fprintln(out, "redis-cli is not in the PATH: on Debian and Ubuntu, apt-get install redis-tools")
+	if g.missingClient != "" {
+		fmt.Fprintln(out, g.missingClient)
 	}
 	if g.manifest != "" {
 		fmt.Fprint(out, "Images of examples/ run here as they are; map your own with --image name=command, whatever its tag.\n")

@@ -12,9 +12,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/quickube/qscaler/local/brokers"
 	"github.com/quickube/qscaler/local/controlplane"
 	"github.com/quickube/qscaler/local/exampleworkers"
-	"github.com/quickube/qscaler/local/redisserver"
 	"github.com/quickube/qscaler/local/stack"
 )
 
@@ -58,7 +58,7 @@ func startAndRun(m *testing.M) (code int, err error) {
 		return 1, err
 	}
 	shared, err = stack.Start(context.Background(), stack.Options{
-		Dir: filepath.Join(dir, "it's here"), Build: exampleworkers.Build, MetricsAddress: metrics,
+		Dir: filepath.Join(dir, "it's here"), Broker: brokers.Default(), Build: exampleworkers.Build, MetricsAddress: metrics,
 	})
 	if err != nil {
 		return 1, err
@@ -68,7 +68,7 @@ func startAndRun(m *testing.M) (code int, err error) {
 			err = stopped
 		}
 	}()
-	if err := applyScalerConfig(context.Background(), shared); err != nil {
+	if err := applyScalerConfig(context.Background(), shared, brokers.Default()); err != nil {
 		return 1, err
 	}
 	return m.Run(), nil
@@ -77,7 +77,7 @@ func startAndRun(m *testing.M) (code int, err error) {
 // testGuide is the guide of the shared local mode, with a kubectl that is there.
 func testGuide(t *testing.T) guide {
 	t.Helper()
-	g := newGuide(shared, true)
+	g := newGuide(shared, brokers.Default(), true)
 	if g.missingKubectl != "" {
 		t.Fatal(g.missingKubectl)
 	}
@@ -141,14 +141,14 @@ func TestTheGuidesCommandsWork(t *testing.T) {
 			t.Errorf("%s is not printed", s.command)
 		}
 		if s.endless {
-			shell(t, g.push(), false) // or the workers might be gone before it looks
+			shell(t, g.push, false) // or the workers might be gone before it looks
 		}
 		out := shell(t, export+"\n"+s.command, s.endless)
 		if strings.Contains(out, "error:") || strings.Contains(out, "Error from server") {
 			t.Errorf("%s\nwrites %s", s.command, out)
 		}
 		if strings.Contains(s.command, "LPUSH") || strings.Contains(s.command, "/dev/tcp") {
-			awaitOutput(t, export+"\n"+g.kubectl+" logs --prefix -l quickube.com/qworker="+exampleWorker, "done t-6")
+			awaitOutput(t, export+"\n"+g.kubectl+" logs --prefix -l quickube.com/qworker="+g.worker, "done t-6")
 		}
 	}
 }
@@ -168,25 +168,6 @@ func awaitOutput(t *testing.T, script, want string) {
 		<-time.After(100 * time.Millisecond)
 	}
 	t.Fatalf("%s\nwrites %q, and not %q", script, out, want)
-}
-
-// Where redis-cli is missing, bash pushes, to a real Redis and to the stand-in.
-func TestBashPushesWithoutRedisCLI(t *testing.T) {
-	embedded, err := redisserver.StartEmbedded(0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = embedded.Stop() })
-	server, err := redisserver.Start(t.Context(), redisserver.Options{Dir: t.TempDir()})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = server.Stop() })
-	for _, port := range []int{embedded.Port(), server.Port()} {
-		g := guide{redisPort: port}
-		shell(t, g.push(), false) // it does not wait for the answers
-		awaitOutput(t, fmt.Sprintf(`exec 3<>/dev/tcp/127.0.0.1/%d; printf '*2\r\n$4\r\nLLEN\r\n$10\r\ntask-queue\r\n' >&3; head -n1 <&3`, port), ":6")
-	}
 }
 
 // kubectl itself, against what local mode has of a kubelet and of a controller manager.
@@ -210,7 +191,7 @@ func TestKubectl(t *testing.T) {
 func TestAGuideWithoutKubectlSaysHowToGetIt(t *testing.T) {
 	t.Parallel()
 	var out bytes.Buffer
-	guide{kubectl: "kubectl", missingKubectl: controlplane.ErrNoKubectl.Error()}.print(&out)
+	guide{kubectl: "kubectl", missingKubectl: controlplane.ErrNoKubectl.Error(), missingClient: "apt-get install redis-tools"}.print(&out)
 	for _, want := range []string{"setup --kubectl", "apt-get install redis-tools"} {
 		if !strings.Contains(out.String(), want) {
 			t.Errorf("it does not say %q:\n%s", want, out.String())

@@ -13,6 +13,7 @@ import (
 	"k8s.io/klog/v2"
 	ctrl "sigs.k8s.io/controller-runtime"
 
+	"github.com/quickube/qscaler/local/brokers"
 	"github.com/quickube/qscaler/local/exampleworkers"
 	"github.com/quickube/qscaler/local/freeport"
 	"github.com/quickube/qscaler/local/stack"
@@ -25,6 +26,7 @@ type upFlags struct {
 	metrics    int
 	images     map[string]string
 	kubeconfig string
+	broker     string
 }
 
 // newUp makes the command that runs everything until it is interrupted.
@@ -33,7 +35,7 @@ func newUp() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "up",
 		Short: "A local QScaler to work with, by kubectl, until Ctrl-C",
-		Long: "up starts an API server, Redis, the operator and a node on this machine, and prints how to reach them.\n" +
+		Long: "up starts an API server, a broker, the operator and a node on this machine, and prints how to reach them.\n" +
 			"Ctrl-C stops it all and removes it. With --kubeconfig it uses the cluster that you have: it installs\n" +
 			"QScaler's kinds there, which stay, and runs the operator here until Ctrl-C. It makes the namespace of the\n" +
 			"operator's lease where there is none, and removes it unless somebody has put something else there.",
@@ -57,6 +59,8 @@ func newUp() *cobra.Command {
 	cmd.Flags().IntVar(&f.metrics, "metrics-port", 0, "port of the operator's metrics, on 127.0.0.1; 0: any that is free")
 	cmd.Flags().StringToStringVar(&f.images, "image", nil, "IMAGE=COMMAND: what to run for pods with that image, whatever its tag, and no command of their own; COMMAND is for sh; may be repeated")
 	cmd.Flags().StringVar(&f.kubeconfig, "kubeconfig", "", "path of a kubeconfig: use that cluster, and start none")
+	brokerFlag(cmd, &f.broker)
+	cmd.MarkFlagsMutuallyExclusive("kubeconfig", "broker")
 	cmd.MarkFlagsMutuallyExclusive("kubeconfig", "port")
 	cmd.MarkFlagsMutuallyExclusive("kubeconfig", "image")
 	return cmd
@@ -89,9 +93,13 @@ func up(ctx context.Context, f upFlags, out io.Writer) (err error) {
 	if err != nil {
 		return err
 	}
+	broker, err := brokers.Named(f.broker)
+	if err != nil {
+		return err
+	}
 	examples := true
 	local, err := stack.Start(ctx, stack.Options{
-		Dir: f.dir, Port: f.port, Images: f.programs(), Progress: say, MetricsAddress: metrics,
+		Dir: f.dir, Port: f.port, Images: f.programs(), Broker: broker, Progress: say, MetricsAddress: metrics,
 		Build: func(ctx context.Context, dir string) (map[string][]string, error) {
 			images, err := exampleworkers.Build(ctx, dir)
 			if err != nil && ctx.Err() == nil { // a user's own workers need none of them
@@ -109,10 +117,10 @@ func up(ctx context.Context, f upFlags, out io.Writer) (err error) {
 		say("stopping everything, and removing it")
 		err = errors.Join(err, local.Stop())
 	}()
-	if err := applyScalerConfig(ctx, local); err != nil {
+	if err := applyScalerConfig(ctx, local, broker); err != nil {
 		return err
 	}
-	newGuide(local, examples).print(out)
+	newGuide(local, broker, examples).print(out)
 	<-ctx.Done()
 	return nil
 }

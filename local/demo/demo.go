@@ -10,12 +10,12 @@ import (
 	"time"
 
 	"github.com/go-logr/logr"
-	"github.com/redis/rueidis"
 	"k8s.io/klog/v2"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/quickube/qscaler/internal/operator"
+	"github.com/quickube/qscaler/local/brokers"
 	"github.com/quickube/qscaler/local/exampleworkers"
 	"github.com/quickube/qscaler/local/stack"
 )
@@ -26,6 +26,8 @@ type Options struct {
 	Dir string
 	// Out is where the story is shown.
 	Out *os.File
+	// Broker is the one that the story is told on.
+	Broker brokers.Broker
 }
 
 // Run brings local mode up, plays the story, prints the summary and takes everything down. It returns an error
@@ -37,7 +39,7 @@ func Run(ctx context.Context, o Options) (err error) {
 
 	progress := newProgress(o.Out)
 	local, err := stack.Start(ctx, stack.Options{
-		Dir: o.Dir, Build: exampleworkers.Build, RedisPassword: password, Progress: progress,
+		Dir: o.Dir, Build: exampleworkers.Build, Broker: o.Broker, BrokerPassword: password, Progress: progress,
 	})
 	if err != nil {
 		return err
@@ -51,16 +53,16 @@ func Run(ctx context.Context, o Options) (err error) {
 		progress("stopping everything, and removing what was written")
 		err = errors.Join(err, local.Stop())
 	}()
-	s, err := newStage(local)
+	s, err := newStage(ctx, local, o.Broker)
 	if err != nil {
 		return err
 	}
-	defer s.redis.Close()
-	progress("ready: %s, kubectl --kubeconfig %s", local.Redis(), local.Kubeconfig())
+	defer s.queue.Close()
+	progress("ready: %s, kubectl --kubeconfig %s", local.Broker(), local.Kubeconfig())
 	if err := perform(ctx, s, newViewer(o.Out)); err != nil {
 		return err
 	}
-	result, err := count(ctx, s.world, s.redis)
+	result, err := count(ctx, s.world, s.queue)
 	if err != nil {
 		return err
 	}
@@ -76,19 +78,17 @@ func newProgress(out io.Writer) func(format string, args ...any) {
 	}
 }
 
-func newStage(local *stack.Stack) (*stage, error) {
+func newStage(ctx context.Context, local *stack.Stack, broker brokers.Broker) (*stage, error) {
 	c, err := client.New(local.Config(), client.Options{Scheme: operator.NewScheme()})
 	if err != nil {
 		return nil, err
 	}
-	redis, err := rueidis.NewClient(rueidis.ClientOption{
-		InitAddress: []string{local.Redis().Addr()}, Password: password, DisableCache: true, ForceSingleClient: true,
-	})
+	tasks, err := broker.Connect(ctx, local.Broker(), password, queue)
 	if err != nil {
-		return nil, fmt.Errorf("connecting to the %s, %w", local.Redis(), err)
+		return nil, fmt.Errorf("connecting to the %s, %w", local.Broker(), err)
 	}
 	logPath := func(pod string) string { return local.LogPath(namespace, pod, container) }
-	return &stage{world: newWorld(local.Redis().String(), logPath), stack: local, client: c, redis: redis}, nil
+	return &stage{world: newWorld(local.Broker().String(), logPath), stack: local, client: c, broker: broker, queue: tasks}, nil
 }
 
 // perform plays the story while the viewer shows it.
@@ -101,8 +101,8 @@ func perform(ctx context.Context, s *stage, v viewer) error {
 	if err := watch(ctx, s.stack.Config(), s.world); err != nil {
 		return err
 	}
-	looking.Go(func() { look(ctx, s.world, s.redis, v.show) })
-	if err := applyManifests(ctx, s.client, s.stack.Redis().Port()); err != nil {
+	looking.Go(func() { look(ctx, s.world, s.queue, v.show) })
+	if err := applyManifests(ctx, s.client, s.broker, s.stack.Broker().Port()); err != nil {
 		return err
 	}
 	return play(ctx, s)

@@ -5,12 +5,12 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/redis/rueidis"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/quickube/qscaler/api/v1alpha1"
+	"github.com/quickube/qscaler/local/brokers"
 	"github.com/quickube/qscaler/local/stack"
 )
 
@@ -19,7 +19,8 @@ type stage struct {
 	*world
 	stack  *stack.Stack
 	client client.Client
-	redis  rueidis.Client
+	broker brokers.Broker
+	queue  brokers.Queue
 }
 
 // say tells what the story does.
@@ -29,7 +30,7 @@ func (s *stage) say(at time.Time, what, why string) {
 
 // push pushes tasks of the given lengths, in this order.
 func (s *stage) push(ctx context.Context, lengths ...time.Duration) error {
-	s.say(time.Now(), fmt.Sprintf("LPUSH x%d", len(lengths)), "a producer pushes "+describe(lengths))
+	s.say(time.Now(), fmt.Sprintf("%s x%d", s.broker.Verb, len(lengths)), "a producer pushes "+describe(lengths))
 	for _, length := range lengths {
 		s.mu.Lock()
 		s.pushed++
@@ -38,7 +39,7 @@ func (s *stage) push(ctx context.Context, lengths ...time.Duration) error {
 		s.mu.Unlock()
 		payload := fmt.Sprintf(`{"id":%q,"ms":%d}`, id, length.Milliseconds())
 		s.books.Pushed(id, time.Now())
-		if err := s.redis.Do(ctx, s.redis.B().Lpush().Key(queue).Element(payload).Build()).Error(); err != nil {
+		if err := s.queue.Push(ctx, payload); err != nil {
 			return fmt.Errorf("pushing %s, %w", id, err)
 		}
 	}

@@ -9,14 +9,12 @@ import (
 	"strings"
 	"time"
 
-	"github.com/redis/rueidis"
-
 	"github.com/quickube/qscaler/local/books"
+	"github.com/quickube/qscaler/local/brokers"
 	"github.com/quickube/qscaler/worker/contract"
-	"github.com/quickube/qscaler/worker/redislist"
 )
 
-// summary is what came of the story, counted from the workers' logs and from Redis.
+// summary is what came of the story, counted from the workers' logs and from the broker.
 type summary struct {
 	books.Balance
 	took time.Duration
@@ -30,15 +28,15 @@ type summary struct {
 }
 
 // count reads everything once more, and counts.
-func count(ctx context.Context, w *world, redis rueidis.Client) (summary, error) {
+func count(ctx context.Context, w *world, tasks brokers.Queue) (summary, error) {
 	if err := w.books.Refresh(); err != nil {
 		return summary{}, err
 	}
-	held, err := heldTasks(ctx, redis)
+	open, err := openTasks(ctx, tasks)
 	if err != nil {
-		return summary{}, fmt.Errorf("reading what Redis still holds, %w", err)
+		return summary{}, fmt.Errorf("reading which tasks are still there, %w", err)
 	}
-	s := summary{Balance: w.books.Balance(held, w.isLive), took: time.Since(w.began)}
+	s := summary{Balance: w.books.Balance(open, w.isLive), took: time.Since(w.began)}
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	s.stopped = len(w.stopped())
@@ -61,34 +59,28 @@ func count(ctx context.Context, w *world, redis rueidis.Client) (summary, error)
 	return s, nil
 }
 
-// heldTasks are the tasks in the queue and in all workers' lists.
-func heldTasks(ctx context.Context, redis rueidis.Client) ([]string, error) {
-	keys, err := redis.Do(ctx, redis.B().Keys().Pattern(redislist.AnyProcessing).Build()).AsStrSlice()
+// openTasks are the tasks that are still there.
+func openTasks(ctx context.Context, tasks brokers.Queue) ([]string, error) {
+	payloads, err := tasks.Payloads(ctx)
 	if err != nil {
 		return nil, err
 	}
-	var held []string
-	for _, key := range append(keys, queue) {
-		payloads, err := redis.Do(ctx, redis.B().Lrange().Key(key).Start(0).Stop(-1).Build()).AsStrSlice()
-		if err != nil {
-			return nil, err
+	open := make([]string, len(payloads))
+	for i, payload := range payloads {
+		var task struct{ ID string }
+		if err := json.Unmarshal([]byte(payload), &task); err != nil {
+			return nil, fmt.Errorf("the queue has %q, %w", payload, err)
 		}
-		for _, payload := range payloads {
-			var task struct{ ID string }
-			if err := json.Unmarshal([]byte(redislist.Parse(payload).Payload), &task); err != nil {
-				return nil, fmt.Errorf("%s holds %q, %w", key, payload, err)
-			}
-			held = append(held, task.ID)
-		}
+		open[i] = task.ID
 	}
-	return held, nil
+	return open, nil
 }
 
 func (s summary) print(out io.Writer) {
 	row := func(name, format string, args ...any) {
 		fmt.Fprintf(out, "  %-24s %s\n", name, fmt.Sprintf(format, args...))
 	}
-	fmt.Fprintf(out, "\nThe story took %s. Counted from the workers' logs and from Redis:\n\n", s.took.Round(time.Second))
+	fmt.Fprintf(out, "\nThe story took %s. Counted from the workers' logs and from the broker:\n\n", s.took.Round(time.Second))
 	row("tasks pushed", "%4d", s.Pushed)
 	row("done once", "%4d of %d", s.DoneOnce, s.Pushed)
 	row("done twice", "%4d of %d%s", len(s.Again), s.Pushed, causes(s.Again))

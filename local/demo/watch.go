@@ -8,7 +8,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/redis/rueidis"
 	corev1 "k8s.io/api/core/v1"
 	eventsv1 "k8s.io/api/events/v1"
 	"k8s.io/client-go/rest"
@@ -18,9 +17,10 @@ import (
 
 	"github.com/quickube/qscaler/api/v1alpha1"
 	"github.com/quickube/qscaler/internal/operator"
+	"github.com/quickube/qscaler/local/brokers"
 )
 
-// lookEvery is how often Redis and the workers' logs are read, and the picture is drawn.
+// lookEvery is how often the queue and the workers' logs are read, and the picture is drawn.
 const lookEvery = 100 * time.Millisecond
 
 // watch follows the namespace's objects into the world until the context ends. It returns once it has seen
@@ -97,13 +97,13 @@ func shortNames(list string) string {
 	return strings.Join(names, ", ")
 }
 
-// look reads Redis and the logs again and again until the context ends, and shows each moment.
-func look(ctx context.Context, w *world, redis rueidis.Client, show func(picture)) {
+// look reads the queue and the logs again and again until the context ends, and shows each moment.
+func look(ctx context.Context, w *world, tasks brokers.Queue, show func(picture)) {
 	ticker := time.NewTicker(lookEvery)
 	defer ticker.Stop()
 	for {
 		// What cannot be read now is shown as before. The summary reads everything once more.
-		_ = w.readQueue(ctx, redis)
+		_ = w.readQueue(ctx, tasks)
 		_ = w.books.Refresh()
 		w.tellOfWorkers()
 		show(w.picture())

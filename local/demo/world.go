@@ -9,19 +9,18 @@ import (
 	"sync"
 	"time"
 
-	"github.com/redis/rueidis"
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/quickube/qscaler/api/v1alpha1"
 	"github.com/quickube/qscaler/local/books"
+	"github.com/quickube/qscaler/local/brokers"
 	"github.com/quickube/qscaler/worker/contract"
-	"github.com/quickube/qscaler/worker/redislist"
 )
 
 // afterglow is how long a worker that has left stays in the picture.
 const afterglow = 1500 * time.Millisecond
 
-// world is what is seen of the world. Informers, the reader of Redis and the story write to it; the screen and
+// world is what is seen of the world. Informers, the reader of the queue and the story write to it; the screen and
 // the story read it.
 type world struct {
 	began   time.Time
@@ -178,29 +177,18 @@ func (w *world) namesWhere(keep func(*worker) bool) []string {
 	return names
 }
 
-// readQueue reads the queue and every worker's list, in one batch.
-func (w *world) readQueue(ctx context.Context, redis rueidis.Client) error {
+// readQueue reads how many tasks wait, and how many are in hand.
+func (w *world) readQueue(ctx context.Context, tasks brokers.Queue) error {
 	w.mu.Lock()
 	pods := w.namesWhere(func(*worker) bool { return true })
 	w.mu.Unlock()
-	commands := rueidis.Commands{redis.B().Llen().Key(queue).Build()}
-	for _, pod := range pods {
-		commands = append(commands, redis.B().Llen().Key(redislist.Processing(queue, pod)).Build())
-	}
-	lengths := make([]int64, len(commands))
-	for i, result := range redis.DoMulti(ctx, commands...) {
-		n, err := result.AsInt64()
-		if err != nil {
-			return err
-		}
-		lengths[i] = n
+	waiting, inFlight, err := tasks.Depth(ctx, pods)
+	if err != nil {
+		return err
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.waiting, w.inFlight = lengths[0], 0
-	for _, n := range lengths[1:] {
-		w.inFlight += n
-	}
+	w.waiting, w.inFlight = waiting, inFlight
 	return nil
 }
 

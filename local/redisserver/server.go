@@ -48,7 +48,7 @@ const (
 // (appendfsync always), also through Kill. A server that a killed predecessor left in Dir is ended first.
 func Start(ctx context.Context, o Options) (*Server, error) {
 	if o.Program == "" {
-		program, err := Find()
+		program, err := Program.Find()
 		if err != nil {
 			return nil, err
 		}

@@ -20,7 +20,7 @@ type Cluster struct {
 }
 
 // StartOnCluster installs the kinds in the cluster of a kubeconfig, and runs the operator for it with that
-// kubeconfig. There is no node and no Redis: the cluster has its own.
+// kubeconfig. There is no node and no broker: the cluster has its own.
 func StartOnCluster(ctx context.Context, o Options, kubeconfig string) (*Cluster, error) {
 	c := &Cluster{progress: o.Progress}
 	if err := c.start(ctx, o, kubeconfig); err != nil {

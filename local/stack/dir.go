@@ -13,7 +13,7 @@ import (
 // The parts of the state directory.
 const (
 	planeDir    = "controlplane"
-	redisDir    = "redis"
+	brokerDir   = "broker"
 	nodeDir     = "node"
 	operatorDir = "operator"
 	binDir      = "bin"
@@ -22,7 +22,7 @@ const (
 )
 
 // parts are what local mode writes to the state directory, and removes, each after those that use it.
-var parts = []string{operatorDir, nodeDir, redisDir, planeDir, binDir, nodeLog}
+var parts = []string{operatorDir, nodeDir, brokerDir, planeDir, binDir, nodeLog}
 
 // DefaultDir is where a command of local mode keeps its state while it runs. It is the same each time, so
 // that a start finds what a killed run has left.

@@ -1,5 +1,5 @@
 // Package stack brings the whole of local mode up and down: a control plane with QScaler's kinds, the
-// collector of what is deleted, a redis-server, a node that runs pods as processes, and the operator as a process of its own, so that it can
+// collector of what is deleted, a broker, a node that runs pods as processes, and the operator as a process of its own, so that it can
 // be killed and started again.
 //
 // The operator acts as its own ServiceAccount with its generated role, never as an administrator: what works

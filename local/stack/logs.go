@@ -14,12 +14,11 @@ func (s *Stack) KeepLogs() (string, error) {
 	if err != nil {
 		return "", err
 	}
-	var errs []error
-	for _, file := range []string{
-		filepath.Join(operatorDir, "operator.log"), "node.log",
-		filepath.Join(redisDir, "redis.log"), filepath.Join(planeDir, "kube-apiserver.log"),
-	} {
-		data, err := os.ReadFile(s.subdir(file))
+	files := []string{s.subdir(filepath.Join(operatorDir, "operator.log")), s.subdir("node.log"), s.subdir(filepath.Join(planeDir, "kube-apiserver.log"))}
+	brokerLogs, globErr := filepath.Glob(s.subdir(filepath.Join(brokerDir, "*.log")))
+	errs := []error{globErr}
+	for _, file := range append(files, brokerLogs...) {
+		data, err := os.ReadFile(file)
 		if errors.Is(err, os.ErrNotExist) {
 			continue
 		}

@@ -12,6 +12,7 @@ import (
 	"github.com/go-logr/logr"
 	"k8s.io/client-go/rest"
 
+	"github.com/quickube/qscaler/local/brokers"
 	"github.com/quickube/qscaler/local/collector"
 	"github.com/quickube/qscaler/local/controlplane"
 	"github.com/quickube/qscaler/local/crds"
@@ -35,10 +36,10 @@ type Options struct {
 	Build func(ctx context.Context, dir string) (map[string][]string, error)
 	// Operator is the program and arguments that run RunOperator. Default: this program, with OperatorCommand.
 	Operator []string
-	// NoRedis leaves out the redis-server, for tests that bring their own.
-	NoRedis bool
-	// RedisPassword is what Redis asks for; "" for nothing.
-	RedisPassword string
+	// Broker is the one to start; the zero value starts none, for tests that bring their own.
+	Broker brokers.Broker
+	// BrokerPassword is what the broker asks for; "" for nothing.
+	BrokerPassword string
 	// CrashBackOff is how long the node waits before it restarts a container that crashed again; 0 means
 	// Kubernetes' own 10 s, doubling to 5 min.
 	CrashBackOff time.Duration
@@ -58,7 +59,7 @@ type Stack struct {
 	collector *running
 	node      *node.Node
 	nodeRuns  *running
-	redis     Redis
+	broker    brokers.Server
 	operator  *Operator
 	log       *os.File
 }
@@ -100,7 +101,7 @@ func (s *Stack) start(ctx context.Context) error {
 	if err := s.takeDir(); err != nil {
 		return err
 	}
-	for _, step := range []func(context.Context) error{s.build, s.startRedis, s.startPlane, s.startCollector, s.startNode, s.startOperator} {
+	for _, step := range []func(context.Context) error{s.build, s.startBroker, s.startPlane, s.startCollector, s.startNode, s.startOperator} {
 		if err := step(ctx); err != nil {
 			return err
 		}
@@ -222,8 +223,8 @@ func (s *Stack) Stop() error {
 		errs = append(errs, s.operator.close())
 	}
 	errs = append(errs, s.nodeRuns.stop(), s.collector.stop())
-	if s.redis != nil {
-		errs = append(errs, s.redis.Stop())
+	if s.broker != nil {
+		errs = append(errs, s.broker.Stop())
 	}
 	if s.plane != nil {
 		errs = append(errs, s.plane.Stop())
@@ -231,7 +232,7 @@ func (s *Stack) Stop() error {
 	if s.log != nil {
 		_ = s.log.Close()
 	}
-	s.operator, s.nodeRuns, s.collector, s.redis, s.plane, s.log = nil, nil, nil, nil, nil, nil
+	s.operator, s.nodeRuns, s.collector, s.broker, s.plane, s.log = nil, nil, nil, nil, nil, nil
 	if s.lock != nil {
 		errs = append(errs, s.lock.release())
 		s.lock = nil
@@ -254,8 +255,8 @@ func (s *Stack) ControlPlane() *controlplane.ControlPlane { return s.plane }
 // Operator is the operator's process.
 func (s *Stack) Operator() *Operator { return s.operator }
 
-// Redis is the broker; nil with Options.NoRedis.
-func (s *Stack) Redis() Redis { return s.redis }
+// Broker is the broker's server; nil without Options.Broker.
+func (s *Stack) Broker() brokers.Server { return s.broker }
 
 // KillWorker kills a pod's worker container with SIGKILL.
 func (s *Stack) KillWorker(namespace, pod string) error { return s.node.KillWorker(namespace, pod) }

@@ -14,6 +14,7 @@ import (
 
 	"github.com/quickube/qscaler/internal/operator"
 	"github.com/quickube/qscaler/local/books"
+	"github.com/quickube/qscaler/local/brokers"
 	"github.com/quickube/qscaler/local/exampleworkers"
 	"github.com/quickube/qscaler/local/stack"
 	"github.com/quickube/qscaler/worker/contract"
@@ -80,14 +81,14 @@ func newLocalStand(ctx context.Context, o options) (_ *localStand, err error) {
 		return nil, err
 	}
 	l.stack, err = stack.Start(ctx, stack.Options{
-		Dir: filepath.Join(l.dir, "stack"), Images: images,
+		Dir: filepath.Join(l.dir, "stack"), Images: images, Broker: brokers.Default(),
 		Operator: []string{program, stack.OperatorCommand},
 	})
 	if err != nil {
 		return nil, err
 	}
 	l.stops = append(l.stops, func() { _ = l.stack.Stop() })
-	l.redis, err = rueidis.NewClient(rueidis.ClientOption{InitAddress: []string{l.stack.Redis().Addr()}, DisableCache: true, ForceSingleClient: true})
+	l.redis, err = rueidis.NewClient(rueidis.ClientOption{InitAddress: []string{l.stack.Broker().Addr()}, DisableCache: true, ForceSingleClient: true})
 	if err != nil {
 		return nil, err
 	}
@@ -97,7 +98,7 @@ func newLocalStand(ctx context.Context, o options) (_ *localStand, err error) {
 	}
 	fleet := qworker("bench", queue, 1)
 	fleet.Spec.PodSpec.Containers = []corev1.Container{{Name: container, Image: exampleworkers.SDK}}
-	for _, object := range []client.Object{scalerConfig(l.stack.Redis().Port()), fleet} {
+	for _, object := range []client.Object{scalerConfig(l.stack.Broker().Port()), fleet} {
 		if err := l.client.Create(ctx, object); err != nil {
 			return nil, err
 		}
@@ -145,7 +146,7 @@ func (l *localStand) sampleByHand(ctx context.Context, task string) (time.Durati
 	command.Stdout, command.Stderr = log, log
 	command.Env = append(os.Environ(),
 		contract.EnvQueue+"="+byHand, contract.EnvPodName+"="+byHand, contract.EnvBroker+"=redis",
-		contract.EnvBrokerAddress+"="+l.stack.Redis().Addr(), contract.EnvDrainFile+"="+filepath.Join(l.dir, "drain"))
+		contract.EnvBrokerAddress+"="+l.stack.Broker().Addr(), contract.EnvDrainFile+"="+filepath.Join(l.dir, "drain"))
 	began := time.Now()
 	if err := command.Start(); err != nil {
 		return 0, err

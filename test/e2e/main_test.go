@@ -69,7 +69,7 @@ func run(ctx context.Context, m *testing.M) (code int, err error) {
 		return 1, err
 	}
 	shared, err = stack.Start(ctx, stack.Options{
-		Dir: dir + "/stack", Images: images, NoRedis: true, CrashBackOff: time.Second,
+		Dir: dir + "/stack", Images: images, CrashBackOff: time.Second,
 		Progress: func(format string, args ...any) { fmt.Fprintf(os.Stderr, format+"\n", args...) },
 	})
 	if err != nil {

@@ -78,7 +78,7 @@ func startOwnStack(t *testing.T) *stack.Stack {
 	ctx, cancel := context.WithTimeout(t.Context(), startTimeout)
 	defer cancel()
 	own, err := stack.Start(ctx, stack.Options{
-		Dir: filepath.Join(t.TempDir(), "stack"), Images: images, NoRedis: true, CrashBackOff: time.Second,
+		Dir: filepath.Join(t.TempDir(), "stack"), Images: images, CrashBackOff: time.Second,
 		Progress: func(format string, args ...any) { t.Logf(format, args...) },
 	})
 	if err != nil {
