@@ -30,7 +30,7 @@ func Unreachable(at string, err error, encrypted *tls.Config, secret Secret) err
 	reason := networkReason(err)
 	explained, ok := words[reason]
 	if !ok {
-		explained = Words(err.Error(), secret)
+		explained = ErrorWords(err.Error(), secret)
 	}
 	// A server that wants a certificate ends the connection after the handshake. Whether its alert is read, or the
 	// connection is found closed, is luck.

@@ -101,6 +101,8 @@ func TestWordsOfABrokerAreCut(t *testing.T) {
 	cases := map[string]struct{ text, want string }{
 		"as they are":                            {"it is late", "it is late"},
 		"the first line":                         {"one\ntwo", "one"},
+		"the first line with any words":          {"\r\n \x1b \n two \nthree", "two"},
+		"nothing that can be shown":              {" \x1b\u202e\r\n\t\n", ""},
 		"without what cannot be printed":         {"a\x00\x1b[31m\u202eb\xffc", "a[31mbc"},
 		"exactly at the bound":                   {strings.Repeat("é", 300), strings.Repeat("é", 300)},
 		"one over it":                            {strings.Repeat("é", 301), strings.Repeat("é", 300) + " ..."},
@@ -115,6 +117,27 @@ func TestWordsOfABrokerAreCut(t *testing.T) {
 				t.Errorf("%.400q, want %.400q", got, c.want)
 			}
 		})
+	}
+}
+
+// A person who reads an error is never told nothing.
+func TestEachErrorHasWords(t *testing.T) {
+	for text, want := range map[string]string{
+		"it is late":         "it is late",
+		"":                   noWords,
+		"\r\n":               noWords,
+		" \t ":               noWords,
+		"\x1b\u202e\n\u2066": noWords,
+	} {
+		if got := ErrorWords(text, Secret{}); got != want {
+			t.Errorf("of %q: %q, want %q", text, got, want)
+		}
+		if got := Cleaned(errors.New(text)).Error(); got != want {
+			t.Errorf("of an error %q: %q, want %q", text, got, want)
+		}
+		if got, want := Unreachable("at h", errors.New(text), nil, Secret{}).Error(), "at h: "+want; got != want {
+			t.Errorf("on the way to a broker, of %q: %q, want %q", text, got, want)
+		}
 	}
 }
 

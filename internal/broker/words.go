@@ -1,6 +1,7 @@
 package broker
 
 import (
+	"cmp"
 	"strings"
 	"unicode"
 )
@@ -8,15 +9,26 @@ import (
 // mostWords is how many characters are kept of what a broker says.
 const mostWords = 300
 
-// Words are the first 300 printable characters of the first line of what a broker says, without the secret: a server,
-// or what poses as one, may repeat what it was sent, and its words go to logs, conditions and events.
+// Words are the first 300 printable characters of the first line with any of what a broker says, without the secret: a
+// server, or what poses as one, may repeat what it was sent, and its words go to logs, conditions and events. They are ""
+// where nothing can be shown.
 func Words(text string, secret Secret) string {
 	// A secret may have characters that are cut off or left out, and others may hide it: it is masked before that as it
 	// is, and after that as it then looks. The last cut comes when nothing is left that it could leave the beginning of.
-	line, _, _ := strings.Cut(secret.Mask(text), "\n")
-	line = NewSecret(printable(secret.Reveal())).Mask(printable(line))
-	return cut(line, mostWords)
+	shown := NewSecret(printable(secret.Reveal()))
+	for line := range strings.SplitSeq(secret.Mask(text), "\n") {
+		if line = strings.TrimSpace(shown.Mask(printable(line))); line != "" {
+			return cut(line, mostWords)
+		}
+	}
+	return ""
 }
+
+// noWords is told of an error in place of words.
+const noWords = "it sent an error without words"
+
+// ErrorWords are the Words of an error that a broker sent, and say so where it has none: a person is never told nothing.
+func ErrorWords(text string, secret Secret) string { return cmp.Or(Words(text, secret), noWords) }
 
 // cut is the beginning of a text, with so many characters at most.
 func cut(text string, most int) string {
@@ -40,7 +52,11 @@ func Cleaned(err error) error {
 		return nil
 	}
 	said := err.Error()
-	if text := cut(printable(said), mostOfError); text != said {
+	text := cut(printable(said), mostOfError)
+	if strings.TrimSpace(text) == "" {
+		text = noWords
+	}
+	if text != said {
 		return &cleaned{text, err}
 	}
 	return err

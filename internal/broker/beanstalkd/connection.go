@@ -83,7 +83,7 @@ func classify(err error, c Config) error {
 	)
 	switch {
 	case errors.As(err, &refused):
-		return broker.Fail(broker.ReasonUnknown, at, "the server refuses: "+broker.Words(refused.text, broker.Secret{}), err)
+		return broker.Fail(broker.ReasonUnknown, at, "the server refuses: "+broker.ErrorWords(refused.text, broker.Secret{}), err)
 	case errors.As(err, &odd):
 		return broker.Fail(broker.ReasonUnknown, at, odd.Error(), err)
 	default:

@@ -24,6 +24,9 @@ func fails(t *testing.T, err error, secrets ...string) {
 	if len(text) > longest || strings.ContainsFunc(text, func(r rune) bool { return !unicode.IsPrint(r) }) {
 		t.Errorf("the error has %d bytes, or such as cannot be printed: %.700q", len(text), text)
 	}
+	if explained := strings.TrimSpace(text); explained == "" || strings.HasSuffix(explained, ":") || strings.Contains(explained, "()") {
+		t.Errorf("the error explains nothing: %q", text)
+	}
 	for _, secret := range secrets {
 		if strings.Contains(text, secret) {
 			t.Errorf("the password is in the error: %s", text)

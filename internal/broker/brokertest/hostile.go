@@ -152,6 +152,10 @@ func feeds() map[string]feed {
 		"an error of 60 KiB":        text("-ERR " + strings.Repeat("x\u202e\x1b[31m", 8<<10) + "\r\n"),
 		"an error of megabytes":     text("-ERR " + strings.Repeat("é\x1b[31m", 1<<20) + "\r\n"),
 		"words that are not shown":  text("-ERR a\x1b[31mb\u202ec\x00\u2066d\r\nINTERNAL_ERROR \x1b[31m\r\n"),
+		"errors without words":      text(strings.Repeat("-\r\n", 8) + " \r\n"),
+		"errors of blanks":          text("-   \t \r\n \u2066 \r\n"),
+		"errors of nothing printed": text("-ERR \x1b\u202e\r\n\x1b\r\n"),
+		"errors with empty lines":   text("!6\r\nERR \n \r\n\r\n"),
 		"pushes without end":        repeated(">2\r\n$10\r\ninvalidate\r\n*1\r\n$1\r\nq\r\n"),
 	}
 }

@@ -101,5 +101,5 @@ func ofOneKey(err error) bool {
 // repeats its arguments, and those of HELLO and AUTH have it.
 func said(err error, c Config) string {
 	line, _, _ := strings.Cut(err.Error(), ", with args beginning with")
-	return broker.Words(line, c.Password)
+	return broker.ErrorWords(line, c.Password)
 }
