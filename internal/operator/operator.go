@@ -90,6 +90,9 @@ func slowWrites() apicalls.Limits {
 	return apicalls.Limits{Namespace: 16, All: 64, After: time.Second, For: time.Minute, Wait: callTimeout}
 }
 
+// failedReads is the pause of reads that fail. It stays short: once the API server is back, every fleet is to go on.
+var failedReads = apicalls.Pause{First: 100 * time.Millisecond, Longest: 5 * time.Second}
+
 // NewScheme has the kinds that the operator reads and writes.
 func NewScheme() *runtime.Scheme {
 	scheme := runtime.NewScheme()
@@ -101,7 +104,7 @@ func NewScheme() *runtime.Scheme {
 	return scheme
 }
 
-func newManager(o Options, namespaces *rights.Namespaces) (ctrl.Manager, error) {
+func newManager(o Options, namespaces *rights.Namespaces, hearing *apicalls.Hearing) (ctrl.Manager, error) {
 	config := rest.CopyConfig(o.Config)
 	// The API server's priority and fairness decides how fast a client may be; a limit of the client's own
 	// would only delay a burst.
@@ -115,8 +118,10 @@ func newManager(o Options, namespaces *rights.Namespaces) (ctrl.Manager, error) 
 	if err != nil {
 		return nil, err
 	}
+	config.Wrap(hearing.Around)
 	config.Wrap(apicalls.WithDeadline(callTimeout))
 	config.Wrap(apicalls.NewLanes(slowWrites(), clock.RealClock{}).Around) // outside: who waits has not begun
+	config.Wrap(apicalls.NewPace(failedReads, clock.RealClock{}).Around)
 
 	ours, err := labels.NewRequirement(fleet.Selector, selection.Exists, nil)
 	if err != nil {
@@ -185,7 +190,7 @@ func lockOf(config *rest.Config, o Options) (resourcelock.Interface, error) {
 // cacheSyncTimeout is longer than any process lives.
 const cacheSyncTimeout = 10 * 365 * 24 * time.Hour
 
-func addControllers(mgr ctrl.Manager, o Options, watchNodes bool, key connection.FingerprintKey) error {
+func addControllers(mgr ctrl.Manager, o Options, hearing *apicalls.Hearing, watchNodes bool, key connection.FingerprintKey) error {
 	resolver := connection.NewResolver(kinds.All(), mgr.GetClient(), mgr.GetAPIReader()).Within(o.Limits).WithKey(key)
 	name, err := nameOf(o)
 	if err != nil {
@@ -234,6 +239,7 @@ func addControllers(mgr ctrl.Manager, o Options, watchNodes bool, key connection
 		Operator:   name,
 		Namespaces: o.Namespaces,
 		WatchNodes: watchNodes,
+		HeardSince: hearing.Since,
 	})
 	configs = scalerconfig.New(scalerconfig.Options{
 		Client:   mgr.GetClient(),

@@ -10,6 +10,8 @@ import (
 	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/metrics"
+
+	"github.com/quickube/qscaler/internal/apicalls"
 )
 
 // settled is how long an attempt lasts that is no failure of the start.
@@ -96,14 +98,15 @@ func runOnce(ctx context.Context, o Options, s *standing, clk clock.Clock) error
 		return err
 	}
 	s.doWithout(namespaces.Refused)
-	mgr, err := newManager(o, namespaces)
+	hearing := apicalls.NewHearing(clk)
+	mgr, err := newManager(o, namespaces, hearing)
 	if err != nil {
 		return fmt.Errorf("setting up the manager, %w", err)
 	}
 	if err := mgr.Add(namespaces); err != nil {
 		return err
 	}
-	if err := addControllers(mgr, o, watchNodes, key); err != nil {
+	if err := addControllers(mgr, o, hearing, watchNodes, key); err != nil {
 		return err
 	}
 	s.waitFor("the cache to be filled", nil)

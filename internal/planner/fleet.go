@@ -121,7 +121,7 @@ type Pod struct {
 	Grant        Grant
 	Work         Work
 	// DownSince is since when this process has been told that the worker's process has ended and that the next one does
-	// not run yet; zero where the kubelet has told nothing of the kind.
+	// not run yet; zero where the kubelet has told nothing of the kind. A time in which nobody could tell is none of it.
 	DownSince time.Time
 
 	// MaxTaskDuration bounds how long the pod may have a grant; 0 means for ever.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"hash/fnv"
 	"sync"
+	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -21,6 +22,8 @@ type faults struct {
 	attempts map[string]int
 	// away is true while nobody reaches the API server.
 	away bool
+	// heard is when it was last away, zero for never.
+	heard time.Time
 	// oneIn is how rare a fault is; 0 is never.
 	oneIn int
 	// refuses is a kind of which no write is made; "" for none.
@@ -37,7 +40,20 @@ type faults struct {
 func (f *faults) begin(tick int, away bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	if f.away || away {
+		f.heard = time.Now()
+	}
 	f.tick, f.attempts, f.away = tick, map[string]int{}, away
+}
+
+// heardSince is since when the API server answers.
+func (f *faults) heardSince() time.Time {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.away {
+		return time.Now()
+	}
+	return f.heard
 }
 
 // draw is a number for a request, the same in each run of the seed.

@@ -53,6 +53,7 @@ func (w *world) startOperator(v *view) {
 		Client: cached, Live: direct, Resolver: connection.NewResolver(broker.Kinds{w.queues.kind()}, cached, direct), Backlog: queues,
 		Claim:    func(context.Context, string) (broker.Claim, error) { return broker.Claim{Process: "operator"}, nil },
 		Recorder: &events.FakeRecorder{}, Clock: lateClock{late: 509 * time.Nanosecond}, Metrics: prometheus.NewRegistry(), WatchNodes: true,
+		HeardSince: w.faults.heardSince,
 	})
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 2)

@@ -16,8 +16,10 @@ type down struct {
 	seen     time.Time
 }
 
-// downSince is since when a pod's worker is known to be down, zero where it is not. A restart in between begins anew.
-func (m *memory) downSince(pod *corev1.Pod, worker string, now time.Time) time.Time {
+// downSince is since when a pod's worker is known to be down, zero where it is not. A restart in between begins anew, and
+// so does a time in which the API server told nothing, which ended at heardSince: the worker may have been started again in
+// it, and its kubelet has that yet to report.
+func (m *memory) downSince(pod *corev1.Pod, worker string, now, heardSince time.Time) time.Time {
 	restarts, isDown := fleet.Down(pod, worker)
 	if !isDown {
 		delete(m.downs, pod.Name)
@@ -27,6 +29,9 @@ func (m *memory) downSince(pod *corev1.Pod, worker string, now time.Time) time.T
 	if !ok || known.restarts != restarts {
 		known = down{restarts: restarts, seen: now}
 		m.downs[pod.Name] = known
+	}
+	if heardSince.After(known.seen) {
+		return heardSince
 	}
 	return known.seen
 }

@@ -131,16 +131,17 @@ func (r *round) observePods(ctx context.Context) error {
 	if r.seen.config != nil {
 		present = append(present, r.seen.connection)
 	}
-	r.memory.revisions = r.seen.revisions.remember(r.memory.revisions, pods, r.seen.deleting(), present)
+	r.memory.revisions = r.seen.revisions.remember(r.memory.revisions, pods, r.seen.status.CurrentPodSpecHash, r.seen.deleting(), present)
 	nodes, err := r.reconciler.readNodes(ctx, pods)
 	if err != nil {
 		return err
 	}
+	heardSince := r.reconciler.heardSince()
 	states, passwords := make([]planner.Pod, len(pods)), passwordsOf(r)
 	for i, pod := range pods {
 		worker := r.seen.revisions.workerOf(pod)
 		states[i] = fleet.StateOf(pod, worker)
-		states[i].DownSince = r.memory.downSince(pod, worker, r.seen.now)
+		states[i].DownSince = r.memory.downSince(pod, worker, r.seen.now, heardSince)
 		made := r.seen.revisions.of(states[i].Revision)
 		states[i].Signalled = isSignalled(r.seen.qw.Spec.Drain, made)
 		states[i].OldPassword = passwords.isOld(pod)

@@ -47,6 +47,8 @@ type Reconciler struct {
 
 	// watchesNodes is true where the operator may read nodes.
 	watchesNodes bool
+	// heardSince is Options.HeardSince, and never nil.
+	heardSince func() time.Time
 	// queueStatusInterval bounds how often the queue's figures alone are written.
 	queueStatusInterval time.Duration
 
@@ -87,6 +89,9 @@ type Options struct {
 	Namespaces []string
 	// WatchNodes is true where the operator may read nodes. Without, a node that is to go is not seen.
 	WatchNodes bool
+	// HeardSince is since when the API server has told of pods without a failure: zero for always, and now while it does not.
+	// Nil is always.
+	HeardSince func() time.Time
 }
 
 // New returns a Reconciler.
@@ -108,10 +113,14 @@ func New(o Options) *Reconciler {
 		syncs:        newSyncs(),
 		trials:       newTrials(),
 		watchesNodes: o.WatchNodes,
+		heardSince:   o.HeardSince,
 
 		queueStatusInterval: cmp.Or(o.QueueStatusInterval, defaultQueueStatusInterval),
 
 		memories: memories{m: map[types.NamespacedName]*memory{}},
+	}
+	if r.heardSince == nil {
+		r.heardSince = func() time.Time { return time.Time{} }
 	}
 	r.usage = podmetrics.New(podmetrics.Options{
 		Read: o.Read, Clock: clock.RealClock{}, Interval: o.UsageInterval, Notify: r.requests.Add,
