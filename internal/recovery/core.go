@@ -183,6 +183,7 @@ func (c *core) done(w work, res result, now time.Time) {
 		return
 	}
 	r, f := w.record, w.record.fleet
+	r.unasked = res.unasked != nil
 	w.pace.calls--
 	r.called = false
 	f.returned += res.moved // also where some are left

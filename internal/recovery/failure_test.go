@@ -22,8 +22,10 @@ func TestAFailedReturnIsTriedAgain(t *testing.T) {
 				w.do("confirm and return a", failure)
 				w.wokenIs(ours)
 				s := w.look()
+				told := failed("a", Gone, i+1, errRefused)
+				told.Unconfirmed = failure.unasked != nil
 				w.snapshotIs(s, Snapshot{
-					Dead:     []Dead{failed("a", Gone, i+1, errRefused)},
+					Dead:     []Dead{told},
 					Returned: failure.moved, Failure: errRefused,
 				})
 				if got, want := s.Dead[0].IsFailing(), i >= 2; got != want {

@@ -214,7 +214,7 @@ func (f *fleet) dead(failuresOf func(*record) (int, error)) []Dead {
 	}
 	dead := make([]Dead, 0, len(f.records))
 	for r := range maps.Values(f.records) {
-		d := Dead{Worker: r.worker, Revision: r.revision, HostName: r.hostName, PodIP: r.podIP, State: r.state}
+		d := Dead{Worker: r.worker, Revision: r.revision, HostName: r.hostName, PodIP: r.podIP, State: r.state, Unconfirmed: r.unasked}
 		d.Failures, d.Err = failuresOf(r)
 		dead = append(dead, d)
 	}

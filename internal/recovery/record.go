@@ -53,6 +53,8 @@ type record struct {
 	// failures is how often in a row a try failed, and err why it was the last time.
 	failures int
 	err      error
+	// unasked is true where the API server was last to say whether the pod is gone, and did not.
+	unasked bool
 
 	// queued is true while it waits in its broker's queue, called while a call of it is under way.
 	queued, called bool

@@ -98,9 +98,11 @@ type Dead struct {
 	// had it.
 	HostName, PodIP string
 	State           State
-	// Failures is how often in a row that failed, and Err why it was the last time.
-	Failures int
-	Err      error
+	// Failures is how often in a row that failed, and Err why it was the last time. Unconfirmed is true where the API server
+	// did not say whether the pod is gone, so that the broker was not asked.
+	Failures    int
+	Err         error
+	Unconfirmed bool
 }
 
 // UnknownHolders are workers that no fleet of this cluster has made, such as one of a QWorker that was deleted and created again,

@@ -2,6 +2,7 @@ package qworker
 
 import (
 	"slices"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 
@@ -26,8 +27,13 @@ type deadWorkers struct {
 	began int
 	// neverRead is true where no queue was ever read, by this process or an earlier one: nobody is known to have worked.
 	neverRead bool
-	// searchGivenUp is true where a deleted QWorker does not wait any more for the search of its present queue.
-	searchGivenUp bool
+	// ended is true where no worker is left whose pod has not ended.
+	ended bool
+	// searchGivenUp is true where a deleted QWorker does not wait any more for the search of its present queue, which
+	// fails, and returnsGivenUp where it does not for the return of tasks. waitOver is true where it waits for no search at
+	// all, and waitsUntil is when that is so, zero while that is not known.
+	searchGivenUp, returnsGivenUp, waitOver bool
+	waitsUntil                              time.Time
 }
 
 // reclaims reports whether the tasks of dead workers are ours to reclaim.
@@ -68,7 +74,7 @@ func (d *deadWorkers) awaited(ofWatch func(hash string) bool) []string {
 // still runs, the pod is deleted first and its tasks are reclaimed once it is gone. What is held under a name that the
 // operator has not made may be another's, whoever has made the pod.
 func (d *deadWorkers) isReclaimed(pod *corev1.Pod) bool {
-	if !fleet.Ended(pod) || !d.reclaims() || d.neverRead || !revision.IsPodName(d.qw, pod.Name) {
+	if !fleet.Ended(pod) || !d.reclaims() || d.neverRead || d.returnsGivenUp || !revision.IsPodName(d.qw, pod.Name) {
 		return true
 	}
 	w, _ := d.Of(pod.Name)
@@ -119,7 +125,7 @@ func (d *deadWorkers) presentSearchErr() error {
 // outstanding counts the workers whose tasks have yet to be reclaimed before the QWorker may go: those that are gone, and
 // of the pods that are there those that have ended.
 func (d *deadWorkers) outstanding(pods []*corev1.Pod) int {
-	if d.neverRead || !d.reclaims() {
+	if d.neverRead || d.returnsGivenUp || !d.reclaims() {
 		return 0
 	}
 	n := 0
@@ -140,7 +146,7 @@ func (d *deadWorkers) outstanding(pods []*corev1.Pod) int {
 // there before this process began. It waits for no former place that cannot be searched, since the broker may not be there
 // any more, and not for the present one once that is given up.
 func (d *deadWorkers) awaitedSearch() *recovery.Search {
-	if !d.deleting || d.neverRead {
+	if !d.deleting || d.neverRead || d.waitOver {
 		return nil
 	}
 	for i, search := range d.Searches {
@@ -162,9 +168,9 @@ func (d *deadWorkers) needs(hash string) bool {
 	return ofGone || slices.ContainsFunc(d.Searches, func(o recovery.Search) bool { return o.Place.Revision == hash })
 }
 
-// abandoned are the workers whose tasks nobody can reclaim.
+// abandoned are the workers whose tasks nobody can reclaim, or the QWorker does not wait for any more.
 func (d *deadWorkers) abandoned() []string {
-	if d.mode != recovery.Abandoned || d.neverRead {
+	if (d.mode != recovery.Abandoned && !d.returnsGivenUp) || d.neverRead {
 		return nil
 	}
 	var names []string
@@ -183,6 +189,7 @@ func (d *deadWorkers) reported(pods []*corev1.Pod, holdup error) report.Recovery
 	if !d.deleting {
 		return told
 	}
+	told.WaitsUntil = d.waitsUntil
 	if told.Outstanding = d.outstanding(pods); told.Outstanding > 0 {
 		told.Holdup = words.TextOf(holdup)
 	}

@@ -87,7 +87,8 @@ func (r *round) plan() {
 		f.Newest = newest.Hash
 	}
 	if published := r.seen.revisions.published; published != nil {
-		f.Published, f.Proven = published.Hash, published.Proven
+		removed := r.seen.revisions.stored(published.Hash) == nil // nobody knows any more whether it was proven, and it may have been
+		f.Published, f.Proven = published.Hash, published.Proven || removed
 	}
 	r.decision = planner.Plan(f)
 }

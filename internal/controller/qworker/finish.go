@@ -1,12 +1,16 @@
 package qworker
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 
 	"github.com/quickube/qscaler/internal/controller/qworker/report"
+	"github.com/quickube/qscaler/internal/controller/words"
 	"github.com/quickube/qscaler/internal/planner"
+	"github.com/quickube/qscaler/internal/recovery"
 )
 
 // finish looks at what came of the decision, tidies the history, and lets a deleted QWorker go once the last of its
@@ -36,13 +40,35 @@ func (r *round) finish(ctx context.Context) error {
 		return errors.Join(pruned, err)
 	}
 	r.gone = true
-	if workers := r.seen.dead.abandoned(); len(workers) > 0 {
-		tell(ctx, r.reconciler.recorder, r.seen.qw, abandonment(&r.seen, workers, r.reconciler.backlog.Last(r.seen.places().main()).Err), nil)
-	}
-	if err := r.seen.dead.presentSearchErr(); err != nil && r.seen.dead.searchGivenUp {
-		tell(ctx, r.reconciler.recorder, r.seen.qw, report.SearchAbandoned(r.seen.servedQueue(), err.Error()), nil)
-	}
+	r.tellAbandoned(ctx)
 	return nil
+}
+
+// tellAbandoned tells, once a QWorker is let go, what stays in the broker.
+func (r *round) tellAbandoned(ctx context.Context) {
+	told := func(e report.Event) { tell(ctx, r.reconciler.recorder, r.seen.qw, e, nil) }
+	if workers := r.seen.dead.abandoned(); len(workers) > 0 {
+		told(report.Abandoned(r.seen.servedQueue(), r.whyAbandoned(), workers))
+	}
+	if search := r.seen.dead.givenUpSearch(); search != nil {
+		told(report.SearchAbandoned(search.Place.Queue, words.TextOf(cmp.Or(search.Err, errWaitOver))))
+	}
+}
+
+// errWaitOver is why something is given up of which nobody has said what is in its way.
+var errWaitOver = fmt.Errorf("it was not done within %s", brokerTimeout)
+
+// whyAbandoned is why nobody could return the tasks of workers once the QWorker is let go. What they held stays in their
+// lists, and nobody will look there any more.
+func (r *round) whyAbandoned() string {
+	why := r.reconciler.backlog.Last(r.seen.places().main()).Err
+	switch {
+	case r.seen.dead.mode != recovery.Abandoned:
+		why = cmp.Or(holdup(&r.seen, r.reconciler.backlog.Last), errWaitOver)
+	case why == nil:
+		return "there is no ScalerConfig, and no revision is left that names the broker"
+	}
+	return why.Error()
 }
 
 // inUse reports whether a revision may not be pruned.
@@ -53,16 +79,6 @@ func (o *observation) inUse(hash string) bool {
 	newest := o.revisions.newest
 	return o.dead.needs(hash) || hash == o.status.CurrentPodSpecHash || (newest != nil && hash == newest.Hash) ||
 		slices.ContainsFunc(o.states, func(p planner.Pod) bool { return p.Revision == hash })
-}
-
-// abandonment names, once the QWorker is let go, the workers whose tasks nobody could reclaim. What they held stays in
-// their lists, and nobody will look there any more.
-func abandonment(o *observation, workers []string, unread error) report.Event {
-	why := "there is no ScalerConfig, and no revision is left that names the broker"
-	if unread != nil {
-		why = unread.Error()
-	}
-	return report.Abandoned(o.servedQueue(), why, workers)
 }
 
 // servedQueue is the queue at which new workers work.

@@ -8,65 +8,111 @@ import (
 	"github.com/quickube/qscaler/internal/recovery"
 )
 
-// A deleted QWorker whose ScalerConfig is gone too waits a minute for a search that fails. Where the ScalerConfig is there,
-// it waits for as long as it takes, and what is known by name is awaited all the same.
-func TestForHowLongADeletedQWorkerWaitsForASearch(t *testing.T) {
+// A deleted QWorker waits for the broker, and not for ever: whose ScalerConfig is gone too, a minute for what fails, and each
+// an hour from when its workers have ended.
+func TestForHowLongADeletedQWorkerWaits(t *testing.T) {
 	failing := recovery.Search{Err: errors.New("NOPERM"), Failed: true}
 	unread := recovery.Search{Err: errors.New("no answer")}
-	known := []recovery.Dead{{Worker: "w", State: recovery.Gone}}
+	owed := func(change func(*recovery.Dead)) []recovery.Dead {
+		d := recovery.Dead{Worker: "w", State: recovery.Gone}
+		change(&d)
+		return []recovery.Dead{d}
+	}
+	known := owed(func(*recovery.Dead) {})
+	refused := owed(func(d *recovery.Dead) { d.Failures, d.Err = recovery.Tries, errors.New("NOPERM") })
+	returned := owed(func(d *recovery.Dead) { d.State = recovery.Lingering })
+	elsewhere := owed(func(d *recovery.Dead) { d.Revision = "unread" })
+	unconfirmed := owed(func(d *recovery.Dead) {
+		d.Failures, d.Err, d.Unconfirmed = recovery.Tries, errors.New("the API server does not answer"), true
+	})
 	// a look is what is seen some time after the first, and what the QWorker waits for then.
 	type look struct {
 		after       time.Duration
 		search      recovery.Search
 		kept        bool // it is not deleted
 		config      bool
+		works       bool // a worker has not ended
 		dead        []recovery.Dead
 		owes        bool
 		outstanding int
 		recheck     time.Duration
 	}
+	const end = time.Hour
 	for name, looks := range map[string][]look{
-		"until a minute is over": {
+		"a search, until a minute is over": {
 			{search: failing, owes: true, recheck: time.Minute},
 			{after: time.Minute - 1, search: failing, owes: true, recheck: time.Minute},
-			{after: time.Minute, search: failing},
+			{after: time.Minute, search: failing, recheck: end},
 		},
-		"while the ScalerConfig is there": {
-			{search: failing, config: true, owes: true},
-			{after: time.Hour, search: failing, config: true, owes: true},
-			{after: time.Hour, search: failing},
+		"a search, an hour while the ScalerConfig is there": {
+			{search: failing, config: true, owes: true, recheck: end},
+			{after: end - 1, search: failing, config: true, owes: true, recheck: end},
+			{after: end, search: failing, config: true},
 		},
-		"no minute more where it has failed for long": {
+		"a search, no minute more where it has failed for long": {
 			{search: failing, config: true, kept: true},
-			{after: time.Minute, search: failing},
+			{after: time.Minute, search: failing, recheck: time.Minute + end},
 		},
-		"another minute where it did not fail meanwhile": {
+		"a search, another minute where it did not fail meanwhile": {
 			{search: failing, owes: true, recheck: time.Minute},
-			{after: 30 * time.Second, owes: true},
+			{after: 30 * time.Second, owes: true, recheck: end},
 			{after: time.Minute, search: failing, owes: true, recheck: 2 * time.Minute},
 		},
-		"while nothing has failed": {
-			{owes: true},
-			{after: time.Hour, owes: true},
+		"a search that does not fail, and does not end": {
+			{owes: true, recheck: end},
+			{after: end - 1, owes: true, recheck: end},
+			{after: end},
 		},
-		"while its queue cannot be read, which has its own end": {
-			{search: unread, owes: true},
-			{after: time.Hour, search: unread, owes: true},
+		"a queue that cannot be read, which has its own end before": {
+			{search: unread, owes: true, recheck: end},
+			{after: end, search: unread},
 		},
-		"with a worker whose tasks are not back": {
+		"a worker whose tasks are yet to return": {
 			{search: failing, dead: known, owes: true, outstanding: 1, recheck: time.Minute},
-			{after: time.Minute, search: failing, dead: known, owes: true, outstanding: 1},
+			{after: time.Minute, search: failing, dead: known, owes: true, outstanding: 1, recheck: end},
+			{after: end, dead: known},
+		},
+		"a return that is refused, until a minute is over": {
+			{search: failing, dead: refused, owes: true, outstanding: 1, recheck: time.Minute},
+			{after: time.Minute, search: failing, dead: refused, recheck: end},
+		},
+		"a return that is refused, an hour while the ScalerConfig is there": {
+			{search: failing, config: true, dead: refused, owes: true, outstanding: 1, recheck: end},
+			{after: end - 1, search: failing, config: true, dead: refused, owes: true, outstanding: 1, recheck: end},
+			{after: end, search: failing, config: true, dead: refused},
+		},
+		"a return that is never tried, for its queue cannot be read": {
+			{search: failing, dead: elsewhere, owes: true, outstanding: 1, recheck: time.Minute},
+			{after: time.Minute, search: failing, dead: elsewhere, recheck: end},
+		},
+		"what has returned is not waited for": {
+			{search: failing, dead: returned, owes: true, recheck: time.Minute},
+			{after: time.Minute, search: failing, dead: returned, recheck: end},
+		},
+		"while the API server does not say whether the pod is gone": {
+			{search: failing, dead: unconfirmed, owes: true, outstanding: 1, recheck: time.Minute},
+			{after: 2 * end, search: failing, dead: unconfirmed, owes: true, outstanding: 1},
+			{after: 2*end + 1, search: failing, dead: refused},
+		},
+		"while a worker has not ended": {
+			{works: true, config: true, dead: refused, owes: true, outstanding: 1},
+			{after: 2 * end, works: true, config: true, dead: refused, owes: true, outstanding: 1},
+			{after: 3 * end, config: true, dead: refused, owes: true, outstanding: 1, recheck: 4 * end},
+			{after: 4 * end, config: true, dead: refused},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			began, since := time.Now(), time.Time{}
+			began, fails := time.Now(), failures{}
 			for _, l := range looks {
 				now := began.Add(l.after)
-				dead := deadWorkers{deleting: !l.kept, Snapshot: recovery.Snapshot{Dead: l.dead, Searches: []recovery.Search{l.search}}}
+				dead := deadWorkers{deleting: !l.kept, ended: !l.works, Snapshot: recovery.Snapshot{Dead: l.dead, Searches: []recovery.Search{l.search}}}
 				r := recheck{from: now}
-				var at time.Time
-				since, at = dead.giveUpSearch(since, now, !l.config)
-				r.recheckAt(at)
+				r.recheckAt(dead.giveUp(&fails, now, !l.config, func(hash string) error {
+					if hash == "unread" {
+						return errors.New("WRONGTYPE")
+					}
+					return nil
+				}))
 				if owes := !dead.owesNothing(nil); owes != l.owes {
 					t.Errorf("after %s it waits: %t, want %t", l.after, owes, l.owes)
 				}

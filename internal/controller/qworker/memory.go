@@ -55,8 +55,8 @@ type memory struct {
 	writes *backoff.Attempts[write]
 	// declined is true where the ScalerConfig, as it was last seen, says that tasks are not ours to reclaim.
 	declined bool
-	// searchFailsSince is since when the search of the present queue fails, zero while it does not.
-	searchFailsSince time.Time
+	// fails has since when what a deleted QWorker waits for fails.
+	fails failures
 	// forbiddenSince is since when the operator has no rights in the namespace, zero while it has.
 	forbiddenSince time.Time
 	// writers has the other operators that write the status.

@@ -3,6 +3,7 @@ package qworker
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -75,26 +76,10 @@ func (r *round) observeDead() {
 		r.memory.creations.retryQuotas(r.seen.now)
 	}
 	r.recheckAt(r.seen.dead.RecheckAt)
-	r.memory.searchFailsSince, recheck = r.seen.dead.giveUpSearch(r.memory.searchFailsSince, r.seen.now, r.seen.config == nil)
-	r.recheckAt(recheck)
-}
-
-// giveUpSearch has a deleted QWorker whose ScalerConfig is gone too wait no longer for a search that fails: a namespace
-// may be deleted, and nobody is left there who mends the rights of the broker's user. What is known by name is returned
-// without a search. since is when the search began to fail, zero where it did not: failsSince is that for the next call.
-func (d *deadWorkers) giveUpSearch(since, now time.Time, configGone bool) (failsSince, recheckAt time.Time) {
-	if d.presentSearchErr() == nil {
-		return time.Time{}, time.Time{}
-	}
-	if since.IsZero() {
-		since = now
-	}
-	if !configGone || !d.deleting {
-		return since, time.Time{}
-	}
-	timeout := since.Add(goneBrokerTimeout)
-	d.searchGivenUp = !now.Before(timeout)
-	return since, timeout
+	r.seen.dead.ended = !slices.ContainsFunc(r.seen.pods, func(pod *corev1.Pod) bool { return !fleet.Ended(pod) })
+	r.recheckAt(r.seen.dead.giveUp(&r.memory.fails, r.seen.now, r.seen.config == nil, func(hash string) error {
+		return r.reconciler.backlog.Last(at.key(hash)).Err
+	}))
 }
 
 func workersOf(pods []*corev1.Pod, states []planner.Pod) []recovery.Worker {
@@ -107,10 +92,6 @@ func workersOf(pods []*corev1.Pod, states []planner.Pod) []recovery.Worker {
 	}
 	return workers
 }
-
-// goneBrokerTimeout is for how long a deleted QWorker waits for a broker whose ScalerConfig is gone too, or for a search
-// there: both may have been uninstalled together.
-const goneBrokerTimeout = time.Minute
 
 // recoveryMode says whether the tasks of dead workers are ours to reclaim, and when time alone changes that; zero for
 // never. The ScalerConfig of a deleted QWorker may have been deleted with it; that does not matter while the connection

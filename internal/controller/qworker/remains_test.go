@@ -96,12 +96,20 @@ func TestRevisionsThatAreNotStoredAnyMore(t *testing.T) {
 			[]revision.Revision{connected(b, "evil")}, nil, []*corev1.Pod{podOf(evil)}, true, nil,
 			map[string]string{"a": "queue-of-a", "b": "queue-of-b"}, []string{"a", "b"},
 		},
+		"somebody else has removed the published one before the process has started": {
+			[]revision.Revision{b}, nil, []*corev1.Pod{podOf(madeOf("published"))}, false, present,
+			map[string]string{"b": "queue-of-b", "published": "queue-of-published"}, []string{"b", "published"},
+		},
+		"and a pod of it names another host": {
+			[]revision.Revision{b}, nil, []*corev1.Pod{podOf(connected(madeOf("published"), "evil"))}, false, present,
+			map[string]string{"b": "queue-of-b"}, []string{"b"},
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := &revisions{all: c.stored}
-			next := r.remember(c.known, c.pods, c.deleting, c.present)
+			next := r.remember(c.known, c.pods, "published", c.deleting, c.present)
 			queues := map[string]string{}
-			for _, hash := range []string{"a", "b"} {
+			for _, hash := range []string{"a", "b", "published"} {
 				if made := r.of(hash); made != nil {
 					queues[hash] = made.Queue
 				}

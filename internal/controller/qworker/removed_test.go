@@ -8,9 +8,11 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/quickube/qscaler/api/v1alpha1"
+	"github.com/quickube/qscaler/internal/revision"
 	"github.com/quickube/qscaler/worker/contract"
 )
 
@@ -53,6 +55,69 @@ func TestAFleetOutlivesItsRevisions(t *testing.T) {
 	})
 }
 
+// removeRevision removes a revision, as somebody may.
+func (c *cluster) removeRevision(hash string) {
+	c.Helper()
+	var revisions appsv1.ControllerRevisionList
+	if err := c.List(c.Context(), &revisions, client.InNamespace(c.namespace)); err != nil {
+		c.Fatal(err)
+	}
+	for i := range revisions.Items {
+		if r := &revisions.Items[i]; strings.HasSuffix(r.Name, hash) {
+			if err := c.Delete(c.Context(), r); err != nil {
+				c.Fatal(err)
+			}
+		}
+	}
+}
+
+// Somebody removes the published revision while no operator runs, and the spec is changed to one that may be broken. The
+// status remembers that another was published, and that one has pods: the newest has still to prove itself, whether or not
+// the pods say what they are made of, and though none of them is ready just now.
+func TestARestartOutlivesThePublishedRevision(t *testing.T) {
+	t.Parallel()
+	for name, annotation := range map[string]any{
+		"its pods say what they are made of": "",
+		"its pods do not":                    nil,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			c := newCluster(t)
+			before := c.settled(makeQWorker("w").replicas(2, 5), 2)
+			c.stop()
+			c.removeRevision(before)
+			for _, p := range c.pods("w") {
+				c.patchStatus(p, func(s *corev1.PodStatus) {
+					s.Conditions = []corev1.PodCondition{{Type: corev1.PodReady, Status: corev1.ConditionFalse}}
+				})
+				if annotation == nil {
+					patch := client.RawPatch(types.MergePatchType, []byte(`{"metadata":{"annotations":{"`+revision.AnnotationRevision+`":null}}}`))
+					if err := c.Patch(t.Context(), &p, patch); err != nil {
+						t.Fatal(err)
+					}
+				}
+			}
+			c.setImage("w", "worker:2")
+			c.startOperator()
+			canary := c.awaitCanary("w", before)
+			c.awaitCondition("w", v1alpha1.ConditionProgressing, metav1.ConditionTrue, "CanaryStarting")
+			if hash := c.status("w").CurrentPodSpecHash; hash != before {
+				t.Fatalf("published is %s, want %s until the canary is ready", hash, before)
+			}
+			if with, _ := granted(c.pods("w")); len(with) > 0 {
+				t.Errorf("%s has a grant, and no other revision is proven", with[0].Name)
+			}
+			c.run(canary)
+			c.eventually("the canary to be published", func() string {
+				if hash := c.status("w").CurrentPodSpecHash; hash != canary.Labels[contract.LabelPodSpecHash] {
+					return "published is " + hash
+				}
+				return ""
+			})
+		})
+	}
+}
+
 // Somebody removes the published revision while a canary of the next one is tried. That one has still to prove itself: it
 // may be broken, and workers that go by the published hash would all leave.
 func TestARolloutOutlivesThePublishedRevision(t *testing.T) {
@@ -61,17 +126,7 @@ func TestARolloutOutlivesThePublishedRevision(t *testing.T) {
 	before := c.settled(makeQWorker("w").replicas(2, 5), 2)
 	c.setImage("w", "worker:2")
 	canary := c.awaitCanary("w", before)
-	var revisions appsv1.ControllerRevisionList
-	if err := c.List(t.Context(), &revisions, client.InNamespace(c.namespace)); err != nil {
-		t.Fatal(err)
-	}
-	for i := range revisions.Items {
-		if r := &revisions.Items[i]; strings.HasSuffix(r.Name, before) {
-			if err := c.Delete(t.Context(), r); err != nil {
-				t.Fatal(err)
-			}
-		}
-	}
+	c.removeRevision(before)
 	c.patchStatus(canary, func(s *corev1.PodStatus) {
 		s.ContainerStatuses = []corev1.ContainerStatus{{Name: "worker", State: corev1.ContainerState{
 			Waiting: &corev1.ContainerStateWaiting{Reason: "ImagePullBackOff", Message: "no such image"},

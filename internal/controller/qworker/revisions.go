@@ -48,12 +48,12 @@ func find(all []revision.Revision, hash string) *revision.Revision {
 //
 //   - Of the revisions that this process has seen stored, it keeps those that have pods. A revision that nobody needs was
 //     removed by the operator itself.
-//   - While the QWorker is deleted, it keeps them all, for the workers whose pods are gone. A process that has just begun
-//     asks the pods.
+//   - While the QWorker is deleted, it keeps them all, for the workers whose pods are gone.
+//   - A process that has just begun asks the pods while the QWorker is deleted, and else those of the published revision.
 //   - More people may write to pods than may choose a Secret and a host. So a pod is believed only where its connection
 //     is one of the present ScalerConfig or of a revision.
 func (r *revisions) remember(
-	known map[string]revision.Revision, pods []*corev1.Pod, deleting bool, present []connection.Spec,
+	known map[string]revision.Revision, pods []*corev1.Pod, published string, deleting bool, present []connection.Spec,
 ) map[string]revision.Revision {
 	next := make(map[string]revision.Revision, len(r.all))
 	for i := range r.all {
@@ -87,11 +87,24 @@ func (r *revisions) remember(
 		}
 		if of, ok := known[hash]; ok {
 			add(of)
-		} else if of, ok := revision.OfPod(pod); ok && deleting && slices.Contains(trusted, of.Connection) {
+		} else if of, ok := revision.OfPod(pod); ok && (deleting || hash == published) && slices.Contains(trusted, of.Connection) {
 			add(of)
 		}
 	}
 	return next
+}
+
+// protect makes up for a published revision of which nobody knows any more what it is, while pods of it are there: somebody
+// has removed it, and its pods do not say it in a way that is believed. The newest one must not take their places unproven.
+// They are taken to work where its pods would, as all pods are of which nobody knows.
+func (r *revisions) protect(published string, pods []*corev1.Pod, known map[string]revision.Revision) {
+	unknown := published != "" && r.newest != nil && published != r.newest.Hash && r.of(published) == nil
+	if unknown && slices.ContainsFunc(pods, func(pod *corev1.Pod) bool { return fleet.RevisionOf(pod) == published }) {
+		remains := r.newest.Remains()
+		remains.Hash = published
+		known[published] = remains
+		r.remains = append(r.remains, remains)
+	}
 }
 
 // serving is the revision through whose queue and connection the depth is read: the published one.

@@ -3,6 +3,7 @@ package report
 import (
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/quickube/qscaler/api/v1alpha1"
 	"github.com/quickube/qscaler/internal/controller/words"
@@ -26,6 +27,9 @@ func deletingMessage(st *v1alpha1.QWorkerStatus, o Observed, failure *Problem) s
 	}
 	if r.Searching {
 		parts = append(parts, because("QScaler still looks for the tasks of workers that died while no operator was running", r.SearchHoldup))
+	}
+	if (r.Outstanding > 0 || r.Searching) && !r.WaitsUntil.IsZero() {
+		parts = append(parts, fmt.Sprintf("QScaler waits for that until %s at the latest, and then lets the QWorker go; what has not returned stays in the broker", r.WaitsUntil.UTC().Format(time.RFC3339)))
 	}
 	if unreachable := unreachablePods(o.Pods); len(unreachable) > 0 {
 		parts = append(parts, fmt.Sprintf("%s on nodes that do not answer: %s. If you are sure that such a node is down, run kubectl delete pod NAME --force",

@@ -75,6 +75,8 @@ type Recovery struct {
 	// Searching is true while a QWorker that is being deleted waits for a search. SearchHoldup is why it is not over.
 	Searching    bool
 	SearchHoldup string
+	// WaitsUntil is when the QWorker waits for neither any more, zero while its workers are there.
+	WaitsUntil time.Time
 }
 
 // UnknownHolders are workers that hold tasks and that no QWorker of this cluster has created: the names of some, how many

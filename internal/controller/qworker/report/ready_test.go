@@ -224,6 +224,10 @@ func TestDeletingMessage(t *testing.T) {
 			nil, Recovery{Searching: true, SearchHoldup: "NOPERM"}, nil,
 			"QScaler still looks for the tasks of workers that died while no operator was running: NOPERM. To delete the QWorker without waiting, remove the finalizer quickube.com/workers; after that QScaler returns no more tasks of dead workers: unless the broker returns them by itself, you must do it by hand",
 		},
+		"and not for ever": {
+			nil, Recovery{Outstanding: 1, Holdup: "NOPERM", Searching: true, WaitsUntil: now}, nil,
+			"the tasks of 1 dead worker are not back in the queue yet: NOPERM; QScaler still looks for the tasks of workers that died while no operator was running; QScaler waits for that until " + now.UTC().Format(time.RFC3339) + " at the latest, and then lets the QWorker go; what has not returned stays in the broker. To delete the QWorker without waiting, remove the finalizer quickube.com/workers; after that QScaler returns no more tasks of dead workers: unless the broker returns them by itself, you must do it by hand",
+		},
 		"a node does not answer": {
 			[]Pod{worker("a", unreachable("n1"))}, Recovery{}, nil,
 			"1 worker is finishing its task; 1 worker may still run on nodes that do not answer: pod a on node n1. If you are sure that such a node is down, run kubectl delete pod NAME --force. To delete the QWorker without waiting, delete the pods, or remove the finalizer quickube.com/workers",

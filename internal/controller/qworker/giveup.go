@@ -1,0 +1,101 @@
+package qworker
+
+import (
+	"slices"
+	"time"
+
+	"github.com/quickube/qscaler/internal/recovery"
+)
+
+const (
+	// goneBrokerTimeout is for how long a deleted QWorker whose ScalerConfig is gone too waits for what fails at the broker:
+	// both may have been uninstalled together, and nobody is left who mends anything.
+	goneBrokerTimeout = time.Minute
+	// brokerTimeout is for how long a deleted QWorker whose workers have all ended waits for the broker, whatever is in the
+	// way, and whether it says so or not. Each deletion ends.
+	brokerTimeout = time.Hour
+)
+
+// failures are since when what a deleted QWorker waits for fails or lasts, each zero while it does not.
+type failures struct {
+	// search is that of the search of the present queue, and returns that of the return of a worker's tasks.
+	search, returns time.Time
+	// ended is since when all workers of the deleted QWorker are seen to have ended.
+	ended time.Time
+}
+
+// giveUp has a deleted QWorker wait no longer for what fails: at once or later for a broker whose ScalerConfig is gone
+// too, and in the end for any. What is not known to have returned then stays in the broker. unread tells of a revision why
+// the queue of its workers cannot be read. It returns when time alone changes the answer, zero for never.
+//
+// A worker of which the API server does not say whether its pod is gone is waited for: that is no matter of the broker, and
+// the pod may be there.
+func (d *deadWorkers) giveUp(f *failures, now time.Time, configGone bool, unread func(hash string) error) (recheckAt time.Time) {
+	since(&f.search, now, d.presentSearchErr() != nil)
+	since(&f.returns, now, d.returnsFail(unread))
+	since(&f.ended, now, d.deleting && d.ended)
+	if !d.deleting {
+		return time.Time{}
+	}
+	waits := func(from time.Time, timeout time.Duration) bool {
+		if from.IsZero() {
+			return true
+		}
+		end := from.Add(timeout)
+		if now.Before(end) {
+			recheckAt = earliest(recheckAt, end)
+			return true
+		}
+		return false
+	}
+	d.waitOver = !waits(f.ended, brokerTimeout)
+	d.returnsGivenUp = d.waitOver
+	if configGone {
+		d.searchGivenUp = d.waitOver || !waits(f.search, goneBrokerTimeout)
+		d.returnsGivenUp = d.waitOver || !waits(f.returns, goneBrokerTimeout)
+	}
+	if slices.ContainsFunc(d.Dead, func(w recovery.Dead) bool { return w.Unconfirmed && !w.IsReturned() }) {
+		d.returnsGivenUp = false
+	}
+	if !f.ended.IsZero() {
+		d.waitsUntil = f.ended.Add(brokerTimeout)
+	}
+	return recheckAt
+}
+
+// returnsFail reports whether the tasks of a worker cannot be returned to its queue, or that is never tried because the
+// queue cannot be read.
+func (d *deadWorkers) returnsFail(unread func(hash string) error) bool {
+	return slices.ContainsFunc(d.Dead, func(w recovery.Dead) bool {
+		return !w.IsReturned() && !w.Unconfirmed && (w.IsFailing() || unread(w.Revision) != nil)
+	})
+}
+
+// since keeps since when something is so.
+func since(from *time.Time, now time.Time, isSo bool) {
+	switch {
+	case !isSo:
+		*from = time.Time{}
+	case from.IsZero():
+		*from = now
+	}
+}
+
+func earliest(a, b time.Time) time.Time {
+	if a.IsZero() || b.Before(a) {
+		return b
+	}
+	return a
+}
+
+// givenUpSearch is the first search that was not over when the QWorker went, nil where there is none or its tasks are not
+// ours.
+func (d *deadWorkers) givenUpSearch() *recovery.Search {
+	if d.neverRead || len(d.Searches) == 0 {
+		return nil
+	}
+	if present := &d.Searches[0]; d.waitOver || (!present.Former && present.Failed && d.searchGivenUp) {
+		return present
+	}
+	return nil
+}
