@@ -24,26 +24,42 @@ import (
 // Today's operator, with today's defaults in the kinds, finds the revision that an older one has stored, and lets its
 // fleet be. testdata/upgrade has a file for each form in which revisions were ever stored: add one when the form
 // changes, and change none.
+//
+//	first    as Go orders the fields
+//	ordered  with all names in order
+//	newer    with fields that its version did not know and today's does, another login for workers, and SIGTERM
 func TestAnUpgradeRollsNoFleet(t *testing.T) {
 	t.Parallel()
-	files, err := filepath.Glob("testdata/upgrade/*.json")
-	if err != nil || len(files) == 0 {
-		t.Fatalf("there are no stored revisions (%v)", err)
+	forms := map[string]struct {
+		qworker string
+		config  func(*v1alpha1.BrokerConfig)
+	}{
+		"first.json":   {"qworker.yaml", func(*v1alpha1.BrokerConfig) {}},
+		"ordered.json": {"qworker.yaml", func(*v1alpha1.BrokerConfig) {}},
+		"newer.json": {"newer.yaml", func(config *v1alpha1.BrokerConfig) {
+			config.Worker = &v1alpha1.WorkerLogin{Username: "worker"}
+		}},
 	}
-	for _, file := range files {
-		t.Run(filepath.Base(file), func(t *testing.T) {
+	files, err := filepath.Glob("testdata/upgrade/*.json")
+	if err != nil || len(files) != len(forms) {
+		t.Fatalf("there are the stored revisions %q (%v), want one for each of the %d forms", files, err, len(forms))
+	}
+	for file, form := range forms {
+		t.Run(file, func(t *testing.T) {
 			t.Parallel()
-			upgrade(t, file)
+			upgrade(t, "testdata/upgrade/"+file, "testdata/upgrade/"+form.qworker, form.config)
 		})
 	}
 }
 
-func upgrade(t *testing.T, stored string) {
+func upgrade(t *testing.T, stored, qworker string, change func(*v1alpha1.BrokerConfig)) {
 	const hash = "bcdfghjklm" // as it was then; another version may make another of the same content
 	c := newCluster(t)
 	c.stop()
-	c.create(c.scalerConfig("config"))
-	q := c.createManifest("testdata/upgrade/qworker.yaml")
+	config := c.scalerConfig("config")
+	change(&config.Spec.Config)
+	c.create(config)
+	q := c.createManifest(qworker)
 	c.storeRevision(q, hash, stored)
 	pod := c.podOf(q, hash)
 	c.run(*pod)
