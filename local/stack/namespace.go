@@ -17,8 +17,8 @@ import (
 	"github.com/quickube/qscaler/internal/operator"
 )
 
-// leaseNamespace is the namespace of the operator's lease in a cluster that the user has: an operator that the cluster
-// already runs has its lease there, so that the two do not act at once.
+// leaseNamespace is the namespace of the operator's lease, and of its key, in a cluster that the user has: an operator that
+// the cluster already runs has its lease there, so that the two do not act at once.
 type leaseNamespace struct {
 	config *rest.Config
 	client kubernetes.Interface
@@ -40,6 +40,9 @@ func makeLeaseNamespace(ctx context.Context, config *rest.Config) (*leaseNamespa
 		return nil, fmt.Errorf("creating the namespace %s for the operator's lease, %w", operatorNamespace, err)
 	default:
 		n.made = made
+		if _, err := client.CoreV1().Secrets(operatorNamespace).Create(ctx, keySecret(), metav1.CreateOptions{FieldManager: "qscaler-local"}); err != nil {
+			return nil, fmt.Errorf("creating the Secret for the key of the operator's fingerprints, %w", err)
+		}
 	}
 	return n, nil
 }
@@ -62,10 +65,11 @@ func (n *leaseNamespace) remove() (kept string, err error) {
 	return "", err
 }
 
-// comesByItself is what is in a namespace without anybody's doing, and the lease.
+// comesByItself is what is in a namespace without anybody's doing, and what is the operator's.
 var comesByItself = map[schema.GroupResource]map[string]bool{
 	{Resource: "configmaps"}:                           {"kube-root-ca.crt": true},
 	{Resource: "serviceaccounts"}:                      {"default": true},
+	{Resource: "secrets"}:                              {operator.FingerprintSecretName: true},
 	{Group: "coordination.k8s.io", Resource: "leases"}: {operator.LeaseName: true},
 	{Resource: "events"}:                               nil,
 	{Group: "events.k8s.io", Resource: "events"}:       nil,

@@ -14,6 +14,7 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"github.com/quickube/qscaler/config/rbac"
+	"github.com/quickube/qscaler/internal/operator"
 	"github.com/quickube/qscaler/local/controlplane"
 )
 
@@ -23,7 +24,7 @@ const (
 	operatorName      = "qscaler"
 )
 
-// grantRights makes the operator's ServiceAccount with its generated roles, as config/rbac does in a
+// grantRights makes the operator's ServiceAccount with its generated roles, and the Secret of its key, as config/ does in a
 // cluster, and returns the configuration of a client that acts as it.
 func grantRights(ctx context.Context, plane *controlplane.ControlPlane) (*rest.Config, error) {
 	c, err := client.New(plane.Config(), client.Options{Scheme: clientgoscheme.Scheme})
@@ -44,6 +45,7 @@ func grantRights(ctx context.Context, plane *controlplane.ControlPlane) (*rest.C
 	}
 	for _, object := range []client.Object{
 		&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: operatorNamespace}},
+		keySecret(),
 		&corev1.ServiceAccount{ObjectMeta: name},
 		&clusterRole,
 		&rbacv1.ClusterRoleBinding{ObjectMeta: metav1.ObjectMeta{Name: operatorName}, RoleRef: roleRef("ClusterRole"), Subjects: subjects},
@@ -55,6 +57,12 @@ func grantRights(ctx context.Context, plane *controlplane.ControlPlane) (*rest.C
 		}
 	}
 	return plane.ServiceAccountConfig(ctx, operatorNamespace, operatorName)
+}
+
+// keySecret is the Secret that the operator fills with the key of its fingerprints, as in config/manager. Without, an
+// operator that is started again could not tell which workers have an old password.
+func keySecret() *corev1.Secret {
+	return &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: operatorNamespace, Name: operator.FingerprintSecretName}}
 }
 
 // readRoles reads the generated documents, in their order.

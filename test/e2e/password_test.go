@@ -45,13 +45,7 @@ func TestAPasswordIsRotated(t *testing.T) {
 			}
 			secret.StringData = map[string]string{"password": "new"}
 			s.must(s.Update(s.Context(), secret))
-			s.await("every worker to have the new password", func() string {
-				prints := s.fingerprints("fleet")
-				if len(prints) == 0 || slices.ContainsFunc(prints, func(mark string) bool { return slices.Contains(former, mark) }) {
-					return fmt.Sprintf("the fingerprints are %q, and were %q", prints, former)
-				}
-				return ""
-			})
+			s.awaitOthers("fleet", former)
 			if c.both {
 				s.acl("SETUSER", "app", "<old")
 			}
@@ -67,6 +61,41 @@ func TestAPasswordIsRotated(t *testing.T) {
 			}
 		})
 	}
+}
+
+// The operator is killed, and the password is rotated before it comes back: it tells the workers of before by the key that
+// it has kept, and replaces them.
+func TestAPasswordIsRotatedWhileNoOperatorRuns(t *testing.T) { // not in parallel: others need the operator
+	s := tell(t)
+	s.acl("SETUSER", "app", "on", ">old", "~*", "&*", "+@all")
+	secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: secretName}, StringData: map[string]string{"password": "old"}}
+	s.create(secret, s.lockedConfigOf("app"), makeFleet("fleet").replicas(1, 2))
+	s.awaitWorkers("fleet", 1)
+	former := s.fingerprints("fleet")
+
+	revive := s.killOperator()
+	s.acl("SETUSER", "app", ">new")
+	secret.StringData = map[string]string{"password": "new"}
+	s.must(s.Update(s.Context(), secret))
+	revive()
+	s.awaitOthers("fleet", former)
+	s.push(tasks(2, 100*time.Millisecond)...)
+	s.awaitDone()
+	if b := s.balance(); !b.Sound() || len(b.Again) > 0 {
+		t.Errorf("the books do not balance: %s", b)
+	}
+}
+
+// awaitOthers waits until no worker has one of the former fingerprints.
+func (s *story) awaitOthers(fleet string, former []string) {
+	s.Helper()
+	s.await("every worker to have the new password", func() string {
+		prints := s.fingerprints(fleet)
+		if len(prints) == 0 || slices.ContainsFunc(prints, func(mark string) bool { return slices.Contains(former, mark) }) {
+			return fmt.Sprintf("the fingerprints are %q, and were %q", prints, former)
+		}
+		return ""
+	})
 }
 
 func (s *story) acl(words ...string) {
