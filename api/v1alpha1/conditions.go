@@ -17,6 +17,9 @@ const (
 	ConditionScalingLimited = "ScalingLimited"
 	// ConditionRightSizing is present when activateVPA is true.
 	ConditionRightSizing = "RightSizing"
+	// ConditionConfigRead is present when rollout.onConfigChange is Restart. It is False while a Secret or ConfigMap that
+	// podSpec refers to cannot be read, and Unknown before each was read once.
+	ConditionConfigRead = "ConfigRead"
 	// ConditionContested is present and True while several operators act on the QWorker.
 	ConditionContested = "Contested"
 	// ConditionUnknownHolders is present and True while workers that no QWorker has made hold tasks of the queue; of a

@@ -2,6 +2,18 @@ package v1alpha1
 
 import "k8s.io/apimachinery/pkg/util/intstr"
 
+// ConfigChangePolicy is what a change of a Secret or ConfigMap does.
+// +kubebuilder:validation:Enum=Ignore;Restart
+type ConfigChangePolicy string
+
+// The policies.
+const (
+	// ConfigChangeIgnore leaves the workers as they are.
+	ConfigChangeIgnore ConfigChangePolicy = "Ignore"
+	// ConfigChangeRestart replaces the workers, as a new revision does.
+	ConfigChangeRestart ConfigChangePolicy = "Restart"
+)
+
 // RolloutSpec says how a new revision takes over. Fields of a Deployment's names mean what they mean there.
 // +kubebuilder:validation:XValidation:rule="!(has(self.maxSurge) && (type(self.maxSurge) == int ? self.maxSurge == 0 : string(self.maxSurge).matches('^0+%$')) && (!has(self.maxUnavailable) || (type(self.maxUnavailable) == int ? self.maxUnavailable == 0 : string(self.maxUnavailable).matches('^0+%$'))))",message="rollout.maxSurge and rollout.maxUnavailable must not both be 0: no worker could ever be replaced"
 // +kubebuilder:validation:XValidation:rule="(has(self.progressDeadlineSeconds) ? self.progressDeadlineSeconds : 600) > (has(self.minReadySeconds) ? self.minReadySeconds : 10)",message="rollout.progressDeadlineSeconds (default 600) must be greater than rollout.minReadySeconds (default 10)"
@@ -43,6 +55,14 @@ type RolloutSpec struct {
 	// no worker is replaced. Scaling goes on. Default: false.
 	// +optional
 	Paused bool `json:"paused,omitempty"`
+
+	// What a change of the content of a Secret or ConfigMap does that podSpec refers to by name, in env, in envFrom or in a
+	// volume of the type secret, configMap or projected. Restart replaces the workers as a change of podSpec does: canary
+	// first, and no worker in the middle of a task. The operator looks once a minute. Ignore leaves the workers as they are.
+	// Turning it on replaces nobody. Default: Ignore.
+	// +optional
+	// +kubebuilder:default=Ignore
+	OnConfigChange ConfigChangePolicy `json:"onConfigChange,omitempty"`
 
 	// How many revisions without pods are kept for a rollback, 0 to 1000. Default: 10.
 	// +optional

@@ -8,6 +8,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"maps"
+	"slices"
 	"strings"
 	"sync"
 
@@ -27,9 +28,24 @@ func NewFingerprintKey() FingerprintKey {
 	return key
 }
 
-// of tells one password of a place from any other. It begins with the name of the key.
+// of tells one password of a place from any other.
 func (key FingerprintKey) of(place printKey, password string) string {
-	return key.mac("", 4) + "-" + key.mac(fmt.Sprintf("%q", []string{place.namespace, place.scalerConfig, place.secret.Name, place.secret.Key, password}), 8)
+	return key.print(place.namespace, place.scalerConfig, place.secret.Name, place.secret.Key, password)
+}
+
+// OfData tells one content of an object from any other, and from that of every other object.
+func (key FingerprintKey) OfData(namespace, object string, data map[string][]byte) string {
+	words := []string{namespace, object}
+	for _, name := range slices.Sorted(maps.Keys(data)) {
+		sum := sha256.Sum256(data[name]) // it keeps the words short, and goes into the HMAC
+		words = append(words, name, hex.EncodeToString(sum[:]))
+	}
+	return key.print(words...)
+}
+
+// print is the fingerprint of words. It begins with the name of the key.
+func (key FingerprintKey) print(words ...string) string {
+	return key.mac("", 4) + "-" + key.mac(fmt.Sprintf("%q", words), 8)
 }
 
 func (key FingerprintKey) mac(text string, bytes int) string {
@@ -38,9 +54,9 @@ func (key FingerprintKey) mac(text string, bytes int) string {
 	return hex.EncodeToString(mac.Sum(nil)[:bytes])
 }
 
-// AnotherPassword reports whether two fingerprints are those of two passwords. Where one of them is not known, or they were
+// Another reports whether two fingerprints are those of two contents. Where one of them is not known, or they were
 // made with different keys, nobody can tell.
-func AnotherPassword(made, present string) bool {
+func Another(made, present string) bool {
 	of, _, _ := strings.Cut(made, "-")
 	with, _, _ := strings.Cut(present, "-")
 	return of != "" && of == with && made != present

@@ -167,16 +167,16 @@ func TestAnotherPassword(t *testing.T) {
 		"they are made with different keys": {"k1-f1", "k2-f2", false},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if got := AnotherPassword(c.made, c.present); got != c.want {
-				t.Errorf("AnotherPassword = %t, want %t", got, c.want)
+			if got := Another(c.made, c.present); got != c.want {
+				t.Errorf("Another = %t, want %t", got, c.want)
 			}
 		})
 	}
 	key := NewFingerprintKey()
-	if a, b := key.of(printKey{}, "a"), key.of(printKey{}, "b"); !AnotherPassword(a, b) || AnotherPassword(a, a) {
+	if a, b := key.of(printKey{}, "a"), key.of(printKey{}, "b"); !Another(a, b) || Another(a, a) {
 		t.Errorf("%s and %s are made with one key, of two passwords", a, b)
 	}
-	if a, b := key.of(printKey{}, "a"), NewFingerprintKey().of(printKey{}, "b"); AnotherPassword(a, b) {
+	if a, b := key.of(printKey{}, "a"), NewFingerprintKey().of(printKey{}, "b"); Another(a, b) {
 		t.Errorf("%s and %s are made with two keys: nobody can tell", a, b)
 	}
 }

@@ -19,6 +19,14 @@ type Limits struct {
 	LabelledSecrets bool
 }
 
+// Label is what a Secret must have, with the value true, to be used; "" for nothing.
+func (l Limits) Label() string {
+	if l.LabelledSecrets {
+		return SecretLabel
+	}
+	return ""
+}
+
 // Hosts are patterns of a broker's host; none allows every host. A pattern is a name, *. and the end of names, an
 // address, or a range of addresses such as 10.0.0.0/8. A name is compared as it is written: what it resolves to is its
 // owner's.

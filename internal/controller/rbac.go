@@ -34,9 +34,10 @@ package controller
 // +kubebuilder:rbac:groups=core,resources=pods/resize,verbs=patch
 // +kubebuilder:rbac:groups=metrics.k8s.io,resources=pods,verbs=list
 //
-// The broker's password, read by name. No list and no watch: the operator has no use for the other Secrets.
+// The broker's password, read by name. No list and no watch: the operator has no use for the other Secrets. So are the Secrets
+// and ConfigMaps that a QWorker with rollout.onConfigChange: Restart refers to.
 //
-// +kubebuilder:rbac:groups=core,resources=secrets,verbs=get
+// +kubebuilder:rbac:groups=core,resources=secrets;configmaps,verbs=get
 //
 // The key of the fingerprints of passwords, in the operator's own namespace alone: one Secret, which comes with the operator
 // and is empty at first. The operator creates none.

@@ -77,6 +77,8 @@ type Options struct {
 	SafetyInterval time.Duration
 	// UsageInterval is how often the usage of pods is read, where a QWorker asks for it; 0 is a minute.
 	UsageInterval time.Duration
+	// ConfigInterval is how often a Secret or ConfigMap is read whose changes a QWorker follows; 0 is a minute.
+	ConfigInterval time.Duration
 	// QueueStatusInterval bounds how often a status is written for nothing but its queue's figures; 0 is 10 s.
 	QueueStatusInterval time.Duration
 }
@@ -233,6 +235,8 @@ func addControllers(mgr ctrl.Manager, o Options, hearing *apicalls.Hearing, watc
 		Metrics:  o.Registerer,
 
 		Read: podmetrics.FromAPI(api.RESTClient()), UsageInterval: o.UsageInterval, Discovery: api,
+
+		Key: key, ConfigInterval: o.ConfigInterval, SecretLabel: o.Limits.Label(),
 
 		QueueStatusInterval: o.QueueStatusInterval,
 

@@ -31,7 +31,7 @@ func TestWhatTheAPIServerRefusesIsReported(t *testing.T) {
 	remove := interceptor.Funcs{Delete: func(context.Context, client.WithWatch, client.Object, ...client.DeleteOption) error { return refused }}
 	ensure := func(n int) func(*book, []Revision) (any, error) {
 		return func(b *book, stored []Revision) (any, error) {
-			return b.Ensure(b.Context(), b.qw, stored, release(n))
+			return b.Ensure(b.Context(), b.qw, stored, release(n), Config{})
 		}
 	}
 	cases := map[string]struct {
@@ -43,10 +43,10 @@ func TestWhatTheAPIServerRefusesIsReported(t *testing.T) {
 		"the list":       {list, func(b *book, _ []Revision) (any, error) { return b.List(b.Context(), b.qw) }, []Revision(nil), "listing the revisions"},
 		"a new revision": {create, ensure(3), Revision{}, "storing the revision mail-"},
 		"the look at what has its name": {get, func(b *book, _ []Revision) (any, error) {
-			return b.Ensure(b.Context(), b.qw, nil, release(1))
+			return b.Ensure(b.Context(), b.qw, nil, release(1), Config{})
 		}, Revision{}, "storing the revision mail-"},
 		"a rollback": {patch, func(b *book, stored []Revision) (any, error) {
-			_, err := b.Ensure(b.Context(), b.qw, stored, release(1))
+			_, err := b.Ensure(b.Context(), b.qw, stored, release(1), Config{})
 			return nil, err
 		}, nil, "updating the revision mail-"},
 		"the proof": {patch, func(b *book, stored []Revision) (any, error) {
@@ -107,7 +107,7 @@ func TestARevisionThatCannotBeReadIsAnError(t *testing.T) {
 	if stored, err := b.List(t.Context(), b.qw); err == nil || !strings.HasPrefix(err.Error(), "decoding the revision "+r.name) || stored != nil {
 		t.Errorf("the list is %+v, %v", stored, err)
 	}
-	if got, err := b.Ensure(t.Context(), b.qw, nil, release(1)); err == nil || !strings.HasPrefix(err.Error(), "decoding the revision "+r.name) || got.Hash != "" {
+	if got, err := b.Ensure(t.Context(), b.qw, nil, release(1), Config{}); err == nil || !strings.HasPrefix(err.Error(), "decoding the revision "+r.name) || got.Hash != "" {
 		t.Errorf("Ensure returns %+v, %v", got, err)
 	}
 }
@@ -128,7 +128,7 @@ func TestContentThatCannotBeWrittenIsAnError(t *testing.T) {
 	c.PodSpec.Containers[0].LivenessProbe = &corev1.Probe{ProbeHandler: corev1.ProbeHandler{
 		HTTPGet: &corev1.HTTPGetAction{Port: intstr.IntOrString{Type: 7}},
 	}}
-	got, err := b.Ensure(t.Context(), b.qw, nil, c)
+	got, err := b.Ensure(t.Context(), b.qw, nil, c, Config{})
 	if err == nil || !strings.HasPrefix(err.Error(), "hashing the revision, ") || got.Hash != "" {
 		t.Errorf("Ensure returns %+v, %v", got, err)
 	}
@@ -137,7 +137,7 @@ func TestContentThatCannotBeWrittenIsAnError(t *testing.T) {
 	}
 	b.ensure(large(1, 20)) // beside one that the cache has only in part
 	b.stripping(never)
-	if _, err := b.Ensure(t.Context(), b.qw, b.list(), c); err == nil || !strings.HasPrefix(err.Error(), "encoding the revision, ") {
+	if _, err := b.Ensure(t.Context(), b.qw, b.list(), c, Config{}); err == nil || !strings.HasPrefix(err.Error(), "encoding the revision, ") {
 		t.Errorf("beside a large one Ensure returns %v", err)
 	}
 }
@@ -149,7 +149,7 @@ func TestFieldsThatCannotBeReadAreAnError(t *testing.T) {
 		"one that is known, and another thing": {Name: "hostname", Value: "7"},
 	} {
 		b := newBook(t)
-		object, err := encode(b.qw, revisionOf(func(c *Content) { c.Newer = []v1alpha1.NewerField{newer} }).Content, 1, 0)
+		object, err := encode(b.qw, revisionOf(func(c *Content) { c.Newer = []v1alpha1.NewerField{newer} }).Content, Config{}, 1, 0)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -165,11 +165,11 @@ func TestNoFreeHash(t *testing.T) {
 	others := b.qw.DeepCopy()
 	others.UID = "another"
 	for n := range 10 {
-		object, err := encode(b.qw, release(1), 1, n)
+		object, err := encode(b.qw, release(1), Config{}, 1, n)
 		if err != nil {
 			t.Fatal(err)
 		}
-		taken, err := encode(others, release(2), 1, 0)
+		taken, err := encode(others, release(2), Config{}, 1, 0)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -183,7 +183,7 @@ func TestNoFreeHash(t *testing.T) {
 		creates++
 		return c.Create(ctx, o, opts...)
 	}})
-	got, err := b.Ensure(t.Context(), b.qw, nil, release(1))
+	got, err := b.Ensure(t.Context(), b.qw, nil, release(1), Config{})
 	const want = "storing a revision of mail, no free hash after 10 tries"
 	if err == nil || err.Error() != want || got.Hash != "" || creates != 10 {
 		t.Errorf("Ensure returns %+v, %v after %d tries; want %s", got, err, creates, want)

@@ -12,14 +12,18 @@ import (
 
 // hash is short, a legal label value, and free of vowels. It names a content when that is first stored and
 // is read from there ever after: a hash over Go structs changes with the program's version, and must not
-// roll a fleet for it. collisions tells contents apart that would have the same hash.
-func hash(c Content, collisions int) (string, error) {
+// roll a fleet for it. The fingerprints of its Secrets and ConfigMaps tell contents apart that differ in those alone, and
+// collisions those that would have the same hash.
+func hash(c Content, config map[string]string, collisions int) (string, error) {
 	data, err := json.Marshal(c)
 	if err != nil {
 		return "", fmt.Errorf("hashing the revision, %w", err)
 	}
 	h := fnv.New64a()
 	_, _ = h.Write(data)
+	if len(config) > 0 {
+		_, _ = h.Write([]byte(textOf(config)))
+	}
 	_, _ = h.Write([]byte(strconv.Itoa(collisions)))
 	return safe(h.Sum64(), 10), nil
 }

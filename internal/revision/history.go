@@ -39,6 +39,8 @@ type Revision struct {
 	SeenAtTask bool
 	// Stop is why the last rollout to the revision stopped; the zero Stop is none.
 	Stop Stop
+	// Config has the fingerprints of the Secrets and ConfigMaps that its pods are made with, by name, as far as they are known.
+	Config map[string]string
 
 	name string
 	// bytes is the size of the content as it is stored.
@@ -161,13 +163,17 @@ func (h *History) verify(ctx context.Context, qw *v1alpha1.QWorker) error {
 	return nil
 }
 
-// Ensure returns the revision of a content as the newest one: an equal one that is stored, else a new one.
-func (h *History) Ensure(ctx context.Context, qw *v1alpha1.QWorker, stored []Revision, content Content) (Revision, error) {
+// Ensure returns the revision of a content as the newest one: an equal one that is stored, else a new one. One whose pods
+// were made with other Secrets and ConfigMaps is not equal where changes of those are followed.
+func (h *History) Ensure(ctx context.Context, qw *v1alpha1.QWorker, stored []Revision, content Content, config Config) (Revision, error) {
 	newest := int64(0)
 	if len(stored) > 0 {
 		newest = stored[len(stored)-1].Number
 	}
 	for _, r := range slices.Backward(stored) { // mostly it is the newest, and nothing has to be read
+		if len(r.Changed(config)) > 0 {
+			continue
+		}
 		if same, err := h.equal(ctx, qw, r, content); err != nil {
 			return Revision{}, err
 		} else if !same {
@@ -176,17 +182,18 @@ func (h *History) Ensure(ctx context.Context, qw *v1alpha1.QWorker, stored []Rev
 		if r.stripped {
 			r.Content, r.stripped = content, false
 		}
-		if r.Number == newest {
-			return r, nil
+		r, err := h.adopt(ctx, qw, r, config)
+		if err != nil || r.Number == newest {
+			return r, err
 		}
 		return h.renumber(ctx, qw, r, newest+1)
 	}
-	return h.create(ctx, qw, content, newest+1)
+	return h.create(ctx, qw, content, config, newest+1)
 }
 
-func (h *History) create(ctx context.Context, qw *v1alpha1.QWorker, content Content, number int64) (Revision, error) {
+func (h *History) create(ctx context.Context, qw *v1alpha1.QWorker, content Content, config Config, number int64) (Revision, error) {
 	for collisions := range maxCollisions {
-		object, err := encode(qw, content, number, collisions)
+		object, err := encode(qw, content, config, number, collisions)
 		if err != nil {
 			return Revision{}, err
 		}
@@ -202,7 +209,7 @@ func (h *History) create(ctx context.Context, qw *v1alpha1.QWorker, content Cont
 		if err != nil {
 			return Revision{}, err
 		}
-		if metav1.IsControlledBy(object, qw) && r.Equal(content) {
+		if metav1.IsControlledBy(object, qw) && r.Equal(content) && len(r.Changed(config)) == 0 {
 			h.overlay.Record(qw.UID, revisionWrite{Object: object, Created: true, At: h.clock.Now()})
 			return r, nil
 		}
@@ -297,8 +304,8 @@ func canonical(content Content) ([]byte, error) {
 	return json.Marshal(ordered)
 }
 
-func encode(qw *v1alpha1.QWorker, content Content, number int64, collisions int) (*appsv1.ControllerRevision, error) {
-	hash, err := hash(content, collisions)
+func encode(qw *v1alpha1.QWorker, content Content, config Config, number int64, collisions int) (*appsv1.ControllerRevision, error) {
+	hash, err := hash(content, config.Fingerprints, collisions)
 	if err != nil {
 		return nil, err
 	}
@@ -306,7 +313,7 @@ func encode(qw *v1alpha1.QWorker, content Content, number int64, collisions int)
 	if err != nil {
 		return nil, fmt.Errorf("encoding the revision, %w", err)
 	}
-	return &appsv1.ControllerRevision{
+	object := &appsv1.ControllerRevision{
 		ObjectMeta: metav1.ObjectMeta{
 			Namespace:       qw.Namespace,
 			Name:            NamePrefix(qw) + hash,
@@ -315,7 +322,11 @@ func encode(qw *v1alpha1.QWorker, content Content, number int64, collisions int)
 		},
 		Data:     runtime.RawExtension{Raw: data},
 		Revision: number,
-	}, nil
+	}
+	if len(config.Fingerprints) > 0 {
+		object.Annotations = map[string]string{annotationConfig: textOf(config.Fingerprints)}
+	}
+	return object, nil
 }
 
 func decode(object *appsv1.ControllerRevision) (Revision, error) {
@@ -328,6 +339,7 @@ func decode(object *appsv1.ControllerRevision) (Revision, error) {
 		bytes:  len(object.Data.Raw),
 
 		SeenAtTask: object.Annotations[annotationSeenAtTask] == "true",
+		Config:     configOf(object.Annotations[annotationConfig]),
 	}
 	if size, stripped := object.Annotations[annotationStripped]; stripped {
 		r.stripped = true

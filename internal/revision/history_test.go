@@ -61,7 +61,7 @@ func (b *book) list() []Revision {
 
 func (b *book) ensure(c Content) Revision {
 	b.Helper()
-	r, err := b.Ensure(b.Context(), b.qw, b.list(), c)
+	r, err := b.Ensure(b.Context(), b.qw, b.list(), c, Config{})
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -156,7 +156,7 @@ func TestAVerdictThatCannotBeReadIsNone(t *testing.T) {
 	for name, words := range map[string]string{"no JSON": "x", "half of it is right": `{"reason":"Crash","generation":"x"}`} {
 		t.Run(name, func(t *testing.T) {
 			b := newBook(t)
-			object, err := encode(b.qw, release(1), 1, 0)
+			object, err := encode(b.qw, release(1), Config{}, 1, 0)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -175,7 +175,7 @@ func TestAVerdictThatCannotBeReadIsNone(t *testing.T) {
 func TestARevisionWithOurLabelAndAnotherOwnerIsNotOurs(t *testing.T) {
 	b := newBook(t)
 	b.ensure(release(1))
-	object, err := encode(b.qw, release(2), 2, 0)
+	object, err := encode(b.qw, release(2), Config{}, 2, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -192,7 +192,7 @@ func TestWhatIsStored(t *testing.T) {
 	b := newBook(t)
 	c := release(1)
 	c.PodSpec.TerminationGracePeriodSeconds = ptr.To[int64](9007199254740993) // no float64
-	object, err := encode(b.qw, c, 7, 0)
+	object, err := encode(b.qw, c, Config{}, 7, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -279,11 +279,11 @@ func TestAnotherQWorkersRevisionsAreNotOurs(t *testing.T) {
 // A hash that another content has taken is passed over.
 func TestACollisionGetsAnotherHash(t *testing.T) {
 	b := newBook(t)
-	taken, err := encode(b.qw, release(1), 1, 0)
+	taken, err := encode(b.qw, release(1), Config{}, 1, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
-	other, err := encode(b.qw, release(2), 1, 0)
+	other, err := encode(b.qw, release(2), Config{}, 1, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -291,7 +291,7 @@ func TestACollisionGetsAnotherHash(t *testing.T) {
 	if err := b.client.Create(t.Context(), taken); err != nil {
 		t.Fatal(err)
 	}
-	r, err := b.Ensure(t.Context(), b.qw, nil, release(1))
+	r, err := b.Ensure(t.Context(), b.qw, nil, release(1), Config{})
 	if err != nil {
 		t.Fatal(err)
 	}

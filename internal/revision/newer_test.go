@@ -134,7 +134,7 @@ func TestAFieldThatTheNextVersionKnows(t *testing.T) {
 	for _, others := range [][]v1alpha1.NewerField{nil, {newer}} {
 		stored, err := encode(qworker("a"), revisionOf(func(c *Content) {
 			c.Newer = append([]v1alpha1.NewerField{{Name: "hostname", Value: `"h"`}}, others...)
-		}).Content, 1, 0)
+		}).Content, Config{}, 1, 0)
 		if err != nil {
 			t.Fatal(err)
 		}

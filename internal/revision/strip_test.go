@@ -213,7 +213,7 @@ func TestLargeRevisionsAreComparedOnce(t *testing.T) {
 		if err := b.Complete(t.Context(), b.qw, stored, func(string) bool { return false }); err != nil {
 			t.Fatal(err)
 		}
-		_, err := b.Ensure(t.Context(), b.qw, stored, content)
+		_, err := b.Ensure(t.Context(), b.qw, stored, content, Config{})
 		return err
 	}
 	for _, step := range []struct {
@@ -255,7 +255,7 @@ func TestALargeRevisionThatCannotBeRead(t *testing.T) {
 		t.Errorf("completing ends with %v", err)
 	}
 	for n := range 3 { // the same, or another
-		if _, err := b.Ensure(t.Context(), b.qw, stored, large(n, 20)); !errors.Is(err, away) {
+		if _, err := b.Ensure(t.Context(), b.qw, stored, large(n, 20), Config{}); !errors.Is(err, away) {
 			t.Errorf("looking for an equal one ends with %v", err)
 		}
 	}

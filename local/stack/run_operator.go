@@ -34,7 +34,7 @@ func RunOperator(ctx context.Context, args []string) error {
 	}
 	o := operator.Options{
 		Config: config, Log: log, MetricsAddress: args[1], OpenMetrics: true, ProbeAddress: "0",
-		UsageInterval: metricsInterval, LeaderElectionNamespace: operatorNamespace, // where its key is
+		UsageInterval: metricsInterval, ConfigInterval: metricsInterval, LeaderElectionNamespace: operatorNamespace, // where its key is
 	}
 	if len(args) == 3 {
 		o.LeaderElection, o.LeaderElectionNamespace = true, args[2]

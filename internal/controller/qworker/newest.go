@@ -30,14 +30,15 @@ func (r *round) findRevisions(ctx context.Context) {
 		r.seen.stalled = &report.Problem{Reason: report.ReasonInvalidPodSpec, Message: err.Error()}
 		return
 	}
-	newest, retryAt, err := r.proofs().ensure(ctx, revisionWrite(r.seen.qw.Generation, r.seen.config.Generation), known.all, content)
+	newest, retryAt, err := r.proofs().ensure(ctx, revisionWrite(r.seen.qw.Generation, r.seen.config.Generation), known.all, content, r.readConfig())
 	r.recheckAt(retryAt)
 	if err != nil {
 		r.seen.unstored = err
 		return
 	}
+	r.noteConfigChange(newest)
 	if found := known.stored(newest.Hash); found != nil {
-		found.Content = newest.Content // the cache may lack its pod spec
+		found.Content, found.Config = newest.Content, newest.Config // the cache may lack its pod spec
 	} else {
 		known.all = append(known.all, newest)
 	}

@@ -35,6 +35,8 @@ type observation struct {
 	// wouldRefuse is why the API server would refuse a pod of the newest revision, nil where it would not or nobody knows.
 	wouldRefuse error
 
+	podConfig podConfig
+
 	revisions revisions
 	pods      []*corev1.Pod
 	states    []planner.Pod

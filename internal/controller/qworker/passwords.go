@@ -29,7 +29,7 @@ func (p passwords) isOld(pod *corev1.Pod) bool {
 		mark = p.present(p.revisions.of(hash))
 		p.prints[hash] = mark
 	}
-	return connection.AnotherPassword(pod.Annotations[revision.AnnotationPasswordFingerprint], mark)
+	return connection.Another(pod.Annotations[revision.AnnotationPasswordFingerprint], mark)
 }
 
 // present is the fingerprint of a revision's password, "" where nobody knows it. Of a revision with another connection than

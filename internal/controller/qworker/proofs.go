@@ -30,11 +30,11 @@ func (r *round) proofs() proofs {
 // ensure stores the revision of a content where it is not stored yet. One that was refused is held back until retryAt, or
 // until what it is made of changes.
 func (p proofs) ensure(
-	ctx context.Context, key write, all []revision.Revision, content revision.Content,
+	ctx context.Context, key write, all []revision.Revision, content revision.Content, config revision.Config,
 ) (newest revision.Revision, retryAt time.Time, err error) {
 	p.writes.Forget(func(k write) bool { return k.isRevision() && k != key })
 	err = p.writes.Attempt(p.clock, key, func() (err error) {
-		newest, err = p.history.Ensure(ctx, p.qw, all, content)
+		newest, err = p.history.Ensure(ctx, p.qw, all, content, config)
 		return err
 	})
 	return newest, p.writes.RetryAt(key), err

@@ -95,7 +95,7 @@ func rollingOut(t *testing.T, refuse error) (rolling *round, stored func(hash st
 	history := revision.NewHistory(server, server, clock.RealClock{})
 	qw := &v1alpha1.QWorker{ObjectMeta: metav1.ObjectMeta{Namespace: "test", Name: "w", UID: "uid"}}
 	content := revision.Content{PodSpec: corev1.PodSpec{Containers: []corev1.Container{{Name: "worker", Image: "worker:2"}}}}
-	newest, err := history.Ensure(t.Context(), qw, nil, content)
+	newest, err := history.Ensure(t.Context(), qw, nil, content, revision.Config{})
 	if err != nil {
 		t.Fatal(err)
 	}

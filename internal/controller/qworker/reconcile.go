@@ -85,6 +85,7 @@ func (r *Reconciler) forget(name types.NamespacedName) {
 }
 
 func (r *Reconciler) dropMemory(name types.NamespacedName, m *memory) {
+	r.configs.Forget(name)
 	r.deadTasks.Forget(fleetOf(name, m.uid))
 	for key := range m.watches {
 		r.backlog.Forget(key)

@@ -21,6 +21,7 @@ import (
 	"github.com/quickube/qscaler/internal/controller/turns"
 	"github.com/quickube/qscaler/internal/fleet"
 	"github.com/quickube/qscaler/internal/ownwrites"
+	"github.com/quickube/qscaler/internal/podconfig"
 	"github.com/quickube/qscaler/internal/podmetrics"
 	"github.com/quickube/qscaler/internal/recovery"
 	"github.com/quickube/qscaler/internal/revision"
@@ -41,7 +42,10 @@ type Reconciler struct {
 	clock    clock.Clock
 	metrics  *metrics
 	usage    *podmetrics.Watcher
-	sizer    *rightsizing.Sizer
+	configs  *podconfig.Watcher
+	// key makes the fingerprints of what configs reads.
+	key   connection.FingerprintKey
+	sizer *rightsizing.Sizer
 	// operator is the name under which this operator writes.
 	operator string
 
@@ -81,6 +85,11 @@ type Options struct {
 	Read          podmetrics.Read
 	UsageInterval time.Duration
 	Discovery     discovery.ServerResourcesInterface
+	// Key makes the fingerprints of Secrets and ConfigMaps, which are read every ConfigInterval; 0 is podconfig.Interval. Of
+	// Secrets only those with SecretLabel are read where it is not "".
+	Key            connection.FingerprintKey
+	ConfigInterval time.Duration
+	SecretLabel    string
 	// QueueStatusInterval bounds how often a status is written for nothing but the queue's figures; 0 is 10 s.
 	QueueStatusInterval time.Duration
 	// Operator is the name under which this operator writes. It begins with OperatorPrefix.
@@ -108,6 +117,7 @@ func New(o Options) *Reconciler {
 		recorder:     o.Recorder,
 		clock:        o.Clock,
 		operator:     o.Operator,
+		key:          o.Key,
 		metrics:      newMetrics(o.Metrics),
 		cacheSync:    fleet.NewCacheSync(o.Client, o.Live, o.Namespaces),
 		syncs:        newSyncs(),
@@ -124,6 +134,10 @@ func New(o Options) *Reconciler {
 	}
 	r.usage = podmetrics.New(podmetrics.Options{
 		Read: o.Read, Clock: clock.RealClock{}, Interval: o.UsageInterval, Notify: r.requests.Add,
+	})
+	r.configs = podconfig.New(podconfig.Options{
+		Read:  podconfig.API{Live: o.Live, Fingerprint: o.Key.OfData, Label: o.SecretLabel}.Read,
+		Clock: clock.RealClock{}, Interval: o.ConfigInterval, Notify: r.requests.Add,
 	})
 	r.sizer = rightsizing.New(rightsizing.Options{
 		Client: r.client, Usage: r.usage, Pods: r.fleets, Cluster: fleet.NewResizable(o.Discovery), Metrics: o.Metrics,

@@ -32,6 +32,8 @@ type results struct {
 	done []planner.Action
 	// publishes is the hash that is published with this round's status, "" where it stays.
 	publishes string
+	// changedConfig has the Secrets and ConfigMaps for whose change a revision was stored.
+	changedConfig []string
 	// uncreated has the revisions of which a pod is to be created and cannot be.
 	uncreated []string
 	// gone is true once the finalizer was removed.

@@ -35,6 +35,9 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager, log logr.Logger) error {
 	if err := mgr.Add(r.usage); err != nil {
 		return fmt.Errorf("adding the reader of pod metrics, %w", err)
 	}
+	if err := mgr.Add(r.configs); err != nil {
+		return fmt.Errorf("adding the reader of Secrets and ConfigMaps, %w", err)
+	}
 	if err := mgr.Add(r.deadTasks); err != nil {
 		return fmt.Errorf("adding the recovery of dead workers' tasks, %w", err)
 	}

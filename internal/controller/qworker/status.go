@@ -80,6 +80,6 @@ func (r *round) mayWait(failure error) (longest time.Duration) {
 // isOrdinary reports whether at most pods came and left. What a later leader or a person must know does not wait: a
 // revision that is published, what was refused, what was returned.
 func (a *account) isOrdinary() bool {
-	return a.stalled == nil && !a.deleting() && a.publishes == "" &&
+	return a.stalled == nil && !a.deleting() && a.publishes == "" && len(a.changedConfig) == 0 &&
 		a.dead.Returned == 0 && a.dead.Failure == nil && len(a.sizes.Notes) == 0
 }

@@ -77,6 +77,7 @@ func (c *cluster) startOperator() {
 		Namespaces: []string{c.namespace}, MetricsAddress: "0", ProbeAddress: "0",
 		LeaderElection: true, LeaderElectionNamespace: c.namespace,
 		UsageInterval:      200 * time.Millisecond,
+		ConfigInterval:     200 * time.Millisecond,
 		SkipNameValidation: true, Registerer: prometheus.NewRegistry(),
 	}
 	if c.adjust != nil {

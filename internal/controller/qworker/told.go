@@ -47,6 +47,7 @@ func (a *account) seen(last func(backlog.Key) backlog.Reading) report.Observed {
 		Recovery:     a.dead.reported(a.pods, holdup(a.observation, last)),
 		Tasks:        a.seenTasks(),
 		EndAfterTask: a.tasks().endWorkers(),
+		Config:       a.podConfig.reported(),
 	}
 }
 
@@ -135,6 +136,7 @@ func (a *account) outcome(failure error) report.Done {
 	return report.Done{
 		Failure: problemOf(failure), Uncreated: words.TextOf(blocking), PodRefused: fleet.PodRefused(blocking),
 		Actions: a.done, Returned: a.dead.Returned, ReclaimFailed: words.TextOf(a.dead.Failure), Sizes: sizeEvents(a.sizes.Notes),
+		ChangedConfig: a.changedConfig,
 	}
 }
 

@@ -14,7 +14,7 @@ import (
 var toldOf = [...]string{
 	v1alpha1.ConditionBrokerReachable, v1alpha1.ConditionProgressing, v1alpha1.ConditionStalled,
 	v1alpha1.ConditionDraining, v1alpha1.ConditionTasksSeen, v1alpha1.ConditionReady, v1alpha1.ConditionRightSizing,
-	v1alpha1.ConditionContested, v1alpha1.ConditionUnknownHolders,
+	v1alpha1.ConditionConfigRead, v1alpha1.ConditionContested, v1alpha1.ConditionUnknownHolders,
 }
 
 // changes tells of the conditions that have turned bad, and of those that are well again after it was told that they
@@ -85,7 +85,7 @@ func isBad(c *metav1.Condition) bool {
 // isWell reports whether a condition is as it is to be.
 func isWell(c *metav1.Condition) bool {
 	switch c.Type {
-	case v1alpha1.ConditionReady, v1alpha1.ConditionBrokerReachable, v1alpha1.ConditionRightSizing:
+	case v1alpha1.ConditionReady, v1alpha1.ConditionBrokerReachable, v1alpha1.ConditionRightSizing, v1alpha1.ConditionConfigRead:
 		return c.Status == metav1.ConditionTrue
 	case v1alpha1.ConditionProgressing:
 		return c.Status == metav1.ConditionTrue && c.Reason != ReasonCanaryStarting && c.Reason != ReasonWaitingForQuota

@@ -40,6 +40,12 @@ func Events(before, after []metav1.Condition, done Done, m *Memory) []Event {
 			Note: fmt.Sprintf("QScaler returned %s of dead workers to the queue", words.HowMany(done.Returned, "task", "tasks")),
 		})
 	}
+	if len(done.ChangedConfig) > 0 {
+		events = append(events, Event{
+			Type: corev1.EventTypeNormal, Reason: "ConfigChanged", Action: actionCheck,
+			Note: fmt.Sprintf("%s changed, and spec.rollout.onConfigChange is Restart: workers of a new revision replace those of before", words.AndMore(done.ChangedConfig)),
+		})
+	}
 	if done.ReclaimFailed != "" {
 		events = append(events, Event{Type: corev1.EventTypeWarning, Reason: ReasonReclaimFailed, Action: actionReclaim, Note: done.ReclaimFailed})
 	}

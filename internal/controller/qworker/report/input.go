@@ -24,6 +24,8 @@ type Observed struct {
 	Tasks    Tasks
 	// EndAfterTask is true where workers end by themselves after their task.
 	EndAfterTask bool
+	// Config is what is known of the Secrets and ConfigMaps whose changes are followed, nil where none are.
+	Config *Config
 	// Operators are those that act on the QWorker, where they are several.
 	Operators []string
 	// RightSizing is that condition, with no status where it is to be absent.
@@ -87,6 +89,25 @@ type UnknownHolders struct {
 	Tasks   int64
 }
 
+// Config is what is known of the Secrets and ConfigMaps that a pod spec refers to.
+type Config struct {
+	Objects []ConfigObject
+	// Omitted counts those that are not looked at, because they are too many.
+	Omitted int
+}
+
+// ConfigObject is one Secret or ConfigMap.
+type ConfigObject struct {
+	// Name has the kind too.
+	Name string
+	// Optional is true where pods start without it.
+	Optional bool
+	// Known is true once its content was read, or it was found that an optional one does not exist.
+	Known bool
+	// Problem is the reason of the condition for which it cannot be read, "" for none.
+	Problem string
+}
+
 // Decided is what was decided.
 type Decided struct {
 	// Asked is how many workers the queue asks for, and Why how Desired comes about.
@@ -141,6 +162,8 @@ type Done struct {
 	// Returned counts the tasks of dead workers that returned to the queue. ReclaimFailed is why others were not.
 	Returned      int64
 	ReclaimFailed string
+	// ChangedConfig has the Secrets and ConfigMaps for whose change the newest revision was made in this round.
+	ChangedConfig []string
 	// Sizes are the events of right-sizing.
 	Sizes []Event
 }

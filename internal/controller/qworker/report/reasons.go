@@ -32,4 +32,9 @@ const (
 	ReasonTasksMayBeHidden     = "TasksMayBeHidden"
 	ReasonSeveralOperators     = "SeveralOperators"
 	ReasonTasksHeld            = "TasksHeld"
+	ReasonAllRead              = "AllRead"
+	ReasonConfigNotFound       = "ConfigNotFound"
+	ReasonConfigForbidden      = "ConfigForbidden"
+	ReasonConfigNotLabelled    = "SecretNotLabelled"
+	ReasonTooManyReferences    = "TooManyReferences"
 )

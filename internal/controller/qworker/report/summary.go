@@ -18,6 +18,7 @@ import (
 //	other operators             act on it at once
 //	workers                     that do not leave, or cannot be told to
 //	what a person has stopped   a rollout
+//	what nobody can see         changes of Secrets and ConfigMaps
 //	tasks                       that nobody will do
 func summaryOf(conditions []metav1.Condition, why string) *v1alpha1.SummaryStatus {
 	ready := meta.FindStatusCondition(conditions, v1alpha1.ConditionReady)
@@ -40,8 +41,10 @@ func summaryOf(conditions []metav1.Condition, why string) *v1alpha1.SummaryStatu
 	if c := meta.FindStatusCondition(conditions, v1alpha1.ConditionProgressing); c != nil && c.Reason == ReasonRolloutPaused {
 		return told(c)
 	}
-	if c := meta.FindStatusCondition(conditions, v1alpha1.ConditionUnknownHolders); c != nil && isBad(c) {
-		return told(c)
+	for _, kind := range [...]string{v1alpha1.ConditionConfigRead, v1alpha1.ConditionUnknownHolders} {
+		if c := meta.FindStatusCondition(conditions, kind); c != nil && isBad(c) {
+			return told(c)
+		}
 	}
 	summary := told(ready)
 	if slices.Contains([]string{ReasonReady, ReasonIdle}, ready.Reason) && why != "" {
