@@ -37,6 +37,8 @@ type queues struct {
 	readings int
 	// slow is how long a reading takes beside its usual time.
 	slow time.Duration
+	// keeps has every return of tasks refused.
+	keeps bool
 	// deaf drops all rings of the doorbell.
 	deaf bool
 	// shown has the workers that the last reading has at a task.
@@ -311,6 +313,8 @@ func (d driver) Pushes() (ok bool, why string) { return true, "" }
 
 func (d driver) Close() {}
 
+var errKeeps = &broker.Error{Reason: broker.ReasonPermissionDenied, Message: "the user may not return tasks"}
+
 // Claim is always had: there is one operator at a time.
 func (d driver) Claim(_ context.Context, c broker.Claim, _ bool) (process, mark string, err error) {
 	return c.Process, c.Mark, nil
@@ -324,6 +328,9 @@ func (d driver) Reclaim(ctx context.Context, _ broker.Claim, queue, worker strin
 	queue = on(d.host, queue)
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	if d.keeps {
+		return 0, errKeeps
+	}
 	held := d.held[queue][worker]
 	if alive {
 		d.reclaimedAlive = append(d.reclaimedAlive, worker)

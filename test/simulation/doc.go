@@ -13,6 +13,7 @@
 //	invariants_test.go  what must hold whatever goes wrong
 //	moves_test.go       a fleet that is moved between queues and brokers
 //	onetask_test.go     workers that end after their task
+//	deletion_test.go    a broker that keeps what dead workers have from the queue
 //	asked_test.go       the most that the queue may have asked for, as far as the operator can know
 //
 // What is simulated is chosen so that the controller sees the worst that the real thing may show it. Whether the
