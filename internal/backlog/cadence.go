@@ -16,8 +16,13 @@ func cadenceOf(kind broker.Kind, o Options) broker.Cadence {
 		Batch:  cmp.Or(o.BatchWindow, own.Batch, 10*time.Millisecond),
 		Budget: cmp.Or(own.Budget, 1000),
 		Cost:   own.Cost,
+
+		Quiet: own.Quiet, QuietBudget: own.QuietBudget,
 	}
 	c.PollAtZero = cmp.Or(o.PollInterval, own.PollAtZero, c.Poll)
+	if o.PollInterval > 0 {
+		c.Quiet = nil
+	}
 	if c.Cost == nil {
 		c.Cost = func(broker.Query) int { return 1 }
 	}
@@ -40,17 +45,18 @@ type polls struct {
 // poll has the queues read whose time has come, and returns how long it is until the next; 0 when no time had come.
 func (s *source) poll(p *polls, d broker.Driver, now time.Time) time.Duration {
 	interval, atZero := s.cadence.Poll, s.cadence.PollAtZero
-	if ok, _ := pushes(d); ok {
+	rings, _ := pushes(d)
+	if rings {
 		interval, atZero = s.cadence.Safety, s.cadence.Safety
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	switch {
 	case !now.Before(p.all):
-		s.markAll()
+		s.markDue(now, false, !rings)
 		p.all = now.Add(s.options.Jitter(interval))
 	case !now.Before(p.atZero):
-		s.markAtZero()
+		s.markDue(now, true, !rings)
 	default:
 		return 0
 	}

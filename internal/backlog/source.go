@@ -250,15 +250,6 @@ func (s *source) markAll() {
 	}
 }
 
-// markAtZero has the queues read that have no worker: a message there waits for one to be started.
-func (s *source) markAtZero() {
-	for w := range s.watches {
-		if len(w.spec.Query.Workers) == 0 && !w.spec.healthOnly {
-			s.mark(w)
-		}
-	}
-}
-
 func (s *source) setDriver(ctx context.Context, config broker.Config, d broker.Driver) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -60,6 +60,9 @@ type watch struct {
 	// outpaced is when the first of the reads began whose answers came too late, all of those since the last reading. It is
 	// zero where there was none. See overtaken.
 	outpaced time.Time
+	// quietSince is since when the queue has had neither a worker nor a message, zero where it has; due is when such a queue
+	// is to be read.
+	quietSince, due time.Time
 	// waiting has those who have requested a reading. Each channel has room for it.
 	waiting []chan Reading
 }
@@ -69,6 +72,7 @@ func (w *watch) turn(next Reading) bool {
 	prev := w.reading
 	next.Told = w.damper.tells(prev.Told, next.Err, w.source.options.Clock.Now())
 	w.reading = next
+	w.noteQuiet(w.source.options.Clock.Now())
 	return turned(prev, next) || (w.spec.Significant != nil && w.spec.Significant(prev, next))
 }
 

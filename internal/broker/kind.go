@@ -16,6 +16,8 @@ type Kind struct {
 	Type string
 	// Port is the one that a ScalerConfig without a port means.
 	Port int32
+	// MorePorts are others that its servers usually have, and that the operator may be told to reach.
+	MorePorts []int32
 	// Parse makes a configuration of settings, or says what is wrong with them.
 	Parse func(Settings) (Config, error)
 	// Open connects to the broker of a configuration that Parse has made. It rings when a queue may have changed,
@@ -66,6 +68,12 @@ type Cadence struct {
 	Poll time.Duration
 	// PollAtZero is how often the queues without a worker are read of a broker that does not push.
 	PollAtZero time.Duration
+	// Quiet is how often a queue is read that has neither a worker nor a message, of a broker that does not push, by how long
+	// that has been so. nil is as often as any other queue without a worker.
+	Quiet func(since time.Duration) time.Duration
+	// QuietBudget bounds how many such queues are read in a second: where there are more, each is read less often. 0 is
+	// no bound.
+	QuietBudget int
 	// Safety is how often a broker that pushes is read all the same, because a push can be missed.
 	Safety time.Duration
 	// Batch is the least time between the starts of two reads.

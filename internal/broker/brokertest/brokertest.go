@@ -71,6 +71,11 @@ type Harness struct {
 	Group string
 	// ByWorker is true where the broker knows which worker holds what.
 	ByWorker bool
+	// BusyOnly is true where it knows, with ByWorker, who holds something, and never who holds nothing.
+	BusyOnly bool
+	// Lags is true where the server tells what has happened after a while only. Each step of a Server waits for that, and
+	// the suite does fewer of them.
+	Lags bool
 	// InFlight is true where the broker tells how many messages are in flight. Where it does not, the number of workers
 	// never falls.
 	InFlight bool
@@ -78,7 +83,9 @@ type Harness struct {
 	Rings bool
 	// Ages is true where the broker tells how old messages are: the driver is a broker.AgeReader.
 	Ages bool
-	// Rounds is how many round trips one call of Depths takes for 3000 queues.
+	// Queues is how many queues one call of Depths is asked for at most; 0 is 3000. One of a hundred is there.
+	Queues int
+	// Rounds is how many round trips such a call takes; 0 where the driver does not bound them.
 	Rounds int
 	// SetPassword changes the password of a server that Start has started; nil where the broker has none.
 	SetPassword func(t *testing.T, s Server, password string)

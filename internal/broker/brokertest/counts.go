@@ -1,10 +1,12 @@
 package brokertest
 
 import (
+	"cmp"
 	"fmt"
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/quickube/qscaler/internal/broker"
 )
@@ -25,8 +27,9 @@ func check(t *testing.T, h Harness, d broker.Depth, waiting, inFlight int64, hel
 		t.Errorf("by worker %v, want none but those of %v", d.Held, held)
 	}
 	for pod, n := range held {
-		if got, known := d.Held[pod]; known != h.ByWorker || (known && got != n) {
-			t.Errorf("%s holds %d (known: %t), want %d (known: %t)", pod, got, known, n, h.ByWorker)
+		want := h.ByWorker && (n > 0 || !h.BusyOnly)
+		if got, known := d.Held[pod]; known != want || (known && got != n) {
+			t.Errorf("%s holds %d (known: %t), want %d (known: %t)", pod, got, known, n, want)
 		}
 	}
 }
@@ -73,7 +76,11 @@ type books struct{ pushing, pushed, acknowledging, acknowledged atomic.Int64 }
 func motion(t *testing.T, h Harness) {
 	s := h.Start(t)
 	d := open(t, h, s.Settings())
-	const workers, rounds, leastReads = 3, 200, 20
+	const workers = 3
+	rounds, leastReads := 200, int64(20)
+	if h.Lags {
+		rounds, leastReads = 3, 5
+	}
 	var (
 		b     books
 		pods  []string
@@ -103,6 +110,9 @@ func motion(t *testing.T, h Harness) {
 	}
 	q := h.query("q", pods...)
 	for ; busy.Load() > 0; reads.Add(1) {
+		if h.Lags {
+			<-time.After(50 * time.Millisecond) // the steps are slow, and must have their turn with the server
+		}
 		// What was acknowledged before the read began is not to be seen; what is not when it has ended is.
 		acknowledged, pushed := b.acknowledged.Load(), b.pushed.Load()
 		got := depth(t, d, q)
@@ -119,7 +129,7 @@ func thousands(t *testing.T, h Harness) {
 	s := h.Start(t)
 	p := newProxy(t, s.Settings())
 	d := open(t, h, p.settings())
-	const queues = 3000
+	queues := cmp.Or(h.Queues, 3000)
 	queries := make([]broker.Query, queues)
 	pods := make([]string, queues)
 	for i := range queries {
@@ -138,8 +148,10 @@ func thousands(t *testing.T, h Harness) {
 		}
 	}
 	read() // whatever is said once is said now
-	p.hold(p.heardSince(read))
-	read()
+	if h.Rounds > 0 {
+		p.hold(p.heardSince(read))
+		read()
+	}
 	for i, a := range answers {
 		waiting, held := int64(0), int64(0)
 		if i%100 == 0 {
@@ -153,7 +165,7 @@ func thousands(t *testing.T, h Harness) {
 			t.Fatalf("that is %s of %d queues", queries[i].Queue, queues)
 		}
 	}
-	if got := p.rounds(); got > h.Rounds {
+	if got := p.rounds(); h.Rounds > 0 && got > h.Rounds {
 		t.Errorf("%d queues took %d round trips, want %d at most", queues, got, h.Rounds)
 	}
 }
