@@ -154,4 +154,6 @@ test-needs: go-present bin/qscaler-local
 	@hack/need redis-cli redis-tools # for the example worker in shell
 	@hack/need python3 python3 # for the example worker in Python
 	@hack/need beanstalkd beanstalkd
+	@hack/need rabbitmq-server rabbitmq-server
+	@python3 -c 'import pika' 2>/dev/null || /usr/bin/python3 -c 'import pika' 2>/dev/null || hack/need pika python3-pika # for the example worker of RabbitMQ
 	@bin/qscaler-local setup --kubectl >/dev/null # for the commands that local mode prints

@@ -6,19 +6,23 @@ import (
 )
 
 // BrokerType names the kind of broker that a ScalerConfig reaches.
-// +kubebuilder:validation:Enum=beanstalkd;redis
+// +kubebuilder:validation:Enum=beanstalkd;rabbitmq;redis
 type BrokerType string
 
 // The types of brokers.
 const (
 	// BrokerBeanstalkd is a Beanstalkd server, whose queues are tubes.
 	BrokerBeanstalkd BrokerType = "beanstalkd"
+	// BrokerRabbitMQ is a RabbitMQ server, with its classic and quorum queues.
+	BrokerRabbitMQ BrokerType = "rabbitmq"
 	// BrokerRedis is a Redis (or Valkey) server whose queues are lists.
 	BrokerRedis BrokerType = "redis"
 )
 
 // ScalerConfigSpec says how to reach a broker.
 // +kubebuilder:validation:XValidation:rule="self.type != 'beanstalkd' || !(has(self.config.username) || has(self.config.password) || has(self.config.worker) || has(self.config.database))",fieldPath=".config",message="beanstalkd has no users, no passwords and no databases; with this type, config takes host, port and tls"
+// +kubebuilder:validation:XValidation:rule="self.type != 'rabbitmq' || !has(self.config.database)",fieldPath=".config",message="rabbitmq has virtual hosts and no databases; with this type, config takes host, port, username, password, worker, tls and rabbitmq"
+// +kubebuilder:validation:XValidation:rule="self.type == 'rabbitmq' || !has(self.config.rabbitmq)",fieldPath=".config",message="config.rabbitmq is for the type rabbitmq; remove it, or set type to rabbitmq"
 type ScalerConfigSpec struct {
 	// The broker's type. Immutable: make another ScalerConfig for another type.
 	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="type is immutable; create another ScalerConfig for another type of broker"
@@ -38,12 +42,13 @@ type BrokerConfig struct {
 	Host string `json:"host"`
 
 	// Port of the broker, 1 to 65535, as a number or a string. Default: the usual one of its type: 6379 for
-	// redis, 11300 for beanstalkd.
+	// redis, 5672 for rabbitmq (set 5671 with tls), 11300 for beanstalkd.
 	// +optional
 	// +kubebuilder:validation:XValidation:rule="type(self) == int ? (self >= 1 && self <= 65535) : (self.matches('^[0-9]{1,5}$') && int(self) >= 1 && int(self) <= 65535)",message="port must be a number from 1 to 65535, such as 6379 or \"6379\""
 	Port *intstr.IntOrString `json:"port,omitempty"`
 
-	// User name (a Redis ACL user). Absent: the default user. Not for beanstalkd.
+	// User name (a Redis ACL user, a user of RabbitMQ). Absent: the default user, which is guest for rabbitmq. Not for
+	// beanstalkd.
 	// +optional
 	// +kubebuilder:validation:MaxLength=253
 	Username string `json:"username,omitempty"`
@@ -57,7 +62,7 @@ type BrokerConfig struct {
 	// +optional
 	Worker *WorkerLogin `json:"worker,omitempty"`
 
-	// Number of the Redis database, 0 or more. Default: 0. Not for beanstalkd.
+	// Number of the Redis database, 0 or more. Default: 0. For redis alone.
 	// +optional
 	// +kubebuilder:validation:Minimum=0
 	Database int32 `json:"database,omitempty"`
@@ -68,10 +73,38 @@ type BrokerConfig struct {
 	TLS *TLSConfig `json:"tls,omitempty"`
 
 	// Whether the operator returns the tasks of dead workers to their queue. On Redis it needs the
-	// rights that docs/redis-layout.md lists. Beanstalkd returns them by itself, whatever this says. Default: true.
+	// rights that docs/redis-layout.md lists. Beanstalkd and RabbitMQ return them by themselves, whatever this says.
+	// Default: true.
 	// +optional
 	// +kubebuilder:default=true
 	Reclaim *bool `json:"reclaim,omitempty"`
+
+	// What only RabbitMQ has. For rabbitmq alone.
+	// +optional
+	RabbitMQ *RabbitMQConfig `json:"rabbitmq,omitempty"`
+}
+
+// RabbitMQConfig is what only RabbitMQ has.
+type RabbitMQConfig struct {
+	// Virtual host that has the queues, as rabbitmqctl list_vhosts names it. Default: "/".
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=255
+	VHost string `json:"vhost,omitempty"`
+
+	// Port of the management API, 1 to 65535; by default a server has it at 15672. It tells how many messages are in
+	// flight, and by their connections which workers are busy. It is reached over TLS where config.tls is set. Absent: it is
+	// not asked. Then the number of workers never falls below what was needed once.
+	// +optional
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=65535
+	ManagementPort int32 `json:"managementPort,omitempty"`
+
+	// The server's collect_statistics_interval, where its configuration sets another than 5s. What the management API
+	// says is as old as that. 1s to 10m. Default: 5s.
+	// +optional
+	// +kubebuilder:validation:XValidation:rule="self.size() > 0 && self.matches('^([0-9]{1,6}([.][0-9]+)?h)?([0-9]{1,8}([.][0-9]+)?m)?([0-9]{1,10}([.][0-9]+)?s)?([0-9]{1,10}([.][0-9]+)?ms)?$') && duration(self) >= duration('1s') && duration(self) <= duration('10m')",message="statisticsInterval must be a duration from 1s to 10m, such as 5s"
+	StatisticsInterval *metav1.Duration `json:"statisticsInterval,omitempty"`
 }
 
 // PasswordSource is where a password comes from: exactly one of value and secret.

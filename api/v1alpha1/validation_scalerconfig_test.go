@@ -31,9 +31,10 @@ var scalerConfigCases = map[string]validationCase{
 	"password with empty name":            {path: "spec.config.password", value: `{secret: {name: "", key: k}}`, want: `spec.config.password.secret.name: Invalid value: "": spec.config.password.secret.name in body should be at least 1 chars long`},
 	"database negative":                   {path: "spec.config.database", value: `-1`, want: `spec.config.database: Invalid value: -1: spec.config.database in body should be greater than or equal to 0`},
 	"TLS with defaults":                   {path: "spec.config.tls", value: `{}`},
-	"type unknown":                        {path: "spec.type", value: `kafka`, want: `spec.type: Unsupported value: "kafka": supported values: "beanstalkd", "redis"`},
-	"type empty":                          {path: "spec.type", value: `""`, want: `spec.type: Unsupported value: "": supported values: "beanstalkd", "redis"`},
+	"type unknown":                        {path: "spec.type", value: `kafka`, want: `spec.type: Unsupported value: "kafka": supported values: "beanstalkd", "rabbitmq", "redis"`},
+	"type empty":                          {path: "spec.type", value: `""`, want: `spec.type: Unsupported value: "": supported values: "beanstalkd", "rabbitmq", "redis"`},
 	"type absent":                         {path: "spec.type", want: `spec.type: Required value`},
+	"another type's block":                {path: "spec.config.rabbitmq", value: `{vhost: orders}`, want: `spec.config: Invalid value: config.rabbitmq is for the type rabbitmq; remove it, or set type to rabbitmq`},
 	"config absent":                       {path: "spec.config", want: `spec.config: Required value`},
 }
 
@@ -51,3 +52,20 @@ var beanstalkdConfigCases = map[string]validationCase{
 }
 
 const notOfBeanstalkd = `spec.config: Invalid value: beanstalkd has no users, no passwords and no databases; with this type, config takes host, port and tls`
+
+// A ScalerConfig of RabbitMQ has a block of its own, and no database.
+var rabbitMQConfigCases = map[string]validationCase{
+	"the least":                   {path: "spec.config.host", value: `rabbitmq`},
+	"a username":                  {path: "spec.config.username", value: `u`},
+	"a password":                  {path: "spec.config.password", value: `{secret: {name: s, key: k}}`},
+	"workers of their own":        {path: "spec.config.worker", value: `{username: w}`},
+	"an empty block":              {path: "spec.config.rabbitmq", value: `{}`},
+	"a whole block":               {path: "spec.config.rabbitmq", value: `{vhost: "a/b %", managementPort: 15672, statisticsInterval: 30s}`},
+	"a virtual host without name": {path: "spec.config.rabbitmq.vhost", value: `""`, want: `spec.config.rabbitmq.vhost: Invalid value: "": spec.config.rabbitmq.vhost in body should be at least 1 chars long`},
+	"no port":                     {path: "spec.config.rabbitmq.managementPort", value: `0`, want: `spec.config.rabbitmq.managementPort: Invalid value: 0: spec.config.rabbitmq.managementPort in body should be greater than or equal to 1`},
+	"a port that is too high":     {path: "spec.config.rabbitmq.managementPort", value: `65536`, want: `spec.config.rabbitmq.managementPort: Invalid value: 65536: spec.config.rabbitmq.managementPort in body should be less than or equal to 65535`},
+	"statistics that are too new": {path: "spec.config.rabbitmq.statisticsInterval", value: `999ms`, want: `spec.config.rabbitmq.statisticsInterval: Invalid value: "999ms": statisticsInterval must be a duration from 1s to 10m, such as 5s`},
+	"statistics that are too old": {path: "spec.config.rabbitmq.statisticsInterval", value: `11m`, want: `spec.config.rabbitmq.statisticsInterval: Invalid value: "11m": statisticsInterval must be a duration from 1s to 10m, such as 5s`},
+	"statistics without a unit":   {path: "spec.config.rabbitmq.statisticsInterval", value: `"5"`, want: `spec.config.rabbitmq.statisticsInterval: Invalid value: "5": statisticsInterval must be a duration from 1s to 10m, such as 5s`},
+	"a database":                  {path: "spec.config.database", value: `1`, want: `spec.config: Invalid value: rabbitmq has virtual hosts and no databases; with this type, config takes host, port, username, password, worker, tls and rabbitmq`},
+}

@@ -85,6 +85,17 @@ spec:
   config:
     host: beanstalkd
 `
+	smallRabbitMQConfig = `
+apiVersion: quickube.com/v1alpha1
+kind: ScalerConfig
+metadata:
+  name: small
+spec:
+  type: rabbitmq
+  config:
+    host: rabbitmq
+    rabbitmq: {}
+`
 )
 
 // validationCase is one edit of a small manifest: the field at path is set to the YAML in value, or
@@ -108,6 +119,7 @@ func TestValidation(t *testing.T) {
 	t.Run("right-sizing", func(t *testing.T) { checkCases(t, api, smallQWorker, rightSizingCases) })
 	t.Run("ScalerConfig", func(t *testing.T) { checkCases(t, api, smallScalerConfig, scalerConfigCases) })
 	t.Run("ScalerConfig of Beanstalkd", func(t *testing.T) { checkCases(t, api, smallBeanstalkdConfig, beanstalkdConfigCases) })
+	t.Run("ScalerConfig of RabbitMQ", func(t *testing.T) { checkCases(t, api, smallRabbitMQConfig, rabbitMQConfigCases) })
 	t.Run("what a Deployment takes", func(t *testing.T) { checkLikeDeployment(t, api) })
 	t.Run("an object that nobody has looked at", func(t *testing.T) { checkUnseen(t, api) })
 	t.Run("a ScalerConfig's type is immutable", func(t *testing.T) { checkTypeIsImmutable(t, api) })

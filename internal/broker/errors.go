@@ -24,6 +24,7 @@ const (
 	ReasonWrongType            Reason = "WrongType"
 	ReasonInvalidQueue         Reason = "InvalidQueue"
 	ReasonInvalidGroup         Reason = "InvalidConsumerGroup"
+	ReasonVHostNotFound        Reason = "VHostNotFound"
 	ReasonOtherOperator        Reason = "OtherOperator"
 	ReasonUnknown              Reason = "BrokerError"
 )

@@ -1,6 +1,8 @@
 package connection
 
 import (
+	"crypto/tls"
+
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/quickube/qscaler/api/v1alpha1"
@@ -25,7 +27,11 @@ func (r *Resolver) Env(s Spec, sc *v1alpha1.ScalerConfig) []corev1.EnvVar {
 	add(literal != "", corev1.EnvVar{Name: contract.EnvBrokerPassword, Value: literal})
 	add(login.Password.Secret != KeyRef{}, fromSecret(contract.EnvBrokerPassword, login.Password.Secret))
 	if own := r.Kind(s).Env; own != nil {
-		for _, v := range own(s.settings()) {
+		settings := s.settings()
+		if s.TLS.Enabled { // whether there is TLS; how it is verified, other variables say
+			settings.TLS = &tls.Config{MinVersion: tls.VersionTLS12}
+		}
+		for _, v := range own(settings) {
 			env = append(env, corev1.EnvVar{Name: v.Name, Value: v.Value})
 		}
 	}

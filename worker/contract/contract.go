@@ -91,6 +91,9 @@ const (
 	EnvBroker = "QSCALER_BROKER"
 	// EnvBrokerAddress holds the broker's host:port; an IPv6 host is in brackets.
 	EnvBrokerAddress = "QSCALER_BROKER_ADDRESS"
+	// EnvBrokerURL holds the broker's URL, as the common clients of its type take it, without the password; it is absent for
+	// types that have none.
+	EnvBrokerURL = "QSCALER_BROKER_URL"
 	// EnvBrokerUsername holds the user name; it is absent where the ScalerConfig has none.
 	EnvBrokerUsername = "QSCALER_BROKER_USERNAME"
 	// EnvBrokerPassword holds the password; it is absent where the ScalerConfig has none.

@@ -5,6 +5,7 @@ package kinds
 import (
 	"github.com/quickube/qscaler/internal/broker"
 	"github.com/quickube/qscaler/internal/broker/beanstalkd"
+	"github.com/quickube/qscaler/internal/broker/rabbitmq"
 	"github.com/quickube/qscaler/internal/broker/redis"
 )
 
@@ -12,6 +13,7 @@ import (
 func All() broker.Kinds {
 	return broker.Kinds{
 		beanstalkd.Kind(),
+		rabbitmq.Kind(),
 		redis.Kind(),
 	}
 }

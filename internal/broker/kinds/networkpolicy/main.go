@@ -30,6 +30,8 @@ spec:
 func main() {
 	fmt.Fprint(os.Stdout, policy)
 	for _, kind := range kinds.All() {
-		fmt.Fprintf(os.Stdout, "        - port: %d # %s\n", kind.Port, kind.Type)
+		for _, port := range append([]int32{kind.Port}, kind.MorePorts...) {
+			fmt.Fprintf(os.Stdout, "        - port: %d # %s\n", port, kind.Type)
+		}
 	}
 }
