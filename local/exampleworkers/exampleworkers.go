@@ -24,6 +24,8 @@ const (
 	Shell  = "example-worker-shell:latest"
 	// Beanstalkd is the worker of a tube, in Python.
 	Beanstalkd = "example-worker-beanstalkd:latest"
+	// RabbitMQ is the worker of a queue of RabbitMQ, in Python with pika.
+	RabbitMQ = "example-worker-rabbitmq:latest"
 	// Leaking is the worker in Python, with a leak.
 	Leaking = "example-worker-leaking:latest"
 	// Sample is the image of config/samples; here it is the worker with the SDK.
@@ -35,7 +37,7 @@ const module = "module github.com/quickube/qscaler"
 var errNoSource = errors.New("the example workers are a part of QScaler's source tree, and this is not run from there")
 
 // Build builds the workers in Go into dir, and returns what stands for each image on this machine. Python,
-// Leaking, Beanstalkd and Shell are absent where python3 or redis-cli is missing.
+// Leaking, Beanstalkd, RabbitMQ and Shell are absent where python3, pika or redis-cli is missing.
 func Build(ctx context.Context, dir string) (map[string][]string, error) {
 	root, err := Root()
 	if err != nil {
@@ -53,10 +55,23 @@ func Build(ctx context.Context, dir string) (map[string][]string, error) {
 		images[Leaking] = []string{"python3", filepath.Join(root, "examples", "worker-leaking", "worker.py")}
 		images[Beanstalkd] = []string{"python3", filepath.Join(root, "examples", "worker-beanstalkd", "worker.py")}
 	}
+	if python, err := PythonWith(ctx, "pika"); err == nil {
+		images[RabbitMQ] = []string{python, filepath.Join(root, "examples", "worker-rabbitmq", "worker.py")}
+	}
 	if _, err := exec.LookPath("redis-cli"); err == nil {
 		images[Shell] = []string{"sh", filepath.Join(root, "examples", "worker-shell", "worker.sh")}
 	}
 	return images, nil
+}
+
+// PythonWith is a Python that has a module: the one in the PATH, else Debian's, for which apt-get installs modules.
+func PythonWith(ctx context.Context, name string) (program string, err error) {
+	for _, program := range []string{"python3", "/usr/bin/python3"} {
+		if exec.CommandContext(ctx, program, "-c", "import "+name).Run() == nil {
+			return program, nil
+		}
+	}
+	return "", fmt.Errorf("no python3 has the module %s; install it (Debian and Ubuntu: apt-get install python3-%s)", name, name)
 }
 
 // Root is the directory of QScaler's source tree. It looks upwards from the working directory, then from our own program: bin/ is in the tree.

@@ -24,6 +24,7 @@ import (
 	ctrl "sigs.k8s.io/controller-runtime"
 
 	"github.com/quickube/qscaler/local/exampleworkers"
+	"github.com/quickube/qscaler/local/rabbitmqserver/rabbitmqservertest"
 	"github.com/quickube/qscaler/local/stack"
 )
 
@@ -80,5 +81,5 @@ func run(ctx context.Context, m *testing.M) (code int, err error) {
 			err = stopped
 		}
 	}()
-	return m.Run(), nil
+	return rabbitmqservertest.Main(m), nil
 }
