@@ -44,7 +44,7 @@ func (d *Decision) tryCanary(f Fleet) {
 }
 
 // canaryPlaces is how many canaries there may be: they are within the surge, and where there is none one worker
-// makes room. Pods whose node is to go, or whose password is an old one, need the surge more urgently. Where no worker is
+// makes room. Pods whose node is to go, or that are outdated, need the surge more urgently. Where no worker is
 // wanted, on either queue, none is tried.
 //
 // While replacements of those pods do not come up, one canary has a place beyond the surge: the old revision may be
@@ -125,7 +125,7 @@ func (d *Decision) makeRoom(f Fleet, fleet []Pod, tried int) (staying []Pod, wan
 //   - Those of neither the published nor the newest revision that are of no use. They do not run, or are not ready and
 //     idle: a change that was corrected before it ever worked must not take the places of workers. Or they work on another
 //     queue, which nobody asks for any more.
-//   - Those whose node is to go or whose password is an old one, canaries too, as far as others are available.
+//   - Those whose node is to go or that are outdated, canaries too, as far as others are available.
 func (d *Decision) clearTheWay(f Fleet) bool {
 	if !f.letsGo() {
 		return false

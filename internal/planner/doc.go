@@ -14,7 +14,7 @@
 //
 //	rollout.go       where a fleet stands between two revisions
 //	canary.go        the newest revision proves itself
-//	turnover.go      pods that give way to others: an outdated revision, a node that is drained, an old password
+//	turnover.go      pods that give way to others: an outdated revision, a node that is drained, an old password, another content of a Secret
 //	progress.go      why a rollout does not go on
 //	backoff.go       a revision whose pods fail is created more slowly
 //

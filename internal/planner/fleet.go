@@ -137,6 +137,8 @@ type Pod struct {
 	NodeLeaving bool
 	// OldPassword is true for a pod that was made when the broker's password was another. Its worker may be refused.
 	OldPassword bool
+	// OtherConfig is true for a pod that was made when a Secret or ConfigMap of its revision had another content.
+	OtherConfig bool
 	// Unreachable is true for a pod whose node does not answer. It may still be at work, and it may come back.
 	Unreachable bool
 
@@ -272,8 +274,20 @@ func not(match func(Pod) bool) func(Pod) bool {
 	return func(p Pod) bool { return !match(p) }
 }
 
-// displaced pods give way to others whatever their revision is: their node is being drained, or their password is an old one.
-func (f Fleet) displaced(p Pod) bool { return p.NodeLeaving || (p.OldPassword && !f.standsStill()) }
+// displaced pods give way to others whatever their revision is: their node is being drained, or
+// what they were made with is outdated.
+func (f Fleet) displaced(p Pod) bool { return p.NodeLeaving || (p.outdated() != "" && !f.standsStill()) }
+
+// outdated says what has changed that a pod was made with, beside its revision; "" for nothing.
+func (p Pod) outdated() string {
+	switch {
+	case p.OldPassword:
+		return "the broker's password has changed"
+	case p.OtherConfig:
+		return "a Secret or ConfigMap has changed"
+	}
+	return ""
+}
 
 func stays(p Pod) bool { return p.Stays }
 

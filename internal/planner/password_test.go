@@ -85,3 +85,18 @@ func TestWorkOfThoseWithAnOldPasswordIsNoDemand(t *testing.T) {
 		}
 	}
 }
+
+// Workers that were made with another content of a Secret or ConfigMap than their revision's give way as those with an old
+// password do, and the words say why.
+func TestOtherConfig(t *testing.T) {
+	other := func(w worker) worker { w.OtherConfig = true; return w }
+	f := steady(2, other(makeWorker("a")).idle(), makeWorker("b").busy(), makeWorker("c"))
+	actions := Plan(f).Actions
+	if len(actions) != 1 || actions[0].Kind != GrantLeave || actions[0].Pod != "a" || actions[0].Why != "a Secret or ConfigMap has changed since it was made; it is idle" {
+		t.Errorf("got %+v", actions)
+	}
+	two := steady(2, other(makeWorker("a")).idle(), makeWorker("b").busy()).paused()
+	if actions := Plan(two).Actions; len(actions) > 0 {
+		t.Errorf("while the rollout is paused: %+v", actions)
+	}
+}

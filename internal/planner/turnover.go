@@ -8,7 +8,7 @@ import (
 )
 
 // turnover is a fleet in which some pods give way to others, because they are of an outdated revision,
-// because their node is being drained, or because their password is an old one.
+// because their node is being drained, or because what they were made with is outdated.
 type turnover struct {
 	// pods are those of the fleet, all of them capacity.
 	pods     []Pod
@@ -49,7 +49,7 @@ func giveWay(p Pod, revision string) string {
 	case p.Revision == revision && p.NodeLeaving:
 		return "a node is being drained"
 	case p.Revision == revision:
-		return "the broker's password has changed"
+		return p.outdated()
 	}
 	return fmt.Sprintf("revision %s takes over", revision)
 }
@@ -83,7 +83,7 @@ func (d *Decision) replace(f Fleet, leaving []Pod, revision string) int {
 		case p.NodeLeaving && (p.Revision == revision || f.standsStill()):
 			d.retire(f, p, contract.ReasonNodeDrain, "its node is being drained")
 		case p.Revision == revision:
-			d.retire(f, p, contract.ReasonRollout, "the broker's password has changed since it was made")
+			d.retire(f, p, contract.ReasonRollout, p.outdated()+" since it was made")
 		default:
 			d.retire(f, p, contract.ReasonRollout, fmt.Sprintf("revision %s takes the place of %s", revision, p.Revision))
 		}

@@ -28,9 +28,9 @@ func (d *Decision) withdraw(f Fleet, revision string, n int, why string) int {
 func (f Fleet) Obsolete(p Pod) bool {
 	switch p.Grant.Reason {
 	case contract.ReasonRollout:
-		return p.Revision == f.Newest && !p.OldPassword
+		return p.Revision == f.Newest && p.outdated() == ""
 	case contract.ReasonNodeDrain:
-		return !p.NodeLeaving && !p.Unreachable && !p.OldPassword
+		return !p.NodeLeaving && !p.Unreachable && p.outdated() == ""
 	default:
 		return false
 	}
@@ -43,7 +43,7 @@ func (f Fleet) withdrawable(revision string) []Pod {
 		usable := p.Revision == revision && p.Phase == Running && !p.Unreachable && !p.Signalled && !overdue(f, p)
 		switch p.Grant.Reason {
 		case contract.ReasonScaleDown, contract.ReasonRollout, contract.ReasonNodeDrain:
-			return usable && !p.NodeLeaving && !p.OldPassword
+			return usable && !p.NodeLeaving && p.outdated() == ""
 		default:
 			return false
 		}

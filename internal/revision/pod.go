@@ -34,6 +34,8 @@ type PodOptions struct {
 	Published string
 	// Fingerprint is that of the broker's password, "" where there is none or nobody knows.
 	Fingerprint string
+	// OtherConfig is true where a Secret or ConfigMap has another content than the revision's.
+	OtherConfig bool
 	// Failures is the level of the revision's back-off.
 	Failures int
 }
@@ -50,6 +52,9 @@ func (r Revision) NewPod(name string, o PodOptions) *corev1.Pod {
 	annotations[AnnotationRevision] = r.annotation()
 	if o.Fingerprint != "" && r.takesPassword() {
 		annotations[AnnotationPasswordFingerprint] = o.Fingerprint
+	}
+	if o.OtherConfig {
+		annotations[annotationOtherConfig] = "true"
 	}
 	if o.Failures > 0 {
 		annotations[AnnotationFailures] = strconv.Itoa(o.Failures)

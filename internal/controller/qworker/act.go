@@ -85,6 +85,7 @@ func (r *round) newPod(a planner.Action) revision.Pod {
 	made := r.seen.revisions.of(a.Revision)
 	pod := made.Make(a.Pod, revision.PodOptions{
 		Owner: r.seen.qw, Broker: r.reconciler.resolver.Env(made.Connection, r.seen.config), Published: published, Failures: a.Level,
+		OtherConfig: len(made.Changed(r.seen.podConfig.present)) > 0,
 		Fingerprint: r.reconciler.resolver.Fingerprint(r.seen.qw.Namespace, made.Connection, r.seen.config),
 	})
 	r.sizes.SizePod(pod.Pod)

@@ -15,6 +15,8 @@ type podConfig struct {
 	follow     bool
 	references []podconfig.Reference
 	states     []podconfig.State
+	// present is what is known of their contents.
+	present revision.Config
 	// omitted counts the references that are not looked at.
 	omitted int
 }
@@ -41,10 +43,20 @@ func (r *round) readConfig() revision.Config {
 		objects[i] = reference.Object
 	}
 	c.states = r.reconciler.configs.Ask(r.seen.name(), objects)
-	r.seen.podConfig = c
-	return revision.Config{Follow: true, Fingerprints: c.fingerprints(func(object string) string {
+	c.present = revision.Config{Follow: true, Fingerprints: c.fingerprints(func(object string) string {
 		return r.reconciler.key.OfData(r.seen.qw.Namespace, object, nil)
 	})}
+	r.seen.podConfig = c
+	return c.present
+}
+
+// judgeConfigs tells which pods of the newest revision were made with another content than it has: they were made while a
+// canary tried that content, and it was changed back. Those of other revisions leave with the rollout.
+func (o *observation) judgeConfigs() {
+	newest := o.revisions.newest
+	for i := range o.states {
+		o.states[i].OtherConfig = o.podConfig.follow && newest != nil && o.states[i].Revision == newest.Hash && revision.HasOtherConfig(o.pods[i])
+	}
 }
 
 // fingerprints are those of the objects that are known. An optional one that does not exist is as an empty one, by

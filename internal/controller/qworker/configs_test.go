@@ -140,6 +140,54 @@ func TestAConfigThatChangesBack(t *testing.T) {
 	}
 }
 
+// While a canary tries a content, the fleet grows: the new worker of the old revision has that content as well. When it is
+// changed back, that worker is replaced, and the others stay.
+func TestAWorkerThatWasMadeMeanwhileIsReplaced(t *testing.T) {
+	t.Parallel()
+	c := newClusterWithKey(t)
+	c.create(settings())
+	q := withConfig().rollout(func(r *v1alpha1.RolloutSpec) { r.OnConfigChange = v1alpha1.ConfigChangeRestart })
+	before := c.settled(q, 2)
+	former := c.pods("w")
+	c.awaitConfigRead()
+	c.setSecret("2")
+	c.awaitCanary("w", before)
+	c.push(q.queueName(), 3)
+	var meanwhile corev1.Pod
+	c.eventually("one more of the old revision", func() string {
+		those, _ := of(c.pods("w"), before)
+		for _, pod := range those {
+			if pod.Name != former[0].Name && pod.Name != former[1].Name {
+				meanwhile = pod
+				return ""
+			}
+		}
+		return fmt.Sprintf("there are %d", len(those))
+	})
+	c.run(meanwhile)
+	c.setSecret("1")
+	var next corev1.Pod
+	c.eventually("its replacement", func() string {
+		those, others := of(c.pods("w"), before)
+		if len(those) != 4 || len(others) != 0 {
+			return fmt.Sprintf("there are %d, and %d others", len(those), len(others))
+		}
+		next = those[slices.IndexFunc(those, func(p corev1.Pod) bool { return p.Status.Phase != corev1.PodRunning })]
+		return ""
+	})
+	c.run(next)
+	with, _ := c.awaitGrants("w", 1)
+	if with[0].Name != meanwhile.Name {
+		t.Errorf("a grant was given to %s, want %s", with[0].Name, meanwhile.Name)
+	}
+	c.exit(0, with...)
+	for _, pod := range c.awaitPods("w", 3) {
+		if pod.Name == meanwhile.Name {
+			t.Errorf("%s is still there", pod.Name)
+		}
+	}
+}
+
 // A Secret that pods need is deleted and created again as it was: nobody is replaced, and the condition says meanwhile what
 // is wrong.
 func TestASecretThatIsCreatedAgain(t *testing.T) {

@@ -43,6 +43,7 @@ func (r *round) findRevisions(ctx context.Context) {
 		known.all = append(known.all, newest)
 	}
 	known.newest = known.stored(newest.Hash)
+	r.seen.judgeConfigs()
 	// Somebody may have removed the published one. While pods of it are there, the newest has to prove itself all the same.
 	known.protect(r.seen.status.CurrentPodSpecHash, r.seen.pods, r.memory.revisions)
 	known.published = known.of(r.seen.status.CurrentPodSpecHash)

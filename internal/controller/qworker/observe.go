@@ -158,6 +158,7 @@ func (r *round) observePods(ctx context.Context) error {
 	r.memory.correctSkew(states, r.seen.now)
 	r.memory.noteGrants(states, r.seen.now)
 	r.seen.pods, r.seen.states = pods, states
+	r.seen.judgeConfigs()
 	r.seen.judgeEnds(r.reconciler.clock.Now())
 	return nil
 }
