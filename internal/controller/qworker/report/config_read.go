@@ -50,8 +50,5 @@ func wrongWith(reason string) string {
 	case ReasonConfigForbidden:
 		return " may not be read by the operator: its changes replace no worker. Give the operator's service account the verb get on it"
 	}
-	return " has no label " + secretLabel + "=true, without which this operator uses no Secret: its changes replace no worker. Label it, or leave this to whoever runs the operator"
+	return " lacks the label that the operator's flag --require-secret-label asks for: its changes replace no worker. Label it as docs/security.md says, if the operator may read it"
 }
-
-// secretLabel is connection.SecretLabel.
-const secretLabel = "quickube.com/broker-credentials"

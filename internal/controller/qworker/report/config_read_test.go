@@ -5,8 +5,6 @@ import (
 	"testing"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-
-	"github.com/quickube/qscaler/internal/connection"
 )
 
 func TestConfigRead(t *testing.T) {
@@ -35,7 +33,7 @@ func TestConfigRead(t *testing.T) {
 		},
 		"one has no label": {
 			&Config{Objects: []ConfigObject{{Name: "Secret b", Problem: ReasonConfigNotLabelled}}},
-			metav1.ConditionFalse, "SecretNotLabelled", []string{"Secret b", connection.SecretLabel + "=true"},
+			metav1.ConditionFalse, "SecretNotLabelled", []string{"Secret b", "--require-secret-label"},
 		},
 		"too many": {&Config{Objects: []ConfigObject{known}, Omitted: 3}, metav1.ConditionFalse, "TooManyReferences", []string{"3 Secrets"}},
 	} {
