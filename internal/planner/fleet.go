@@ -276,7 +276,9 @@ func not(match func(Pod) bool) func(Pod) bool {
 
 // displaced pods give way to others whatever their revision is: their node is being drained, or
 // what they were made with is outdated.
-func (f Fleet) displaced(p Pod) bool { return p.NodeLeaving || (p.outdated() != "" && !f.standsStill()) }
+func (f Fleet) displaced(p Pod) bool {
+	return p.NodeLeaving || (p.outdated() != "" && !f.standsStill())
+}
 
 // outdated says what has changed that a pod was made with, beside its revision; "" for nothing.
 func (p Pod) outdated() string {
