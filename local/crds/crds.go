@@ -7,13 +7,16 @@ import (
 	"context"
 	"fmt"
 	"io/fs"
+	"slices"
 	"time"
 
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	"k8s.io/apiextensions-apiserver/pkg/client/clientset/clientset"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/wait"
+	"k8s.io/client-go/discovery"
 	"k8s.io/client-go/rest"
 	"k8s.io/utils/ptr"
 	"sigs.k8s.io/yaml"
@@ -59,10 +62,13 @@ func Install(ctx context.Context, config *rest.Config) error {
 	for _, name := range names {
 		err := wait.PollUntilContextTimeout(ctx, 20*time.Millisecond, waitLimit, true, func(ctx context.Context) (bool, error) {
 			definition, err := api.Get(ctx, name, metav1.GetOptions{})
-			return err == nil && established(definition), err
+			if err != nil || !established(definition) {
+				return false, err
+			}
+			return served(ctx, client.DiscoveryClient, definition)
 		})
 		if err != nil {
-			return fmt.Errorf("waiting for %s to be established, %w", name, err)
+			return fmt.Errorf("waiting for the API server to serve %s, %w", name, err)
 		}
 	}
 	return nil
@@ -75,4 +81,30 @@ func established(definition *apiextensionsv1.CustomResourceDefinition) bool {
 		}
 	}
 	return false
+}
+
+// served reports whether the API server tells of a kind. It does so some time after the definition is established: on a busy
+// machine a client that asks at once finds no such kind.
+func served(ctx context.Context, api *discovery.DiscoveryClient, definition *apiextensionsv1.CustomResourceDefinition) (bool, error) {
+	groups, err := api.ServerGroupsWithContext(ctx)
+	if err != nil {
+		return false, err
+	}
+	listed := slices.ContainsFunc(groups.Groups, func(g metav1.APIGroup) bool { return g.Name == definition.Spec.Group })
+	if !listed {
+		return false, nil
+	}
+	for _, version := range definition.Spec.Versions {
+		list, err := api.ServerResourcesForGroupVersionWithContext(ctx, definition.Spec.Group+"/"+version.Name)
+		if apierrors.IsNotFound(err) {
+			return false, nil
+		}
+		if err != nil {
+			return false, err
+		}
+		if !slices.ContainsFunc(list.APIResources, func(r metav1.APIResource) bool { return r.Name == definition.Spec.Names.Plural }) {
+			return false, nil
+		}
+	}
+	return true, nil
 }

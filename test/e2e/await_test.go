@@ -78,6 +78,20 @@ func (s *story) awaitBusy(fleet string, want int) {
 	})
 }
 
+// makeBusy waits until that many workers of a fleet are busy at once. There is a task for each of them all the time: one
+// that is done before the last worker has started, as on a busy machine, is followed by another.
+func (s *story) makeBusy(fleet string, want int, length time.Duration) {
+	s.Helper()
+	s.await(fmt.Sprintf("%d busy workers of %s", want, fleet), func() string {
+		busy := len(s.busy(fleet))
+		if busy >= want {
+			return ""
+		}
+		s.push(tasks(max(want-len(s.books.Open()), 0), length)...)
+		return fmt.Sprintf("there are %d", busy)
+	})
+}
+
 // awaitIdle waits until no worker of a fleet is busy.
 func (s *story) awaitIdle(fleet string) {
 	s.Helper()

@@ -27,8 +27,9 @@ func TestJobsOfATubeBecomeWorkers(t *testing.T) {
 	f.Spec.PodSpec.Containers[0].Image = "shell"
 	f.Spec.PodSpec.Containers[0].Command = []string{"python3", worker}
 	s.create(config, f)
+	const short = 12 * time.Second // all workers have started before the first has done its job
 	producer := server.Client()
-	for i, length := range []time.Duration{15 * time.Second, 3 * time.Second, 3 * time.Second, 3 * time.Second} {
+	for i, length := range []time.Duration{40 * time.Second, short, short, short} {
 		id := fmt.Sprintf("t-%d", i+1)
 		s.books.Pushed(id, time.Now())
 		producer.Put(queue, payload(id, length), 0, 10*time.Second)

@@ -65,10 +65,9 @@ func TestATroubledBrokerChangesNothing(t *testing.T) {
 			t.Parallel()
 			s := tellLocked(t)
 			well := tell(t)
-			s.create(s.secret(), s.lockedConfig(), makeFleet("sick").replicas(0, 3).readyAtOnce())
+			s.create(s.secret(), s.lockedConfig(), makeFleet("sick").replicas(0, 3).readyAfter(0))
 			well.create(well.scalerConfig(), makeFleet("well").replicas(0, 3))
-			s.push(tasks(3, 5*time.Second)...)
-			s.awaitBusy("sick", 3)
+			s.makeBusy("sick", 3, 5*time.Second)
 			s.awaitCondition("sick", v1alpha1.ConditionReady, metav1.ConditionTrue, "Ready")
 
 			before, err := s.fleet("sick")

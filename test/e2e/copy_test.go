@@ -154,6 +154,7 @@ func TestACopiedControlPlaneTakesNoLiveTask(t *testing.T) {
 	if testing.Short() {
 		t.Skip("takes more than a minute")
 	}
+	t.Parallel()
 	s := &story{T: t, namespace: "default", broker: redisservertest.Start(t)}
 	s.redis = s.connect("")
 	original := s.startPlane(filepath.Join(t.TempDir(), "original"))

@@ -26,14 +26,13 @@ func TestDeletionLetsTasksFinish(t *testing.T) {
 			s := tell(t)
 			f := makeFleet(name).replicas(1, 3)
 			s.create(s.scalerConfig(), f)
-			s.push(tasks(3, 4*time.Second)...)
-			s.awaitBusy(name, 3)
+			s.makeBusy(name, 3, 4*time.Second)
 			if err := s.Delete(t.Context(), f.QWorker, client.PropagationPolicy(policy)); err != nil {
 				t.Fatal(err)
 			}
 			s.awaitGone(name)
-			if b := s.sound(); b.DoneOnce != 3 {
-				t.Errorf("3 tasks were under way: %s", b)
+			if b := s.sound(); b.DoneOnce != s.pushed {
+				t.Errorf("not every task was done once: %s", b)
 			}
 			s.nothingLeft()
 		})
@@ -108,8 +107,7 @@ func TestANamespaceGoesWithEverythingInIt(t *testing.T) {
 		&corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: "redis"}, StringData: map[string]string{"password": password}},
 		config, makeFleet("tenant").replicas(1, 3),
 	)
-	s.push(tasks(3, 4*time.Second)...)
-	s.awaitBusy("tenant", 3)
+	s.makeBusy("tenant", 3, 4*time.Second)
 	namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: s.namespace}}
 	if err := s.Delete(t.Context(), namespace); err != nil {
 		t.Fatal(err)
@@ -121,8 +119,8 @@ func TestANamespaceGoesWithEverythingInIt(t *testing.T) {
 		}
 		return fmt.Sprintf("it is %s (%v)", namespace.Status.Phase, err)
 	})
-	if b := s.sound(); b.DoneOnce != 3 {
-		t.Errorf("3 tasks were under way: %s", b)
+	if b := s.sound(); b.DoneOnce != s.pushed {
+		t.Errorf("not every task was done once: %s", b)
 	}
 	s.nothingLeft()
 }

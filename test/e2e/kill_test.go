@@ -12,12 +12,16 @@ import (
 	"github.com/redis/rueidis"
 	corev1 "k8s.io/api/core/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/quickube/qscaler/local/redisserver/redisservertest"
 )
 
 // Workers, the operator, the API server and Redis are killed under load: each order of two of them, within 3 s of each
-// other, and what was killed comes back in any order. In the end every task is done, and only those twice whose worker or whose acknowledgement was killed.
-func TestNothingIsLostWhateverIsKilled(t *testing.T) { // not in parallel: others need what it kills
-	s := tell(t)
+// other, and what was killed comes back in any order. In the end every task is done, and only those twice whose worker or
+// whose acknowledgement was killed. The stack is the story's own: no other story needs what it kills.
+func TestNothingIsLostWhateverIsKilled(t *testing.T) {
+	t.Parallel()
+	s := tellOn(t, startOwnStack(t), "", redisservertest.Start(t))
 	s.create(s.scalerConfig(), makeFleet("kills").replicas(1, 6))
 	s.awaitWorkers("kills", 1)
 
@@ -126,7 +130,7 @@ func (s *story) killRedis() (revive func()) {
 	})
 }
 
-// once starts again what was killed, at the latest when the story ends, whatever becomes of it: other stories need it.
+// once starts again what was killed, at the latest when the story ends, whatever becomes of it.
 func (s *story) once(start func() error) (revive func()) {
 	revive = sync.OnceFunc(func() {
 		if err := start(); err != nil {
@@ -215,11 +219,12 @@ func (s *story) pushOnce(id string, length time.Duration) error {
 
 // The operator is killed, and pods are deleted by force meanwhile. The next operator has never seen them: it finds
 // their lists and reclaims their tasks.
-func TestTheNextOperatorFindsTheTasksOfVanishedPods(t *testing.T) { // not in parallel: others need the operator
-	s := tell(t)
+func TestTheNextOperatorFindsTheTasksOfVanishedPods(t *testing.T) {
+	t.Parallel()
+	s := tellOn(t, startOwnStack(t), "", redisservertest.Start(t))
 	s.create(s.scalerConfig(), makeFleet("vanish").replicas(0, 3))
-	s.push(tasks(3, 3*time.Second)...)
-	s.awaitBusy("vanish", 3)
+	const long = 20 * time.Second // none of them ends before all pods are gone
+	s.makeBusy("vanish", 3, long)
 	revive := s.killOperator()
 	from := time.Now()
 	pods := s.census.present("vanish")

@@ -7,12 +7,13 @@
 //	report_test.go   what a person needs when a story fails
 //
 // Each story counts what became of its tasks from the workers' own logs (local/books), never from
-// what the operator says. Stories that kill what all share do not run in parallel; `go test` runs those
-// first.
+// what the operator says. All run in parallel. A story that kills the operator or the API server has a stack of its own
+// (startOwnStack), so that no other fails with it.
 package e2e
 
 import (
 	"context"
+	"flag"
 	"fmt"
 	"os"
 	"os/signal"
@@ -58,7 +59,25 @@ func perform(m *testing.M) (code int, err error) {
 // startTimeout bounds the start on a slow and busy machine.
 const startTimeout = 3 * time.Minute
 
+// storiesAtOnce is how many stories run at once where -parallel does not say it. They mostly wait: for tasks, and for the
+// operator's pauses. By default there would be one for each processor.
+const storiesAtOnce = "8"
+
+func runManyAtOnce() error {
+	flag.Parse()
+	const parallel = "test.parallel"
+	said := false
+	flag.Visit(func(f *flag.Flag) { said = said || f.Name == parallel })
+	if said {
+		return nil
+	}
+	return flag.Set(parallel, storiesAtOnce)
+}
+
 func run(ctx context.Context, m *testing.M) (code int, err error) {
+	if err := runManyAtOnce(); err != nil {
+		return 1, err
+	}
 	dir, err := os.MkdirTemp("", "qscaler-e2e-")
 	if err != nil {
 		return 1, err

@@ -29,9 +29,8 @@ func TestAPasswordIsRotated(t *testing.T) {
 			s := tell(t)
 			s.acl("SETUSER", "app", "on", ">old", "~*", "&*", "+@all")
 			secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: secretName}, StringData: map[string]string{"password": "old"}}
-			s.create(secret, s.lockedConfigOf("app"), makeFleet("fleet").replicas(2, 4))
-			s.push(tasks(4, 6*time.Second)...)
-			s.awaitBusy("fleet", 4)
+			s.create(secret, s.lockedConfigOf("app"), makeFleet("fleet").replicas(2, 4).readyAfter(1))
+			s.makeBusy("fleet", 4, 6*time.Second)
 			former := s.fingerprints("fleet")
 			if slices.Contains(former, "") {
 				t.Fatalf("the fingerprints are %q", former)

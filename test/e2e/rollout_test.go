@@ -41,11 +41,11 @@ func (s *story) awaitRevision(fleet, old string) {
 func TestAChangeOfTheSpecRollsTheFleet(t *testing.T) {
 	t.Parallel()
 	s := tell(t)
-	s.create(s.scalerConfig(), makeFleet("roll").replicas(2, 5))
+	s.create(s.scalerConfig(), makeFleet("roll").replicas(2, 5).readyAfter(1))
 	s.awaitWorkers("roll", 2)
-	s.push(tasks(3, 6*time.Second)...)
+	pushing := s.pushUntilStopped(50*time.Millisecond, 300*time.Millisecond, 2*time.Second)
+	defer pushing.stop()
 	for version := range 3 {
-		s.push(tasks(10, 700*time.Millisecond)...)
 		s.awaitBusy("roll", 3)
 		q, err := s.fleet("roll")
 		if err != nil {
@@ -54,6 +54,7 @@ func TestAChangeOfTheSpecRollsTheFleet(t *testing.T) {
 		s.change("roll", release(fmt.Sprint(version)))
 		s.awaitRevision("roll", q.Status.CurrentPodSpecHash)
 	}
+	pushing.stop()
 	s.awaitDone()
 	s.awaitWorkers("roll", 2)
 	s.awaitCondition("roll", v1alpha1.ConditionProgressing, metav1.ConditionTrue, "RevisionAvailable")
@@ -82,8 +83,7 @@ func TestABrokenImageDoesNotEmptyTheFleet(t *testing.T) {
 
 	s.change("broken", setImage("no-such-image:1"))
 	s.awaitCondition("broken", v1alpha1.ConditionProgressing, metav1.ConditionFalse, "CanaryFailing")
-	s.push(tasks(8, 4*time.Second)...) // long enough for the new workers to come while the old ones work
-	s.awaitBusy("broken", 4)
+	s.makeBusy("broken", 4, 4*time.Second)
 	s.awaitDone()
 	now, err := s.fleet("broken")
 	if err != nil {

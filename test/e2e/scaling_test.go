@@ -25,7 +25,8 @@ func TestABurstBecomesWorkersAndTheyLeaveAgain(t *testing.T) {
 	s.create(s.scalerConfig(), makeFleet("burst").replicas(1, 6))
 	s.awaitWorkers("burst", 1)
 
-	s.push(tasks(2, 10*time.Second)...)
+	const long = 20 * time.Second // all others are done and gone before
+	s.push(tasks(2, long)...)
 	s.push(tasks(20, 200*time.Millisecond)...)
 	s.awaitWorkers("burst", 6)
 
@@ -104,8 +105,8 @@ func TestDemandThatReturnsWithdrawsGrants(t *testing.T) {
 	t.Parallel()
 	s := tell(t)
 	s.create(s.scalerConfig(), makeFleet("return").replicas(0, 4))
-	s.push(tasks(4, 40*time.Second)...)
-	s.awaitBusy("return", 4)
+	const long = 50 * time.Second // what comes below happens meanwhile
+	s.makeBusy("return", 4, long)
 	before := s.census.present("return")
 	setMost := func(most int32) func(*v1alpha1.QWorkerSpec) {
 		return func(spec *v1alpha1.QWorkerSpec) { spec.ScaleConfig.MaxReplicas = most }

@@ -150,9 +150,9 @@ func (f fleet) replicas(least, most int32) fleet {
 	return f
 }
 
-// readyAtOnce has a worker count as one that stays up as soon as it is ready.
-func (f fleet) readyAtOnce() fleet {
-	f.Spec.Rollout = &v1alpha1.RolloutSpec{MinReadySeconds: ptr.To[int32](0)}
+// readyAfter has a worker count as one that stays up when it is ready for so many seconds, and not for ten.
+func (f fleet) readyAfter(seconds int32) fleet {
+	f.Spec.Rollout = &v1alpha1.RolloutSpec{MinReadySeconds: ptr.To(seconds)}
 	return f
 }
 

@@ -60,8 +60,7 @@ func TestUninstall(t *testing.T) {
 func (s *story) startFleet() {
 	s.Helper()
 	s.create(s.scalerConfig(), makeFleet("mail").replicas(1, 3))
-	s.push(tasks(3, 4*time.Second)...)
-	s.awaitBusy("mail", 3)
+	s.makeBusy("mail", 3, 4*time.Second)
 }
 
 // allDone fails the story unless every task was done once, and nothing is left of the fleet.

@@ -32,7 +32,7 @@ done
 func TestTasksThatNobodySeesAreNotInterrupted(t *testing.T) {
 	t.Parallel()
 	s := tell(t)
-	f := makeFleet("unseen").replicas(0, 4).readyAtOnce()
+	f := makeFleet("unseen").replicas(0, 4).readyAfter(0)
 	worker := &f.Spec.PodSpec.Containers[0]
 	worker.Image, worker.Command = "shell", []string{"sh", "-c", unseenWorker}
 	worker.Env = []corev1.EnvVar{{Name: "PATH", Value: os.Getenv("PATH")}}
