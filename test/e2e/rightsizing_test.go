@@ -22,8 +22,17 @@ func TestALeakingWorkerComesBackLarger(t *testing.T) {
 	memory := corev1.ResourceList{"memory": resource.MustParse("64Mi")}
 	leaking.Spec.PodSpec.Containers[0].Resources = corev1.ResourceRequirements{Requests: memory, Limits: memory}
 	s.create(s.scalerConfig(), leaking)
-	s.push(tasks(20, 300*time.Millisecond)...)
-
+	// One task at a time: with more, a worker that is restarted before the operator has raised it would be killed again.
+	s.await("the worker to be killed", func() string {
+		pods := s.census.present("leaking")
+		if len(pods) == 1 && len(pods[0].Status.ContainerStatuses) == 1 && pods[0].Status.ContainerStatuses[0].RestartCount > 0 {
+			return ""
+		}
+		if s.refresh(); len(s.books.Open()) == 0 {
+			s.push(300 * time.Millisecond)
+		}
+		return fmt.Sprintf("it has done %d tasks", s.doneCount())
+	})
 	pod := s.awaitLarger("leaking", resource.MustParse("164Mi"))
 	worker := pod.Status.ContainerStatuses[0]
 	end := worker.LastTerminationState.Terminated
@@ -31,6 +40,7 @@ func TestALeakingWorkerComesBackLarger(t *testing.T) {
 		t.Fatalf("the worker has not been killed out of memory: %+v", worker)
 	}
 	s.books.Killed(pod.Name, end.FinishedAt.Add(-time.Second), end.FinishedAt.Add(time.Second))
+	s.push(tasks(5, 300*time.Millisecond)...)
 	s.awaitDone()
 	if b := s.sound(); len(b.Again) > 1 {
 		t.Errorf("one kill made %d tasks be done twice", len(b.Again))
