@@ -36,7 +36,7 @@ func TestAnEndCountsFromWhenItIsSeen(t *testing.T) {
 			Name: "worker", State: corev1.ContainerState{Running: &corev1.ContainerStateRunning{StartedAt: metav1.NewTime(began)}},
 		}}},
 	}
-	w := newReadWorld(t, pod)
+	w := newReadWorld(t, readConfig(), pod)
 	c := w.client()
 	operator := &Reconciler{
 		client: c, clock: clk, qworkers: ownwrites.New[types.UID, *v1alpha1.QWorker](),

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/go-logr/logr"
 	"github.com/google/go-cmp/cmp"
@@ -24,47 +25,56 @@ import (
 
 // eventful is a world in which an operator that has just started has much to do.
 type eventful struct {
-	start func(*testing.T) *readWorld
+	// minimum is the QWorker's. Messages make up for what is missing to three workers.
+	minimum int32
+	// works is true where three workers have come before, and are idle.
+	works bool
+	// change is what then happens before the operator under test starts.
+	change func(*readWorld)
 	// does is what the operator is to write sooner or later, as a sign that the world is not a dull one.
 	does string
 }
 
 func eventfulWorlds() map[string]eventful {
-	// fleet is a world with three idle workers, and what then changes before the operator under test starts.
-	fleet := func(minimum int32, change func(*readWorld)) func(*testing.T) *readWorld {
-		return func(t *testing.T) *readWorld {
-			w := newReadWorld(t, readQWorker(minimum), &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: "node"}})
-			w.waiting = int64(3 - minimum)
-			w.operate()
-			w.reads, w.writes, w.waiting = 0, nil, 0
-			change(w)
-			return w
-		}
-	}
 	return map[string]eventful{
-		"messages wait": {func(t *testing.T) *readWorld {
-			w := newReadWorld(t, readQWorker(0))
-			w.waiting = 3
-			return w
-		}, "create *v1.Pod"},
-		"the answer to a creation gets lost": {func(t *testing.T) *readWorld {
-			w := newReadWorld(t, readQWorker(2))
-			w.loses = true
-			return w
-		}, "create *v1.Pod"},
-		"no message waits any more": {fleet(0, func(*readWorld) {}), "delete *v1.Pod"},
-		"another revision": {fleet(3, func(w *readWorld) {
+		"messages wait":                      {0, false, func(w *readWorld) { w.waiting = 3 }, "create *v1.Pod"},
+		"the answer to a creation gets lost": {2, false, func(w *readWorld) { w.loses = true }, "create *v1.Pod"},
+		"no message waits any more":          {0, true, func(*readWorld) {}, "delete *v1.Pod"},
+		"another revision": {3, true, func(w *readWorld) {
 			qw := w.qworker()
 			qw.Generation, qw.Spec.PodSpec.Containers[0].Image = 2, "worker:2"
 			w.must(w.server.Update(w.Context(), qw))
-		}), "create *v1.Pod"},
-		"a node that goes": {fleet(3, func(w *readWorld) {
+		}, "create *v1.Pod"},
+		"a node that goes": {3, true, func(w *readWorld) {
 			pod := w.pods()[0]
 			pod.Spec.NodeName = "node"
 			w.must(w.server.Update(w.Context(), &pod))
 			w.must(w.server.Update(w.Context(), &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: "node"}, Spec: corev1.NodeSpec{Unschedulable: true}}))
-		}), "create *v1.Pod"},
-		"it is deleted": {fleet(3, func(w *readWorld) { w.must(w.server.Delete(w.Context(), w.qworker())) }), "delete *v1.Pod"},
+		}, "create *v1.Pod"},
+		"it is deleted": {3, true, func(w *readWorld) { w.must(w.server.Delete(w.Context(), w.qworker())) }, "delete *v1.Pod"},
+	}
+}
+
+// begin lives through what comes before the change, once for all worlds of this kind, and returns what makes one of them.
+func (c eventful) begin(t *testing.T) (start func(*testing.T) *readWorld) {
+	t.Helper()
+	objects := []client.Object{readConfig(), readQWorker(c.minimum)}
+	var took time.Duration
+	if c.works {
+		bubbletest.Run(t, func(t *testing.T) {
+			w := newReadWorld(t, append(objects, &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: "node"}})...)
+			w.waiting = int64(3 - c.minimum)
+			began := time.Now()
+			w.operate()
+			objects, took = w.objects(), time.Since(began)
+		})
+	}
+	return func(t *testing.T) *readWorld {
+		t.Helper()
+		w := newReadWorld(t, objects...)
+		<-time.After(took) // of the bubble, whose clock begins anew
+		c.change(w)
+		return w
 	}
 }
 
@@ -78,8 +88,9 @@ func TestEachReadFails(t *testing.T) {
 				want  string
 				reads int
 			)
+			start := c.begin(t)
 			bubbletest.Run(t, func(t *testing.T) {
-				w := c.start(t)
+				w := start(t)
 				w.operate()
 				want, reads = w.picture(), w.reads
 				if !slices.ContainsFunc(w.writes, func(write string) bool { return strings.HasPrefix(write, c.does) }) {
@@ -89,7 +100,7 @@ func TestEachReadFails(t *testing.T) {
 			for n := 1; n <= reads; n++ {
 				t.Run(fmt.Sprint(n), func(t *testing.T) {
 					bubbletest.Run(t, func(t *testing.T) {
-						w := c.start(t)
+						w := start(t)
 						w.fails = n
 						w.operate()
 						if w.failed == "" {

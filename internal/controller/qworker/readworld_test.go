@@ -15,9 +15,12 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/serializer"
 	"k8s.io/apimachinery/pkg/types"
+	clienttesting "k8s.io/client-go/testing"
 	"k8s.io/client-go/tools/events"
 	"k8s.io/client-go/util/workqueue"
 	"k8s.io/utils/clock"
@@ -63,22 +66,34 @@ type counted struct{}
 
 var readName = types.NamespacedName{Namespace: "test", Name: "w"}
 
-func newReadWorld(t *testing.T, objects ...client.Object) *readWorld {
-	t.Helper()
+// readScheme has the kinds of all these worlds. It is made once, because that takes longer than a world lasts.
+var readScheme = sync.OnceValue(func() *runtime.Scheme {
 	scheme := runtime.NewScheme()
 	for _, add := range []func(*runtime.Scheme) error{corev1.AddToScheme, appsv1.AddToScheme, v1alpha1.AddToScheme} {
 		if err := add(scheme); err != nil {
-			t.Fatal(err)
+			panic(err) // they are all different
 		}
 	}
-	config := &v1alpha1.ScalerConfig{
-		ObjectMeta: metav1.ObjectMeta{Namespace: "test", Name: "config"},
-		Spec:       v1alpha1.ScalerConfigSpec{Type: "redis", Config: v1alpha1.BrokerConfig{Host: "h"}},
-	}
-	return &readWorld{T: t, woken: make(chan struct{}, 1), server: fake.NewClientBuilder().WithScheme(scheme).WithObjects(append(objects, config)...).
+	return scheme
+})
+
+func newReadWorld(t *testing.T, objects ...client.Object) *readWorld {
+	t.Helper()
+	scheme := readScheme()
+	// A tracker that does not keep who manages which field: the operator never asks for that, and it takes most of the time.
+	tracker := clienttesting.NewObjectTracker(scheme, serializer.NewCodecFactory(scheme).UniversalDecoder())
+	return &readWorld{T: t, woken: make(chan struct{}, 1), server: fake.NewClientBuilder().WithScheme(scheme).
+		WithObjectTracker(tracker).WithObjects(objects...).
 		WithStatusSubresource(&v1alpha1.QWorker{}).
 		WithIndex(&corev1.Pod{}, fleet.OwnerIndex, fleet.IndexByOwner).
 		WithIndex(&appsv1.ControllerRevision{}, revision.OwnerIndex, revision.IndexByOwner).Build()}
+}
+
+func readConfig() *v1alpha1.ScalerConfig {
+	return &v1alpha1.ScalerConfig{
+		ObjectMeta: metav1.ObjectMeta{Namespace: "test", Name: "config"},
+		Spec:       v1alpha1.ScalerConfigSpec{Type: "redis", Config: v1alpha1.BrokerConfig{Host: "h"}},
+	}
 }
 
 func readQWorker(minimum int32) *v1alpha1.QWorker {
@@ -312,6 +327,22 @@ func (w *readWorld) pods() []corev1.Pod {
 		w.Fatal(err)
 	}
 	return list.Items
+}
+
+// objects are all that there are.
+func (w *readWorld) objects() []client.Object {
+	w.Helper()
+	var objects []client.Object
+	for _, list := range []client.ObjectList{
+		&corev1.PodList{}, &corev1.NodeList{}, &appsv1.ControllerRevisionList{}, &v1alpha1.QWorkerList{}, &v1alpha1.ScalerConfigList{},
+	} {
+		w.must(w.server.List(w.Context(), list))
+		w.must(meta.EachListItem(list, func(o runtime.Object) error {
+			objects = append(objects, o.(client.Object))
+			return nil
+		}))
+	}
+	return objects
 }
 
 // kubelet runs what is to run, and ends what has a grant. It reports whether it did anything.
