@@ -28,8 +28,7 @@ func TestAChangeOfAConfigMapRollsTheFleet(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.push(tasks(4, 6*time.Second)...)
-	s.awaitBusy("config", 4)
+	s.makeBusy("config", 4, 6*time.Second)
 
 	settings.Data["LEVEL"] = "debug"
 	s.must(s.Update(s.Context(), settings))
