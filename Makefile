@@ -30,7 +30,8 @@ TEST_PACKAGES ?= ./...
 # Somebody waits for what is built here. Without what only debuggers read, and by compilers that collect garbage less
 # often than is Go's default, it takes about a quarter less processor time. Local mode builds the control plane in the
 # same way (local/controlplane/build.go), so that what both are made of is compiled once.
-GO_BUILD := GOGC=$${GOGC:-400} go build -gcflags=all=-dwarf=false
+LEAN := -gcflags=all=-dwarf=false
+GO_BUILD := GOGC=$${GOGC:-400} go build $(LEAN)
 
 GO_WANTED := $(shell sed -n 's/^go //p' go.mod)
 TOOL := go tool -modfile=tools/go.mod
@@ -58,6 +59,7 @@ test: test-needs bin/qscaler-local ## All tests, with the race detector, against
 	go -C tools test ./...; \
 	go -C worker test -race -p $(TEST_PROCS) -timeout $(TEST_TIMEOUT) $(TEST_FLAGS) ./...; \
 	go -C worker test -run '^(TestACutAfterEveryByte|TestNothingGrowsWithTheTasksThatAreDone)$$' -timeout $(TEST_TIMEOUT) .; \
+	[ "$(TEST_PACKAGES)" != ./... ] || go test $(LEAN) -timeout $(TEST_TIMEOUT) ./test/simulation; \
 	go test -race -p $(TEST_PROCS) -timeout $(TEST_TIMEOUT) $(TEST_FLAGS) $(TEST_PACKAGES); \
 	[ "$(TEST_PACKAGES)" != ./... ] || go test ./internal/broker/redis -run '^$$' -fuzz '^FuzzGuard$$' -fuzztime $(FUZZ_TIME)
 

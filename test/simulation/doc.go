@@ -3,6 +3,7 @@
 //
 //	apiserver_test.go   objects, resource versions, preconditions, deletion
 //	client_test.go      what the operator holds: reads from a cache that is behind, writes that may fail
+//	race_test.go        how many worlds the race detector sees
 //	turns_test.go       writes that come at once, one after another
 //	faults_test.go      which writes fail, do not arrive, or are the last before a crash
 //	broker_test.go      a queue and its workers' lists; outages, and rings that do not arrive

@@ -17,7 +17,7 @@ import (
 	"github.com/quickube/qscaler/internal/bubbletest"
 )
 
-var movingWorlds = flag.Int("simulation.moving", 12, "worlds of 500 seconds that TestEveryMessageIsDoneWhereverItWaits lives through")
+var movingWorlds = flag.Int("simulation.moving", 12/share, "worlds of 500 seconds that TestEveryMessageIsDoneWhereverItWaits lives through")
 
 // site is a queue of a broker, as a QWorker names them.
 type site struct{ config, queue string }

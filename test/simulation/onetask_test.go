@@ -14,7 +14,7 @@ import (
 	"github.com/quickube/qscaler/internal/fleet"
 )
 
-var oneTaskWorlds = flag.Int("simulation.onetask", 10, "worlds that TestOneTaskPerPod lives through")
+var oneTaskWorlds = flag.Int("simulation.onetask", 10/share, "worlds that TestOneTaskPerPod lives through")
 
 // TestOneTaskPerPod has 20 messages done by workers that take one each and exit with 0, as the Jobs of a ScaledJob do:
 // at the pace of the kubelet, without a backoff, and with no worker more than there are messages. A new image is then

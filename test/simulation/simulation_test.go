@@ -16,8 +16,8 @@ import (
 
 var (
 	firstSeed   = flag.Uint64("simulation.seed", 1, "seed of the first world; 0 draws one")
-	steps       = flag.Int("simulation.steps", 100_000, "seconds that TestWholeController simulates, 2,000 to a world")
-	replays     = flag.Int("simulation.replays", 3, "worlds that TestSameSeedSameWorld lives through twice")
+	steps       = flag.Int("simulation.steps", 100_000/share, "seconds that TestWholeController simulates, 2,000 to a world")
+	replays     = flag.Int("simulation.replays", max(3/share, 1), "worlds that TestSameSeedSameWorld lives through twice")
 	replaySteps = flag.Int("simulation.replaysteps", 500, "seconds that each of them lasts, each time")
 )
 
