@@ -15,12 +15,13 @@ const (
 	BrokerBeanstalkd BrokerType = "beanstalkd"
 	// BrokerRabbitMQ is a RabbitMQ server, with its classic and quorum queues.
 	BrokerRabbitMQ BrokerType = "rabbitmq"
-	// BrokerRedis is a Redis (or Valkey) server whose queues are lists.
+	// BrokerRedis is a Redis (or Valkey) server whose queues are lists, streams or sorted sets.
 	BrokerRedis BrokerType = "redis"
 )
 
 // ScalerConfigSpec says how to reach a broker.
-// +kubebuilder:validation:XValidation:rule="self.type != 'beanstalkd' || !(has(self.config.username) || has(self.config.password) || has(self.config.worker) || has(self.config.database))",fieldPath=".config",message="beanstalkd has no users, no passwords and no databases; with this type, config takes host, port and tls"
+// +kubebuilder:validation:XValidation:rule="self.type == 'redis' || !has(self.config.redis)",fieldPath=".config",message="the block config.redis belongs to the type redis; remove it, or correct the type"
+// +kubebuilder:validation:XValidation:rule="self.type != 'beanstalkd' || !(has(self.config.username) || has(self.config.password) || has(self.config.worker) || has(self.config.database) || has(self.config.redis))",fieldPath=".config",message="beanstalkd has no users, no passwords and no databases; with this type, config takes host, port and tls"
 // +kubebuilder:validation:XValidation:rule="self.type != 'rabbitmq' || !has(self.config.database)",fieldPath=".config",message="rabbitmq has virtual hosts and no databases; with this type, config takes host, port, username, password, worker, tls and rabbitmq"
 // +kubebuilder:validation:XValidation:rule="self.type == 'rabbitmq' || !has(self.config.rabbitmq)",fieldPath=".config",message="config.rabbitmq is for the type rabbitmq; remove it, or set type to rabbitmq"
 type ScalerConfigSpec struct {
@@ -71,6 +72,10 @@ type BrokerConfig struct {
 	// system's authorities and the host's name.
 	// +optional
 	TLS *TLSConfig `json:"tls,omitempty"`
+
+	// What only Redis has. Refused with another type.
+	// +optional
+	Redis *RedisConfig `json:"redis,omitempty"`
 
 	// Whether the operator returns the tasks of dead workers to their queue. On Redis it needs the
 	// rights that docs/redis-layout.md lists. Beanstalkd and RabbitMQ return them by themselves, whatever this says.

@@ -35,6 +35,13 @@ var scalerConfigCases = map[string]validationCase{
 	"type empty":                          {path: "spec.type", value: `""`, want: `spec.type: Unsupported value: "": supported values: "beanstalkd", "rabbitmq", "redis"`},
 	"type absent":                         {path: "spec.type", want: `spec.type: Required value`},
 	"another type's block":                {path: "spec.config.rabbitmq", value: `{vhost: orders}`, want: `spec.config: Invalid value: config.rabbitmq is for the type rabbitmq; remove it, or set type to rabbitmq`},
+	"a layout":                            {path: "spec.config.redis", value: `{layout: Stream}`},
+	"the block of Redis, empty":           {path: "spec.config.redis", value: `{}`},
+	"a layout that nobody knows":          {path: "spec.config.redis.layout", value: `stream`, want: `spec.config.redis.layout: Unsupported value: "stream": supported values: "List", "Stream", "SortedSet"`},
+	"what is due of a sorted set":         {path: "spec.config.redis", value: `{layout: SortedSet, due: Milliseconds}`},
+	"what is due in another unit":         {path: "spec.config.redis", value: `{layout: SortedSet, due: Days}`, want: `spec.config.redis.due: Unsupported value: "Days": supported values: "Always", "Seconds", "Milliseconds"`},
+	"what is due of a stream":             {path: "spec.config.redis", value: `{layout: Stream, due: Always}`, want: notOfSortedSets},
+	"what is due of a list":               {path: "spec.config.redis", value: `{due: Always}`, want: notOfSortedSets},
 	"config absent":                       {path: "spec.config", want: `spec.config: Required value`},
 }
 
@@ -48,8 +55,14 @@ var beanstalkdConfigCases = map[string]validationCase{
 	"a password":          {path: "spec.config.password", value: `{secret: {name: s, key: k}}`, want: notOfBeanstalkd},
 	"a password in place": {path: "spec.config.password", value: `{value: hush}`, want: notOfBeanstalkd},
 	"a database":          {path: "spec.config.database", value: `1`, want: notOfBeanstalkd},
+	"a block of Redis":    {path: "spec.config.redis", value: `{}`, want: ofRedisAlone + ", " + notOfBeanstalkd},
 	"the first database":  {path: "spec.config.database", value: `0`, want: notOfBeanstalkd},
 }
+
+const (
+	notOfSortedSets = `spec.config.redis.due: Invalid value: redis.due is of sorted sets; set redis.layout to SortedSet, or remove redis.due`
+	ofRedisAlone    = `spec.config: Invalid value: the block config.redis belongs to the type redis; remove it, or correct the type`
+)
 
 const notOfBeanstalkd = `spec.config: Invalid value: beanstalkd has no users, no passwords and no databases; with this type, config takes host, port and tls`
 

@@ -53,7 +53,7 @@ func (b *Backlog) Held(ctx context.Context, key Key, workers []string) (held []i
 	defer cancel()
 	defer context.AfterFunc(connected, cancel)()
 	defer contain(&err)
-	return reclaimer.Held(ctx, w.source.queueOf(w), workers)
+	return reclaimer.Held(ctx, w.source.nameOf(w), workers)
 }
 
 // reclaim returns what a worker holds, and has the queue read again.
@@ -70,7 +70,7 @@ func (s *source) reclaim(ctx context.Context, w *watch, worker string) (moved in
 	if err != nil {
 		return 0, err
 	}
-	moved, err = reclaimer.Reclaim(ctx, claim, s.queueOf(w), worker)
+	moved, err = reclaimer.Reclaim(ctx, claim, s.nameOf(w), worker)
 	if moved > 0 || err != nil { // after an error it may have been done all the same
 		s.ringWatch(w)
 	}
@@ -94,8 +94,8 @@ func (s *source) reclaimer() (broker.Reclaimer, context.Context, error) {
 	return reclaimer, s.connected, nil
 }
 
-func (s *source) queueOf(w *watch) string {
+func (s *source) nameOf(w *watch) string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return w.spec.Query.Queue
+	return w.spec.Query.Name()
 }

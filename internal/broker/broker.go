@@ -76,7 +76,7 @@ type Pusher interface {
 
 // Reclaimer is a driver whose broker keeps messages in flight by worker, and can return them to the queue. It is for brokers
 // that know workers by their PodName, and its workers are PodNames: a host name or an address may be another worker's by now,
-// who would lose what it holds.
+// who would lose what it holds. A queue is called by the Name of its Query.
 type Reclaimer interface {
 	// Claim renews the claim of a process for ClaimExpiry, under whatever mark. Where nobody has it, it takes it if take
 	// is true. It returns the process that has it then, and its mark; "" for none.
@@ -94,7 +94,7 @@ type Reclaimer interface {
 
 // Holder is a worker that holds messages.
 type Holder struct {
-	// Queues are the queues that the messages may be of; mostly one.
+	// Queues are the names of the queues that the messages may be of; mostly one.
 	Queues []string
 	// Worker is its PodName.
 	Worker string

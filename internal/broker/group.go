@@ -1,6 +1,29 @@
 package broker
 
-import "fmt"
+import (
+	"fmt"
+	"strings"
+)
+
+// groupMark is between a queue and its group in a name. The API server accepts it in neither.
+const groupMark = "\x00"
+
+// Name is the queue, and its consumer group where it has one, in one word: what a Reclaimer calls it.
+func (q Query) Name() string { return NameOf(q.Queue, q.Group) }
+
+// NameOf is the name of a queue as a consumer group has it; see Query.Name.
+func NameOf(queue, group string) string {
+	if group == "" {
+		return queue
+	}
+	return queue + groupMark + group
+}
+
+// SplitName is the queue and the consumer group of a name, "" where it has none.
+func SplitName(name string) (queue, group string) {
+	queue, group, _ = strings.Cut(name, groupMark)
+	return queue, group
+}
 
 // NoGroup is what is wrong with a query of a broker whose queues have no consumer groups, nil where it names none. Has
 // says of what kind they are, such as "a tube".

@@ -23,7 +23,8 @@ type Names struct {
 type Place struct {
 	// Broker is the ID of the backlog's source.
 	Broker string
-	Queue  string
+	// Queue is the Name of the queue's query: two consumer groups of one queue are two places.
+	Queue string
 	// Key is the one under which the backlog watches the queue for the fleet.
 	Key backlog.Key
 	// Revision is one whose workers work there.

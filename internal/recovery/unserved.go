@@ -35,7 +35,7 @@ func (c *core) countUnserved(s *search) {
 	lists := slices.DeleteFunc(s.unservedLists, func(h broker.Holder) bool {
 		return slices.ContainsFunc(h.Queues, func(queue string) bool {
 			_, here := served[queue]
-			return here || c.census.isOfAFleet(h.Worker, queue)
+			return here || c.census.isOfAFleet(h.Worker, queue) || c.isForeign(h.Worker, queue)
 		})
 	})
 	s.unservedLists = slices.Clone(lists) // what is left out takes no room
@@ -44,6 +44,13 @@ func (c *core) countUnserved(s *search) {
 		queues[h.Queues[0]] = struct{}{}
 	}
 	s.unserved = backlog.Unserved{Known: true, Lists: len(lists), Queues: len(queues)}
+}
+
+// isForeign reports whether a consumer is of another application's group: no operator makes such names. A list with tasks has
+// the form of QScaler's own keys, and a consumer group has not.
+func (c *core) isForeign(worker, queue string) bool {
+	_, group := broker.SplitName(queue)
+	return group != "" && c.names.FamilyOf(worker) == ""
 }
 
 // serveMore is called when a fleet comes to serve a queue. Fleets are observed one after another, after a start above all,

@@ -147,3 +147,15 @@ func ofTwo(t *testing.T) (*world, Place) {
 	w.sees("y", "shared")
 	return w, second
 }
+
+// Other applications read streams by groups of their own, whose consumers are nobody's workers. Those of a consumer group
+// whose names an operator has made are counted.
+func TestConsumersOfOtherApplications(t *testing.T) {
+	w := unsearched(t)
+	w.look()
+	theirs := broker.NameOf("events", "billing")
+	holders := append(holding(theirs, "-foreign", "ours-former"), holding("list", "-foreign")...)
+	w.finish(w.next(w.now)[0], result{holders: holders})
+	w.pass(settling)
+	w.unservedIs(map[string]backlog.Unserved{"x": {Known: true, Lists: 2, Queues: 2}})
+}

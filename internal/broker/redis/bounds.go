@@ -36,9 +36,20 @@ func ofExec(queued int) bounds {
 	return bounds{bytes: 4<<10 + each*queued, values: 1 + queued}
 }
 
-// boundsOf are those of the answer to a command, by its name. Queued is how many commands came since MULTI.
-func boundsOf(command string, queued int) bounds {
+// ofNumbers bounds the answer to a script that answers no more numbers than it has arguments.
+func ofNumbers(args int) bounds {
+	const each = 24
+	return bounds{bytes: ofOne.bytes + each*args, values: 1 + args}
+}
+
+// boundsOf are those of the answer to a command, by its name and how many arguments it has, the name included. Queued is how
+// many commands came since MULTI.
+func boundsOf(command string, args, queued int) bounds {
 	switch command {
+	case "EVALSHA":
+		return ofNumbers(args)
+	case "XINFO", "XPENDING":
+		return ofScan
 	case "HELLO":
 		return ofHello
 	case "INFO":

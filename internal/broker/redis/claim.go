@@ -15,7 +15,7 @@ import (
 // one step. So no pause of this process, and no clock of its machine, has it move a task after its claim has expired,
 // however late the command arrives. Time matters in the other direction alone: whoever pauses for longer than the
 // expiry lets another in.
-func (d lists) Claim(ctx context.Context, c broker.Claim, take bool) (process, mark string, err error) {
+func (d holdings) Claim(ctx context.Context, c broker.Claim, take bool) (process, mark string, err error) {
 	wanted := "0"
 	if take {
 		wanted = "1"

@@ -12,8 +12,8 @@ type commands struct {
 	complete func(bounds)
 	// line is the beginning of a line whose end has not come yet.
 	line []byte
-	// args counts the arguments that have not come yet, and skip the bytes of the present one, its line end included.
-	args, skip int
+	// all counts the arguments of the present command, args those that have not come yet, and skip the bytes of the present one, its line end included.
+	all, args, skip int
 	// name is the first argument of the present command; naming is true while it comes.
 	name   []byte
 	naming bool
@@ -40,7 +40,7 @@ func (c *commands) scan(p []byte) {
 func (c *commands) header(line []byte) {
 	n, _ := strconv.Atoi(string(line[1:]))
 	if line[0] == '*' {
-		c.args, c.name, c.naming = n, c.name[:0], true
+		c.all, c.args, c.name, c.naming = n, n, c.name[:0], true
 		return
 	}
 	c.skip = n + len("\r\n")
@@ -62,7 +62,7 @@ func (c *commands) argument(p []byte) (rest []byte) {
 }
 
 func (c *commands) ended(name string) {
-	c.complete(boundsOf(name, c.queued))
+	c.complete(boundsOf(name, c.all, c.queued))
 	if c.queued++; name == "MULTI" {
 		c.queued = 0
 	}

@@ -18,7 +18,8 @@ func (d *driver) Depths(ctx context.Context, queries []broker.Query) ([]broker.A
 	if len(queries) == 0 {
 		return nil, d.answers(ctx, asks)
 	}
-	var commands rueidis.Commands
+	commands := d.layout.begin(d.client.B())
+	begin := len(commands)
 	lengths := make([]int, len(queries))
 	invalid := make([]error, len(queries))
 	for i, q := range queries {
@@ -29,7 +30,7 @@ func (d *driver) Depths(ctx context.Context, queries []broker.Query) ([]broker.A
 		commands, lengths[i] = append(commands, read...), len(read)
 	}
 	answers := make([]broker.Answer, len(queries))
-	if len(commands) == 0 {
+	if len(commands) == begin {
 		for i, err := range invalid {
 			answers[i].Err = err
 		}
@@ -46,6 +47,12 @@ func (d *driver) Depths(ctx context.Context, queries []broker.Query) ([]broker.A
 		}
 		replies = replies[:last]
 	}
+	for _, reply := range replies[:begin] {
+		if err := reply.Error(); err != nil {
+			return nil, classify(err, d.config)
+		}
+	}
+	replies = replies[begin:]
 	for i, q := range queries {
 		if invalid[i] != nil {
 			answers[i].Err = invalid[i]

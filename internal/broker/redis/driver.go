@@ -6,12 +6,13 @@
 //	guard.go    what stands between the client library and the network: commands.go follows what is sent, bounds.go says
 //	            how much may be answered, replies.go lets through what is a reply
 //	redial.go   when a connection that broke is made again
-//	layout.go   how a queue is laid out in keys; list.go is a list, by the protocol of worker/redislist
+//	layout.go   how a queue is laid out in keys; list.go is a list, by the protocol of worker/redislist, sorted_set.go a
+//	            sorted set, and stream.go a stream, whose Lua is in stream_lua.go
 //	driver.go   a reach and a layout; depths.go reads, writable.go asks whether writes are taken
 //	inspect.go  which versions and settings of the server are risks
 //	claim.go    who may return the tasks of dead workers
-//	reclaim.go  what dead workers hold of lists; searches.go bounds the searches for it, lanes.go and lane.go
-//	            say whose turn it is to search
+//	reclaim.go  what dead workers hold of lists, reclaim_set.go of sorted sets, and reclaim_stream.go of streams;
+//	            holders.go searches for it, searches.go bounds that, lanes.go and lane.go say whose turn it is
 //	errors.go   what a server's refusals mean
 package redis
 
@@ -31,18 +32,33 @@ type driver struct {
 	writable writable
 }
 
-// Open connects to a server whose queues are lists. Where the server does not push, Pushes says so, and the queues are
+// Open connects to a server. Where the server does not push, Pushes says so, and the queues are
 // to be polled.
 func Open(_ context.Context, c Config, ring broker.Doorbell) (broker.Driver, error) {
-	return openLists(c, ring, newSearches())
+	return openShared(c, ring, newSearches())
 }
 
-func openLists(c Config, ring broker.Doorbell, shared *searches) (broker.Driver, error) {
-	d, err := openAs(c, list{}, ring)
+// openShared is Open with what all drivers of the kind share.
+func openShared(c Config, ring broker.Doorbell, shared *searches) (broker.Driver, error) {
+	var l layout = list{}
+	switch c.Layout {
+	case Streams:
+		l = stream{}
+	case SortedSets:
+		l = sortedSet{c.Due}
+	}
+	d, err := openAs(c, l, ring)
 	if err != nil {
 		return nil, err
 	}
-	return lists{d, shared}, nil
+	holds := holdings{d, shared}
+	switch c.Layout {
+	case Streams:
+		return streams{holds}, nil
+	case SortedSets:
+		return sortedSets{holds}, nil
+	}
+	return lists{holds}, nil
 }
 
 func openAs(c Config, l layout, ring broker.Doorbell) (*driver, error) {

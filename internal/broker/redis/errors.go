@@ -3,6 +3,7 @@ package redis
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/redis/rueidis"
@@ -35,6 +36,7 @@ var refusals = []struct {
 	{"NOREPLICAS", broker.ReasonReadOnly, "the server refuses writes because it has too few replicas"},
 	{"MOVED", broker.ReasonUnknown, "the server is one node of a Redis Cluster, which is not supported; use one server that has all keys"},
 	{"CROSSSLOT", broker.ReasonUnknown, "the keys are in a Redis Cluster, which is not supported, also behind a proxy; use one server that has all keys"},
+	{sharedStream, broker.ReasonUnknown, "the stream has several consumer groups, and a returned task would reach all of them: have workers claim the entries of others with XAUTOCLAIM, give each group a stream of its own, or set config.reclaim to false"},
 	{redislist.NotClaimed, broker.ReasonOtherOperator, "another operator of this cluster, or of a copy of it, may return tasks now"},
 	{"unknown command", broker.ReasonUnknown, "the server lacks a command that QScaler needs; Redis has all of them since 6.2, unless they were renamed"},
 	{"Unknown Redis command called from", broker.ReasonUnknown, "the server lacks a command that QScaler needs; Redis has all of them since 6.2, unless they were renamed"},
@@ -91,10 +93,19 @@ func wrongType(what string, err error, c Config) error {
 		fmt.Sprintf("%s; rename or delete it, or give the queue another name (%s)", what, said(err, c)), err)
 }
 
+// refusalsOfOneKey are what errors begin with that concern one key; the last two are a script's.
+var refusalsOfOneKey = []string{"WRONGTYPE", "NOPERM", "EXECABORT", "ACL failure in script", "The user executing the script"}
+
+// isWrongType reports whether a script met a key of another type. Before Redis 7, the script's name comes first.
+func isWrongType(err error) bool {
+	text, ok := refused(err)
+	return ok && strings.Contains(text, "WRONGTYPE")
+}
+
 // ofOneKey reports whether an error concerns the key of a command, and not the whole server.
 func ofOneKey(err error) bool {
 	text, ok := refused(err)
-	return ok && (strings.HasPrefix(text, "WRONGTYPE") || strings.HasPrefix(text, "NOPERM") || strings.HasPrefix(text, "EXECABORT"))
+	return ok && slices.ContainsFunc(refusalsOfOneKey, func(prefix string) bool { return strings.HasPrefix(text, prefix) })
 }
 
 // said is what an error says, without the password: a server or a proxy that does not know a command

@@ -172,7 +172,7 @@ func TestAReplyIsBoundedAsAWhole(t *testing.T) {
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
 			r := &replies{owed: &debts{}}
-			r.owed.add(boundsOf(c.command, c.queued))
+			r.owed.add(boundsOf(c.command, 1, c.queued))
 			if err := r.pass([]byte(c.reply)); (err == nil) != c.fits {
 				t.Errorf("it is let through: %t (%v), want %t", err == nil, err, c.fits)
 			}

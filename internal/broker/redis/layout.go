@@ -12,9 +12,11 @@ import (
 type layout interface {
 	// check says what is wrong with the name of a queue, or of its consumer group.
 	check(q broker.Query) error
+	// begin has the commands that go before those of all queries.
+	begin(b rueidis.Builder) rueidis.Commands
 	// read has the commands of one query, at least one. Nothing that moves while they are read may be missed.
 	read(b rueidis.Builder, q broker.Query, now time.Time) rueidis.Commands
-	// key is what one of those commands reads, and what it is to be: a list, a sorted set.
+	// key is what one of those commands reads, and what it is to be: a list, a sorted set, a stream.
 	key(q broker.Query, command int) (key, kind string)
 	// depth makes the depth of the replies to those commands, none of which is an error.
 	depth(q broker.Query, replies []rueidis.RedisResult) (broker.Depth, error)

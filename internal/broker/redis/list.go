@@ -30,6 +30,8 @@ func (list) check(q broker.Query) error {
 		"scaleConfig.queue is %q, which is the name of one of QScaler's own keys of another queue: its list of tasks in flight, delayed tasks or dead letters; give the queue another name", broker.Words(q.Queue, broker.Secret{}))}
 }
 
+func (list) begin(rueidis.Builder) rueidis.Commands { return nil }
+
 // read has the queue, its tasks that are due, and the processing lists of its workers. A queue with workers is read in
 // one transaction: a task that moves between two reads, in either direction, would be counted nowhere. Tasks that are
 // due wait, though no worker has moved them to the queue: there may be no worker. They are read before the queue,

@@ -6,6 +6,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/quickube/qscaler/internal/backlog"
+	"github.com/quickube/qscaler/internal/broker"
 	"github.com/quickube/qscaler/internal/connection"
 	"github.com/quickube/qscaler/internal/recovery"
 	"github.com/quickube/qscaler/internal/revision"
@@ -98,5 +99,5 @@ func (p places) where(hash string) recovery.Place {
 }
 
 func (p places) at(r *revision.Revision) recovery.Place {
-	return recovery.Place{Broker: connection.ID(p.qworker.Namespace, r.Connection), Queue: r.Queue, Key: p.key(r.Hash), Revision: r.Hash}
+	return recovery.Place{Broker: connection.ID(p.qworker.Namespace, r.Connection), Queue: broker.NameOf(r.Queue, r.Group), Key: p.key(r.Hash), Revision: r.Hash}
 }

@@ -1,0 +1,46 @@
+package v1alpha1
+
+// RedisLayout is how a queue is kept in Redis.
+// +kubebuilder:validation:Enum=List;Stream;SortedSet
+type RedisLayout string
+
+// The layouts.
+const (
+	// RedisList is a list, and a list for each worker of what it holds.
+	RedisList RedisLayout = "List"
+	// RedisStream is a stream that is read by a consumer group.
+	RedisStream RedisLayout = "Stream"
+	// RedisSortedSet is a sorted set, and one for each worker of what it holds.
+	RedisSortedSet RedisLayout = "SortedSet"
+)
+
+// RedisDue says which members of a sorted set are to be done.
+// +kubebuilder:validation:Enum=Always;Seconds;Milliseconds
+type RedisDue string
+
+// What a score may say.
+const (
+	// RedisDueAlways is where each member is to be done, whatever its score.
+	RedisDueAlways RedisDue = "Always"
+	// RedisDueSeconds is where the score is the Unix time, in seconds, from which a member is to be done.
+	RedisDueSeconds RedisDue = "Seconds"
+	// RedisDueMilliseconds is the same in milliseconds.
+	RedisDueMilliseconds RedisDue = "Milliseconds"
+)
+
+// RedisConfig is what only Redis has.
+// +kubebuilder:validation:XValidation:rule="!has(self.due) || (has(self.layout) && self.layout == 'SortedSet')",fieldPath=".due",message="redis.due is of sorted sets; set redis.layout to SortedSet, or remove redis.due"
+type RedisConfig struct {
+	// How the queues are kept: List, Stream or SortedSet. Default: List.
+	//
+	// It is of the ScalerConfig, and not of each QWorker, because it says how workers and operator speak with the broker, as
+	// the other fields here do: whether they have consumer groups, which rights they need, and what the operator may return.
+	// Where one Redis has queues of several layouts, each layout has a ScalerConfig of its own, with the same host.
+	// +optional
+	Layout RedisLayout `json:"layout,omitempty"`
+
+	// Which members of a sorted set are to be done: Always for all, or those whose score is a Unix time that has come, in
+	// Seconds or Milliseconds. Default: Always. Only with the layout SortedSet.
+	// +optional
+	Due RedisDue `json:"due,omitempty"`
+}
