@@ -107,10 +107,14 @@ func (d streams) holdersOf(ctx context.Context, key string) (holders []broker.Ho
 		}
 		name, pending := fields["name"], fields["pending"]
 		group, err := name.ToString()
+		if err != nil || group == "" {
+			return nil, fmt.Errorf("the server names no group of the stream %q", broker.Words(key, d.config.Password))
+		}
+		n, err := pending.AsInt64()
 		if err != nil {
 			return nil, err
 		}
-		if n, err := pending.AsInt64(); err != nil || n == 0 {
+		if n == 0 {
 			continue
 		}
 		summary, err := d.client.Do(ctx, d.client.B().Xpending().Key(key).Group(group).Build()).ToArray()
@@ -120,7 +124,10 @@ func (d streams) holdersOf(ctx context.Context, key string) (holders []broker.Ho
 			}
 			continue
 		}
-		if len(summary) != 4 || summary[3].IsNil() {
+		if len(summary) != 4 {
+			return nil, fmt.Errorf("the server answers %d words of what is taken of the stream %q, and not 4", len(summary), broker.Words(key, d.config.Password))
+		}
+		if summary[3].IsNil() { // it is acknowledged since
 			continue
 		}
 		consumers, err := summary[3].ToArray()
