@@ -116,8 +116,12 @@ func (c Config) Equal(other broker.Config) bool {
 }
 
 // lag is how long ago something may have happened that what the management API says does not show: statistics are so
-// old, an answer is kept for a fifth of that, and a busy server is late.
-func (c Config) lag() time.Duration { return 2 * c.Statistics }
+// old, an answer is kept for as long at most, and a busy server is late.
+func (c Config) lag() time.Duration { return 3 * c.Statistics }
 
-// kept is for how long an answer of the management API is used again: it changes no more often.
-func (c Config) kept() time.Duration { return c.Statistics / 5 }
+// kept is for how long an answer of the management API is used again that took so long. The more it costs the server, the
+// more seldom it is asked.
+func (c Config) kept(took time.Duration) time.Duration {
+	const share = 10 // of the time, the server answers us for one part in ten
+	return min(max(c.Statistics/5, share*took), c.Statistics)
+}

@@ -40,6 +40,21 @@ func TestSettings(t *testing.T) {
 	}
 }
 
+// The longer the server takes to answer, the more seldom it is asked, and never more seldom than its statistics change.
+func TestHowLongAnAnswerIsKept(t *testing.T) {
+	c := Config{Statistics: 5 * time.Second}
+	for took, want := range map[time.Duration]time.Duration{
+		0: time.Second, 100 * time.Millisecond: time.Second, 200 * time.Millisecond: 2 * time.Second, time.Second: 5 * time.Second,
+	} {
+		if got := c.kept(took); got != want {
+			t.Errorf("an answer that took %s is kept for %s, want %s", took, got, want)
+		}
+	}
+	if c.lag() < c.Statistics+c.kept(time.Hour) {
+		t.Errorf("after %s it forgets what the statistics do not show yet", c.lag())
+	}
+}
+
 // A worker finds the virtual host in a URL, and its password beside it.
 func TestEnvironment(t *testing.T) {
 	for block, want := range map[string]string{

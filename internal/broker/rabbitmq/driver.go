@@ -130,13 +130,14 @@ func (d *driver) current(ctx context.Context, queries []broker.Query) (*snapshot
 	}
 	withWorkers := seesAll(d.tags) && slices.ContainsFunc(queries, func(q broker.Query) bool { return len(q.Workers) > 0 })
 	now := time.Now()
-	if s := d.snapshot; s != nil && now.Sub(s.at) < d.config.kept() && (s.withWorkers || !withWorkers) {
+	if s := d.snapshot; s != nil && now.Sub(s.at) < d.config.kept(s.took) && (s.withWorkers || !withWorkers) {
 		return s, nil
 	}
 	s, err := d.management.read(ctx, now, withWorkers)
 	if err != nil {
 		return nil, err
 	}
+	s.took = time.Since(now)
 	d.snapshot = s
 	return s, nil
 }

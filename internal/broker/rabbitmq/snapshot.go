@@ -17,7 +17,9 @@ type totals struct {
 
 // snapshot is what the management API says of a virtual host. It lists every queue that is there.
 type snapshot struct {
-	at     time.Time
+	at time.Time
+	// took is how long the server took for it.
+	took   time.Duration
 	queues map[string]totals
 	// withWorkers is whether workers were asked for; workers is nil all the same where the user may not know.
 	withWorkers bool

@@ -133,7 +133,7 @@ func (s *server) await(queue string) {
 		<-time.After(5 * time.Millisecond)
 	}
 	// What the driver remembers of the time before is over then.
-	<-time.After(2*rabbitmqservertest.StatisticsInterval + 10*time.Millisecond)
+	<-time.After(3*rabbitmqservertest.StatisticsInterval + 10*time.Millisecond)
 }
 
 // channelsAgree reports whether the statistics of the channels show each message that is held.
