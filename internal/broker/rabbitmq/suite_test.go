@@ -235,6 +235,10 @@ func (s *server) Restart() {
 	for queue, c := range s.want {
 		s.want[queue] = rabbitmqservertest.Counts{Ready: c.Ready + c.Unacked}
 		if s.management {
+			// A queue that nobody has asked for anything since tells no statistics.
+			if _, err := s.Channel().QueueDeclarePassive(queue, true, false, false, false, nil); err != nil {
+				s.t.Errorf("asking %s: %v", queue, err)
+			}
 			s.await(queue)
 		}
 	}
