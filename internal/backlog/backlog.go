@@ -51,6 +51,10 @@ type Source struct {
 	Resolve func(context.Context) (broker.Config, error)
 	// Claim says under which claim tasks are returned there. It is called before each renewal.
 	Claim func(context.Context) (broker.Claim, error)
+	// HadRival reports whether the process before this one knew that another operator returns tasks there: then this one
+	// knows it from its start. It is called when the broker is first watched, with the Backlog locked. Nil is as if it
+	// returned false.
+	HadRival func() bool
 }
 
 // Options is how a Backlog works.

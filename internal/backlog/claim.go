@@ -17,15 +17,19 @@ var ErrClaimPending = errors.New("waiting until the claim of the operator before
 //
 // This process reads brokers because it is its control plane's leader. The leader before it has ended, or was paused and
 // ends once it finds out. It may renew its claim once more in that moment, and no more. So a claim that this process sees
-// for longer than two expiries is renewed by somebody whom its control plane does not know: the original of a copied
-// cluster, or its copy.
+// being renewed rivalRenewals times, or sees for longer than two expiries, is renewed by somebody whom its control plane
+// does not know: the original of a copied cluster, or its copy.
 //
 // Such an operator may be started again, as for an update. Its claim ends meanwhile, and its successor, which sees no
 // living rival, takes it at once. This process leaves it alone for rivalTimeout: else the two would race, and a copy that
-// won would take tasks from the workers of the original.
+// won would take tasks from the workers of the original. So does the process after this one; see Source.HadRival.
+//
+// A claim that was just renewed ends an expiry later. One that is gone before, as by the hand of a person, may be renewed
+// any moment.
 const (
-	rivalProof   = 2 * broker.ClaimExpiry
-	rivalTimeout = 10 * time.Minute
+	rivalProof    = 2 * broker.ClaimExpiry
+	rivalRenewals = 4
+	rivalTimeout  = 10 * time.Minute
 	// claimRetry is the least time between two tries to take a claim for the sake of a task that is to be returned.
 	claimRetry = time.Second
 )
@@ -41,30 +45,54 @@ type tenure struct {
 	// had it last.
 	rival       string
 	since, seen time.Time
+	// renewals is what the rival last said of its renewals, renewed when that was first seen, and changes how often it became
+	// another. renewed is zero where it never did.
+	renewals string
+	renewed  time.Time
+	changes  int
 	// err is why it is not known.
 	err error
 }
 
 // hasRival reports whether the claim is renewed by an operator that is not one that has ended.
-func (t *tenure) hasRival() bool { return t.rival != "" && t.seen.Sub(t.since) >= rivalProof }
+func (t *tenure) hasRival() bool {
+	return t.rival != "" && (t.changes >= rivalRenewals || t.seen.Sub(t.since) >= rivalProof)
+}
 
 // mayTake reports whether this process may take the claim where nobody has it.
-func (t *tenure) mayTake(now time.Time) bool { return !t.hasRival() || now.Sub(t.seen) >= rivalTimeout }
+func (t *tenure) mayTake(now time.Time) bool {
+	if t.hasRival() {
+		return now.Sub(t.seen) >= rivalTimeout
+	}
+	return t.renewed.IsZero() || now.Sub(t.renewed) >= broker.ClaimExpiry
+}
 
-// answered takes in which process has the claim, and its mark; "" for none.
-func (t *tenure) answered(own, process, mark string, now time.Time) {
-	if process == own {
-		*t = tenure{ours: true, mark: mark, asked: now}
+// answered takes in who has the claim.
+func (t *tenure) answered(own string, has broker.Claimant, now time.Time) {
+	if has.Process == own {
+		*t = tenure{ours: true, mark: has.Mark, asked: now}
 		return
 	}
 	t.ours, t.asked, t.err = false, now, nil
-	if process == "" {
+	if has.Process == "" {
 		return
 	}
 	if t.rival == "" {
 		t.since = now
 	}
-	t.rival, t.seen = process, now
+	if t.rival == has.Process && t.renewals != has.Renewals {
+		t.renewed = now
+		t.changes++
+	}
+	t.rival, t.seen, t.renewals = has.Process, now, has.Renewals
+}
+
+// rivalBefore is the name of a rival that the process before this one knew.
+const rivalBefore = "which the operator before this one saw"
+
+// hadRival is the tenure of a process that begins where the one before it has had a rival.
+func hadRival(now time.Time) tenure {
+	return tenure{rival: rivalBefore, since: now.Add(-rivalProof), seen: now}
 }
 
 func (t *tenure) failed(err error, now time.Time) { t.ours, t.asked, t.err = false, now, err }
@@ -164,24 +192,24 @@ func (s *source) renew(ctx context.Context, reclaimer broker.Reclaimer) error {
 	ctx, cancel := context.WithTimeout(ctx, s.options.ReadTimeout)
 	defer cancel()
 	own, err := s.claim(ctx)
-	var process, mark string
+	var has broker.Claimant
 	if err == nil {
 		own.Mark = s.number
 		s.mu.Lock()
 		take := s.tenure.mayTake(s.options.Clock.Now())
 		s.mu.Unlock()
-		process, mark, err = claimOf(ctx, reclaimer, own, take)
+		has, err = claimOf(ctx, reclaimer, own, take)
 	}
 	return s.noteClaim(func(t *tenure, now time.Time) {
 		if err != nil {
 			t.failed(fmt.Errorf("making sure that no other operator returns the same tasks, %w", err), now)
 			return
 		}
-		t.answered(own.Process, process, mark, now)
+		t.answered(own.Process, has, now)
 	})
 }
 
-func claimOf(ctx context.Context, reclaimer broker.Reclaimer, own broker.Claim, take bool) (process, mark string, err error) {
+func claimOf(ctx context.Context, reclaimer broker.Reclaimer, own broker.Claim, take bool) (has broker.Claimant, err error) {
 	defer contain(&err)
 	return reclaimer.Claim(ctx, own, take)
 }

@@ -124,6 +124,44 @@ func TestARival(t *testing.T) {
 	})
 }
 
+// A rival that says how often it renews its claim is known soon. So its pause, or a hand that deletes the claim, lets nobody
+// in.
+func TestARivalThatRenewsIsKnownSoon(t *testing.T) {
+	for name, c := range map[string]struct {
+		seen time.Duration // for how long it was seen to renew
+		gone time.Duration // for how long nobody has the claim then
+		want string
+	}{
+		"for as long as it takes to know": {25 * time.Second, 9 * time.Minute, string(broker.ReasonOtherOperator)},
+		"for a moment":                    {8 * time.Second, 20 * time.Second, "pending"},
+		"for a moment, and it has ended":  {8 * time.Second, 40 * time.Second, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			inRivalry(t, func(r *rivalry) {
+				r.broker.set(func() { r.broker.claimed, r.broker.renewed = "the rival", 1 })
+				r.Watch("w", watchOf("x", "q"))
+				wait(c.seen)
+				r.has("")
+				wait(c.gone)
+				r.is(c.want)
+			})
+		})
+	}
+}
+
+// Who starts where the process before it knew of a rival leaves the claim alone, though nobody has it now.
+func TestARivalIsKnownFromTheStart(t *testing.T) {
+	inRivalry(t, func(r *rivalry) {
+		w := watchOf("x", "q")
+		w.Source.HadRival = func() bool { return true }
+		r.Watch("w", w)
+		wait(9 * time.Minute)
+		r.is(string(broker.ReasonOtherOperator))
+		wait(2 * time.Minute)
+		r.is("")
+	})
+}
+
 // A process that was paused finds another with the claim. Nothing of it moves from then on.
 func TestALostClaim(t *testing.T) {
 	inRivalry(t, func(r *rivalry) {

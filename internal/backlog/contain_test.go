@@ -38,8 +38,8 @@ func (w wild) Depths(_ context.Context, queries []broker.Query) ([]broker.Answer
 	return answers, w.in("depths")
 }
 
-func (w wild) Claim(_ context.Context, c broker.Claim, _ bool) (process, mark string, err error) {
-	return c.Process, c.Mark, w.in("claim")
+func (w wild) Claim(_ context.Context, c broker.Claim, _ bool) (broker.Claimant, error) {
+	return broker.Claimant{Process: c.Process, Mark: c.Mark}, w.in("claim")
 }
 
 func (w wild) Reclaim(context.Context, broker.Claim, string, string) (int64, error) {

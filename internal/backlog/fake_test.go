@@ -5,6 +5,7 @@ import (
 	"errors"
 	"maps"
 	"slices"
+	"strconv"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -48,7 +49,9 @@ type fakeBroker struct {
 	reclaimed []string
 	// claimed is the process that has the claim, and claims counts how often somebody asked for it.
 	claimed, mark string
-	claims        int
+	// renewed counts the renewals of the claim of another, which renews it between any two questions; 0 where he does not.
+	renewed int
+	claims  int
 	// silent is true where it keeps no messages by worker.
 	silent bool
 	// inspected is what it says of its settings, nil for nothing, and inspections how often it was asked.
@@ -176,9 +179,9 @@ func (d *fakeDriver) Held(ctx context.Context, _ string, workers []string) ([]in
 	return make([]int64, len(workers)), d.walk(ctx)
 }
 
-func (d *fakeDriver) Claim(ctx context.Context, c broker.Claim, take bool) (process, mark string, err error) {
+func (d *fakeDriver) Claim(ctx context.Context, c broker.Claim, take bool) (broker.Claimant, error) {
 	if err := d.walk(ctx); err != nil {
-		return "", "", err
+		return broker.Claimant{}, err
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -186,7 +189,12 @@ func (d *fakeDriver) Claim(ctx context.Context, c broker.Claim, take bool) (proc
 	if d.claimed == "" && take {
 		d.claimed, d.mark = c.Process, c.Mark
 	}
-	return d.claimed, d.mark, nil
+	has := broker.Claimant{Process: d.claimed, Mark: d.mark}
+	if d.renewed > 0 && has.Process != "" {
+		d.renewed++ // between any two questions
+		has.Renewals = strconv.Itoa(d.renewed)
+	}
+	return has, nil
 }
 
 func (d *fakeDriver) Reclaim(ctx context.Context, c broker.Claim, queue, worker string) (int64, error) {

@@ -85,13 +85,17 @@ type source struct {
 }
 
 func newSource(spec Source, number string, o Options, m *metrics) *source {
-	return &source{
+	s := &source{
 		id: spec.ID, number: number, kind: spec.Kind, cadence: cadenceOf(spec.Kind, o), resolve: spec.Resolve, claim: spec.Claim, options: o, metrics: m,
 		kick:    make(chan struct{}, 1),
 		watches: map[*watch]struct{}{},
 		byQueue: map[string]map[*watch]struct{}{},
 		dirty:   map[*watch]struct{}{},
 	}
+	if spec.HadRival != nil && spec.HadRival() {
+		s.tenure = hadRival(o.Clock.Now())
+	}
+	return s
 }
 
 // lookAgain has the loop look again.

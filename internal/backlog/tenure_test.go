@@ -2,6 +2,8 @@ package backlog
 
 import (
 	"errors"
+	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -23,6 +25,14 @@ func TestTenure(t *testing.T) {
 		at   time.Duration
 		from string
 	}
+	// renewed are answers in which the rival has renewed his claim each second, n times.
+	renewed := func(n int) (answers []answer) {
+		for i := range n + 1 {
+			answers = append(answers, answer{time.Duration(i) * time.Second, rival + " " + strconv.Itoa(i)})
+		}
+		return answers
+	}
+	const s = time.Second
 	for name, c := range map[string]struct {
 		answers  []answer
 		asksAt   time.Duration
@@ -47,6 +57,14 @@ func TestTenure(t *testing.T) {
 		"the rival was seen ten minutes ago":           {[]answer{{0, rival}, {rivalProof, rival}, {rivalProof + 1, none}}, rivalProof + rivalTimeout, other, true},
 		"we have it after the rival":                   {[]answer{{0, rival}, {rivalProof, rival}, {rivalProof + 1, own}}, rivalProof + 1, "", true},
 		"the rival comes back after that":              {[]answer{{0, rival}, {rivalProof, rival}, {rivalProof + 1, own}, {rivalProof + 2, rival}}, rivalProof + 2, pending, true},
+		"another renews it four times":                 {renewed(4), 4 * s, other, false},
+		"another renews it three times":                {renewed(3), 3 * s, pending, false},
+		"it is gone before it can have ended":          {append(renewed(1), answer{2 * s, none}), 30 * s, pending, false},
+		"it has ended after a renewal":                 {append(renewed(1), answer{31 * s, none}), 31 * s, pending, true},
+		"it is gone, and was not renewed":              {append(renewed(0), answer{2 * s, none}), 2 * s, pending, true},
+		"each is another's":                            {[]answer{{0, "a 1"}, {1, "b 2"}, {2, "a 3"}, {3, "b 4"}, {4, "a 5"}}, 4, pending, true},
+		"the one renewed four times has ended":         {append(renewed(4), answer{34 * s, none}), 4*s + rivalTimeout - 1, other, false},
+		"it ended ten minutes ago":                     {append(renewed(4), answer{34 * s, none}), 4*s + rivalTimeout, other, true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			began := time.Unix(0, 0)
@@ -55,7 +73,8 @@ func TestTenure(t *testing.T) {
 				if a.from == failure {
 					tenure.failed(errors.New(failure), began.Add(a.at))
 				} else {
-					tenure.answered(own, a.from, "mark of "+a.from, began.Add(a.at))
+					process, renewals, _ := strings.Cut(a.from, " ")
+					tenure.answered(own, broker.Claimant{Process: process, Mark: "mark of " + process, Renewals: renewals}, began.Add(a.at))
 				}
 				if want := began.Add(a.at); !tenure.asked.Equal(want) {
 					t.Errorf("asked at %s, want %s", tenure.asked, want)

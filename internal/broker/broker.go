@@ -79,8 +79,8 @@ type Pusher interface {
 // who would lose what it holds. A queue is called by the Name of its Query.
 type Reclaimer interface {
 	// Claim renews the claim of a process for ClaimExpiry, under whatever mark. Where nobody has it, it takes it if take
-	// is true. It returns the process that has it then, and its mark; "" for none.
-	Claim(ctx context.Context, c Claim, take bool) (process, mark string, err error)
+	// is true. It returns who has it then.
+	Claim(ctx context.Context, c Claim, take bool) (Claimant, error)
 	// Reclaim gives what a worker that no longer exists holds back to the head of the queue, and returns
 	// how many messages it moved. It moves none unless the claim is the process' own at that moment: the reason of the
 	// error is then ReasonOtherOperator.

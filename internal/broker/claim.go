@@ -22,3 +22,11 @@ type Claim struct {
 	// their own.
 	Mark string
 }
+
+// Claimant is who has a claim; the zero value is nobody.
+type Claimant struct {
+	// Process and Mark are those of the Claim.
+	Process, Mark string
+	// Renewals becomes another with each renewal. It is empty where the operator that has the claim does not say it.
+	Renewals string
+}

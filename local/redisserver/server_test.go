@@ -175,8 +175,8 @@ func TestEmbedded(t *testing.T) {
 		t.Errorf("Holders = %v, %v; want p1", holders, err)
 	}
 	claim := broker.Claim{Cluster: "c", Process: "p", Mark: "1"}
-	if process, _, err := d.(broker.Reclaimer).Claim(t.Context(), claim, true); err != nil || process != claim.Process {
-		t.Errorf("Claim = %q, %v; want %q", process, err, claim.Process)
+	if has, err := d.(broker.Reclaimer).Claim(t.Context(), claim, true); err != nil || has.Process != claim.Process {
+		t.Errorf("Claim = %+v, %v; want %q", has, err, claim.Process)
 	}
 	if moved, err := d.(broker.Reclaimer).Reclaim(t.Context(), claim, "q", "p1"); err != nil || moved != 1 {
 		t.Errorf("Reclaim = %d, %v; want 1", moved, err)

@@ -316,8 +316,8 @@ func (d driver) Close() {}
 var errKeeps = &broker.Error{Reason: broker.ReasonPermissionDenied, Message: "the user may not return tasks"}
 
 // Claim is always had: there is one operator at a time.
-func (d driver) Claim(_ context.Context, c broker.Claim, _ bool) (process, mark string, err error) {
-	return c.Process, c.Mark, nil
+func (d driver) Claim(_ context.Context, c broker.Claim, _ bool) (broker.Claimant, error) {
+	return broker.Claimant{Process: c.Process, Mark: c.Mark}, nil
 }
 
 func (d driver) Reclaim(ctx context.Context, _ broker.Claim, queue, worker string) (moved int64, err error) {

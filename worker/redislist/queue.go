@@ -56,18 +56,22 @@ return {moved, redis.call('LLEN', KEYS[1])}`
 const NotClaimed = "NOTCLAIMED"
 
 // ClaimScript renews an operator's claim, KEYS[1], where it is ARGV[1]'s, for ARGV[2] milliseconds. Where nobody has it
-// and ARGV[3] is 1, it takes it, with the mark ARGV[4]. It answers what stands there then: whose it is, a space and the
-// mark, or the empty string. The expiry of a key that is
-// not there changes nothing: after it, a Redis whose memory is full takes the claim as well; see fullLua.
+// and ARGV[3] is 1, it takes it, with the mark ARGV[4]. It answers what stands there then, or the empty string: whose it
+// is, the mark, and how often it was taken and renewed, with spaces between them.
+//
+// The expiry of a key that is not there changes nothing: after it, a Redis whose memory is full takes the claim as well;
+// see fullLua.
 const ClaimScript = `local operator = redis.call('GET', KEYS[1])
+local mark, renewals = ARGV[4], 0
 if string.sub(operator or '', 1, #ARGV[1] + 1) == ARGV[1] .. ' ' then
-  redis.call('PEXPIRE', KEYS[1], ARGV[2])
-elseif not operator and ARGV[3] == '1' then
-  redis.call('PEXPIRE', KEYS[1], ARGV[2])
-  operator = ARGV[1] .. ' ' .. ARGV[4]
-  redis.call('SET', KEYS[1], operator, 'PX', ARGV[2])
+  mark, renewals = string.match(string.sub(operator, #ARGV[1] + 2), '^(%S*) ?(%d*)')
+elseif operator or ARGV[3] ~= '1' then
+  return operator or ''
 end
-return operator or ''`
+operator = ARGV[1] .. ' ' .. mark .. ' ' .. ((tonumber(renewals) or 0) + 1)
+redis.call('PEXPIRE', KEYS[1], ARGV[2])
+redis.call('SET', KEYS[1], operator, 'PX', ARGV[2])
+return operator`
 
 // ReplayScript pushes the element ARGV[2] to the queue, KEYS[2], if the dead letter ARGV[1] was in KEYS[1], and takes it
 // away there, with its payload, the field ARGV[3] of KEYS[3], where that is not empty. Where ARGV[4] is not empty that

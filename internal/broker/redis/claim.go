@@ -15,7 +15,7 @@ import (
 // one step. So no pause of this process, and no clock of its machine, has it move a task after its claim has expired,
 // however late the command arrives. Time matters in the other direction alone: whoever pauses for longer than the
 // expiry lets another in.
-func (d holdings) Claim(ctx context.Context, c broker.Claim, take bool) (process, mark string, err error) {
+func (d holdings) Claim(ctx context.Context, c broker.Claim, take bool) (broker.Claimant, error) {
 	wanted := "0"
 	if take {
 		wanted = "1"
@@ -24,8 +24,10 @@ func (d holdings) Claim(ctx context.Context, c broker.Claim, take bool) (process
 		Arg(c.Process, strconv.FormatInt(broker.ClaimExpiry.Milliseconds(), 10), wanted, c.Mark).Build()
 	claim, err := d.client.Do(ctx, eval).ToString()
 	if err != nil {
-		return "", "", classify(err, d.config)
+		return broker.Claimant{}, classify(err, d.config)
 	}
-	process, mark, _ = strings.Cut(claim, " ")
-	return broker.Words(process, d.config.Password), broker.Words(mark, d.config.Password), nil
+	process, rest, _ := strings.Cut(claim, " ")
+	mark, renewals, _ := strings.Cut(rest, " ")
+	words := func(s string) string { return broker.Words(s, d.config.Password) }
+	return broker.Claimant{Process: words(process), Mark: words(mark), Renewals: words(renewals)}, nil
 }

@@ -17,8 +17,8 @@ var claim = broker.Claim{Cluster: "c", Process: "this-one", Mark: "7"}
 // claimed has the claim be ours.
 func claimed(t *testing.T, d broker.Reclaimer) broker.Claim {
 	t.Helper()
-	if process, _, err := d.Claim(t.Context(), claim, true); err != nil || process != claim.Process {
-		t.Fatalf("the claim is of %q, %v; want %q", process, err, claim.Process)
+	if has, err := d.Claim(t.Context(), claim, true); err != nil || has.Process != claim.Process {
+		t.Fatalf("the claim is of %q, %v; want %q", has.Process, err, claim.Process)
 	}
 	return claim
 }
@@ -37,18 +37,21 @@ func TestClaim(t *testing.T) {
 		renewed bool
 		setup   []string
 	}{
-		"nobody has it, and it is taken":               {take: true, want: "this-one 7", renewed: true},
+		"nobody has it, and it is taken":               {take: true, want: "this-one 7 1", renewed: true},
 		"nobody has it, and it is not to be taken":     {},
-		"it is ours, and to be taken":                  {has: "this-one 7", take: true, want: "this-one 7", renewed: true},
-		"it is ours, and another mark is kept":         {has: "this-one 1", take: true, want: "this-one 1", renewed: true},
-		"it is ours, and not to be taken":              {has: "this-one 7", want: "this-one 7", renewed: true},
+		"it is ours, and to be taken":                  {has: "this-one 7", take: true, want: "this-one 7 1", renewed: true},
+		"it is ours, and was renewed before":           {has: "this-one 7 41", take: true, want: "this-one 7 42", renewed: true},
+		"it is ours, and has no mark":                  {has: "this-one  41", want: "this-one  42", renewed: true},
+		"it is another's, with renewals":               {has: "another-one 8 41", take: true, want: "another-one 8 41"},
+		"it is ours, and another mark is kept":         {has: "this-one 1", take: true, want: "this-one 1 1", renewed: true},
+		"it is ours, and not to be taken":              {has: "this-one 7", want: "this-one 7 1", renewed: true},
 		"it is another's, and not renewed for that":    {has: "another-one 8", take: true, want: "another-one 8"},
 		"it is another's":                              {has: "another-one 8", want: "another-one 8"},
-		"nobody has it, and the memory is full":        {take: true, want: "this-one 7", renewed: true, setup: []string{"CONFIG", "SET", "maxmemory", "1"}},
-		"it is ours, and the memory is full":           {has: "this-one 7", take: true, want: "this-one 7", renewed: true, setup: []string{"CONFIG", "SET", "maxmemory", "1"}},
+		"nobody has it, and the memory is full":        {take: true, want: "this-one 7 1", renewed: true, setup: []string{"CONFIG", "SET", "maxmemory", "1"}},
+		"it is ours, and the memory is full":           {has: "this-one 7", take: true, want: "this-one 7 1", renewed: true, setup: []string{"CONFIG", "SET", "maxmemory", "1"}},
 		"the name begins like ours, and is another's":  {has: "this-one-too 7", take: true, want: "this-one-too 7"},
-		"a hostile name is cut, and loses what hides":  {has: strings.Repeat("x", 400) + "\x1b[2J", want: strings.Repeat("x", 300) + " ... "},
-		"a claim of another cluster is not looked at ": {take: true, want: "this-one 7", renewed: true, setup: []string{"SET", redislist.Operator("d"), "another-one 8"}},
+		"a hostile name is cut, and loses what hides":  {has: strings.Repeat("x", 400) + "\x1b[2J", want: strings.Repeat("x", 300) + " ..."},
+		"a claim of another cluster is not looked at ": {take: true, want: "this-one 7 1", renewed: true, setup: []string{"SET", redislist.Operator("d"), "another-one 8"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			do("CONFIG", "SET", "maxmemory", "0")
@@ -59,11 +62,8 @@ func TestClaim(t *testing.T) {
 			if c.setup != nil {
 				do(c.setup...)
 			}
-			process, mark, err := d.Claim(t.Context(), claim, c.take)
-			got := process + " " + mark
-			if got == " " {
-				got = ""
-			}
+			has, err := d.Claim(t.Context(), claim, c.take)
+			got := strings.TrimRight(has.Process+" "+has.Mark+" "+has.Renewals, " ")
 			if err != nil || got != c.want {
 				t.Errorf("Claim = %q, %v; want %q", got, err, c.want)
 			}
@@ -123,7 +123,7 @@ func TestTheRightsToReclaim(t *testing.T) {
 		do(append([]string{"ACL", "SETUSER", "operator", "on", ">pw"}, rights...)...)
 		d := open(t, Config{Address: server.Addr(), Username: "operator", Password: broker.NewSecret("pw")}, newBell().ring).(broker.Reclaimer)
 		for range 2 { // it is taken, and it is renewed
-			if _, _, err := d.Claim(t.Context(), claim, true); err != nil {
+			if _, err := d.Claim(t.Context(), claim, true); err != nil {
 				return err
 			}
 		}

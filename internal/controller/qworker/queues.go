@@ -98,7 +98,8 @@ func (r *Reconciler) sourceOf(namespace string, spec connection.Spec) backlog.So
 		Resolve: func(ctx context.Context) (broker.Config, error) {
 			return r.resolver.Config(ctx, namespace, spec)
 		},
-		Claim: func(ctx context.Context) (broker.Claim, error) { return r.claim(ctx, namespace) },
+		Claim:    func(ctx context.Context) (broker.Claim, error) { return r.claim(ctx, namespace) },
+		HadRival: func() bool { return r.resolver.HadRival(namespace, spec) },
 	}
 }
 

@@ -11,14 +11,14 @@ import (
 	"github.com/quickube/qscaler/internal/broker"
 )
 
-func (d driver) Claim(_ context.Context, c broker.Claim, take bool) (process, mark string, err error) {
+func (d driver) Claim(_ context.Context, c broker.Claim, take bool) (broker.Claimant, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.asked++
 	if d.claimed == "" && take {
 		d.claimed = c.Process
 	}
-	return d.claimed, "", d.unclaimed
+	return broker.Claimant{Process: d.claimed}, d.unclaimed
 }
 
 func (driver) Reclaim(context.Context, broker.Claim, string, string) (int64, error) { return 0, nil }

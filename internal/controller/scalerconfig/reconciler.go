@@ -131,7 +131,8 @@ func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.
 		Resolve: func(ctx context.Context) (broker.Config, error) {
 			return r.resolver.Config(ctx, namespace, spec)
 		},
-		Claim: func(ctx context.Context) (broker.Claim, error) { return r.claim(ctx, namespace) },
+		Claim:    func(ctx context.Context) (broker.Claim, error) { return r.claim(ctx, namespace) },
+		HadRival: func() bool { return connection.HadRival(&config) },
 	}, ptr.Deref(config.Spec.Config.Reclaim, true))
 	// A broker that fails and answers again within a moment would else be shown as failing for good.
 	newest := r.configs.Newest(request.NamespacedName, &config)
