@@ -22,6 +22,8 @@ ARGS ?=
 TEST_FLAGS ?=
 # More flags for make mutate, such as MUTATE_FLAGS='-file history -min 95'; see go -C tools run ./mutate -help.
 MUTATE_FLAGS ?=
+# The node for make test-kubelet, such as NODE='-node.kubeconfig k -node.kubelet k.pid -node.apiserver a.pid -node.start up.sh'.
+NODE ?=
 # How long make test fuzzes what a broker may send.
 FUZZ_TIME ?= 60s
 # Packages of the root module to test.
@@ -62,6 +64,10 @@ test: test-needs bin/qscaler-local ## All tests, with the race detector, against
 	[ "$(TEST_PACKAGES)" != ./... ] || go test $(LEAN) -timeout $(TEST_TIMEOUT) ./test/simulation; \
 	go test -race -p $(TEST_PROCS) -timeout $(TEST_TIMEOUT) $(TEST_FLAGS) $(TEST_PACKAGES); \
 	[ "$(TEST_PACKAGES)" != ./... ] || go test ./internal/broker/redis -run '^$$' -fuzz '^FuzzGuard$$' -fuzztime $(FUZZ_TIME)
+
+.PHONY: test-kubelet
+test-kubelet: bin/qscaler ## Kill at random on a real kubelet of this machine: make test-kubelet NODE='-node.kubeconfig ...'; CONTRIBUTING.md.
+	@go test -tags realkubelet -count 1 -v -timeout 2h ./test/realkubelet -operator $(CURDIR)/bin/qscaler $(NODE)
 
 .PHONY: mutate
 mutate: go-present ## What the tests of one package do not notice: make mutate PKG=./internal/planner
