@@ -119,8 +119,8 @@ func (d streams) holdersOf(ctx context.Context, key string) (holders []broker.Ho
 		}
 		summary, err := d.client.Do(ctx, d.client.B().Xpending().Key(key).Group(group).Build()).ToArray()
 		if err != nil {
-			if err = unlessRefused(err); err != nil {
-				return nil, err
+			if failure := unlessRefused(err); failure != nil {
+				return nil, failure
 			}
 			continue
 		}
