@@ -193,7 +193,7 @@ func checkDefaults(t *testing.T, api client.Client) {
 	}
 	want = map[string]any{
 		"maxSurge": "25%", "maxUnavailable": int64(0), "minReadySeconds": int64(10),
-		"progressDeadlineSeconds": int64(600), "revisionHistoryLimit": int64(10),
+		"progressDeadlineSeconds": int64(600), "revisionHistoryLimit": int64(10), "onConfigChange": "Ignore",
 	}
 	got, _, _ = unstructured.NestedMap(qworker.Object, "spec", "rollout")
 	if diff := cmp.Diff(want, got); diff != "" {
