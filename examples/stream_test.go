@@ -104,7 +104,7 @@ func streamPodGone(t *testing.T, s *stage) {
 	}
 	operator := s.operator(t).(broker.Reclaimer)
 	c := broker.Claim{Cluster: "c", Process: "p", Mark: "1"}
-	_, _, err := operator.Claim(t.Context(), c, true)
+	_, err := operator.Claim(t.Context(), c, true)
 	must(t, err)
 	if moved, err := operator.Reclaim(t.Context(), c, broker.NameOf(s.queue, streamGroup), podName); moved != 1 || err != nil {
 		t.Fatalf("returned %d, %v; want 1", moved, err)
