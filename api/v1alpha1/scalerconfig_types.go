@@ -6,13 +6,15 @@ import (
 )
 
 // BrokerType names the kind of broker that a ScalerConfig reaches.
-// +kubebuilder:validation:Enum=beanstalkd;rabbitmq;redis
+// +kubebuilder:validation:Enum=beanstalkd;nats;rabbitmq;redis
 type BrokerType string
 
 // The types of brokers.
 const (
 	// BrokerBeanstalkd is a Beanstalkd server, whose queues are tubes.
 	BrokerBeanstalkd BrokerType = "beanstalkd"
+	// BrokerNATS is a NATS server, whose queues are streams of JetStream.
+	BrokerNATS BrokerType = "nats"
 	// BrokerRabbitMQ is a RabbitMQ server, with its classic and quorum queues.
 	BrokerRabbitMQ BrokerType = "rabbitmq"
 	// BrokerRedis is a Redis (or Valkey) server whose queues are lists, streams or sorted sets.
@@ -24,6 +26,10 @@ const (
 // +kubebuilder:validation:XValidation:rule="self.type != 'beanstalkd' || !(has(self.config.username) || has(self.config.password) || has(self.config.worker) || has(self.config.database) || has(self.config.redis))",fieldPath=".config",message="beanstalkd has no users, no passwords and no databases; with this type, config takes host, port and tls"
 // +kubebuilder:validation:XValidation:rule="self.type != 'rabbitmq' || !has(self.config.database)",fieldPath=".config",message="rabbitmq has virtual hosts and no databases; with this type, config takes host, port, username, password, worker, tls and rabbitmq"
 // +kubebuilder:validation:XValidation:rule="self.type == 'rabbitmq' || !has(self.config.rabbitmq)",fieldPath=".config",message="config.rabbitmq is for the type rabbitmq; remove it, or set type to rabbitmq"
+// +kubebuilder:validation:XValidation:rule="self.type == 'nats' || !has(self.config.nats)",fieldPath=".config",message="the block config.nats belongs to the type nats; remove it, or correct the type"
+// +kubebuilder:validation:XValidation:rule="self.type != 'nats' || !has(self.config.database)",fieldPath=".config",message="nats has no databases; with this type, config takes host, port, username, password, worker, tls and nats"
+// +kubebuilder:validation:XValidation:rule="self.type != 'nats' || !has(self.config.username) || has(self.config.password)",fieldPath=".config",message="config.username has no password; with the type nats a user has one"
+// +kubebuilder:validation:XValidation:rule="self.type != 'nats' || !has(self.config.nats) || !has(self.config.nats.login) || self.config.nats.login == 'Password' || (has(self.config.password) && has(self.config.password.secret) && !has(self.config.username))",fieldPath=".config",message="with nats.login NKey or Credentials, password must have a secret, and username must be absent: the key says who it is"
 type ScalerConfigSpec struct {
 	// The broker's type. Immutable: make another ScalerConfig for another type.
 	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="type is immutable; create another ScalerConfig for another type of broker"
@@ -43,12 +49,12 @@ type BrokerConfig struct {
 	Host string `json:"host"`
 
 	// Port of the broker, 1 to 65535, as a number or a string. Default: the usual one of its type: 6379 for
-	// redis, 5672 for rabbitmq (set 5671 with tls), 11300 for beanstalkd.
+	// redis, 4222 for nats, 5672 for rabbitmq (set 5671 with tls), 11300 for beanstalkd.
 	// +optional
 	// +kubebuilder:validation:XValidation:rule="type(self) == int ? (self >= 1 && self <= 65535) : (self.matches('^[0-9]{1,5}$') && int(self) >= 1 && int(self) <= 65535)",message="port must be a number from 1 to 65535, such as 6379 or \"6379\""
 	Port *intstr.IntOrString `json:"port,omitempty"`
 
-	// User name (a Redis ACL user, a user of RabbitMQ). Absent: the default user, which is guest for rabbitmq. Not for
+	// User name (a Redis ACL user, a user of RabbitMQ or NATS). Absent: the default user, which is guest for rabbitmq. Not for
 	// beanstalkd.
 	// +optional
 	// +kubebuilder:validation:MaxLength=253
@@ -77,8 +83,12 @@ type BrokerConfig struct {
 	// +optional
 	Redis *RedisConfig `json:"redis,omitempty"`
 
+	// What only NATS has. Refused with any other type.
+	// +optional
+	NATS *NATSConfig `json:"nats,omitempty"`
+
 	// Whether the operator returns the tasks of dead workers to their queue. On Redis it needs the
-	// rights that docs/redis-layout.md lists. Beanstalkd and RabbitMQ return them by themselves, whatever this says.
+	// rights that docs/redis-layout.md lists. Beanstalkd, RabbitMQ and NATS return them by themselves, whatever this says.
 	// Default: true.
 	// +optional
 	// +kubebuilder:default=true

@@ -23,6 +23,7 @@ func cadenceOf(kind broker.Kind, o Options) broker.Cadence {
 	if o.PollInterval > 0 {
 		c.Quiet = nil
 	}
+	c.PollBusy = cmp.Or(own.PollBusy, c.Safety)
 	if c.Cost == nil {
 		c.Cost = func(broker.Query) int { return 1 }
 	}
@@ -37,17 +38,18 @@ func pushes(d broker.Driver) (ok bool, why string) {
 	return false, "brokers of this type do not tell of changes by themselves"
 }
 
-// polls has when the queues of a broker are to be read, rung or not.
+// polls has when the queues of a broker are to be read, rung or not: all of them, and some of them in between.
 type polls struct {
-	all, atZero time.Time
+	all, some time.Time
 }
 
 // poll has the queues read whose time has come, and returns how long it is until the next; 0 when no time had come.
 func (s *source) poll(p *polls, d broker.Driver, now time.Time) time.Duration {
-	interval, atZero := s.cadence.Poll, s.cadence.PollAtZero
+	interval, some := s.cadence.Poll, s.cadence.PollAtZero
 	rings, _ := pushes(d)
+	mark := func() { s.markDue(now, true, true) }
 	if rings {
-		interval, atZero = s.cadence.Safety, s.cadence.Safety
+		interval, some, mark = s.cadence.Safety, s.cadence.PollBusy, s.markBusy
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -55,14 +57,14 @@ func (s *source) poll(p *polls, d broker.Driver, now time.Time) time.Duration {
 	case !now.Before(p.all):
 		s.markDue(now, false, !rings)
 		p.all = now.Add(s.options.Jitter(interval))
-	case !now.Before(p.atZero):
-		s.markDue(now, true, !rings)
+	case !now.Before(p.some):
+		mark()
 	default:
 		return 0
 	}
-	p.atZero = p.all
-	if atZero < interval {
-		p.atZero = now.Add(s.options.Jitter(atZero))
+	p.some = p.all
+	if some < interval {
+		p.some = now.Add(s.options.Jitter(some))
 	}
-	return min(p.all.Sub(now), p.atZero.Sub(now))
+	return min(p.all.Sub(now), p.some.Sub(now))
 }

@@ -26,6 +26,7 @@ func TestTheKindSaysHowOftenItIsRead(t *testing.T) {
 		"one that is polled":                  {broker.Cadence{Poll: 2 * time.Second}, backlog.Options{}, false, 30, 30},
 		"more often at zero":                  {atZero, backlog.Options{}, false, 240, 60},
 		"not where it pushes":                 {atZero, backlog.Options{}, true, 6, 6},
+		"where it pushes at zero only":        {broker.Cadence{Poll: time.Second, PollBusy: 2 * time.Second, Safety: 10 * time.Second}, backlog.Options{}, true, 6, 30},
 		"as the options say, at zero as well": {atZero, backlog.Options{PollInterval: 3 * time.Second}, false, 20, 20},
 		"by default every second":             {broker.Cadence{}, backlog.Options{}, false, 60, 60},
 		"and every 5 s where it pushes":       {broker.Cadence{}, backlog.Options{}, true, 12, 12},

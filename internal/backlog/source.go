@@ -254,6 +254,15 @@ func (s *source) markAll() {
 	}
 }
 
+// markBusy has the queues read that have workers: the doorbell may be for the others only.
+func (s *source) markBusy() {
+	for w := range s.watches {
+		if len(w.spec.Query.Workers) > 0 {
+			s.mark(w)
+		}
+	}
+}
+
 func (s *source) setDriver(ctx context.Context, config broker.Config, d broker.Driver) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

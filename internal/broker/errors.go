@@ -23,6 +23,7 @@ const (
 	ReasonReadOnly             Reason = "ReadOnly"
 	ReasonWrongType            Reason = "WrongType"
 	ReasonInvalidQueue         Reason = "InvalidQueue"
+	ReasonQueueNotFound        Reason = "QueueNotFound"
 	ReasonInvalidGroup         Reason = "InvalidConsumerGroup"
 	ReasonVHostNotFound        Reason = "VHostNotFound"
 	ReasonOtherOperator        Reason = "OtherOperator"

@@ -26,6 +26,9 @@ type Kind struct {
 	// Env has what a worker must know to find the broker, beside the address, the credentials and TLS, which every
 	// worker is given. It may be nil.
 	Env func(Settings) []Variable
+	// CredentialsFile is the name of the file in which a worker finds what it logs in with, for settings with which its
+	// client wants a file and no password; "" for others. It may be nil. The file is made of the password's Secret.
+	CredentialsFile func(Settings) string
 	// Cadence says how often it is read.
 	Cadence Cadence
 }
@@ -74,6 +77,9 @@ type Cadence struct {
 	// QuietBudget bounds how many such queues are read in a second: where there are more, each is read less often. 0 is
 	// no bound.
 	QuietBudget int
+	// PollBusy is how often the queues with workers are read of a broker that pushes for those without only; 0 where it pushes
+	// for all.
+	PollBusy time.Duration
 	// Safety is how often a broker that pushes is read all the same, because a push can be missed.
 	Safety time.Duration
 	// Batch is the least time between the starts of two reads.

@@ -25,7 +25,12 @@ func (r *Resolver) Env(s Spec, sc *v1alpha1.ScalerConfig) []corev1.EnvVar {
 	add(login.Username != "", corev1.EnvVar{Name: contract.EnvBrokerUsername, Value: login.Username})
 	literal := s.literalOfWorker(sc)
 	add(literal != "", corev1.EnvVar{Name: contract.EnvBrokerPassword, Value: literal})
-	add(login.Password.Secret != KeyRef{}, fromSecret(contract.EnvBrokerPassword, login.Password.Secret))
+	file := func(name string) string { return contract.BrokerDirectory + "/" + name }
+	if s.CredentialsFile != "" {
+		add(true, corev1.EnvVar{Name: contract.EnvBrokerCredentialsFile, Value: file(s.CredentialsFile)})
+	} else {
+		add(login.Password.Secret != KeyRef{}, fromSecret(contract.EnvBrokerPassword, login.Password.Secret))
+	}
 	if own := r.Kind(s).Env; own != nil {
 		settings := s.settings()
 		if s.TLS.Enabled { // whether there is TLS; how it is verified, other variables say
@@ -38,7 +43,6 @@ func (r *Resolver) Env(s Spec, sc *v1alpha1.ScalerConfig) []corev1.EnvVar {
 	add(s.TLS.Enabled, corev1.EnvVar{Name: contract.EnvBrokerTLS, Value: "true"})
 	add(s.TLS.ServerName != "", corev1.EnvVar{Name: contract.EnvBrokerTLSServerName, Value: s.TLS.ServerName})
 	add(s.TLS.InsecureSkipVerify, corev1.EnvVar{Name: contract.EnvBrokerTLSInsecure, Value: "true"})
-	file := func(name string) string { return contract.BrokerDirectory + "/" + name }
 	add(s.TLS.CA != KeyRef{}, corev1.EnvVar{Name: contract.EnvBrokerTLSCAFile, Value: file(contract.BrokerCAFile)})
 	add(s.TLS.ClientCert != "", corev1.EnvVar{Name: contract.EnvBrokerTLSCertFile, Value: file(contract.BrokerCertFile)})
 	add(s.TLS.ClientCert != "", corev1.EnvVar{Name: contract.EnvBrokerTLSKeyFile, Value: file(contract.BrokerKeyFile)})
@@ -49,6 +53,10 @@ func (r *Resolver) Env(s Spec, sc *v1alpha1.ScalerConfig) []corev1.EnvVar {
 // file, because a bundle of them can be longer than a variable may be.
 func (s Spec) Files() []corev1.VolumeProjection {
 	var files []corev1.VolumeProjection
+	if s.CredentialsFile != "" {
+		ref := s.login().Password.Secret
+		files = append(files, secretFiles(ref.Name, corev1.KeyToPath{Key: ref.Key, Path: s.CredentialsFile}))
+	}
 	if (s.TLS.CA != KeyRef{}) {
 		files = append(files, secretFiles(s.TLS.CA.Name, corev1.KeyToPath{Key: s.TLS.CA.Key, Path: contract.BrokerCAFile}))
 	}

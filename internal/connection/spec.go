@@ -29,6 +29,8 @@ type Spec struct {
 	TLS      TLSRef      `json:"tls,omitzero"`
 	// Own is the block of the broker's own settings, as JSON.
 	Own string `json:"own,omitempty"`
+	// CredentialsFile is the name of the file in which a worker finds its password, where its client wants one.
+	CredentialsFile string `json:"credentialsFile,omitempty"`
 }
 
 // PasswordRef says where a password comes from, never what it is. The zero PasswordRef is no password.
@@ -85,6 +87,9 @@ func Normalise(kinds broker.Kinds, sc *v1alpha1.ScalerConfig) Spec {
 		if t.ClientCertSecret != nil {
 			spec.TLS.ClientCert = t.ClientCertSecret.Name
 		}
+	}
+	if kind.CredentialsFile != nil && (spec.login().Password.Secret != KeyRef{}) {
+		spec.CredentialsFile = kind.CredentialsFile(spec.settings())
 	}
 	return spec
 }

@@ -26,7 +26,7 @@ const (
 // drain file must not depend on one.
 const (
 	// BrokerDirectory is the directory that is mounted into every container where the broker is reached over TLS with
-	// certificates that the ScalerConfig names.
+	// certificates that the ScalerConfig names, or by a file of credentials.
 	BrokerDirectory = "/etc/qscaler-broker"
 	// BrokerVolume is the name of the volume.
 	BrokerVolume = "qscaler-broker"
@@ -89,11 +89,14 @@ const (
 	EnvConsumerGroup = "QSCALER_CONSUMER_GROUP"
 	// EnvBroker holds the broker's type, such as "redis".
 	EnvBroker = "QSCALER_BROKER"
+	// EnvBrokerCredentialsFile holds the path of a file with what the worker logs in with, where its client wants a file; there
+	// is no EnvBrokerPassword then.
+	EnvBrokerCredentialsFile = "QSCALER_BROKER_CREDENTIALS_FILE"
+	// EnvBrokerURL holds the broker's URL, as the common clients of its type take it, without the password; it is absent for
+	// types whose clients take none.
+	EnvBrokerURL = "QSCALER_BROKER_URL"
 	// EnvBrokerAddress holds the broker's host:port; an IPv6 host is in brackets.
 	EnvBrokerAddress = "QSCALER_BROKER_ADDRESS"
-	// EnvBrokerURL holds the broker's URL, as the common clients of its type take it, without the password; it is absent for
-	// types that have none.
-	EnvBrokerURL = "QSCALER_BROKER_URL"
 	// EnvBrokerUsername holds the user name; it is absent where the ScalerConfig has none.
 	EnvBrokerUsername = "QSCALER_BROKER_USERNAME"
 	// EnvBrokerPassword holds the password; it is absent where the ScalerConfig has none.

@@ -69,6 +69,9 @@ type Harness struct {
 	// Group is the consumer group that is asked for, and of which the workers are; "" where the queues of the broker have no
 	// such groups.
 	Group string
+	// Declare makes queues that are empty, on a broker where somebody must make a queue before it is used: one that nobody has
+	// made fails with ReasonQueueNotFound. It is nil where such a queue is empty. Push makes the queue where it is missing.
+	Declare func(s Server, queues ...string)
 	// ByWorker is true where the broker knows which worker holds what.
 	ByWorker bool
 	// BusyOnly is true where it knows, with ByWorker, who holds something, and never who holds nothing.
@@ -98,7 +101,7 @@ func Run(t *testing.T, h Harness) {
 		run  func(*testing.T, Harness)
 	}{
 		{"the kind is complete", kindIsComplete},
-		{"a queue that is not there is known to be empty", missingQueue},
+		{"a queue that is not there is known to be empty, or not to be there", missingQueue},
 		{"what waits and what is in flight", waitingAndInFlight},
 		{"queues and workers are not taken for each other", apart},
 		{"a consumer group that is missing, or too much", groups},
@@ -208,6 +211,13 @@ const (
 	deadline  = 2 * time.Second
 	waitLimit = 30 * time.Second
 )
+
+// declare makes queues that are empty, where that must be done.
+func (h Harness) declare(s Server, queues ...string) {
+	if h.Declare != nil {
+		h.Declare(s, queues...)
+	}
+}
 
 // query asks for a queue, and for what the workers of these pods hold of it.
 func (h Harness) query(queue string, pods ...string) broker.Query {

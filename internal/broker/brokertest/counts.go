@@ -35,8 +35,24 @@ func check(t *testing.T, h Harness, d broker.Depth, waiting, inFlight int64, hel
 }
 
 func missingQueue(t *testing.T, h Harness) {
-	d := open(t, h, h.Start(t).Settings())
-	check(t, h, depth(t, d, h.query("never-seen", "w")), 0, 0, map[string]int64{"w": 0})
+	s := h.Start(t)
+	d := open(t, h, s.Settings())
+	q := h.query("never-seen", "w")
+	if h.Declare == nil {
+		check(t, h, depth(t, d, q), 0, 0, map[string]int64{"w": 0})
+	} else {
+		s.Push("q", 3)
+		for range 2 { // it may be asked for again, and takes nothing with it
+			answers, err := d.Depths(t.Context(), []broker.Query{q, h.query("q")})
+			if err != nil || len(answers) != 2 {
+				t.Fatalf("%+v, %v; want two answers", answers, err)
+			}
+			failsFor(t, answers[0].Err, broker.ReasonQueueNotFound)
+			check(t, h, answers[1].Depth, 3, 0, nil)
+		}
+		h.declare(s, "never-seen")
+		check(t, h, depth(t, d, q), 0, 0, map[string]int64{"w": 0})
+	}
 	if _, err := d.Depths(t.Context(), nil); err != nil {
 		t.Errorf("asked for no queue, it answers: %v", err)
 	}
@@ -75,6 +91,7 @@ type books struct{ pushing, pushed, acknowledging, acknowledged atomic.Int64 }
 // way it goes; where the broker cannot say what is in flight, only that no more wait than were pushed.
 func motion(t *testing.T, h Harness) {
 	s := h.Start(t)
+	h.declare(s, "q")
 	d := open(t, h, s.Settings())
 	const workers = 3
 	rounds, leastReads := 200, int64(20)
@@ -131,11 +148,13 @@ func thousands(t *testing.T, h Harness) {
 	d := open(t, h, p.settings())
 	queues := cmp.Or(h.Queues, 3000)
 	queries := make([]broker.Query, queues)
-	pods := make([]string, queues)
+	names, pods := make([]string, queues), make([]string, queues)
 	for i := range queries {
 		pods[i] = fmt.Sprint("w-", i%7)
-		queries[i] = h.query(fmt.Sprint("q-", i), pods[i])
+		names[i] = fmt.Sprint("q-", i)
+		queries[i] = h.query(names[i], pods[i])
 	}
+	h.declare(s, names...)
 	for i := 0; i < queues; i += 100 {
 		s.Push(queries[i].Queue, i/100+1+i/200)
 		s.Take(queries[i].Queue, worker(pods[i]), i/200)
@@ -174,7 +193,9 @@ func severalCallers(t *testing.T, h Harness) {
 	s := h.Start(t)
 	d := open(t, h, s.Settings())
 	const callers = 8
+	h.declare(s, "empty")
 	for i := range callers {
+		h.declare(s, fmt.Sprint("q", i))
 		s.Push(fmt.Sprint("q", i), i)
 	}
 	var group sync.WaitGroup

@@ -15,6 +15,7 @@ const ringTimeout = 2 * time.Second
 // tell says why not, and never rings.
 func doorbell(t *testing.T, h Harness) {
 	s := h.Start(t)
+	h.declare(s, "q", "r", "quiet")
 	rung := make(chan []string, 1000)
 	d, err := h.Kind.Open(t.Context(), parse(t, h, s.Settings()), func(queues ...string) { rung <- queues })
 	if err != nil {

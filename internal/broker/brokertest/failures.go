@@ -113,6 +113,7 @@ func restart(t *testing.T, h Harness) {
 
 func hanging(t *testing.T, h Harness) {
 	s := h.Start(t)
+	h.declare(s, "q")
 	d := open(t, h, s.Settings())
 	depth(t, d, h.query("q"))
 	s.Pause()
@@ -168,6 +169,7 @@ func nobodyListens(t *testing.T, h Harness) {
 
 func nothingLeft(t *testing.T, h Harness) {
 	s := h.Start(t)
+	h.declare(s, "q")
 	before := goleak.IgnoreCurrent()
 	for name, end := range map[string]func(broker.Driver){
 		"idle":   func(d broker.Driver) { d.Close() },

@@ -28,6 +28,7 @@ func apart(t *testing.T, h Harness) {
 	s.Push("a", 7)
 	s.Push("b", 9)
 	s.Push("waits", 3)
+	h.declare(s, "never-seen")
 	s.Take("a", worker("w1"), 2)
 	s.Take("b", worker("w2"), 3)
 	s.Take("b", worker("w1"), 1)

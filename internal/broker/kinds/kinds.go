@@ -5,6 +5,7 @@ package kinds
 import (
 	"github.com/quickube/qscaler/internal/broker"
 	"github.com/quickube/qscaler/internal/broker/beanstalkd"
+	"github.com/quickube/qscaler/internal/broker/nats"
 	"github.com/quickube/qscaler/internal/broker/rabbitmq"
 	"github.com/quickube/qscaler/internal/broker/redis"
 )
@@ -13,6 +14,7 @@ import (
 func All() broker.Kinds {
 	return broker.Kinds{
 		beanstalkd.Kind(),
+		nats.Kind(),
 		rabbitmq.Kind(),
 		redis.Kind(),
 	}

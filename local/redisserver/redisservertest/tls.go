@@ -27,14 +27,25 @@ type Secure struct {
 	CA, Cert, Key string
 }
 
-// StartSecure starts a server that speaks TLS beside plain TCP.
-func StartSecure(t testing.TB, args ...string) *Secure {
+// Files are certificates and keys of a test's own, in PEM: of the authority that made all, of a server, made out to
+// localhost and 127.0.0.1, and of a client.
+type Files struct{ CA, ServerCert, ServerKey, Cert, Key string }
+
+// Certificates makes them. Other servers than Redis take them, too.
+func Certificates(t testing.TB) Files {
 	t.Helper()
 	dir := t.TempDir()
 	file := func(name string) string { return filepath.Join(dir, name) }
 	authority := issue(t, nil, "authority", file("ca"))
 	issue(t, authority, "localhost", file("server"))
 	issue(t, authority, "client", file("client"))
+	return Files{CA: file("ca.crt"), ServerCert: file("server.crt"), ServerKey: file("server.key"), Cert: file("client.crt"), Key: file("client.key")}
+}
+
+// StartSecure starts a server that speaks TLS beside plain TCP.
+func StartSecure(t testing.TB, args ...string) *Secure {
+	t.Helper()
+	files := Certificates(t)
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -44,12 +55,12 @@ func StartSecure(t testing.TB, args ...string) *Secure {
 		t.Fatal(err)
 	}
 	server := Start(t, append([]string{
-		"--tls-port", strconv.Itoa(port), "--tls-auth-clients", "yes", "--tls-ca-cert-file", file("ca.crt"),
-		"--tls-cert-file", file("server.crt"), "--tls-key-file", file("server.key"),
+		"--tls-port", strconv.Itoa(port), "--tls-auth-clients", "yes", "--tls-ca-cert-file", files.CA,
+		"--tls-cert-file", files.ServerCert, "--tls-key-file", files.ServerKey,
 	}, args...)...)
 	return &Secure{
 		Server: server, Address: net.JoinHostPort("127.0.0.1", strconv.Itoa(port)),
-		CA: file("ca.crt"), Cert: file("client.crt"), Key: file("client.key"),
+		CA: files.CA, Cert: files.Cert, Key: files.Key,
 	}
 }
 
