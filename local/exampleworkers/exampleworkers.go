@@ -26,6 +26,8 @@ const (
 	Beanstalkd = "example-worker-beanstalkd:latest"
 	// RabbitMQ is the worker of a queue of RabbitMQ, in Python with pika.
 	RabbitMQ = "example-worker-rabbitmq:latest"
+	// NATS is the worker of a consumer of JetStream, in Go.
+	NATS = "example-worker-nats:latest"
 	// Leaking is the worker in Python, with a leak.
 	Leaking = "example-worker-leaking:latest"
 	// Sample is the image of config/samples; here it is the worker with the SDK.
@@ -43,13 +45,13 @@ func Build(ctx context.Context, dir string) (map[string][]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	build := exec.CommandContext(ctx, "go", "build", controlplane.CompilerFlags, "-o", dir+string(filepath.Separator), "./examples/worker-go", "./examples/worker-sdk")
+	build := exec.CommandContext(ctx, "go", "build", controlplane.CompilerFlags, "-o", dir+string(filepath.Separator), "./examples/worker-go", "./examples/worker-nats", "./examples/worker-sdk")
 	build.Dir = root
 	if out, err := build.CombinedOutput(); err != nil {
 		return nil, fmt.Errorf("building the example workers, %w\n%s", err, out)
 	}
 	sdk := []string{filepath.Join(dir, "worker-sdk")}
-	images := map[string][]string{Go: {filepath.Join(dir, "worker-go")}, SDK: sdk, Sample: sdk}
+	images := map[string][]string{Go: {filepath.Join(dir, "worker-go")}, NATS: {filepath.Join(dir, "worker-nats")}, SDK: sdk, Sample: sdk}
 	if _, err := exec.LookPath("python3"); err == nil {
 		images[Python] = []string{"python3", filepath.Join(root, "examples", "worker-python", "worker.py")}
 		images[Leaking] = []string{"python3", filepath.Join(root, "examples", "worker-leaking", "worker.py")}
