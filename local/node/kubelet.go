@@ -111,13 +111,20 @@ func (f *flushing) Write(p []byte) (int, error) {
 	return n, err
 }
 
-// pod is a pod that runs here, as it was last seen; nil for none.
+// pod is a pod that runs here, with its present status; nil for none.
 func (n *Node) pod(namespace, name string) *corev1.Pod {
+	if r := n.runner(namespace, name); r != nil {
+		return r.present()
+	}
+	return nil
+}
+
+func (n *Node) runner(namespace, name string) *runner {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	for _, r := range n.runners {
 		if r.namespace == namespace && r.name == name {
-			return r.seen()
+			return r
 		}
 	}
 	return nil

@@ -197,14 +197,7 @@ func (n *Node) wakeAll() {
 // KillWorker kills the pod's worker container with SIGKILL, as a crash of it would. The worker container is
 // the one that the annotation kubectl.kubernetes.io/default-container names, else the first.
 func (n *Node) KillWorker(namespace, pod string) error {
-	n.mu.Lock()
-	var found *runner
-	for _, r := range n.runners {
-		if r.namespace == namespace && r.name == pod {
-			found = r
-		}
-	}
-	n.mu.Unlock()
+	found := n.runner(namespace, pod)
 	if found == nil {
 		return fmt.Errorf("pod %s/%s does not run on node %s", namespace, pod, n.options.Name)
 	}

@@ -74,6 +74,25 @@ func (r *runner) seen() *corev1.Pod {
 	return r.latest
 }
 
+// present is the pod with the status that it has here. The watch brings that back some time after the API server has it,
+// and people ask about a pod as soon as the API server says that it runs.
+func (r *runner) present() *corev1.Pod {
+	answer := make(chan *corev1.Pod, 1)
+	r.post(func() {
+		pod := r.pod.DeepCopy()
+		if r.containers != nil {
+			pod.Status = r.status()
+		}
+		answer <- pod
+	})
+	select {
+	case pod := <-answer:
+		return pod
+	case <-r.done:
+		return r.seen()
+	}
+}
+
 // vanished notes that the pod is gone from the API.
 func (r *runner) vanished() {
 	r.mu.Lock()

@@ -105,7 +105,7 @@ func TestDemandThatReturnsWithdrawsGrants(t *testing.T) {
 	t.Parallel()
 	s := tell(t)
 	s.create(s.scalerConfig(), makeFleet("return").replicas(0, 4))
-	const long = 50 * time.Second // what comes below happens meanwhile
+	const long = 80 * time.Second // what comes below happens meanwhile
 	s.makeBusy("return", 4, long)
 	before := s.census.present("return")
 	setMost := func(most int32) func(*v1alpha1.QWorkerSpec) {
