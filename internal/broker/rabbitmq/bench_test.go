@@ -58,7 +58,7 @@ func BenchmarkDepths(b *testing.B) {
 			m := newManagement(c)
 			defer m.close()
 			for b.Loop() {
-				s, err := m.read(b.Context(), time.Now(), false)
+				s, err := m.read(b.Context(), time.Now(), newAsked(), false)
 				if err != nil || len(s.queues) != queues {
 					b.Fatalf("%d queues, %v", len(s.queues), err)
 				}

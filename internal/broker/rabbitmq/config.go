@@ -8,6 +8,7 @@
 //	link.go        the connection of AMQP; guard.go what a server may say on it
 //	declare.go     passive declares: how many messages of a queue wait
 //	management.go  requests to the management API; list.go what it may answer
+//	asked.go       what is looked for in its answers: nothing else of them is kept
 //	snapshot.go    what it says of all queues of a virtual host; workers.go of who holds their messages
 //	errors.go      failures in words
 //

@@ -17,7 +17,7 @@ func TestDepthsWhileStatisticsAreLate(t *testing.T) {
 		told              totals
 		waiting, inFlight int64
 	}
-	known := func(ready, unacked int64) totals { return totals{true, ready, unacked} }
+	known := func(ready, unacked int64) totals { return totals{true, true, ready, unacked} }
 	cases := map[string][]step{
 		"a queue that rests":  {{0, 3, known(3, 2), 3, 2}, {time.Minute, 3, known(3, 2), 3, 2}},
 		"messages are pushed": {{0, 0, known(0, 0), 0, 0}, {time.Second, 5, known(0, 0), 5, 0}},

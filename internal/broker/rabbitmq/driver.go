@@ -24,6 +24,7 @@ type driver struct {
 	turn chan struct{}
 	// broken is why nobody can read depths any more.
 	broken   error
+	asked    *asked
 	snapshot *snapshot
 	memory   memory
 	// closed ends with the driver.
@@ -37,7 +38,7 @@ func Open(ctx context.Context, c Config, _ broker.Doorbell) (broker.Driver, erro
 	if err != nil {
 		return nil, err
 	}
-	d := &driver{config: c, link: l, turn: make(chan struct{}, 1), memory: memory{}}
+	d := &driver{config: c, link: l, turn: make(chan struct{}, 1), asked: newAsked(), memory: memory{}}
 	d.closed, d.end = context.WithCancel(context.WithoutCancel(ctx))
 	if c.Management == "" {
 		return d, nil
@@ -123,17 +124,18 @@ func (d *driver) depths(ctx context.Context, queries []broker.Query) ([]broker.A
 }
 
 // current is the newest snapshot, nil where the management API is not to be asked. One that is young enough is used again,
-// unless it lacks the workers.
+// unless it lacks the workers or a queue. A worker that it was not asked for is one that it says nothing of.
 func (d *driver) current(ctx context.Context, queries []broker.Query) (*snapshot, error) {
 	if d.management == nil {
 		return nil, nil
 	}
 	withWorkers := seesAll(d.tags) && slices.ContainsFunc(queries, func(q broker.Query) bool { return len(q.Workers) > 0 })
 	now := time.Now()
-	if s := d.snapshot; s != nil && now.Sub(s.at) < d.config.kept(s.took) && (s.withWorkers || !withWorkers) {
+	d.asked.note(queries, withWorkers, now)
+	if s := d.snapshot; s != nil && now.Sub(s.at) < d.config.kept(s.took) && (s.withWorkers || !withWorkers) && s.covers(queries) {
 		return s, nil
 	}
-	s, err := d.management.read(ctx, now, withWorkers)
+	s, err := d.management.read(ctx, now, d.asked, withWorkers)
 	if err != nil {
 		return nil, err
 	}

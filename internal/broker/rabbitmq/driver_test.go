@@ -198,7 +198,7 @@ func TestWhoIsBusy(t *testing.T) {
 
 // A restart of the queue's node, or a queue without statistics yet, is no queue without messages in flight.
 func TestAQueueThatTellsNothing(t *testing.T) {
-	told := &snapshot{queues: map[string]totals{"silent": {}}}
+	told := &snapshot{queues: map[string]totals{"silent": {there: true}}}
 	d := &driver{config: Config{Statistics: time.Second}, memory: memory{}}
 	got := d.depth(told, broker.Query{Queue: "silent"}, 4, time.Now())
 	if got.Waiting != broker.CountOf(4) || got.InFlight.Known {

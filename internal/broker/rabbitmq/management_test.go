@@ -53,21 +53,26 @@ func TestSnapshots(t *testing.T) {
 	}{
 		"two queues, and one that tells nothing yet": {
 			map[string]string{queues: `[{"name":"q","messages_ready":1,"messages_unacknowledged":2},{"name":"r","messages_ready":0,"messages_unacknowledged":0},{"name":"s"}]`},
-			map[string]totals{"q": {true, 1, 2}, "r": {true, 0, 0}, "s": {}}, "",
+			map[string]totals{"q": {true, true, 1, 2}, "r": {true, true, 0, 0}, "s": {there: true}}, "",
 		},
-		"half of what it should tell": {map[string]string{queues: `[{"name":"q","messages_ready":1}]`}, map[string]totals{"q": {}}, ""},
-		"a number below zero":         {map[string]string{queues: `[{"name":"q","messages_ready":-1,"messages_unacknowledged":2}]`}, nil, "cannot be"},
-		"a fraction":                  {map[string]string{queues: `[{"name":"q","messages_ready":1.5,"messages_unacknowledged":2}]`}, nil, "else than JSON"},
-		"a queue without a name":      {map[string]string{queues: `[[]]`}, nil, "cannot be"},
-		"a refusal":                   {nil, nil, "Stats are disabled"},
-		"consumers that are none":     {map[string]string{queues: `[]`, consumers: `{}`}, nil, "else than JSON"},
-		"channels that are none":      {map[string]string{queues: `[]`, consumers: `[]`, channels: `[{"name":"c","messages_unacknowledged":-1,"connection_details":{"peer_host":"::1"}}]`}, nil, "cannot be"},
+		"half of what it should tell":    {map[string]string{queues: `[{"name":"q","messages_ready":1}]`}, map[string]totals{"q": {there: true}, "r": {}, "s": {}}, ""},
+		"a queue of which nobody asks":   {map[string]string{queues: `[{"name":"other","messages_ready":1,"messages_unacknowledged":2}]`}, map[string]totals{"q": {}, "r": {}, "s": {}}, ""},
+		"more than can be":               {map[string]string{queues: `[{"name":"q","messages_ready":1,"messages_unacknowledged":9223372036854775807}]`}, nil, "cannot be"},
+		"a number below zero":            {map[string]string{queues: `[{"name":"q","messages_ready":-1,"messages_unacknowledged":2}]`}, nil, "cannot be"},
+		"a fraction":                     {map[string]string{queues: `[{"name":"q","messages_ready":1.5,"messages_unacknowledged":2}]`}, nil, "else than JSON"},
+		"a queue without a name":         {map[string]string{queues: `[[]]`}, nil, "cannot be"},
+		"a refusal":                      {nil, nil, "Stats are disabled"},
+		"consumers that are none":        {map[string]string{queues: `[]`, consumers: `{}`, channels: `[]`}, nil, "else than JSON"},
+		"channels that are none":         {map[string]string{queues: `[]`, consumers: `[]`, channels: `[{"name":"c","messages_unacknowledged":-1,"connection_details":{"peer_host":"::1"}}]`}, nil, "cannot be"},
+		"channels with more than can be": {map[string]string{queues: `[]`, consumers: `[]`, channels: `[{"name":"c","messages_unacknowledged":9223372036854775807,"connection_details":{"peer_host":"::1"}}]`}, nil, "cannot be"},
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
 			m := answering(t, c.texts)
 			defer m.close()
-			got, err := m.read(t.Context(), time.Now(), true)
+			asked := newAsked()
+			asked.note([]broker.Query{{Queue: "q"}, {Queue: "r"}, {Queue: "s"}}, true, time.Now())
+			got, err := m.read(t.Context(), time.Now(), asked, true)
 			if (c.says == "") != (err == nil) || (err != nil && !strings.Contains(err.Error(), c.says)) {
 				t.Errorf("error %v, want %q", err, c.says)
 			}
@@ -110,7 +115,7 @@ func TestAManagementAPIThatHangs(t *testing.T) {
 			defer m.close()
 			ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
 			defer cancel()
-			_, err = m.read(ctx, time.Now(), false)
+			_, err = m.read(ctx, time.Now(), newAsked(), false)
 			if broker.ReasonOf(err) != broker.ReasonTimeout {
 				t.Errorf("%v is %s, want %s", err, broker.ReasonOf(err), broker.ReasonTimeout)
 			}

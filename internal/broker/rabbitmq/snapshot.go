@@ -3,23 +3,28 @@ package rabbitmq
 import (
 	"context"
 	"io"
+	"slices"
 	"time"
 
 	"github.com/quickube/qscaler/internal/broker"
 )
 
 // totals are what the management API says of one queue. Its numbers are as old as its statistics, and of one moment. A
-// queue that has yet to tell them has none.
+// queue that has yet to tell them has none. The API lists every queue that is there.
 type totals struct {
-	known          bool
+	there, known   bool
 	ready, unacked int64
 }
 
-// snapshot is what the management API says of a virtual host. It lists every queue that is there.
+// mostMessages is more than any queue has: sums of it have room in an int64.
+const mostMessages = 1 << 40
+
+// snapshot is what the management API says of a virtual host.
 type snapshot struct {
 	at time.Time
 	// took is how long the server took for it.
-	took   time.Duration
+	took time.Duration
+	// queues has those that were asked for, also the ones that are not there.
 	queues map[string]totals
 	// withWorkers is whether workers were asked for; workers is nil all the same where the user may not know.
 	withWorkers bool
@@ -29,9 +34,12 @@ type snapshot struct {
 // errNoNumber is the answer to what is no queue.
 var errNoNumber = strange{"the management API told of a queue what cannot be"}
 
-// read asks for the queues, and for who holds their messages.
-func (m *management) read(ctx context.Context, now time.Time, withWorkers bool) (*snapshot, error) {
-	s := &snapshot{at: now, queues: map[string]totals{}, withWorkers: withWorkers}
+// read asks for the queues, and for who holds their messages. It keeps what was asked for.
+func (m *management) read(ctx context.Context, now time.Time, a *asked, withWorkers bool) (*snapshot, error) {
+	s := &snapshot{at: now, queues: make(map[string]totals, len(a.queues)), withWorkers: withWorkers}
+	for queue := range a.queues {
+		s.queues[queue] = totals{}
+	}
 	type queue struct {
 		Name    string `json:"name"`
 		Ready   *int64 `json:"messages_ready"`
@@ -40,22 +48,32 @@ func (m *management) read(ctx context.Context, now time.Time, withWorkers bool) 
 	path := "/api/queues/" + escaped(m.config.VHost) + "?disable_stats=true&enable_queue_totals=true&columns=name,messages_ready,messages_unacknowledged"
 	err := m.get(ctx, path, func(in io.Reader) error {
 		return decodeList(in, most, func(q queue) error {
-			var t totals
+			t := totals{there: true}
 			if q.Ready != nil && q.Unacked != nil {
-				t = totals{true, *q.Ready, *q.Unacked}
+				t = totals{true, true, *q.Ready, *q.Unacked}
 			}
-			if t.ready < 0 || t.unacked < 0 || q.Name == "" || len(q.Name) > longestName {
+			if !isCount(t.ready) || !isCount(t.unacked) || q.Name == "" || len(q.Name) > longestName {
 				return errNoNumber
 			}
-			s.queues[q.Name] = t
+			if _, wanted := s.queues[q.Name]; wanted {
+				s.queues[q.Name] = t
+			}
 			return nil
 		})
 	})
 	if err != nil || !withWorkers {
 		return s, err
 	}
-	s.workers, err = m.readWorkers(ctx)
+	s.workers, err = m.readWorkers(ctx, a)
 	return s, err
+}
+
+// isCount reports whether so many messages can be.
+func isCount(n int64) bool { return n >= 0 && n <= mostMessages }
+
+// covers reports whether the queues of all queries were asked for.
+func (s *snapshot) covers(queries []broker.Query) bool {
+	return !slices.ContainsFunc(queries, func(q broker.Query) bool { _, asked := s.queues[q.Queue]; return !asked })
 }
 
 // totalsOf is what is known of a queue by a snapshot; exists is false where the queue is known not to be there.
@@ -63,8 +81,8 @@ func (s *snapshot) totalsOf(queue string) (t totals, exists bool) {
 	if s == nil {
 		return totals{}, true
 	}
-	t, exists = s.queues[queue]
-	return t, exists
+	t = s.queues[queue]
+	return t, t.there
 }
 
 // heldOf is what workers hold of a queue, nil where that is not known.

@@ -3,15 +3,17 @@ package rabbitmq
 import (
 	"context"
 	"errors"
+	"hash/maphash"
 	"io"
 	"net/netip"
 
 	"github.com/quickube/qscaler/internal/broker"
 )
 
-// workers are the channels that hold messages, by the address that they come from.
+// workers are who holds messages, as far as that was asked for.
 type workers struct {
-	channels map[netip.Addr][]channel
+	// held has how many messages of a queue the channels hold that come from an address.
+	held map[netip.Addr]map[string]int64
 	// automatic has the queues with a consumer whose messages are acknowledged as they are sent: nobody knows how long it
 	// is at work with them.
 	automatic map[string]bool
@@ -19,61 +21,100 @@ type workers struct {
 
 // channel is one with messages that are not acknowledged.
 type channel struct {
+	address netip.Addr
 	unacked int64
-	// queue is the one that it consumes, "" where that is none or one of several: its messages may be of any then.
-	queue string
+	// consumes is true once it is known to consume a queue. That is "" where it is one of several, or none that was asked
+	// for: its messages may be of any then.
+	consumes bool
+	queue    string
 }
 
-// readWorkers asks who consumes, and which channels hold messages. What this user may not know, or the server does not keep,
-// is nil.
-func (m *management) readWorkers(ctx context.Context) (*workers, error) {
-	w := &workers{channels: map[netip.Addr][]channel{}, automatic: map[string]bool{}}
-	consumed, err := m.consumers(ctx, w.automatic)
-	if err == nil {
-		err = m.channels(ctx, consumed, w.channels)
+// channels are those of the workers that were asked for, by a hash of their names: these may be long.
+type channels struct {
+	seed maphash.Seed
+	by   map[uint64]*channel
+	// tooMany is true where the server has told of more than most.
+	most    int
+	tooMany bool
+}
+
+// How many channels with messages are kept: more than workers have, and few where there are few workers.
+const (
+	channelsOfWorker = 100
+	channelsBeside   = 1000
+)
+
+// readWorkers asks which channels hold messages, and who consumes. What this user may not know, or the server does not keep,
+// is nil, and so is what has more channels than can be.
+func (m *management) readWorkers(ctx context.Context, a *asked) (*workers, error) {
+	w := &workers{held: map[netip.Addr]map[string]int64{}, automatic: map[string]bool{}}
+	open := &channels{seed: maphash.MakeSeed(), by: map[uint64]*channel{}, most: channelsBeside + channelsOfWorker*len(a.addresses)}
+	err := m.readChannels(ctx, a, open)
+	if err == nil && !open.tooMany {
+		err = m.readConsumers(ctx, a, open, w.automatic)
 	}
 	var refused status
-	if errors.As(err, &refused) {
+	if errors.As(err, &refused) || (err == nil && open.tooMany) {
 		return nil, nil
 	}
+	for _, c := range open.by {
+		w.add(c)
+	}
 	return w, err
+}
+
+func (w *workers) add(c *channel) {
+	if c.queue == "" {
+		return
+	}
+	if w.held[c.address] == nil {
+		w.held[c.address] = map[string]int64{}
+	}
+	w.held[c.address][c.queue] += c.unacked
 }
 
 type named struct {
 	Name string `json:"name"`
 }
 
-// consumers has the queue of each channel that consumes one, and "" for those that consume several. It notes the
-// queues with automatic acknowledgement.
-func (m *management) consumers(ctx context.Context, automatic map[string]bool) (consumed map[string]string, err error) {
+// readConsumers notes the queue that a channel consumes, and the queues with automatic acknowledgement.
+func (m *management) readConsumers(ctx context.Context, a *asked, open *channels, automatic map[string]bool) error {
 	type consumer struct {
 		Queue       object[named] `json:"queue"`
 		AckRequired *bool         `json:"ack_required"`
 		Channel     object[named] `json:"channel_details"`
 	}
-	consumed = map[string]string{}
 	path := "/api/consumers/" + escaped(m.config.VHost) + "?columns=queue.name,ack_required,channel_details.name"
-	return consumed, m.get(ctx, path, func(in io.Reader) error {
+	return m.get(ctx, path, func(in io.Reader) error {
 		return decodeList(in, most, func(c consumer) error {
-			queue, channel := c.Queue.value.Name, c.Channel.value.Name
-			if c.AckRequired == nil || !*c.AckRequired {
+			queue := c.Queue.value.Name
+			if _, wanted := a.queues[queue]; !wanted {
+				queue = ""
+			} else if c.AckRequired == nil || !*c.AckRequired {
 				automatic[queue] = true
 			}
-			if other, seen := consumed[channel]; seen && other != queue {
-				queue = ""
+			if ch := open.by[maphash.String(open.seed, c.Channel.value.Name)]; ch != nil {
+				ch.consume(queue)
 			}
-			consumed[channel] = queue
 			return nil
 		})
 	})
+}
+
+// consume notes that it consumes a queue, "" for one that was not asked for.
+func (c *channel) consume(queue string) {
+	if c.consumes && c.queue != queue {
+		queue = ""
+	}
+	c.consumes, c.queue = true, queue
 }
 
 type peer struct {
 	Host string `json:"peer_host"`
 }
 
-// channels notes the channels that hold messages.
-func (m *management) channels(ctx context.Context, consumed map[string]string, by map[netip.Addr][]channel) error {
+// readChannels notes the channels of workers that hold messages.
+func (m *management) readChannels(ctx context.Context, a *asked, found *channels) error {
 	type open struct {
 		Name       string       `json:"name"`
 		Unacked    *int64       `json:"messages_unacknowledged"`
@@ -86,11 +127,17 @@ func (m *management) channels(ctx context.Context, consumed map[string]string, b
 			switch {
 			case err != nil || c.Unacked == nil || *c.Unacked == 0: // of this channel nothing is known yet, or it holds nothing
 				return nil
-			case *c.Unacked < 0:
+			case !isCount(*c.Unacked):
 				return errNoNumber
 			}
 			address = address.Unmap()
-			by[address] = append(by[address], channel{*c.Unacked, consumed[c.Name]})
+			if _, wanted := a.addresses[address]; !wanted {
+				return nil
+			}
+			if found.tooMany = found.tooMany || len(found.by) >= found.most; found.tooMany {
+				return nil
+			}
+			found.by[maphash.String(found.seed, c.Name)] = &channel{address: address, unacked: *c.Unacked}
 			return nil
 		})
 	})
@@ -101,13 +148,7 @@ func (m *management) channels(ctx context.Context, consumed map[string]string, b
 func (w *workers) heldOf(q broker.Query) map[string]int64 {
 	held := map[string]int64{}
 	for address, pod := range byAddress(q.Workers) {
-		n := int64(0)
-		for _, c := range w.channels[address] {
-			if c.queue == q.Queue {
-				n += c.unacked
-			}
-		}
-		if n > 0 {
+		if n := w.held[address][q.Queue]; n > 0 {
 			held[pod] = n
 		}
 	}
