@@ -39,6 +39,9 @@ func (a API) Read(ctx context.Context, namespace string, object Object, known st
 		if err := a.Live.Get(ctx, name, &secret); err != nil {
 			return "", "", wordsOf(err)
 		}
+		if a.Label != "" && secret.Labels[a.Label] != "true" { // it was taken away meanwhile
+			return "", "", ErrNotLabelled
+		}
 		return versionOf(&secret), a.Fingerprint(namespace, object.String(), secret.Data), nil
 	}
 	var configMap corev1.ConfigMap

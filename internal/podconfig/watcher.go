@@ -1,6 +1,7 @@
 package podconfig
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"slices"
@@ -163,26 +164,28 @@ func (w *Watcher) sleep(ctx context.Context, pause time.Duration, wake <-chan st
 	return true
 }
 
-// next is the object that is to be read next, and when. Of those that may be read now, it is the one that waits longest. A
-// namespace with many waits for itself, and not the others for it.
+// next is the object that is to be read next, and when. Of those that may be read now, it is one of the namespace that was
+// read longest ago, and of those the one that waits longest. Namespaces with many wait for themselves, and not the others
+// for them.
 func (w *Watcher) next(now time.Time) (next place, at time.Time, found bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for namespace, last := range w.read {
-		if now.Sub(last) >= apartInNamespace {
+		if now.Sub(last) >= max(w.Interval, apartInNamespace) {
 			delete(w.read, namespace)
 		}
 	}
 	var due time.Time
 	for p, object := range w.objects {
-		from := object.due
-		if last, recent := w.read[p.namespace]; recent && last.Add(apartInNamespace).After(from) {
+		from, last := object.due, w.read[p.namespace]
+		if !last.IsZero() && last.Add(apartInNamespace).After(from) {
 			from = last.Add(apartInNamespace)
 		}
 		if from.Before(now) {
 			from = now
 		}
-		if !found || from.Before(at) || (from.Equal(at) && object.due.Before(due)) {
+		order := cmp.Or(from.Compare(at), last.Compare(w.read[next.namespace]), object.due.Compare(due))
+		if !found || order < 0 {
 			next, at, due, found = p, from, object.due, true
 		}
 	}

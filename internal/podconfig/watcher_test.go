@@ -166,3 +166,24 @@ func TestReadsAreBounded(t *testing.T) {
 		}
 	})
 }
+
+// Many namespaces with very many objects, all of which wait, do not have another namespace's object wait for its next read.
+func TestOneNamespaceDoesNotWaitForManyLargeOnes(t *testing.T) {
+	bubbletest.Run(t, func(t *testing.T) {
+		s := startServer(t)
+		var many []Object
+		for n := range 200 {
+			many = append(many, Object{ConfigMap, fmt.Sprint("o", n)})
+		}
+		s.Ask(named("small", "a"), many[:1])
+		if read, _ := s.after(time.Second, func() {}); len(read) != 1 {
+			t.Fatalf("read was %q, want the one object", read)
+		}
+		for n := range 12 {
+			s.Ask(named(fmt.Sprint("large", n), "a"), many)
+		}
+		if read, _ := s.after(Interval+time.Second, func() {}); !slices.Contains(read, "small/o0") {
+			t.Errorf("the small namespace waits for %d others", len(read))
+		}
+	})
+}
