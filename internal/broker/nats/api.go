@@ -28,7 +28,7 @@ type apiError struct {
 }
 
 func (e *apiError) Error() string {
-	return fmt.Sprintf("%s (%d)", broker.Words(e.Description, broker.Secret{}), e.ErrCode)
+	return fmt.Sprintf("%s (%d)", broker.ErrorWords(e.Description, broker.Secret{}), e.ErrCode)
 }
 
 // few are the first of a list of texts.

@@ -133,7 +133,7 @@ func connect(ctx context.Context, c Config, d *driver) (*nats.Conn, *guard, erro
 
 // explainRefusal is the class of what a server says before it closes a connection, and what it means.
 func explainRefusal(says refusal, secret broker.Secret) (reason broker.Reason, explained string) {
-	shown, lower := broker.Words(says.text, secret), strings.ToLower(says.text)
+	shown, lower := broker.ErrorWords(says.text, secret), strings.ToLower(says.text)
 	switch {
 	case strings.Contains(lower, "authorization violation"), strings.Contains(lower, "authentication"):
 		return broker.ReasonAuthenticationFailed, "the server refuses the login: " + shown

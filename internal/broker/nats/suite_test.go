@@ -26,7 +26,7 @@ func TestSuite(t *testing.T) {
 		InFlight: true, Rings: true,
 		Rounds: (3000 + mostAsked - 1) / mostAsked,
 		Start: func(t *testing.T) brokertest.Server {
-			return &server{t: t, Server: natsservertest.Start(t, ""), held: map[holder][]jetstream.Msg{}, made: map[string]bool{}}
+			return &server{t: t, Server: natsservertest.Start(t, ""), held: map[holder][]jetstream.Msg{}, made: map[string]bool{}, left: map[string]int{}}
 		},
 		Declare: func(s brokertest.Server, queues ...string) { s.(*server).declare(queues...) },
 		SetPassword: func(t *testing.T, s brokertest.Server, password string) {
@@ -48,6 +48,8 @@ type server struct {
 	conn    *nats.Conn
 	held    map[holder][]jetstream.Msg
 	made    map[string]bool
+	// left counts the messages of each queue that were pushed and not acknowledged.
+	left map[string]int
 }
 
 type holder struct{ queue, pod string }
@@ -124,6 +126,29 @@ func (s *server) Push(queue string, n int) {
 			s.t.Errorf("publishing to %s: %v", queue, err)
 		}
 	}
+	s.left[queue] += n
+	s.awaitCounts(queue)
+}
+
+// awaitCounts waits until the consumer counts what the stream has: it learns of a message a moment after the producer has
+// the word that it is stored.
+func (s *server) awaitCounts(queue string) {
+	for limit := time.Now().Add(20 * time.Second); ; <-time.After(time.Millisecond) {
+		consumer, err := s.js().Consumer(s.t.Context(), queue, group)
+		if err != nil {
+			s.t.Errorf("finding the consumer of %s: %v", queue, err)
+			return
+		}
+		info := consumer.CachedInfo()
+		counts := int(info.NumPending) + info.NumAckPending
+		if counts == s.left[queue] {
+			return
+		}
+		if time.Now().After(limit) {
+			s.t.Errorf("the consumer of %s counts %d messages, want %d", queue, counts, s.left[queue])
+			return
+		}
+	}
 }
 
 func (s *server) Take(queue string, w broker.Worker, n int) int {
@@ -163,6 +188,8 @@ func (s *server) Acknowledge(queue string, w broker.Worker, n int) {
 		}
 		s.held[of] = s.held[of][1:]
 	}
+	s.left[queue] -= n
+	s.awaitCounts(queue)
 }
 
 func (s *server) Pause() { s.must(s.Server.Pause()) }
