@@ -30,7 +30,7 @@ func applyScalerConfig(ctx context.Context, local *stack.Stack, broker brokers.B
 	}
 	return c.Create(ctx, &v1alpha1.ScalerConfig{
 		ObjectMeta: metav1.ObjectMeta{Namespace: metav1.NamespaceDefault, Name: broker.ScalerConfig},
-		Spec:       broker.Config(local.Broker().Port(), nil),
+		Spec:       broker.Config(local.Broker(), nil),
 	})
 }
 

@@ -120,6 +120,10 @@ func up(ctx context.Context, f upFlags, out io.Writer) (err error) {
 	if err := applyScalerConfig(ctx, local, broker); err != nil {
 		return err
 	}
+	if err := broker.MissingWorker(ctx); err != nil && examples {
+		say("without the example worker: %v", err)
+		examples = false
+	}
 	newGuide(local, broker, examples).print(out)
 	<-ctx.Done()
 	return nil

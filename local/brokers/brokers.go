@@ -16,12 +16,14 @@ type Broker struct {
 	Name string
 	// Start starts a server. It stops by Server.Stop alone.
 	Start func(context.Context, Options) (Server, error)
-	// Config is how a ScalerConfig reaches the server of the port, with that password; nil for none.
-	Config func(port int, password *v1alpha1.PasswordSource) v1alpha1.ScalerConfigSpec
+	// Config is how a ScalerConfig reaches the server, with that password; nil for a server that was started without one.
+	Config func(server Server, password *v1alpha1.PasswordSource) v1alpha1.ScalerConfigSpec
 	// Image is the one of an example worker for it, and Group its consumer group, where the broker has groups.
 	Image, Group string
 	// Example is the directory of that worker in examples/, and QWorker and ScalerConfig are the names in its manifest.
 	Example, QWorker, ScalerConfig string
+	// MissingWorker says what the example worker needs and this machine lacks; nil where it runs.
+	MissingWorker func(context.Context) error
 	// Verb is what pushing a task is called there, such as "LPUSH".
 	Verb string
 	// Connect connects to the queue with the name, and makes it where it must be made.
@@ -73,7 +75,7 @@ func Default() Broker { return Redis() }
 
 // All are the brokers, the default first.
 func All() []Broker {
-	return []Broker{Redis()}
+	return []Broker{Redis(), RabbitMQ()}
 }
 
 // Named is the broker with the name.

@@ -21,9 +21,12 @@ func Redis() Broker {
 	return Broker{
 		Name: "redis", Start: startRedis, Config: redisConfig,
 		Image: exampleworkers.SDK, Example: "worker-sdk", QWorker: "example-worker-sdk", ScalerConfig: "example-scaler-config",
-		Verb: "LPUSH", Connect: connectRedis, Push: pushRedis, MissingClient: missingRedisCLI,
+		MissingWorker: nothingMissing, Verb: "LPUSH", Connect: connectRedis, Push: pushRedis, MissingClient: missingRedisCLI,
 	}
 }
+
+// nothingMissing is for workers in Go, which are built here.
+func nothingMissing(context.Context) error { return nil }
 
 func startRedis(ctx context.Context, o Options) (Server, error) {
 	program, err := redisserver.Program.Get(ctx, o.Progress)
@@ -54,9 +57,9 @@ func startStandIn(o Options) (Server, error) {
 	return server, nil
 }
 
-func redisConfig(port int, password *v1alpha1.PasswordSource) v1alpha1.ScalerConfigSpec {
+func redisConfig(server Server, password *v1alpha1.PasswordSource) v1alpha1.ScalerConfigSpec {
 	return v1alpha1.ScalerConfigSpec{Type: v1alpha1.BrokerRedis, Config: v1alpha1.BrokerConfig{
-		Host: "127.0.0.1", Port: ptr.To(intstr.FromInt(port)), Password: password,
+		Host: "127.0.0.1", Port: ptr.To(intstr.FromInt(server.Port())), Password: password,
 	}}
 }
 

@@ -4,7 +4,6 @@ import (
 	"os/exec"
 	"strconv"
 	"testing"
-	"time"
 
 	"github.com/quickube/qscaler/local/redisserver"
 )
@@ -30,16 +29,6 @@ func TestBashPushesWithoutRedisCLI(t *testing.T) {
 			t.Fatal(err)
 		}
 		t.Cleanup(queue.Close)
-		deadline := time.Now().Add(time.Minute) // bash does not wait for the answers
-		for {
-			waiting, _, err := queue.Depth(t.Context(), nil)
-			if err == nil && waiting == 6 {
-				break
-			}
-			if time.Now().After(deadline) {
-				t.Fatalf("the %s has %d tasks (%v), want 6", server, waiting, err)
-			}
-			<-time.After(10 * time.Millisecond)
-		}
+		awaitWaiting(t, queue, 6) // bash does not wait for the answers
 	}
 }

@@ -37,6 +37,9 @@ func Run(ctx context.Context, o Options) (err error) {
 	ctrl.SetLogger(logr.Discard())
 	klog.SetLogger(logr.Discard())
 
+	if err := o.Broker.MissingWorker(ctx); err != nil {
+		return err
+	}
 	progress := newProgress(o.Out)
 	local, err := stack.Start(ctx, stack.Options{
 		Dir: o.Dir, Build: exampleworkers.Build, Broker: o.Broker, BrokerPassword: password, Progress: progress,
@@ -102,7 +105,7 @@ func perform(ctx context.Context, s *stage, v viewer) error {
 		return err
 	}
 	looking.Go(func() { look(ctx, s.world, s.queue, v.show) })
-	if err := applyManifests(ctx, s.client, s.broker, s.stack.Broker().Port()); err != nil {
+	if err := applyManifests(ctx, s.client, s.broker, s.stack.Broker()); err != nil {
 		return err
 	}
 	return play(ctx, s)

@@ -32,7 +32,7 @@ const (
 var manifest []byte
 
 // applyManifests creates the objects as a user would with kubectl.
-func applyManifests(ctx context.Context, c client.Client, b brokers.Broker, port int) error {
+func applyManifests(ctx context.Context, c client.Client, b brokers.Broker, server brokers.Server) error {
 	worker, err := qworker(b)
 	if err != nil {
 		return err
@@ -40,7 +40,7 @@ func applyManifests(ctx context.Context, c client.Client, b brokers.Broker, port
 	source := &v1alpha1.PasswordSource{Secret: &v1alpha1.SecretKeyReference{Name: secretName, Key: "password"}}
 	for _, object := range []client.Object{
 		&corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: secretName}, StringData: map[string]string{"password": password}},
-		&v1alpha1.ScalerConfig{ObjectMeta: metav1.ObjectMeta{Name: configName}, Spec: b.Config(port, source)},
+		&v1alpha1.ScalerConfig{ObjectMeta: metav1.ObjectMeta{Name: configName}, Spec: b.Config(server, source)},
 		worker,
 	} {
 		object.SetNamespace(namespace)

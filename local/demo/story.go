@@ -27,7 +27,7 @@ var story = []chapter{
 	{"Idle workers leave first", "The short tasks are done. Idle workers leave; the long tasks go on.", idleLeave},
 	{"A change of the spec rolls the fleet", "New workers prove themselves; then old ones leave, after their task.", rollOut},
 	{"An image that does not exist", "The rollout stops and says why. The fleet works on, and the spec is put right.", brokenImage},
-	{"A worker is killed with -9", "Its task stays in its pod's list, and is done again.", workerDies},
+	{"A worker is killed with -9", "Its task is not lost: it is done again.", workerDies},
 	{"The operator is killed with -9", "The workers work on. The next operator decides from what it sees.", operatorDies},
 	{"Back to the minimum", "The queue is empty: 7 of 8 leave, each when it has nothing to do.", backToMin},
 }

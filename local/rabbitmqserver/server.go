@@ -6,6 +6,7 @@
 package rabbitmqserver
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -30,6 +31,8 @@ type Options struct {
 	Port, ManagementPort int
 	// StatisticsInterval is how old the statistics of the management API may be; 0 is the server's default of 5 s.
 	StatisticsInterval time.Duration
+	// Password is that of User on a new server; "" is Password.
+	Password string
 }
 
 // Server is a RabbitMQ server of our own.
@@ -48,7 +51,7 @@ const (
 	answerEvery  = 100 * time.Millisecond
 )
 
-// The user and the password that a new server has.
+// The user and the password that a new server has by default.
 const (
 	User     = "guest"
 	Password = "guest"
@@ -109,7 +112,8 @@ management.tcp.port = %d
 log.file = false
 log.console = true
 log.console.level = warning
-`, s.options.Port, s.options.ManagementPort)
+default_pass = %s
+`, s.options.Port, s.options.ManagementPort, s.password())
 	if s.options.StatisticsInterval > 0 {
 		// The management API keeps answers for as many times as long as they took, 5 by default.
 		settings += fmt.Sprintf("collect_statistics_interval = %d\nmanagement.db_cache_multiplier = 0\n", s.options.StatisticsInterval.Milliseconds())
@@ -119,6 +123,8 @@ log.console.level = warning
 		os.WriteFile(s.file("enabled_plugins"), []byte("[rabbitmq_management].\n"), 0o600),
 	)
 }
+
+func (s *Server) password() string { return cmp.Or(s.options.Password, Password) }
 
 func (s *Server) file(name string) string { return filepath.Join(s.options.Dir, name) }
 
@@ -178,7 +184,7 @@ func (s *Server) answers(ctx context.Context) bool {
 	if err != nil {
 		return false
 	}
-	request.SetBasicAuth(User, Password)
+	request.SetBasicAuth(User, s.password())
 	request.Close = true
 	response, err := http.DefaultClient.Do(request)
 	if err != nil {
