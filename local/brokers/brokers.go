@@ -75,7 +75,7 @@ func Default() Broker { return Redis() }
 
 // All are the brokers, the default first.
 func All() []Broker {
-	return []Broker{Redis(), RabbitMQ()}
+	return []Broker{Redis(), RedisStreams(), RabbitMQ()}
 }
 
 // Named is the broker with the name.

@@ -37,12 +37,20 @@ func startRedis(ctx context.Context, o Options) (Server, error) {
 		o.Progress("%v", err)
 		return startStandIn(o)
 	}
+	return startRedisServer(ctx, o, program)
+}
+
+func startRedisServer(ctx context.Context, o Options, program string) (Server, error) {
 	o.Progress("starting %s", program)
 	options := redisserver.Options{Dir: o.Dir, Program: program}
 	if o.Password != "" {
 		options.Args = []string{"--requirepass", o.Password}
 	}
-	return redisserver.Start(ctx, options)
+	server, err := redisserver.Start(ctx, options)
+	if err != nil {
+		return nil, err
+	}
+	return server, nil
 }
 
 func startStandIn(o Options) (Server, error) {
@@ -92,13 +100,21 @@ type redisQueue struct {
 }
 
 func connectRedis(_ context.Context, server Server, password, queue string) (Queue, error) {
+	client, err := redisClient(server, password)
+	if err != nil {
+		return nil, err
+	}
+	return &redisQueue{client, queue}, nil
+}
+
+func redisClient(server Server, password string) (rueidis.Client, error) {
 	client, err := rueidis.NewClient(rueidis.ClientOption{
 		InitAddress: []string{server.Addr()}, Password: password, DisableCache: true, ForceSingleClient: true,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("connecting to the %s, %w", server, err)
 	}
-	return &redisQueue{client, queue}, nil
+	return client, nil
 }
 
 // Push is Queue's.

@@ -28,6 +28,8 @@ const (
 	RabbitMQ = "example-worker-rabbitmq:latest"
 	// NATS is the worker of a consumer of JetStream, in Go.
 	NATS = "example-worker-nats:latest"
+	// PythonStream is the worker of a Redis stream, in Python.
+	PythonStream = "example-worker-python-stream:latest"
 	// Leaking is the worker in Python, with a leak.
 	Leaking = "example-worker-leaking:latest"
 	// Sample is the image of config/samples; here it is the worker with the SDK.
@@ -39,7 +41,7 @@ const module = "module github.com/quickube/qscaler"
 var errNoSource = errors.New("the example workers are a part of QScaler's source tree, and this is not run from there")
 
 // Build builds the workers in Go into dir, and returns what stands for each image on this machine. Python,
-// Leaking, Beanstalkd, RabbitMQ and Shell are absent where python3, pika or redis-cli is missing.
+// PythonStream, Leaking, Beanstalkd, RabbitMQ and Shell are absent where python3, pika or redis-cli is missing.
 func Build(ctx context.Context, dir string) (map[string][]string, error) {
 	root, err := Root()
 	if err != nil {
@@ -54,11 +56,12 @@ func Build(ctx context.Context, dir string) (map[string][]string, error) {
 	images := map[string][]string{Go: {filepath.Join(dir, "worker-go")}, NATS: {filepath.Join(dir, "worker-nats")}, SDK: sdk, Sample: sdk}
 	if _, err := exec.LookPath("python3"); err == nil {
 		images[Python] = []string{"python3", filepath.Join(root, "examples", "worker-python", "worker.py")}
+		images[PythonStream] = []string{"python3", filepath.Join(root, "examples", "worker-python-stream", "worker.py")}
 		images[Leaking] = []string{"python3", filepath.Join(root, "examples", "worker-leaking", "worker.py")}
 		images[Beanstalkd] = []string{"python3", filepath.Join(root, "examples", "worker-beanstalkd", "worker.py")}
 	}
 	if python, err := PythonWith(ctx, "pika"); err == nil {
-		images[RabbitMQ] = []string{python, filepath.Join(root, "examples", "worker-rabbitmq", "worker.py")}
+		images[RabbitMQ] = []string{python, filepath.Join(root, "local", "exampleworkers", "frompod.py"), filepath.Join(root, "examples", "worker-rabbitmq", "worker.py")}
 	}
 	if _, err := exec.LookPath("redis-cli"); err == nil {
 		images[Shell] = []string{"sh", filepath.Join(root, "examples", "worker-shell", "worker.sh")}
@@ -74,6 +77,14 @@ func PythonWith(ctx context.Context, name string) (program string, err error) {
 		}
 	}
 	return "", fmt.Errorf("no python3 has the module %s; install it (Debian and Ubuntu: apt-get install python3-%s)", name, name)
+}
+
+// MissingPython says that there is no python3; nil where there is.
+func MissingPython(context.Context) error {
+	if _, err := exec.LookPath("python3"); err != nil {
+		return errors.New("python3 is not in the PATH: on Debian and Ubuntu, apt-get install python3")
+	}
+	return nil
 }
 
 // Root is the directory of QScaler's source tree. It looks upwards from the working directory, then from our own program: bin/ is in the tree.

@@ -16,6 +16,9 @@ func inherited() []string {
 	return []string{"PATH", "HOME", "USER", "LANG", "LC_ALL", "TZ", "TMPDIR", "SSL_CERT_FILE", "SSL_CERT_DIR"}
 }
 
+// podIPVariable has the pod's address. A process of this machine connects from 127.0.0.1, unless it binds to that address.
+const podIPVariable = "QSCALER_LOCAL_POD_IP"
+
 // environment resolves a container's variables: ours, then envFrom, then env, each winning over the former.
 func (n *Node) environment(ctx context.Context, pod *corev1.Pod, c *corev1.Container, ip string) (*variables, error) {
 	v := newVariables()
@@ -25,6 +28,7 @@ func (n *Node) environment(ctx context.Context, pod *corev1.Pod, c *corev1.Conta
 		}
 	}
 	v.set("HOSTNAME", hostname(pod))
+	v.set(podIPVariable, ip)
 	objects := n.newObjects(pod.Namespace)
 	for _, from := range c.EnvFrom {
 		data, err := objects.envFrom(ctx, from)
