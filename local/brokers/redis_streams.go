@@ -8,6 +8,7 @@ import (
 
 	"github.com/redis/rueidis"
 
+	"github.com/quickube/qscaler/api/v1alpha1"
 	"github.com/quickube/qscaler/local/exampleworkers"
 	"github.com/quickube/qscaler/local/redisserver"
 )
@@ -18,7 +19,7 @@ const streamGroup = "example-workers"
 // RedisStreams is a real redis-server. Its queues are streams, read by one group.
 func RedisStreams() Broker {
 	return Broker{
-		Name: "redis-streams", Start: startRedisStreams, Config: redisConfig,
+		Name: "redis-streams", Start: startRedisStreams, Config: redisStreamsConfig,
 		Image: exampleworkers.PythonStream, Group: streamGroup,
 		Example: "worker-python-stream", QWorker: "example-worker-python-stream", ScalerConfig: "redis-streams",
 		MissingWorker: exampleworkers.MissingPython, Verb: "XADD", Connect: connectRedisStream, Push: pushRedisStream, MissingClient: missingRedisCLI,
@@ -35,6 +36,12 @@ func startRedisStreams(ctx context.Context, o Options) (Server, error) {
 		return nil, err
 	}
 	return startRedisServer(ctx, o, program)
+}
+
+func redisStreamsConfig(server Server, password *v1alpha1.PasswordSource) v1alpha1.ScalerConfigSpec {
+	spec := redisConfig(server, password)
+	spec.Config.Redis = &v1alpha1.RedisConfig{Layout: v1alpha1.RedisStream}
+	return spec
 }
 
 func pushRedisStream(server Server) string {
