@@ -125,9 +125,38 @@ func newManager(o Options, namespaces *rights.Namespaces, hearing *apicalls.Hear
 	config.Wrap(apicalls.NewLanes(slowWrites(), clock.RealClock{}).Around) // outside: who waits has not begun
 	config.Wrap(apicalls.NewPace(failedReads, clock.RealClock{}).Around)
 
-	ours, err := labels.NewRequirement(fleet.Selector, selection.Exists, nil)
+	cached, err := cacheOptions(o, namespaces)
 	if err != nil {
 		return nil, err
+	}
+	return ctrl.NewManager(config, ctrl.Options{
+		Scheme:                        NewScheme(),
+		Logger:                        logs.Chatter(o.Log),
+		Cache:                         cached,
+		Client:                        client.Options{Cache: &client.CacheOptions{DisableFor: []client.Object{&corev1.Secret{}, &eventsv1.Event{}}}},
+		Metrics:                       metricsOptions(o),
+		PprofBindAddress:              o.PprofAddress,
+		LeaderElection:                o.LeaderElection,
+		LeaderElectionReleaseOnCancel: true,
+
+		LeaderElectionResourceLockInterface: lock,
+
+		LeaseDuration: ptr.To(leaseDuration),
+		RenewDeadline: ptr.To(renewDeadline),
+		RetryPeriod:   ptr.To(retryPeriod),
+		Controller: ctrlconfig.Controller{
+			SkipNameValidation: &o.SkipNameValidation,
+			CacheSyncTimeout:   cacheSyncTimeout, // the cache is waited for as long as it takes
+		},
+	})
+}
+
+// cacheOptions is what the cache holds: of pods and revisions only the operator's own, and of each object only what
+// the operator reads.
+func cacheOptions(o Options, namespaces *rights.Namespaces) (cache.Options, error) {
+	ours, err := labels.NewRequirement(fleet.Selector, selection.Exists, nil)
+	if err != nil {
+		return cache.Options{}, err
 	}
 	selector := labels.NewSelector().Add(*ours)
 	options := cache.Options{
@@ -152,26 +181,7 @@ func newManager(o Options, namespaces *rights.Namespaces, hearing *apicalls.Hear
 		}
 		options.DefaultNamespaces[namespace] = cache.Config{}
 	}
-	return ctrl.NewManager(config, ctrl.Options{
-		Scheme:                        NewScheme(),
-		Logger:                        logs.Chatter(o.Log),
-		Cache:                         options,
-		Client:                        client.Options{Cache: &client.CacheOptions{DisableFor: []client.Object{&corev1.Secret{}, &eventsv1.Event{}}}},
-		Metrics:                       metricsOptions(o),
-		PprofBindAddress:              o.PprofAddress,
-		LeaderElection:                o.LeaderElection,
-		LeaderElectionReleaseOnCancel: true,
-
-		LeaderElectionResourceLockInterface: lock,
-
-		LeaseDuration: ptr.To(leaseDuration),
-		RenewDeadline: ptr.To(renewDeadline),
-		RetryPeriod:   ptr.To(retryPeriod),
-		Controller: ctrlconfig.Controller{
-			SkipNameValidation: &o.SkipNameValidation,
-			CacheSyncTimeout:   cacheSyncTimeout, // the cache is waited for as long as it takes
-		},
-	})
+	return options, nil
 }
 
 // lockOf is the lease that the leader holds, nil without leader election. From then on the config writes only while
@@ -198,11 +208,10 @@ func addControllers(mgr ctrl.Manager, o Options, hearing *apicalls.Hearing, watc
 	if err != nil {
 		return err
 	}
-	process, err := processName()
+	claims, err := newClaims(mgr, o)
 	if err != nil {
 		return err
 	}
-	claims := &connection.Claims{Live: mgr.GetAPIReader(), Process: process, Namespaced: len(o.Namespaces) > 0}
 	api, err := discovery.NewDiscoveryClientForConfigAndClient(mgr.GetConfig(), mgr.GetHTTPClient())
 	if err != nil {
 		return fmt.Errorf("making a client of the API server's discovery, %w", err)
@@ -211,18 +220,13 @@ func addControllers(mgr ctrl.Manager, o Options, hearing *apicalls.Hearing, watc
 		workers *qworker.Reconciler
 		configs *scalerconfig.Reconciler
 	)
-	queues := backlog.New(backlog.Options{
-		Notify: func(key backlog.Key) {
-			switch key.Watcher {
-			case backlog.QWorker:
-				workers.Notify(key)
-			case backlog.ScalerConfig:
-				configs.Notify(key)
-			}
-		},
-		PollInterval:   o.PollInterval,
-		SafetyInterval: o.SafetyInterval,
-		Registerer:     o.Registerer,
+	queues := newBacklog(o, func(key backlog.Key) {
+		switch key.Watcher {
+		case backlog.QWorker:
+			workers.Notify(key)
+		case backlog.ScalerConfig:
+			configs.Notify(key)
+		}
 	})
 	workers = qworker.New(qworker.Options{
 		Client:   mgr.GetClient(),
@@ -233,17 +237,13 @@ func addControllers(mgr ctrl.Manager, o Options, hearing *apicalls.Hearing, watc
 		Recorder: mgr.GetEventRecorder("qscaler"),
 		Clock:    clock.RealClock{},
 		Metrics:  o.Registerer,
-
-		Read: podmetrics.FromAPI(api.RESTClient()), UsageInterval: o.UsageInterval, Discovery: api,
-
+		Read:     podmetrics.FromAPI(api.RESTClient()), UsageInterval: o.UsageInterval, Discovery: api,
 		Key: key, ConfigInterval: o.ConfigInterval, SecretLabel: o.Limits.Label(),
-
 		QueueStatusInterval: o.QueueStatusInterval,
-
-		Operator:   name,
-		Namespaces: o.Namespaces,
-		WatchNodes: watchNodes,
-		HeardSince: hearing.Since,
+		Operator:            name,
+		Namespaces:          o.Namespaces,
+		WatchNodes:          watchNodes,
+		HeardSince:          hearing.Since,
 	})
 	configs = scalerconfig.New(scalerconfig.Options{
 		Client:   mgr.GetClient(),
@@ -260,4 +260,23 @@ func addControllers(mgr ctrl.Manager, o Options, hearing *apicalls.Hearing, watc
 		return err
 	}
 	return configs.SetupWithManager(mgr, o.Log)
+}
+
+// newBacklog reads the queues, and tells notify which watchers have news.
+func newBacklog(o Options, notify func(backlog.Key)) *backlog.Backlog {
+	return backlog.New(backlog.Options{
+		Notify:         notify,
+		PollInterval:   o.PollInterval,
+		SafetyInterval: o.SafetyInterval,
+		Registerer:     o.Registerer,
+	})
+}
+
+// newClaims knows which objects another operator holds.
+func newClaims(mgr ctrl.Manager, o Options) (*connection.Claims, error) {
+	process, err := processName()
+	if err != nil {
+		return nil, err
+	}
+	return &connection.Claims{Live: mgr.GetAPIReader(), Process: process, Namespaced: len(o.Namespaces) > 0}, nil
 }

@@ -90,6 +90,8 @@ type History struct {
 	contents map[types.UID]map[string]Content
 	// unequal has, by QWorker, the revisions that were read and are not those of its content.
 	unequal map[types.UID]unequal
+	// keptBytes is the constant of this name; tests have less.
+	keptBytes int
 }
 
 // revisionWrite is a revision as this process last wrote it.
@@ -101,6 +103,7 @@ func NewHistory(c client.Client, live client.Reader, clk clock.PassiveClock) *Hi
 	return &History{
 		client: c, live: live, clock: clk, overlay: ownwrites.New[types.UID, *appsv1.ControllerRevision](),
 		contents: map[types.UID]map[string]Content{}, unequal: map[types.UID]unequal{},
+		keptBytes: keptBytes,
 	}
 }
 
@@ -267,7 +270,7 @@ const keptBytes = 2 << 20
 // keptBytes of them.
 func (h *History) Prune(ctx context.Context, qw *v1alpha1.QWorker, stored []Revision, inUse func(hash string) bool, keep int) error {
 	unused := slices.DeleteFunc(slices.Clone(stored), func(r Revision) bool { return inUse(r.Hash) })
-	for _, r := range unused[:max(len(unused)-min(keep, fitting(unused)), 0)] {
+	for _, r := range unused[:max(len(unused)-min(keep, fitting(unused, h.keptBytes)), 0)] {
 		object := &appsv1.ControllerRevision{ObjectMeta: metav1.ObjectMeta{Namespace: qw.Namespace, Name: r.name}}
 		if err := h.client.Delete(ctx, object); client.IgnoreNotFound(err) != nil {
 			return fmt.Errorf("deleting the revision %s, %w", r.name, err)
@@ -276,11 +279,11 @@ func (h *History) Prune(ctx context.Context, qw *v1alpha1.QWorker, stored []Revi
 	return nil
 }
 
-// fitting is how many of the last revisions have keptBytes together, at least one.
-func fitting(revisions []Revision) int {
+// fitting is how many of the last revisions have room in kept bytes together, at least one.
+func fitting(revisions []Revision, kept int) int {
 	n, bytes := 0, 0
 	for _, r := range slices.Backward(revisions) {
-		if bytes += r.bytes; n > 0 && bytes > keptBytes {
+		if bytes += r.bytes; n > 0 && bytes > kept {
 			break
 		}
 		n++
