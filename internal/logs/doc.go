@@ -2,7 +2,7 @@
 //
 //	new.go      loggers, and the level of what libraries tell
 //	warn.go     warnings, which logr does not know
-//	told.go     errors of which people were told otherwise
+//	told.go     errors that are no trouble
 //	request.go  the logger of a reconciliation
 //
 // It imports nothing of ours. What is logged belongs to those who log it.

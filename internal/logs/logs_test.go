@@ -10,6 +10,10 @@ import (
 
 	"github.com/go-logr/logr"
 	"github.com/google/go-cmp/cmp"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 )
@@ -18,6 +22,8 @@ var timeOf = regexp.MustCompile(`(?m)^time=\S+ `)
 
 func TestLines(t *testing.T) {
 	refused := errors.New("refused")
+	ending := apierrors.NewForbidden(schema.GroupResource{Resource: "events"}, "e", errors.New("the namespace ends"))
+	ending.ErrStatus.Details.Causes = append(ending.ErrStatus.Details.Causes, metav1.StatusCause{Type: corev1.NamespaceTerminatingCause})
 	of := func(log logr.Logger) logr.Logger {
 		return OfRequests(log, "qworker")(&reconcile.Request{NamespacedName: types.NamespacedName{Namespace: "shop", Name: "mail"}})
 	}
@@ -50,6 +56,10 @@ func TestLines(t *testing.T) {
 		"an error of a library": {
 			func(log logr.Logger) { Chatter(log).Error(refused, "Serving") },
 			map[slog.Level]string{slog.LevelError: "level=ERROR msg=Serving err=refused\n"},
+		},
+		"a namespace that is being deleted takes no event": {
+			func(log logr.Logger) { Chatter(log).Error(ending, "Server rejected event") },
+			map[slog.Level]string{slog.LevelInfo: "", slog.LevelDebug: "level=DEBUG msg=\"Server rejected event\" err=\"events \\\"e\\\" is forbidden: the namespace ends\"\n"},
 		},
 		"what a controller tells of itself": {
 			func(log logr.Logger) { OfRequests(log, "qworker")(nil).Info("Starting workers") },

@@ -56,12 +56,12 @@ func plainLevel(_ []string, a slog.Attr) slog.Attr {
 	return a
 }
 
-// handler has those errors for debugging of which people were told otherwise.
+// handler has those errors for debugging that are no trouble.
 type handler struct{ slog.Handler }
 
 // Handle is slog.Handler's.
 func (h handler) Handle(ctx context.Context, r slog.Record) error {
-	if r.Level >= slog.LevelError && hasToldError(r) {
+	if r.Level >= slog.LevelError && isNoTrouble(r) {
 		if r.Level = slog.LevelDebug; !h.Enabled(ctx, r.Level) {
 			return nil
 		}

@@ -3,6 +3,9 @@ package logs
 import (
 	"errors"
 	"log/slog"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 )
 
 // told is an error of which people were told otherwise.
@@ -19,11 +22,13 @@ func Told(err error) error {
 	return told{err}
 }
 
-func hasToldError(r slog.Record) (has bool) {
+// isNoTrouble says that one of the record's errors was told otherwise, or is that its namespace is being deleted: then
+// the API server takes nothing new there, also no event, and nobody can do anything about it.
+func isNoTrouble(r slog.Record) (is bool) {
 	r.Attrs(func(a slog.Attr) bool {
 		err, ok := a.Value.Any().(error)
-		has = ok && errors.As(err, new(told))
-		return !has
+		is = ok && (errors.As(err, new(told)) || apierrors.HasStatusCause(err, corev1.NamespaceTerminatingCause))
+		return !is
 	})
-	return has
+	return is
 }
