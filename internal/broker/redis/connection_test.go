@@ -236,7 +236,7 @@ func TestACommandThatIsNotThereIsExplained(t *testing.T) {
 		if got := broker.ReasonOf(err); got != broker.ReasonUnknown {
 			t.Errorf("%s: the reason is %s", name, got)
 		}
-		if !strings.Contains(err.Error(), "since 6.2") || strings.Contains(err.Error(), "beginning with") {
+		if !strings.Contains(err.Error(), "since 6.2") || !strings.Contains(err.Error(), "Sentinel") || strings.Contains(err.Error(), "beginning with") {
 			t.Errorf("%s: the error is %v", name, err)
 		}
 	}

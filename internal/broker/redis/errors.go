@@ -38,8 +38,8 @@ var refusals = []struct {
 	{"CROSSSLOT", broker.ReasonUnknown, "the keys are in a Redis Cluster, which is not supported, also behind a proxy; use one server that has all keys"},
 	{sharedStream, broker.ReasonUnknown, "the stream has several consumer groups, and a returned task would reach all of them: have workers claim the entries of others with XAUTOCLAIM, give each group a stream of its own, or set config.reclaim to false"},
 	{redislist.NotClaimed, broker.ReasonOtherOperator, "another operator of this cluster, or of a copy of it, may return tasks now"},
-	{"unknown command", broker.ReasonUnknown, "the server lacks a command that QScaler needs; Redis has all of them since 6.2, unless they were renamed"},
-	{"Unknown Redis command called from", broker.ReasonUnknown, "the server lacks a command that QScaler needs; Redis has all of them since 6.2, unless they were renamed"},
+	{"unknown command", broker.ReasonUnknown, "the server lacks a command that QScaler needs; Redis has all of them since 6.2, unless they were renamed, and Sentinel has none: give the port of Redis itself"},
+	{"Unknown Redis command called from", broker.ReasonUnknown, "the server lacks a command that QScaler needs; Redis has all of them since 6.2, unless they were renamed, and Sentinel has none: give the port of Redis itself"},
 	{"max number of clients", broker.ReasonConnectionRefused, "the server has as many clients as its maxclients allows"},
 }
 
