@@ -30,10 +30,12 @@ type deadWorkers struct {
 	// ended is true where no worker is left whose pod has not ended.
 	ended bool
 	// searchGivenUp is true where a deleted QWorker does not wait any more for the search of its present queue, which
-	// fails, and returnsGivenUp where it does not for the return of tasks. waitOver is true where it waits for no search at
-	// all, and waitsUntil is when that is so, zero while that is not known.
+	// fails, and returnsGivenUp where it does not for the return of any tasks. waitOver is true where it waits for no search
+	// at all, and waitsUntil is when that is so, zero while that is not known.
 	searchGivenUp, returnsGivenUp, waitOver bool
 	waitsUntil                              time.Time
+	// givenUp are the workers for the return of whose tasks it does not wait any more, while it waits for that of others.
+	givenUp []string
 }
 
 // reclaims reports whether the tasks of dead workers are ours to reclaim.
@@ -78,7 +80,12 @@ func (d *deadWorkers) isReclaimed(pod *corev1.Pod) bool {
 		return true
 	}
 	w, _ := d.Of(pod.Name)
-	return w.IsReturned()
+	return w.IsReturned() || d.isGivenUp(pod.Name)
+}
+
+// isGivenUp reports whether the QWorker does not wait any more for the return of a worker's tasks.
+func (d *deadWorkers) isGivenUp(worker string) bool {
+	return d.returnsGivenUp || slices.Contains(d.givenUp, worker)
 }
 
 // mayRemove reports whether a pod that has left may be removed. Where its tasks cannot be reclaimed, it does not stay for
@@ -130,7 +137,7 @@ func (d *deadWorkers) outstanding(pods []*corev1.Pod) int {
 	}
 	n := 0
 	for _, w := range d.gone() {
-		if !w.IsReturned() {
+		if !w.IsReturned() && !d.isGivenUp(w.Worker) {
 			n++
 		}
 	}
@@ -170,12 +177,12 @@ func (d *deadWorkers) needs(hash string) bool {
 
 // abandoned are the workers whose tasks nobody can reclaim, or the QWorker does not wait for any more.
 func (d *deadWorkers) abandoned() []string {
-	if (d.mode != recovery.Abandoned && !d.returnsGivenUp) || d.neverRead {
+	if d.neverRead {
 		return nil
 	}
 	var names []string
 	for _, w := range d.gone() {
-		if !w.IsReturned() {
+		if !w.IsReturned() && (d.mode == recovery.Abandoned || d.isGivenUp(w.Worker)) {
 			names = append(names, w.Worker)
 		}
 	}

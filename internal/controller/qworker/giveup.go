@@ -18,21 +18,24 @@ const (
 
 // failures are since when what a deleted QWorker waits for fails or lasts, each zero while it does not.
 type failures struct {
-	// search is that of the search of the present queue, and returns that of the return of a worker's tasks.
-	search, returns time.Time
+	// search is that of the search of the present queue.
+	search time.Time
+	// returns are those of the return of each worker's tasks that fails.
+	returns map[string]time.Time
 	// ended is since when all workers of the deleted QWorker are seen to have ended.
 	ended time.Time
 }
 
 // giveUp has a deleted QWorker wait no longer for what fails: at once or later for a broker whose ScalerConfig is gone
-// too, and in the end for any. What is not known to have returned then stays in the broker. unread tells of a revision why
+// too, and in the end for any. What is not known to have returned then stays in the broker. Before the end, only the workers
+// whose return fails are given up: the tasks of the others still return. unread tells of a revision why
 // the queue of its workers cannot be read. It returns when time alone changes the answer, zero for never.
 //
 // A worker of which the API server does not say whether its pod is gone is waited for: that is no matter of the broker, and
 // the pod may be there.
 func (d *deadWorkers) giveUp(f *failures, now time.Time, configGone bool, unread func(hash string) error) (recheckAt time.Time) {
 	since(&f.search, now, d.presentSearchErr() != nil)
-	since(&f.returns, now, d.returnsFail(unread))
+	f.returns = d.returnsFailSince(f.returns, now, unread)
 	since(&f.ended, now, d.deleting && d.ended)
 	if !d.deleting {
 		return time.Time{}
@@ -49,10 +52,14 @@ func (d *deadWorkers) giveUp(f *failures, now time.Time, configGone bool, unread
 		return false
 	}
 	d.waitOver = !waits(f.ended, brokerTimeout)
-	d.returnsGivenUp = d.waitOver
+	d.returnsGivenUp, d.givenUp = d.waitOver, nil
 	if configGone {
 		d.searchGivenUp = d.waitOver || !waits(f.search, goneBrokerTimeout)
-		d.returnsGivenUp = d.waitOver || !waits(f.returns, goneBrokerTimeout)
+		for worker, from := range f.returns {
+			if !d.waitOver && !waits(from, goneBrokerTimeout) {
+				d.givenUp = append(d.givenUp, worker)
+			}
+		}
 	}
 	if slices.ContainsFunc(d.Dead, func(w recovery.Dead) bool { return w.Unconfirmed && !w.IsReturned() }) {
 		d.returnsGivenUp = false
@@ -63,12 +70,19 @@ func (d *deadWorkers) giveUp(f *failures, now time.Time, configGone bool, unread
 	return recheckAt
 }
 
-// returnsFail reports whether the tasks of a worker cannot be returned to its queue, or that is never tried because the
-// queue cannot be read.
-func (d *deadWorkers) returnsFail(unread func(hash string) error) bool {
-	return slices.ContainsFunc(d.Dead, func(w recovery.Dead) bool {
-		return !w.IsReturned() && !w.Unconfirmed && (w.IsFailing() || unread(w.Revision) != nil)
-	})
+// returnsFailSince is since when the tasks of each worker cannot be returned to its queue, or that is never tried because
+// the queue cannot be read. A worker whose return does not fail has no time.
+func (d *deadWorkers) returnsFailSince(before map[string]time.Time, now time.Time, unread func(hash string) error) map[string]time.Time {
+	failing := map[string]time.Time{}
+	for _, w := range d.Dead {
+		if w.IsReturned() || w.Unconfirmed || (!w.IsFailing() && unread(w.Revision) == nil) {
+			continue
+		}
+		from := before[w.Worker]
+		since(&from, now, true)
+		failing[w.Worker] = from
+	}
+	return failing
 }
 
 // since keeps since when something is so.

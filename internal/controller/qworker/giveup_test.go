@@ -2,6 +2,7 @@ package qworker
 
 import (
 	"errors"
+	"slices"
 	"testing"
 	"time"
 
@@ -22,6 +23,12 @@ func TestForHowLongADeletedQWorkerWaits(t *testing.T) {
 	refused := owed(func(d *recovery.Dead) { d.Failures, d.Err = recovery.Tries, errors.New("NOPERM") })
 	returned := owed(func(d *recovery.Dead) { d.State = recovery.Lingering })
 	elsewhere := owed(func(d *recovery.Dead) { d.Revision = "unread" })
+	name := func(name string, dead []recovery.Dead) []recovery.Dead {
+		d := dead[0]
+		d.Worker = name
+		return []recovery.Dead{d}
+	}
+	mixed := slices.Concat(refused, name("x", known))
 	unconfirmed := owed(func(d *recovery.Dead) {
 		d.Failures, d.Err, d.Unconfirmed = recovery.Tries, errors.New("the API server does not answer"), true
 	})
@@ -84,6 +91,21 @@ func TestForHowLongADeletedQWorkerWaits(t *testing.T) {
 		"a return that is never tried, for its queue cannot be read": {
 			{search: failing, dead: elsewhere, owes: true, outstanding: 1, recheck: time.Minute},
 			{after: time.Minute, search: failing, dead: elsewhere, recheck: end},
+		},
+		"a return that is refused, and not those of others": {
+			{dead: mixed, owes: true, outstanding: 2, recheck: time.Minute},
+			{after: time.Minute, search: failing, dead: mixed, owes: true, outstanding: 1, recheck: 2 * time.Minute},
+			{after: 2 * time.Minute, search: failing, dead: slices.Concat(refused, name("x", returned)), recheck: end},
+		},
+		"a worker that dies once the return of another is given up": {
+			{search: failing, dead: refused, owes: true, outstanding: 1, recheck: time.Minute},
+			{after: time.Minute, search: failing, dead: mixed, owes: true, outstanding: 1, recheck: end},
+			{after: 2 * time.Minute, search: failing, dead: slices.Concat(refused, name("x", returned)), recheck: end},
+		},
+		"each return that is refused has a minute": {
+			{search: failing, dead: refused, owes: true, outstanding: 1, recheck: time.Minute},
+			{after: time.Minute, search: failing, dead: slices.Concat(refused, name("x", refused)), owes: true, outstanding: 1, recheck: 2 * time.Minute},
+			{after: 2 * time.Minute, search: failing, dead: slices.Concat(refused, name("x", refused)), recheck: end},
 		},
 		"what has returned is not waited for": {
 			{search: failing, dead: returned, owes: true, recheck: time.Minute},
