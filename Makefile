@@ -164,4 +164,6 @@ test-needs: go-present bin/qscaler-local
 	@hack/need beanstalkd beanstalkd
 	@hack/need rabbitmq-server rabbitmq-server
 	@python3 -c 'import pika' 2>/dev/null || /usr/bin/python3 -c 'import pika' 2>/dev/null || hack/need pika python3-pika # for the example worker of RabbitMQ
+	@hack/need "$$(command -v initdb || echo pg_ctlcluster)" postgresql # pg_ctlcluster finds those that are in no PATH
+	@python3 -c 'import psycopg' 2>/dev/null || /usr/bin/python3 -c 'import psycopg' 2>/dev/null || hack/need psycopg python3-psycopg # for the example worker of PostgreSQL
 	@bin/qscaler-local setup --kubectl >/dev/null # for the commands that local mode prints

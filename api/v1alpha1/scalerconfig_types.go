@@ -6,7 +6,7 @@ import (
 )
 
 // BrokerType names the kind of broker that a ScalerConfig reaches.
-// +kubebuilder:validation:Enum=beanstalkd;nats;rabbitmq;redis
+// +kubebuilder:validation:Enum=beanstalkd;nats;postgres;rabbitmq;redis
 type BrokerType string
 
 // The types of brokers.
@@ -15,6 +15,8 @@ const (
 	BrokerBeanstalkd BrokerType = "beanstalkd"
 	// BrokerNATS is a NATS server, whose queues are streams of JetStream.
 	BrokerNATS BrokerType = "nats"
+	// BrokerPostgres is a PostgreSQL database, whose queues are rows of a table.
+	BrokerPostgres BrokerType = "postgres"
 	// BrokerRabbitMQ is a RabbitMQ server, with its classic and quorum queues.
 	BrokerRabbitMQ BrokerType = "rabbitmq"
 	// BrokerRedis is a Redis (or Valkey) server whose queues are lists, streams or sorted sets.
@@ -30,6 +32,8 @@ const (
 // +kubebuilder:validation:XValidation:rule="self.type != 'nats' || !has(self.config.database)",fieldPath=".config",message="nats has no databases; with this type, config takes host, port, username, password, worker, tls and nats"
 // +kubebuilder:validation:XValidation:rule="self.type != 'nats' || !has(self.config.username) || has(self.config.password)",fieldPath=".config",message="config.username has no password; with the type nats a user has one"
 // +kubebuilder:validation:XValidation:rule="self.type != 'nats' || !has(self.config.nats) || !has(self.config.nats.login) || self.config.nats.login == 'Password' || (has(self.config.password) && has(self.config.password.secret) && !has(self.config.username))",fieldPath=".config",message="with nats.login NKey or Credentials, password must have a secret, and username must be absent: the key says who it is"
+// +kubebuilder:validation:XValidation:rule="self.type == 'postgres' || !has(self.config.postgres)",fieldPath=".config",message="the block config.postgres belongs to the type postgres; remove it, or correct the type"
+// +kubebuilder:validation:XValidation:rule="self.type != 'postgres' || (has(self.config.postgres) && has(self.config.username) && (!has(self.config.worker) || has(self.config.worker.username)) && !has(self.config.database))",fieldPath=".config",message="with the type postgres, config takes host, port, username, password, worker, tls and postgres; postgres and all usernames are required, and the database is named by postgres.database"
 type ScalerConfigSpec struct {
 	// The broker's type. Immutable: make another ScalerConfig for another type.
 	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="type is immutable; create another ScalerConfig for another type of broker"
@@ -49,12 +53,14 @@ type BrokerConfig struct {
 	Host string `json:"host"`
 
 	// Port of the broker, 1 to 65535, as a number or a string. Default: the usual one of its type: 6379 for
-	// redis, 4222 for nats, 5672 for rabbitmq (set 5671 with tls), 11300 for beanstalkd.
+	// redis, 4222 for nats, 5672 for rabbitmq (set 5671 with tls), 11300 for beanstalkd, 5432 for
+	// postgres.
 	// +optional
 	// +kubebuilder:validation:XValidation:rule="type(self) == int ? (self >= 1 && self <= 65535) : (self.matches('^[0-9]{1,5}$') && int(self) >= 1 && int(self) <= 65535)",message="port must be a number from 1 to 65535, such as 6379 or \"6379\""
 	Port *intstr.IntOrString `json:"port,omitempty"`
 
-	// User name (a Redis ACL user, a user of RabbitMQ or NATS). Absent: the default user, which is guest for rabbitmq. Not for
+	// User name (a Redis ACL user, a user of RabbitMQ or NATS, a PostgreSQL role). Absent: the default user, which is guest for
+	// rabbitmq; postgres has none. Not for
 	// beanstalkd.
 	// +optional
 	// +kubebuilder:validation:MaxLength=253
@@ -87,8 +93,13 @@ type BrokerConfig struct {
 	// +optional
 	NATS *NATSConfig `json:"nats,omitempty"`
 
+	// What only PostgreSQL has. Required with the type postgres, and refused with any other.
+	// +optional
+	Postgres *PostgresConfig `json:"postgres,omitempty"`
+
 	// Whether the operator returns the tasks of dead workers to their queue. On Redis it needs the
-	// rights that docs/redis-layout.md lists. Beanstalkd, RabbitMQ and NATS return them by themselves, whatever this says.
+	// rights that docs/redis-layout.md lists. Beanstalkd, RabbitMQ and NATS return them by themselves, and of
+	// PostgreSQL the operator only reads, whatever this says.
 	// Default: true.
 	// +optional
 	// +kubebuilder:default=true

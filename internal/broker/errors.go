@@ -26,6 +26,7 @@ const (
 	ReasonQueueNotFound        Reason = "QueueNotFound"
 	ReasonInvalidGroup         Reason = "InvalidConsumerGroup"
 	ReasonVHostNotFound        Reason = "VHostNotFound"
+	ReasonNotFound             Reason = "NotFound"
 	ReasonOtherOperator        Reason = "OtherOperator"
 	ReasonUnknown              Reason = "BrokerError"
 )

@@ -24,7 +24,8 @@ type Kind struct {
 	// if the driver is a Pusher.
 	Open func(context.Context, Config, Doorbell) (Driver, error)
 	// Env has what a worker must know to find the broker, beside the address, the credentials and TLS, which every
-	// worker is given. It may be nil.
+	// worker is given. It may be nil. The settings are the worker's: the user is its own, there is no password, and
+	// CA is the path of a file. TLS says whether there is any, and how it is verified.
 	Env func(Settings) []Variable
 	// CredentialsFile is the name of the file in which a worker finds what it logs in with, for settings with which its
 	// client wants a file and no password; "" for others. It may be nil. The file is made of the password's Secret.
@@ -63,7 +64,11 @@ type SharedConfig interface {
 }
 
 // Variable is one of a worker's environment.
-type Variable struct{ Name, Value string }
+type Variable struct {
+	Name, Value string
+	// Password is true where the value is the worker's password; there is no such variable where it has none.
+	Password bool
+}
 
 // Cadence is how often a broker is read, and how much at a time. What is zero is the backlog's default.
 type Cadence struct {

@@ -6,6 +6,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/quickube/qscaler/api/v1alpha1"
+	"github.com/quickube/qscaler/internal/broker"
 	"github.com/quickube/qscaler/worker/contract"
 )
 
@@ -24,19 +25,22 @@ func (r *Resolver) Env(s Spec, sc *v1alpha1.ScalerConfig) []corev1.EnvVar {
 	login := s.login()
 	add(login.Username != "", corev1.EnvVar{Name: contract.EnvBrokerUsername, Value: login.Username})
 	literal := s.literalOfWorker(sc)
-	add(literal != "", corev1.EnvVar{Name: contract.EnvBrokerPassword, Value: literal})
 	file := func(name string) string { return contract.BrokerDirectory + "/" + name }
+	addPassword := func(name string) {
+		add(literal != "", corev1.EnvVar{Name: name, Value: literal})
+		add(login.Password.Secret != KeyRef{}, fromSecret(name, login.Password.Secret))
+	}
 	if s.CredentialsFile != "" {
 		add(true, corev1.EnvVar{Name: contract.EnvBrokerCredentialsFile, Value: file(s.CredentialsFile)})
 	} else {
-		add(login.Password.Secret != KeyRef{}, fromSecret(contract.EnvBrokerPassword, login.Password.Secret))
+		addPassword(contract.EnvBrokerPassword)
 	}
 	if own := r.Kind(s).Env; own != nil {
-		settings := s.settings()
-		if s.TLS.Enabled { // whether there is TLS; how it is verified, other variables say
-			settings.TLS = &tls.Config{MinVersion: tls.VersionTLS12}
-		}
-		for _, v := range own(settings) {
+		for _, v := range own(s.settingsOfWorker()) {
+			if v.Password {
+				addPassword(v.Name)
+				continue
+			}
 			env = append(env, corev1.EnvVar{Name: v.Name, Value: v.Value})
 		}
 	}
@@ -47,6 +51,19 @@ func (r *Resolver) Env(s Spec, sc *v1alpha1.ScalerConfig) []corev1.EnvVar {
 	add(s.TLS.ClientCert != "", corev1.EnvVar{Name: contract.EnvBrokerTLSCertFile, Value: file(contract.BrokerCertFile)})
 	add(s.TLS.ClientCert != "", corev1.EnvVar{Name: contract.EnvBrokerTLSKeyFile, Value: file(contract.BrokerKeyFile)})
 	return env
+}
+
+// settingsOfWorker is what a kind makes variables of.
+func (s Spec) settingsOfWorker() broker.Settings {
+	settings := s.settings()
+	settings.Username = s.login().Username
+	if s.TLS.Enabled {
+		settings.TLS = &tls.Config{MinVersion: tls.VersionTLS12, ServerName: s.TLS.ServerName, InsecureSkipVerify: s.TLS.InsecureSkipVerify}
+	}
+	if (s.TLS.CA != KeyRef{}) {
+		settings.CA = contract.BrokerDirectory + "/" + contract.BrokerCAFile
+	}
+	return settings
 }
 
 // Files are what a worker's directory of the broker is made from; none where it needs no file. Authorities come in a

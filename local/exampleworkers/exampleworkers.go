@@ -30,6 +30,8 @@ const (
 	NATS = "example-worker-nats:latest"
 	// PythonStream is the worker of a Redis stream, in Python.
 	PythonStream = "example-worker-python-stream:latest"
+	// Postgres is the worker of a table in PostgreSQL, in Python. It needs psycopg.
+	Postgres = "example-worker-postgres:latest"
 	// Leaking is the worker in Python, with a leak.
 	Leaking = "example-worker-leaking:latest"
 	// Sample is the image of config/samples; here it is the worker with the SDK.
@@ -41,7 +43,7 @@ const module = "module github.com/quickube/qscaler"
 var errNoSource = errors.New("the example workers are a part of QScaler's source tree, and this is not run from there")
 
 // Build builds the workers in Go into dir, and returns what stands for each image on this machine. Python,
-// PythonStream, Leaking, Beanstalkd, RabbitMQ and Shell are absent where python3, pika or redis-cli is missing.
+// PythonStream, Leaking, Beanstalkd, RabbitMQ, Postgres and Shell are absent where python3, pika, psycopg or redis-cli is missing.
 func Build(ctx context.Context, dir string) (map[string][]string, error) {
 	root, err := Root()
 	if err != nil {
@@ -59,6 +61,9 @@ func Build(ctx context.Context, dir string) (map[string][]string, error) {
 		images[PythonStream] = []string{"python3", filepath.Join(root, "examples", "worker-python-stream", "worker.py")}
 		images[Leaking] = []string{"python3", filepath.Join(root, "examples", "worker-leaking", "worker.py")}
 		images[Beanstalkd] = []string{"python3", filepath.Join(root, "examples", "worker-beanstalkd", "worker.py")}
+	}
+	if python, err := PythonWith(ctx, "psycopg"); err == nil {
+		images[Postgres] = []string{python, filepath.Join(root, "examples", "worker-postgres", "worker.py")}
 	}
 	if python, err := PythonWith(ctx, "pika"); err == nil {
 		images[RabbitMQ] = []string{python, filepath.Join(root, "local", "exampleworkers", "frompod.py"), filepath.Join(root, "examples", "worker-rabbitmq", "worker.py")}

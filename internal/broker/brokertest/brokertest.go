@@ -72,6 +72,9 @@ type Harness struct {
 	// Declare makes queues that are empty, on a broker where somebody must make a queue before it is used: one that nobody has
 	// made fails with ReasonQueueNotFound. It is nil where such a queue is empty. Push makes the queue where it is missing.
 	Declare func(s Server, queues ...string)
+	// StartTLS starts one that speaks TLS with a certificate and a key, both as PEM. It is for brokers whose connections begin
+	// without TLS; nil has a proxy speak TLS from the first byte.
+	StartTLS func(t *testing.T, certificate, key []byte) Server
 	// ByWorker is true where the broker knows which worker holds what.
 	ByWorker bool
 	// BusyOnly is true where it knows, with ByWorker, who holds something, and never who holds nothing.

@@ -3,6 +3,7 @@ package brokertest
 import (
 	"crypto/tls"
 	"crypto/x509"
+	"encoding/pem"
 	"net"
 	"net/http/httptest"
 	"testing"
@@ -13,20 +14,20 @@ import (
 // serverName is what the certificate of httptest is made out to.
 const serverName = "example.com"
 
-// overTLS reaches the server through a proxy that speaks TLS.
+// overTLS reaches the server through a proxy that speaks TLS, or one that speaks it itself.
 func overTLS(t *testing.T, h Harness) {
 	s := h.Start(t)
 	s.Push("q", 3)
-	p, trusted := newTLSProxy(t, s.Settings())
+	secure, trusted := secured(t, h, s)
 	cases := map[string]struct {
 		settings broker.Settings
 		config   *tls.Config
 		fails    []broker.Reason
 	}{
-		"a certificate that is trusted":         {p.settings(), &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: trusted, ServerName: serverName}, nil},
-		"one that need not be":                  {p.settings(), &tls.Config{MinVersion: tls.VersionTLS12, InsecureSkipVerify: true}, nil},
-		"a certificate of an unknown authority": {p.settings(), &tls.Config{MinVersion: tls.VersionTLS12, ServerName: serverName}, []broker.Reason{broker.ReasonTLSFailed}},
-		"a certificate of another name":         {p.settings(), &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: trusted, ServerName: "other.test"}, []broker.Reason{broker.ReasonTLSFailed}},
+		"a certificate that is trusted":         {secure, &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: trusted, ServerName: serverName}, nil},
+		"one that need not be":                  {secure, &tls.Config{MinVersion: tls.VersionTLS12, InsecureSkipVerify: true}, nil},
+		"a certificate of an unknown authority": {secure, &tls.Config{MinVersion: tls.VersionTLS12, ServerName: serverName}, []broker.Reason{broker.ReasonTLSFailed}},
+		"a certificate of another name":         {secure, &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: trusted, ServerName: "other.test"}, []broker.Reason{broker.ReasonTLSFailed}},
 		// Such a server takes the handshake for a command, and closes, refuses or waits for its end.
 		"a server that speaks none": {s.Settings(), &tls.Config{MinVersion: tls.VersionTLS12, ServerName: serverName}, []broker.Reason{broker.ReasonTLSFailed, broker.ReasonConnectionLost, broker.ReasonTimeout}},
 	}
@@ -51,14 +52,25 @@ func overTLS(t *testing.T, h Harness) {
 	}
 }
 
-// newTLSProxy makes a proxy that speaks TLS to the driver, and has the authorities that know its certificate.
-func newTLSProxy(t *testing.T, server broker.Settings) (*proxy, *x509.CertPool) {
+// secured are the settings of a server with 3 messages that speaks TLS, and the authorities that know its certificate.
+func secured(t *testing.T, h Harness, plain Server) (broker.Settings, *x509.CertPool) {
 	t.Helper()
 	issuer := httptest.NewTLSServer(nil)
 	defer issuer.Close()
 	trusted := x509.NewCertPool()
 	trusted.AddCert(issuer.Certificate())
-	return proxyAt(t, server, func(l net.Listener) net.Listener {
-		return tls.NewListener(l, &tls.Config{MinVersion: tls.VersionTLS12, Certificates: issuer.TLS.Certificates})
-	}), trusted
+	if h.StartTLS == nil {
+		return proxyAt(t, plain.Settings(), func(l net.Listener) net.Listener {
+			return tls.NewListener(l, &tls.Config{MinVersion: tls.VersionTLS12, Certificates: issuer.TLS.Certificates})
+		}).settings(), trusted
+	}
+	key, err := x509.MarshalPKCS8PrivateKey(issuer.TLS.Certificates[0].PrivateKey)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := h.StartTLS(t,
+		pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: issuer.Certificate().Raw}),
+		pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: key}))
+	s.Push("q", 3)
+	return s.Settings(), trusted
 }

@@ -6,6 +6,7 @@ import (
 	"github.com/quickube/qscaler/internal/broker"
 	"github.com/quickube/qscaler/internal/broker/beanstalkd"
 	"github.com/quickube/qscaler/internal/broker/nats"
+	"github.com/quickube/qscaler/internal/broker/postgres"
 	"github.com/quickube/qscaler/internal/broker/rabbitmq"
 	"github.com/quickube/qscaler/internal/broker/redis"
 )
@@ -16,6 +17,7 @@ func All() broker.Kinds {
 		beanstalkd.Kind(),
 		nats.Kind(),
 		rabbitmq.Kind(),
+		postgres.Kind(),
 		redis.Kind(),
 	}
 }
