@@ -23,7 +23,7 @@ var (
 	ofInfo     = bounds{bytes: 16 << 10, values: 1}
 	ofSettings = bounds{bytes: 2 << 10, values: 4}
 	// ofStep is what one step of a script answers.
-	ofStep = bounds{bytes: 2 << 10, values: 4}
+	ofStep = bounds{bytes: 2 << 10, values: 6}
 	// ofScan is for the keys of one step of a walk, which may be more than were asked for.
 	ofScan = bounds{bytes: 512 << 10, values: 8 << 10}
 	// ofPush is for a key, which the operator has asked for before.

@@ -149,7 +149,7 @@ func TestAReplyIsBoundedAsAWhole(t *testing.T) {
 		"an error for each":               {"EXEC", 1000, "*1000\r\n" + strings.Repeat("-WRONGTYPE Operation against a key holding the wrong kind of value\r\n", 1000), true},
 		"words for each":                  {"EXEC", 1000, "*1000\r\n" + strings.Repeat("-"+strings.Repeat("x", 200)+"\r\n", 1000), false},
 		"a step":                          {"EVAL", 0, "*2\r\n:1\r\n:1\r\n", true},
-		"a step of more":                  {"EVAL", 0, "*4\r\n", false},
+		"a step of more":                  {"EVAL", 0, "*6\r\n", false},
 		"a page":                          {"SCAN", 0, "*2\r\n$1\r\n7\r\n*8189\r\n", true},
 		"a longer page":                   {"SCAN", 0, "*2\r\n$1\r\n7\r\n*8190\r\n", false},
 		"a page of long keys":             {"SCAN", 0, "*2\r\n$1\r\n7\r\n*2\r\n$500000\r\n", true},

@@ -2,6 +2,7 @@ package redis
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -22,28 +23,68 @@ const (
 	deliveriesField = "qscaler-deliveries"
 	// mostDeliveries is how often a task is delivered before it is a dead letter.
 	mostDeliveries = "20"
+	// mostValues is how many names and values of fields an entry has at most that is moved.
+	mostValues = "7000"
 )
 
-// Reclaim returns what a dead consumer holds to the end of the stream, in atomic steps. Each looks at the claim.
-func (d streams) Reclaim(ctx context.Context, c broker.Claim, name, worker string) (int64, error) {
+// Reclaim returns what a dead consumer holds to the end of the stream, in atomic steps. Each looks at the claim. The error
+// tells of entries that are too wide to move, after all others have moved.
+func (d streams) Reclaim(ctx context.Context, c broker.Claim, name, worker string) (moved int64, err error) {
 	queue, group := broker.SplitName(name)
-	for moved := int64(0); ; {
+	wide := int64(0)
+	for from := "-"; ; {
 		eval := d.client.B().Eval().Script(reclaimStreamLua).Numkeys(3).Key(queue, redislist.Operator(c.Cluster), redislist.Dead(queue)).
-			Arg(c.Process, group, worker, reclaimStep, mostDeliveries).Build()
-		step, err := d.client.Do(ctx, eval).AsIntSlice()
+			Arg(c.Process, group, worker, reclaimStep, mostDeliveries, from, mostValues).Build()
+		step, err := stepOf(d.client.Do(ctx, eval))
 		if isWrongType(err) {
 			return moved, wrongType(fmt.Sprintf("the key %q or the key %q is not a stream", queue, redislist.Dead(queue)), err, d.config)
+		}
+		if errors.Is(err, errNoStep) {
+			return moved, fmt.Errorf("reclaiming what %s holds of %s, %w", worker, queue, err)
 		}
 		if err != nil {
 			return moved, classify(err, d.config)
 		}
-		if len(step) != 3 || step[0] < 0 || step[1] < 0 || step[2] < step[0] || (step[2] == 0 && step[1] > 0) { // the last would not end
-			return moved, fmt.Errorf("reclaiming what %s holds of %s, Redis answers %v, and not how many entries it has moved, how many are left, and how many are done with", worker, queue, step)
+		moved, wide, from = moved+step.moved, wide+step.wide, "("+step.last
+		if step.left > 0 {
+			continue
 		}
-		if moved += step[0]; step[1] == 0 {
-			return moved, nil
+		if wide > 0 {
+			return moved, fmt.Errorf("%d entries that %s holds of %s have more than %s names and values of fields, which is more than a script of Redis can copy: have a worker claim them with XCLAIM, or acknowledge them with XACK", wide, worker, queue, mostValues)
+		}
+		return moved, nil
+	}
+}
+
+// streamStep is the answer of reclaimStreamLua.
+type streamStep struct {
+	moved, left, done, wide int64
+	last                    string
+}
+
+// errNoStep is the error for an answer that reclaimStreamLua does not give.
+var errNoStep = errors.New("the server does not answer how many entries it has moved, how many are left, and how many are done with")
+
+func stepOf(reply rueidis.RedisResult) (s streamStep, err error) {
+	values, err := reply.ToArray()
+	if err != nil {
+		return s, err
+	}
+	if len(values) != 5 {
+		return s, errNoStep
+	}
+	for i, into := range []*int64{&s.moved, &s.left, &s.done, &s.wide} {
+		if *into, err = values[i].AsInt64(); err != nil || *into < 0 {
+			return s, errNoStep
 		}
 	}
+	if s.last, err = values[4].ToString(); err != nil {
+		return s, errNoStep
+	}
+	if s.done < s.moved || s.done-s.moved < s.wide || (s.done == 0 && s.left > 0) { // the last would not end
+		return s, errNoStep
+	}
+	return s, nil
 }
 
 // Held is broker.Reclaimer's.

@@ -147,3 +147,31 @@ func TestReclaimOfAStreamInSteps(t *testing.T) {
 		}
 	}
 }
+
+// A script of Redis cannot copy an entry with very many fields. Such entries stay and are told of, and those behind them
+// return, however many are in the way.
+func TestReclaimOfAStreamPassesWideEntriesOver(t *testing.T) {
+	do, try, driver := ofStreams(t)
+	d := driver.(broker.Reclaimer)
+	const wide = 101 // more than one step looks at
+	entry := []string{"XADD", "q", "*"}
+	for range 4100 {
+		entry = append(entry, "f", "v")
+	}
+	for range wide {
+		do(entry...)
+	}
+	do("XADD", "q", "*", "task", "1")
+	take(try, "q", "gone", wide+1)
+	moved, err := d.Reclaim(t.Context(), claimed(t, d), broker.NameOf("q", testGroup), "gone")
+	if moved != 1 || err == nil || !strings.Contains(err.Error(), fmt.Sprint(wide, " entries")) {
+		t.Errorf("Reclaim = %d, %v; want the one that can be moved, and an error that counts the others", moved, err)
+	}
+	if held, err := d.Held(t.Context(), broker.NameOf("q", testGroup), []string{"gone"}); err != nil || !cmp.Equal(held, []int64{wide}) {
+		t.Errorf("Held = %v, %v; want those that cannot be moved", held, err)
+	}
+	all := fieldsOf(t, do, "q")
+	if diff := cmp.Diff(map[string]string{"task": "1", deliveriesField: "1"}, all[len(all)-1]); len(all) != wide+1 || diff != "" {
+		t.Errorf("of %d entries, the last (-want +got):\n%s", len(all), diff)
+	}
+}

@@ -70,12 +70,14 @@ const mostCounted = "1000"
 // nothing. Who may not acknowledge or delete is refused before anything was added, and a Redis whose memory is full takes the
 // writes that follow; see fullLua of worker/redislist.
 //
-// It answers how many entries it moved, how many are left, and how many it is done with: some may have no message any more. A
-// consumer that has none left is deleted.
+// A script can give a command some 8000 words. An entry that has more than ARGV[7] stays where it is, and the others move.
+//
+// It begins at the entry ARGV[6]. It answers how many entries it moved, whether more follow, how many it is done with, as some
+// may have no message any more, how many of these are too wide, and the last. A consumer that has none left is deleted.
 const reclaimStreamLua = `local operator = redis.call('GET', KEYS[2])
 if string.sub(operator or '', 1, #ARGV[1] + 1) ~= ARGV[1] .. ' ' then return redis.error_reply('` + redislist.NotClaimed + ` ' .. (operator or '')) end
 local type = redis.call('TYPE', KEYS[1]).ok
-if type == 'none' then return {0, 0, 0} end
+if type == 'none' then return {0, 0, 0, 0, ''} end
 if type ~= 'stream' then return redis.error_reply('WRONGTYPE Operation against a key holding the wrong kind of value') end
 local groups, known = redis.call('XINFO', 'GROUPS', KEYS[1]), false
 for _, fields in ipairs(groups) do
@@ -83,17 +85,21 @@ for _, fields in ipairs(groups) do
     if fields[i] == 'name' and fields[i + 1] == ARGV[2] then known = true end
   end
 end
-if not known then return {0, 0, 0} end
+if not known then return {0, 0, 0, 0, ''} end
 redis.call('XACK', KEYS[1], ARGV[2], '0-0')
 redis.call('XDEL', KEYS[1], '0-0')
-local held = redis.call('XPENDING', KEYS[1], ARGV[2], '-', '+', 100, ARGV[3])
+local held = redis.call('XPENDING', KEYS[1], ARGV[2], ARGV[6], '+', 100, ARGV[3])
 if #held > 0 and #groups > 1 then return redis.error_reply('` + sharedStream + ` ' .. #groups) end
-local moved, done, bytes = 0, 0, 0
+local moved, done, bytes, wide, last = 0, 0, 0, 0, ''
 for _, p in ipairs(held) do
   if bytes >= tonumber(ARGV[4]) then break end
   local id, deliveries = p[1], p[4]
   local entry = redis.call('XRANGE', KEYS[1], id, id)[1]
-  if entry then
+  local isWide = entry and #entry[2] > tonumber(ARGV[7])
+  if isWide then
+    wide = wide + 1
+    for _, field in ipairs(entry[2]) do bytes = bytes + #field end
+  elseif entry then
     local fields = entry[2]
     for _, field in ipairs(fields) do bytes = bytes + #field end
     local n = #fields
@@ -109,13 +115,16 @@ for _, p in ipairs(held) do
     redis.call('XADD', to, '*', unpack(fields))
     moved = moved + 1
   end
-  redis.call('XACK', KEYS[1], ARGV[2], id)
-  redis.call('XDEL', KEYS[1], id)
-  done, bytes = done + 1, bytes + 100
+  if not isWide then
+    redis.call('XACK', KEYS[1], ARGV[2], id)
+    redis.call('XDEL', KEYS[1], id)
+  end
+  done, bytes, last = done + 1, bytes + 100, id
 end
-local left = #redis.call('XPENDING', KEYS[1], ARGV[2], '-', '+', 1, ARGV[3])
-if left == 0 then redis.pcall('XGROUP', 'DELCONSUMER', KEYS[1], ARGV[2], ARGV[3]) end
-return {moved, left, done}`
+local left = 0
+if last ~= '' then left = #redis.call('XPENDING', KEYS[1], ARGV[2], '(' .. last, '+', 1, ARGV[3]) end
+if #redis.call('XPENDING', KEYS[1], ARGV[2], '-', '+', 1, ARGV[3]) == 0 then redis.pcall('XGROUP', 'DELCONSUMER', KEYS[1], ARGV[2], ARGV[3]) end
+return {moved, left, done, wide, last}`
 
 func shaOf(script string) string {
 	sum := sha1.Sum([]byte(script)) //nolint:gosec // Redis names scripts by it
