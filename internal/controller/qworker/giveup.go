@@ -27,9 +27,10 @@ type failures struct {
 }
 
 // giveUp has a deleted QWorker wait no longer for what fails: at once or later for a broker whose ScalerConfig is gone
-// too, and in the end for any. What is not known to have returned then stays in the broker. Before the end, only the workers
-// whose return fails are given up: the tasks of the others still return. unread tells of a revision why
-// the queue of its workers cannot be read. It returns when time alone changes the answer, zero for never.
+// too, and in the end for any. What is not known to have returned then stays in the broker.
+//
+// Before the end, only the workers whose return fails are given up: the tasks of the others still return. unread tells of a
+// revision why the queue of its workers cannot be read. It returns when time alone changes the answer, zero for never.
 //
 // A worker of which the API server does not say whether its pod is gone is waited for: that is no matter of the broker, and
 // the pod may be there.
