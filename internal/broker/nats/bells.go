@@ -20,6 +20,8 @@ const (
 	learnSoon  = 5 * time.Second
 	// forgetAfter is how long a queue is remembered that is not asked for any more.
 	forgetAfter = 5 * time.Minute
+	// mostBells bounds the subscriptions: a server may name other subjects at each look.
+	mostBells = 10_000
 )
 
 // again are the pauses after which the doorbell rings once more, while the queue is still empty: the server passes a message
@@ -201,12 +203,12 @@ func (b *bells) learnStream(name string, info streamInfo, err error, now time.Ti
 		s.until = now.Add(learnSoon)
 	case err != nil:
 		s.unread = true
-	case info.Config.Mirror != nil, info.Config.Sources != nil:
+	case bool(info.Config.Mirror), bool(info.Config.Sources):
 		s.mute = fmt.Sprintf("the stream %q is filled from another one, which no subject tells of", shown)
 	case len(info.Config.Subjects) > mostSubjects:
 		s.mute = fmt.Sprintf("the stream %q has more than %d subjects", shown, mostSubjects)
 	default:
-		s.subjects, s.transformed = info.Config.Subjects, info.Config.Transform != nil
+		s.subjects, s.transformed = info.Config.Subjects, bool(info.Config.Transform)
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -250,7 +252,7 @@ func (b *bells) armOne(k key, w *watched, now time.Time) {
 		one := b.bells[at]
 		if one == nil {
 			if one = b.subscribe(at); one == nil {
-				s.mute = fmt.Sprintf("the stream %q has a subject that cannot be subscribed to", broker.Words(k.stream, broker.Secret{}))
+				s.mute = fmt.Sprintf("the stream %q has subjects that cannot be subscribed to, or too much of them", broker.Words(k.stream, broker.Secret{}))
 				continue
 			}
 		}
@@ -259,7 +261,7 @@ func (b *bells) armOne(k key, w *watched, now time.Time) {
 }
 
 func (b *bells) subscribe(at place) *bell {
-	if !isSubject(at.subject) {
+	if !isSubject(at.subject) || len(b.bells) >= mostBells {
 		return nil
 	}
 	sub, err := b.driver.conn.ChanSubscribe(at.subject, b.rings)

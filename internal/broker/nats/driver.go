@@ -184,19 +184,24 @@ func (d *driver) consumers(ctx context.Context, keys []key) ([]found, error) {
 	for i, k := range keys {
 		subjects[i] = d.consumerSubject(k)
 	}
-	replies, answered, err := d.ask(ctx, subjects)
+	all := make([]found, len(keys))
+	failures, answered, err := d.ask(ctx, subjects, func(i int, text []byte) error {
+		info, err := parseConsumer(text, keys[i])
+		if err != nil {
+			return err
+		}
+		all[i].depth = info.depth()
+		d.bells.learnConsumer(keys[i], info)
+		return nil
+	})
 	if err != nil {
 		return nil, err
 	}
 	if answered == 0 && len(keys) > 0 {
 		return nil, context.DeadlineExceeded
 	}
-	all, without := make([]found, len(keys)), 0
-	for i, r := range replies {
-		info, err := consumerInfo{}, r.err
-		if err == nil {
-			info, err = parseConsumer(r.data, keys[i])
-		}
+	without := 0
+	for i, err := range failures {
 		if all[i].err = err; err != nil {
 			if errors.As(err, new(strange)) {
 				return nil, err
@@ -206,9 +211,7 @@ func (d *driver) consumers(ctx context.Context, keys []key) ([]found, error) {
 			}
 			continue
 		}
-		all[i].depth = info.depth()
-		d.bells.learnConsumer(keys[i], info)
-		d.bells.seen(keys[i], info.depth())
+		d.bells.seen(keys[i], all[i].depth)
 	}
 	if without > 0 && without == len(keys) {
 		return nil, d.noJetStream(all[0].err)
@@ -231,16 +234,19 @@ func (d *driver) wholeStreams(ctx context.Context, keys []key, all []found) erro
 	if len(subjects) == 0 {
 		return nil
 	}
-	replies, _, err := d.ask(ctx, subjects)
+	messages := make([]int64, len(subjects))
+	failures, _, err := d.ask(ctx, subjects, func(n int, text []byte) error {
+		info, err := parseStream(text, keys[at[n]].stream)
+		if err == nil {
+			messages[n] = *info.State.Messages
+		}
+		return err
+	})
 	if err != nil {
 		return err
 	}
-	for n, r := range replies {
+	for n, err := range failures {
 		k, f := keys[at[n]], &all[at[n]]
-		info, err := streamInfo{}, r.err
-		if err == nil {
-			info, err = parseStream(r.data, k.stream)
-		}
 		if errors.As(err, new(strange)) {
 			return err
 		}
@@ -248,7 +254,7 @@ func (d *driver) wholeStreams(ctx context.Context, keys []key, all []found) erro
 			*f = found{err: missing{k, subjects[n], err}}
 			continue
 		}
-		*f = found{depth: broker.Depth{Waiting: broker.CountOf(*info.State.Messages), InFlight: broker.CountOf(0), CountsAll: true}}
+		*f = found{depth: broker.Depth{Waiting: broker.CountOf(messages[n]), InFlight: broker.CountOf(0), CountsAll: true}}
 		d.bells.seen(k, f.depth)
 	}
 	return nil
@@ -279,28 +285,32 @@ func (d *driver) learn(ctx context.Context, u unknown) error {
 	for _, k := range u.keys {
 		subjects = append(subjects, d.consumerSubject(k))
 	}
-	replies, _, err := d.ask(ctx, subjects)
+	failures, _, err := d.ask(ctx, subjects, func(i int, text []byte) error {
+		if i < len(u.streams) {
+			info, err := parseStream(text, u.streams[i])
+			if err == nil {
+				d.bells.learnStream(u.streams[i], info, nil, time.Now())
+			}
+			return err
+		}
+		k := u.keys[i-len(u.streams)]
+		info, err := parseConsumer(text, k)
+		if err == nil {
+			d.bells.learnConsumer(k, info)
+		}
+		return err
+	})
 	if err != nil {
 		return err
 	}
-	for i, r := range replies {
-		if i < len(u.streams) {
-			info, err := streamInfo{}, r.err
-			if err == nil {
-				info, err = parseStream(r.data, u.streams[i])
-			}
-			d.bells.learnStream(u.streams[i], info, err, time.Now())
-			continue
+	for i, err := range failures {
+		switch {
+		case err == nil:
+		case i < len(u.streams):
+			d.bells.learnStream(u.streams[i], streamInfo{}, err, time.Now())
+		default:
+			d.bells.learnConsumer(u.keys[i-len(u.streams)], consumerInfo{})
 		}
-		k := u.keys[i-len(u.streams)]
-		info, err := consumerInfo{}, r.err
-		if err == nil {
-			info, err = parseConsumer(r.data, k)
-		}
-		if err != nil {
-			info = consumerInfo{}
-		}
-		d.bells.learnConsumer(k, info)
 	}
 	return nil
 }

@@ -34,39 +34,41 @@ var (
 	errNobody = errors.New("nobody answers")
 )
 
-// reply is what came of one request.
-type reply struct {
-	data []byte
-	err  error
-}
+// read takes in the answer to one of the requests, by its place in the list. It keeps nothing of the text: answers may be
+// long.
+type read func(i int, text []byte) error
 
-// ask sends requests without a body to these subjects, and returns what came of each, and how many had an answer, be it a
-// refusal. Those of whom nothing came have errSilent. Without any, it makes sure that the server answers.
-func (d *driver) ask(ctx context.Context, subjects []string) (replies []reply, answered int, err error) {
-	replies = make([]reply, len(subjects))
+// ask sends requests without a body to these subjects, and has each answer read as soon as it comes. It returns why each has
+// none, or why it could not be read, and how many had an answer, be it a refusal. Those of whom nothing came have errSilent.
+// Without any, it makes sure that the server answers.
+func (d *driver) ask(ctx context.Context, subjects []string, read read) (failures []error, answered int, err error) {
+	failures = make([]error, len(subjects))
 	for first := 0; first == 0 || first < len(subjects); first += mostAsked {
 		last := min(first+mostAsked, len(subjects))
-		n, err := d.askSome(ctx, subjects[first:last], replies[first:last])
+		n, err := d.askSome(ctx, waiting{
+			subjects: subjects[first:last], failures: failures[first:last],
+			read: func(i int, text []byte) error { return read(first+i, text) },
+		})
 		if err != nil {
 			return nil, 0, err
 		}
 		answered += n
 	}
-	return replies, answered, nil
+	return failures, answered, nil
 }
 
 // askSome is one round trip.
-func (d *driver) askSome(outer context.Context, subjects []string, replies []reply) (answered int, err error) {
+func (d *driver) askSome(outer context.Context, w waiting) (answered int, err error) {
 	ctx, cancel := context.WithTimeout(outer, replyTimeout)
 	defer cancel()
 	d.forgetLate()
-	d.guard.expect(len(subjects), d.bells.len())
-	w := waiting{subjects: subjects, replies: replies, inboxes: make(map[string]int, len(subjects)), at: make(map[string]int, len(subjects))}
-	for i, subject := range subjects {
+	d.guard.expect(len(w.subjects), d.bells.len())
+	w.inboxes, w.at = make(map[string]int, len(w.subjects)), make(map[string]int, len(w.subjects))
+	for i, subject := range w.subjects {
 		d.asked++
 		inbox := d.inbox + "." + strconv.FormatUint(d.asked, 36)
 		w.inboxes[inbox], w.at[subject] = i, i
-		replies[i].err = errSilent
+		w.failures[i] = errSilent
 		if err := d.conn.PublishRequest(subject, inbox, nil); err != nil {
 			return 0, err
 		}
@@ -75,7 +77,7 @@ func (d *driver) askSome(outer context.Context, subjects []string, replies []rep
 	if err := d.conn.FlushWithContext(ctx); err != nil {
 		return 0, err
 	}
-	defer func() { d.noteSilent(subjects, replies) }()
+	defer func() { d.noteSilent(w.subjects, w.failures) }()
 	timer := time.NewTimer(replyTimeout) // longer than ctx; answers make it shorter
 	defer timer.Stop()
 	for len(w.inboxes) > 0 {
@@ -106,7 +108,8 @@ func (d *driver) askSome(outer context.Context, subjects []string, replies []rep
 // waiting are the requests of one round trip: where the answer to each is expected, and where each is in the list.
 type waiting struct {
 	subjects    []string
-	replies     []reply
+	failures    []error
+	read        read
 	inboxes, at map[string]int
 	answered    int
 }
@@ -114,17 +117,19 @@ type waiting struct {
 func (w *waiting) take(m *nats.Msg) {
 	if i, ok := w.inboxes[m.Subject]; ok {
 		delete(w.inboxes, m.Subject)
-		w.replies[i] = replyOf(m)
+		if w.failures[i] = nobody(m); w.failures[i] == nil {
+			w.failures[i] = w.read(i, m.Data)
+		}
 		w.answered++
 	}
 }
 
 func (w *waiting) deny(subject string) {
 	i, ok := w.at[subject]
-	if !ok || !errors.Is(w.replies[i].err, errSilent) {
+	if !ok || !errors.Is(w.failures[i], errSilent) {
 		return
 	}
-	w.replies[i].err = errDenied
+	w.failures[i] = errDenied
 	maps.DeleteFunc(w.inboxes, func(_ string, of int) bool { return of == i })
 	w.answered++
 }
@@ -152,12 +157,12 @@ func (d *driver) waitFor(w waiting) time.Duration {
 }
 
 // noteSilent remembers which requests had no answer.
-func (d *driver) noteSilent(subjects []string, replies []reply) {
+func (d *driver) noteSilent(subjects []string, failures []error) {
 	if len(d.silent) > mostLines {
 		clear(d.silent) // of queues that nobody asks for any more
 	}
 	for i, subject := range subjects {
-		if errors.Is(replies[i].err, errSilent) {
+		if errors.Is(failures[i], errSilent) {
 			d.silent[subject] = true
 		} else {
 			delete(d.silent, subject)
@@ -165,12 +170,12 @@ func (d *driver) noteSilent(subjects []string, replies []reply) {
 	}
 }
 
-// replyOf tells an answer of the API from the server's word that there is nobody who answers.
-func replyOf(m *nats.Msg) reply {
+// nobody tells the server's word that there is nobody who answers from an answer of the API.
+func nobody(m *nats.Msg) error {
 	if len(m.Data) == 0 && m.Header.Get("Status") == "503" {
-		return reply{err: errNobody}
+		return errNobody
 	}
-	return reply{data: m.Data}
+	return nil
 }
 
 // refusedSubject finds what may not be published to, or subscribed to, in the server's words.

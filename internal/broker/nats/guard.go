@@ -25,12 +25,21 @@ const (
 	// mostLines bounds what comes between two exchanges, beside the answers that were asked for: rings of the doorbell, late
 	// answers, pings.
 	mostLines = 4 << 10
+	// mostLineBytes bounds the same in bytes, beside bytesPerRing for each ring that may come.
+	mostLineBytes = 256 << 10
+	bytesPerRing  = 1 << 10
+	// bytesPerAnswer is what the answers of one exchange may have on average, line and all, beside one that is the longest:
+	// all of them are in memory at once where the server is faster than the operator.
+	bytesPerAnswer = 8 << 10
 	// writeTimeout bounds one write: a server that hangs reads nothing.
 	writeTimeout = 5 * time.Second
 )
 
 // tooLong stands in the place of an answer that is longer than any may be.
 const tooLong = "too long"
+
+// tooMuch stands in the place of an answer with which all answers of the exchange have more bytes than they may.
+const tooMuch = "too much"
 
 // strange is what no NATS server sends.
 type strange struct{ what string }
@@ -61,19 +70,22 @@ type guard struct {
 	mu sync.Mutex
 	// answers is how many more may come; lines is how much else.
 	answers, lines int
+	// bytes is how many bytes the answers may still have; lineBytes is how many all else may have.
+	bytes, lineBytes int
 	// cause is the first failure.
 	cause error
 }
 
 func newGuard(conn net.Conn, inbox string) *guard {
-	return &guard{Conn: conn, in: bufio.NewReaderSize(conn, longestLine), inbox: []byte(inbox + "."), lines: mostLines}
+	return &guard{Conn: conn, in: bufio.NewReaderSize(conn, longestLine), inbox: []byte(inbox + "."), lines: mostLines, lineBytes: mostLineBytes}
 }
 
-// expect lets so many more answers come, and as many lines as may come between two exchanges.
+// expect begins an exchange: it lets so many more answers come, and as many lines as may come between two exchanges.
 func (g *guard) expect(answers, rings int) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.answers, g.lines = min(g.answers, mostLines)+answers, mostLines+rings
+	g.bytes, g.lineBytes = longestAnswer+answers*bytesPerAnswer, mostLineBytes+rings*bytesPerRing
 }
 
 // failure is the first failure of the connection; nil where there is none.
@@ -171,7 +183,7 @@ func (g *guard) next() error {
 		return strange{"the server sent what has no meaning"}
 	}
 	g.out = append(append(g.out[:0], line...), "\r\n"...)
-	return g.count()
+	return g.count(len(line))
 }
 
 // note keeps what the server says is wrong: the library has forgotten it by the time that the connection is found closed.
@@ -183,11 +195,13 @@ func (g *guard) note(says []byte) {
 	}
 }
 
-// count takes one line off what may come.
-func (g *guard) count() error {
+// count takes one line, of so many bytes, off what may come.
+func (g *guard) count(bytes int) error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if g.lines--; g.lines < 0 {
+	g.lines--
+	g.lineBytes -= bytes
+	if g.lines < 0 || g.lineBytes < 0 {
 		return strange{"the server sent much that was not asked for"}
 	}
 	return nil
@@ -238,39 +252,41 @@ func (g *guard) message(line []byte, headers bool) error {
 	if _, isID := length(words[1]); !ok || !isID || header > size {
 		return strange{"the server sent a length that cannot be"}
 	}
-	body, verb := g.admit(words[0]), "MSG"
+	if !g.admit(words[0]) {
+		if err := g.replace(words, "", size); err != nil {
+			return err
+		}
+		return g.count(len(line))
+	}
 	switch {
-	case body && size <= longestAnswer && header <= longestHeader:
-		if headers {
-			verb = "HMSG"
-		}
-		g.out = fmt.Appendf(g.out[:0], "%s %s\r\n", verb, line)
-		if g.payload = size; size == 0 {
-			if err := g.end(); err != nil {
-				return err
-			}
-		}
-	default:
-		text := ""
-		if body {
-			text = tooLong
-		}
-		g.out = fmt.Appendf(g.out[:0], "MSG %s %s %d\r\n%s", words[0], words[1], len(text), text)
-		if g.skip = size; size == 0 {
-			if err := g.end(); err != nil {
-				return err
-			}
-		}
+	case size > longestAnswer || header > longestHeader:
+		return g.replace(words, tooLong, size)
+	case !g.fits(int(size) + len(line)):
+		return g.replace(words, tooMuch, size)
 	}
-	if body {
-		return nil
+	verb := "MSG"
+	if headers {
+		verb = "HMSG"
 	}
-	return g.count()
+	g.out = fmt.Appendf(g.out[:0], "%s %s\r\n", verb, line)
+	if g.payload = size; size == 0 {
+		return g.end()
+	}
+	return nil
+}
+
+// replace passes on a message with another text, and throws away what it has.
+func (g *guard) replace(words [][]byte, text string, size int64) error {
+	g.out = fmt.Appendf(g.out[:0], "MSG %s %s %d\r\n%s", words[0], words[1], len(text), text)
+	if g.skip = size; size == 0 {
+		return g.end()
+	}
+	return nil
 }
 
 // admit reports whether a message is an answer that was asked for: those alone are read.
 func (g *guard) admit(subject []byte) bool {
-	if !bytes.HasPrefix(subject, g.inbox) {
+	if !bytes.HasPrefix(subject, g.inbox) || len(subject) > longestSubject {
 		return false
 	}
 	g.mu.Lock()
@@ -279,6 +295,17 @@ func (g *guard) admit(subject []byte) bool {
 		return false
 	}
 	g.answers--
+	return true
+}
+
+// fits reports whether the answers may have so many more bytes, and takes them off.
+func (g *guard) fits(bytes int) bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if bytes > g.bytes {
+		return false
+	}
+	g.bytes -= bytes
 	return true
 }
 

@@ -9,6 +9,7 @@ import (
 	"io"
 	"net"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 
@@ -37,6 +38,7 @@ func through(t testing.TB, sent string, answers int) (passed string, err error) 
 
 func TestGuard(t *testing.T) {
 	body := func(n int) string { return strings.Repeat("x", n) }
+	long, subject, much := "INFO "+body(3*longestLine)+"\r\n", body(4*longestSubject), answer("_INBOX.a", body(longestAnswer/2+4*bytesPerAnswer))
 	cases := map[string]struct {
 		sent, passed, says string
 		answers            int
@@ -72,6 +74,10 @@ func TestGuard(t *testing.T) {
 		"cut":                       {"MSG _INBOX.a 1 9\r\nhello", "MSG _INBOX.a 1 9\r\nhello", "", 1},
 		"lines without end":         {strings.Repeat("PING\r\n", mostLines+1), strings.Repeat("PING\r\n", mostLines), "much that was not asked for", 0},
 		"messages without end":      {strings.Repeat("MSG a 1 1\r\nx\r\n", mostLines+1), strings.Repeat("MSG a 1 0\r\n\r\n", mostLines), "much that was not asked for", 0},
+		"long lines without end":    {strings.Repeat(long, mostLines), strings.Repeat(long, mostLineBytes/(len(long)-2)), "much that was not asked for", 0},
+		"long messages without end": {strings.Repeat("MSG "+subject+" 1 1\r\nx\r\n", mostLines), strings.Repeat("MSG "+subject+" 1 0\r\n\r\n", mostLineBytes/(len(subject)+8)), "much that was not asked for", 0},
+		"too much together":         {much + much + answer("_INBOX.a", "x"), much + answer("_INBOX.a", tooMuch) + answer("_INBOX.a", "x"), "", 3},
+		"to a long subject":         {answer("_INBOX."+subject, "hello"), answer("_INBOX."+subject, ""), "", 1},
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
@@ -106,6 +112,8 @@ func FuzzGuard(f *testing.F) {
 type fake struct {
 	first  string
 	answer func(inbox string) string
+	// write, where it is set, answers in the place of answer.
+	write func(to io.Writer, subject, inbox string)
 }
 
 func (f fake) start(t *testing.T) (host string, port int32) {
@@ -140,6 +148,8 @@ func (f fake) serve(conn net.Conn) {
 		case len(words) == 0:
 		case words[0] == "PING":
 			_, _ = io.WriteString(conn, "PONG\r\n")
+		case words[0] == "PUB" && len(words) == 4 && f.write != nil:
+			f.write(conn, words[1], words[2])
 		case words[0] == "PUB" && len(words) == 4:
 			_, _ = io.WriteString(conn, f.answer(words[2]))
 		}
@@ -183,7 +193,7 @@ func TestHostileServer(t *testing.T) {
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
-			host, port := fake{info, func(inbox string) string { return answer(inbox, c.body) }}.start(t)
+			host, port := fake{first: info, answer: func(inbox string) string { return answer(inbox, c.body) }}.start(t)
 			var before, after runtime.MemStats
 			runtime.ReadMemStats(&before)
 			a, err := askFake(t, host, port)
@@ -233,17 +243,17 @@ func TestStrangeConversations(t *testing.T) {
 		reason broker.Reason
 		says   string
 	}{
-		"another server":         {fake{"+OK redis\r\n", fine}, broker.ReasonUnknown, "is it NATS?"},
-		"a server of the web":    {fake{"HTTP/1.1 400 Bad Request\r\n\r\n", fine}, broker.ReasonUnknown, "no meaning; is it NATS?"},
-		"INFO that is no JSON":   {fake{"INFO {\r\n", fine}, broker.ReasonUnknown, "JSON"},
-		"other servers to go to": {fake{strings.Replace(info, "{", `{"connect_urls":["127.0.0.1:1","169.254.169.254:80"],`, 1), fine}, "", ""},
-		"too many connections":   {fake{"-ERR 'maximum connections exceeded'\r\n", fine}, broker.ReasonUnknown, "the server refuses: maximum connections exceeded"},
-		"TLS that it wants":      {fake{info + "-ERR 'Secure Connection - TLS Required'\r\n", fine}, broker.ReasonTLSFailed, "set config.tls"},
-		"answers twice":          {fake{info, func(i string) string { return answer(i, good) + answer(i, strings.Replace(good, "3", "0", 1)) }}, "", ""},
-		"an answer in its place": {fake{info, func(i string) string { return answer(i+"x", "{}") + answer(i, good) }}, broker.ReasonUnknown, "cannot be read"},
-		"an answer with much":    {fake{info, func(i string) string { return strings.Repeat("MSG a 9 1\r\nx\r\n", 2*mostLines) + answer(i, good) }}, broker.ReasonUnknown, "was not asked for"},
-		"headers that are none":  {fake{info, func(i string) string { return fmt.Sprintf("HMSG %s 1 5 %d\r\nhello%s\r\n", i, 5+len(good), good) }}, "", ""},
-		"nobody":                 {fake{info, func(i string) string { return "HMSG " + i + " 1 16 16\r\nNATS/1.0 503\r\n\r\n\r\n" }}, ReasonNoJetStream, "JetStream does not answer"},
+		"another server":         {fake{"+OK redis\r\n", fine, nil}, broker.ReasonUnknown, "is it NATS?"},
+		"a server of the web":    {fake{"HTTP/1.1 400 Bad Request\r\n\r\n", fine, nil}, broker.ReasonUnknown, "no meaning; is it NATS?"},
+		"INFO that is no JSON":   {fake{"INFO {\r\n", fine, nil}, broker.ReasonUnknown, "JSON"},
+		"other servers to go to": {fake{strings.Replace(info, "{", `{"connect_urls":["127.0.0.1:1","169.254.169.254:80"],`, 1), fine, nil}, "", ""},
+		"too many connections":   {fake{"-ERR 'maximum connections exceeded'\r\n", fine, nil}, broker.ReasonUnknown, "the server refuses: maximum connections exceeded"},
+		"TLS that it wants":      {fake{info + "-ERR 'Secure Connection - TLS Required'\r\n", fine, nil}, broker.ReasonTLSFailed, "set config.tls"},
+		"answers twice":          {fake{info, func(i string) string { return answer(i, good) + answer(i, strings.Replace(good, "3", "0", 1)) }, nil}, "", ""},
+		"an answer in its place": {fake{info, func(i string) string { return answer(i+"x", "{}") + answer(i, good) }, nil}, broker.ReasonUnknown, "cannot be read"},
+		"an answer with much":    {fake{info, func(i string) string { return strings.Repeat("MSG a 9 1\r\nx\r\n", 2*mostLines) + answer(i, good) }, nil}, broker.ReasonUnknown, "was not asked for"},
+		"headers that are none":  {fake{info, func(i string) string { return fmt.Sprintf("HMSG %s 1 5 %d\r\nhello%s\r\n", i, 5+len(good), good) }, nil}, "", ""},
+		"nobody":                 {fake{info, func(i string) string { return "HMSG " + i + " 1 16 16\r\nNATS/1.0 503\r\n\r\n\r\n" }, nil}, ReasonNoJetStream, "JetStream does not answer"},
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
@@ -268,6 +278,16 @@ func TestFewSubjects(t *testing.T) {
 	}
 	many := bytes.TrimSuffix(bytes.Repeat([]byte(`"a",`), 10*mostSubjects), []byte(","))
 	if err := json.Unmarshal(fmt.Appendf(nil, "[%s]", many), &f); err != nil || len(f) != mostSubjects+1 {
+		t.Errorf("%d subjects, %v", len(f), err)
+	}
+	text, err := json.Marshal([]string{"a", strings.Repeat("x", longestSubject+1), "b"})
+	must(t, err)
+	if err := json.Unmarshal(text, &f); err != nil || !slices.Equal(f, few{"a", noSubject, "b"}) {
+		t.Errorf("%d subjects, %v", len(f), err)
+	}
+	long := fmt.Sprintf("%q,", strings.Repeat("x", longestSubject))
+	text = []byte("[" + strings.Repeat(long, 50) + `"b"]`)
+	if err := json.Unmarshal(text, &f); err != nil || len(f) != mostSubjectBytes/longestSubject+1 || f[len(f)-1] != noSubject {
 		t.Errorf("%d subjects, %v", len(f), err)
 	}
 	if err := json.Unmarshal([]byte(`[1]`), &f); err == nil {
