@@ -24,8 +24,9 @@ TEST_FLAGS ?=
 MUTATE_FLAGS ?=
 # The node for make test-kubelet, such as NODE='-node.kubeconfig k -node.kubelet k.pid -node.apiserver a.pid -node.start up.sh'.
 NODE ?=
-# How long make test fuzzes what a broker may send.
-FUZZ_TIME ?= 60s
+# How many seconds make test fuzzes what a broker may send: each package of these has the same share.
+FUZZ_TIME ?= 60
+FUZZ_PACKAGES := $(patsubst %,./internal/broker/%,nats rabbitmq redis)
 # Packages of the root module to test.
 TEST_PACKAGES ?= ./...
 
@@ -63,7 +64,9 @@ test: test-needs bin/qscaler-local ## All tests, with the race detector, against
 	go -C worker test -run '^(TestACutAfterEveryByte|TestNothingGrowsWithTheTasksThatAreDone)$$' -timeout $(TEST_TIMEOUT) .; \
 	[ "$(TEST_PACKAGES)" != ./... ] || go test $(LEAN) -timeout $(TEST_TIMEOUT) ./test/simulation; \
 	go test -race -p $(TEST_PROCS) -timeout $(TEST_TIMEOUT) $(TEST_FLAGS) $(TEST_PACKAGES); \
-	[ "$(TEST_PACKAGES)" != ./... ] || go test ./internal/broker/redis -run '^$$' -fuzz '^FuzzGuard$$' -fuzztime $(FUZZ_TIME)
+	[ "$(TEST_PACKAGES)" != ./... ] || for package in $(FUZZ_PACKAGES); do \
+		go test $$package -run '^$$' -fuzz '^FuzzGuard$$' -fuzztime $$(( $(FUZZ_TIME) / $(words $(FUZZ_PACKAGES)) ))s; \
+	done
 
 .PHONY: test-kubelet
 test-kubelet: bin/qscaler ## Kill at random on a real kubelet of this machine: make test-kubelet NODE='-node.kubeconfig ...'; CONTRIBUTING.md.

@@ -92,14 +92,17 @@ func TestGuard(t *testing.T) {
 	}
 }
 
-// FuzzGuard sends anything. What the guard passes on is what it passes on when it reads it again, and is bounded.
+// FuzzGuard sends anything. What the guard passes on is what it passes on when it reads it again, but for a message
+// without its end, and is bounded.
 func FuzzGuard(f *testing.F) {
 	for _, seed := range []string{"INFO {}\r\nPING\r\n", "MSG _INBOX.a 1 5\r\nhello\r\n", "HMSG _INBOX.a 1 2 5\r\nhello\r\nPONG\r\n", "MSG a 1 3\r\nabc\r\n-ERR 'x'\r\n"} {
 		f.Add([]byte(seed))
 	}
 	f.Fuzz(func(t *testing.T, sent []byte) {
 		passed, _ := through(t, string(sent), 2)
-		if again, _ := through(t, passed, 2); again != passed {
+		again, _ := through(t, passed, 2)
+		// Of a message that the connection ends within, the first line may have been passed on: without its end, it is none.
+		if rest, isBegin := strings.CutPrefix(passed, again); !isBegin || (rest != "" && (!strings.HasSuffix(rest, " 0\r\n") || strings.Count(rest, "\n") != 1)) {
 			t.Errorf("%q is passed on as %q, and that as %q", sent, passed, again)
 		}
 		if len(passed) > 2*len(sent)+100 {

@@ -13,6 +13,12 @@ import (
 	"github.com/quickube/qscaler/internal/broker"
 )
 
+// How many answers come at most: one to each request.
+const (
+	answersToDeclare = 2 // of each queue: a channel is open, and the queue is there or the channel closed
+	answersToAsk     = 2 // a channel is open, and its bound is set
+)
+
 // declared is what a queue says of itself.
 type declared struct {
 	// ready counts the messages that wait. A queue that is not there has none.
@@ -25,6 +31,7 @@ type declared struct {
 // is opened; that takes two more round trips. An error means that nothing is known of any queue.
 func (l *link) declare(ctx context.Context, queues []string) ([]declared, error) {
 	defer context.AfterFunc(ctx, func() { _ = l.wire.Close() })()
+	l.wire.expect(answersToDeclare * len(queues))
 	answers := make([]declared, len(queues))
 	var (
 		group sync.WaitGroup
@@ -108,6 +115,7 @@ func (l *link) open(lane int) (ch *amqp.Channel, err error) {
 // ask makes sure that the server answers.
 func (l *link) ask(ctx context.Context) error {
 	defer context.AfterFunc(ctx, func() { _ = l.wire.Close() })()
+	l.wire.expect(answersToAsk)
 	ch, err := l.open(0)
 	if err == nil {
 		err = ch.Qos(1, 0, false)

@@ -12,8 +12,13 @@ import (
 const (
 	// longestFrame is how many bytes a frame may carry. The longest that comes is the server's introduction.
 	longestFrame = 16 << 10
-	// mostUnasked is how many frames may come in a row that answer nothing.
-	mostUnasked = 10_000
+	// mostUnasked is how many frames that answer nothing may come between two reads: heartbeats, and words on the server's
+	// memory.
+	mostUnasked = 1000
+	// answersToLogin is how many answers a login has.
+	answersToLogin = 3
+	// spareAnswers is how many may come beside those that were asked for: the server may close each channel, and says goodbye.
+	spareAnswers = 2 * mostChannels
 )
 
 // Kinds of frames, and what ends each.
@@ -51,18 +56,30 @@ var blocked, unblocked = method{10, 60}, method{10, 61}
 // methods that this driver expects, with nothing in them that is longer than its frame.
 type guard struct {
 	net.Conn
-	in      *bufio.Reader
-	frame   [headerLength + longestFrame + 1]byte
-	rest    []byte // of the frame, what the library has not read yet
-	unasked int
+	in    *bufio.Reader
+	frame [headerLength + longestFrame + 1]byte
+	rest  []byte // of the frame, what the library has not read yet
 
-	mu  sync.Mutex
-	err error
-	any bool
+	mu sync.Mutex
+	// answers is how many more may come; unasked is how much else.
+	answers, unasked int
+	err              error
+	any              bool
 }
 
+// newGuard lets the answers to a login come.
 func newGuard(conn net.Conn) *guard {
-	return &guard{Conn: conn, in: bufio.NewReader(conn)}
+	g := &guard{Conn: conn, in: bufio.NewReader(conn)}
+	g.expect(answersToLogin)
+	return g
+}
+
+// expect lets so many answers come, and as much else as may come between two reads. All answers that were asked for before
+// have come.
+func (g *guard) expect(answers int) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.answers, g.unasked = answers+spareAnswers, mostUnasked
 }
 
 // Read is for the one goroutine in which the library reads.
@@ -125,29 +142,33 @@ func (g *guard) next() error {
 
 // check refuses what is not expected of a server.
 func (g *guard) check(kind byte, payload []byte) error {
-	var unasked bool
 	if kind == frameHeartbeat {
 		if len(payload) > 0 {
 			return strange{"the server sent a heartbeat that is none"}
 		}
-		unasked = true
-	} else {
-		if len(payload) < 4 {
-			return strange{"the server sent a method without its number"}
-		}
-		m := method{binary.BigEndian.Uint16(payload), binary.BigEndian.Uint16(payload[2:])}
-		shape, known := shapes[m]
-		if !known || !fits(payload[4:], shape) {
-			return strange{"the server sent a method that was not asked for"}
-		}
-		unasked = m == blocked || m == unblocked
+		return g.count(false)
 	}
-	if !unasked {
-		g.unasked = 0
-		return nil
+	if len(payload) < 4 {
+		return strange{"the server sent a method without its number"}
 	}
-	if g.unasked++; g.unasked > mostUnasked {
-		return strange{"the server sends and sends, and answers nothing"}
+	m := method{binary.BigEndian.Uint16(payload), binary.BigEndian.Uint16(payload[2:])}
+	shape, known := shapes[m]
+	if !known || !fits(payload[4:], shape) {
+		return strange{"the server sent a method that was not asked for"}
+	}
+	return g.count(m != blocked && m != unblocked)
+}
+
+// count takes one frame off what may come.
+func (g *guard) count(isAnswer bool) error {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	left := &g.unasked
+	if isAnswer {
+		left = &g.answers
+	}
+	if *left--; *left < 0 {
+		return strange{"the server sent much that was not asked for"}
 	}
 	return nil
 }

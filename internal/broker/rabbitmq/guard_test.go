@@ -24,7 +24,9 @@ type sent struct {
 func (s sent) Read(p []byte) (int, error) { return s.Reader.Read(p) }
 
 func TestWhatAServerMaySend(t *testing.T) {
-	fine := frame(frameMethod, declareOK)
+	const atLogin = answersToLogin + spareAnswers
+	fine, closeOK, blockedOnce := frame(frameMethod, declareOK), frame(frameMethod, "\x00\x14\x00\x29"), frame(frameMethod, "\x00\x0a\x00\x3c\x00")
+	many := strings.Repeat
 	cases := map[string]struct {
 		sent, passes string
 		says         string
@@ -45,8 +47,11 @@ func TestWhatAServerMaySend(t *testing.T) {
 		"a string shorter than its frame":  {frame(frameMethod, declareOK+"x"), "", "not asked for"},
 		"a table longer than its frame":    {frame(frameMethod, "\x00\x14\x00\x0b\xff\xff\xff\xff"), "", "not asked for"},
 		"a channel that is open":           {frame(frameMethod, "\x00\x14\x00\x0b\x00\x00\x00\x00"), frame(frameMethod, "\x00\x14\x00\x0b\x00\x00\x00\x00"), "EOF"},
-		"words and words, and no answer":   {strings.Repeat(frame(frameHeartbeat, ""), mostUnasked+1), strings.Repeat(frame(frameHeartbeat, ""), mostUnasked), "answers nothing"},
-		"an answer between words and more": {strings.Repeat(frame(frameHeartbeat, ""), mostUnasked) + fine + frame(frameHeartbeat, ""), strings.Repeat(frame(frameHeartbeat, ""), mostUnasked) + fine + frame(frameHeartbeat, ""), "EOF"},
+		"words and words":                  {many(frame(frameHeartbeat, ""), mostUnasked+1), many(frame(frameHeartbeat, ""), mostUnasked), "not asked for"},
+		"an answer between words and more": {many(frame(frameHeartbeat, ""), mostUnasked) + fine + many(blockedOnce, 2), many(frame(frameHeartbeat, ""), mostUnasked) + fine, "not asked for"},
+		"answers and answers":              {many(fine, 2*atLogin), many(fine, atLogin), "not asked for"},
+		"channels that are closed":         {many(closeOK, 2*atLogin), many(closeOK, atLogin), "not asked for"},
+		"words between answers and more":   {many(fine, atLogin) + blockedOnce + closeOK, many(fine, atLogin) + blockedOnce, "not asked for"},
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
@@ -63,6 +68,24 @@ func TestWhatAServerMaySend(t *testing.T) {
 				t.Errorf("the failure is %v, want %q", err, c.says)
 			}
 		})
+	}
+}
+
+// Each read lets its own answers come, and nothing that earlier ones have left.
+func TestWhatIsExpected(t *testing.T) {
+	g := newGuard(sent{Reader: strings.NewReader(strings.Repeat(frame(frameMethod, declareOK)+frame(frameHeartbeat, ""), 10*mostUnasked))})
+	pair := make([]byte, len(frame(frameMethod, declareOK)+frame(frameHeartbeat, "")))
+	for _, asked := range []int{0, 7, 50, 1, 1} {
+		g.expect(1000)
+		g.expect(asked)
+		for range asked + spareAnswers {
+			if _, err := io.ReadFull(onlyRead{g}, pair); err != nil {
+				t.Fatalf("%d answers are expected: %v", asked, err)
+			}
+		}
+	}
+	if _, err := io.ReadFull(onlyRead{g}, pair); err == nil || !strings.Contains(err.Error(), "not asked for") {
+		t.Errorf("one more answer than expected is %v", err)
 	}
 }
 

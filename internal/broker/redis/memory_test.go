@@ -3,14 +3,13 @@ package redis
 import (
 	"context"
 	"fmt"
-	"runtime"
-	"runtime/metrics"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
 	"github.com/quickube/qscaler/internal/broker"
+	"github.com/quickube/qscaler/internal/broker/brokertest"
 )
 
 // mostOfMany is how much memory many hostile servers may have the operator take, garbage included: half of what the
@@ -45,54 +44,32 @@ func TestManyHostileServers(t *testing.T) {
 		}
 		return "+OK"
 	})
-	runtime.GC()
-	before := heap()
-	peak, stop := make(chan uint64), make(chan struct{})
-	go func() {
-		most := uint64(0)
-		for {
-			select {
-			case <-stop:
-				peak <- most
-				return
-			case <-time.After(2 * time.Millisecond):
-				most = max(most, heap())
-			}
-		}
-	}()
 	const servers = 100
 	kind := Kind()
-	var group sync.WaitGroup
-	for range servers {
-		group.Go(func() {
-			d, err := kind.Open(t.Context(), Config{Address: address}, newBell().ring)
-			if err != nil {
-				t.Error(err)
-				return
-			}
-			defer d.Close()
-			ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
-			defer cancel()
-			if _, err := d.Depths(ctx, []broker.Query{{Queue: "q"}}); err == nil {
-				t.Error("an error is taken for a number")
-			}
-			if _, err := d.(broker.Reclaimer).Holders(ctx); err == nil {
-				t.Error("a search without an end has ended")
-			}
-		})
-	}
-	group.Wait()
-	close(stop)
-	took := <-peak - before
+	took := brokertest.Peak(func() {
+		var group sync.WaitGroup
+		defer group.Wait()
+		for range servers {
+			group.Go(func() {
+				d, err := kind.Open(t.Context(), Config{Address: address}, newBell().ring)
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				defer d.Close()
+				ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+				defer cancel()
+				if _, err := d.Depths(ctx, []broker.Query{{Queue: "q"}}); err == nil {
+					t.Error("an error is taken for a number")
+				}
+				if _, err := d.(broker.Reclaimer).Holders(ctx); err == nil {
+					t.Error("a search without an end has ended")
+				}
+			})
+		}
+	})
 	t.Logf("%d servers took %d MiB", servers, took>>20)
 	if took > mostOfMany {
 		t.Errorf("%d servers took %d MiB, want at most %d", servers, took>>20, mostOfMany>>20)
 	}
-}
-
-// heap is what the process has of objects, garbage included.
-func heap() uint64 {
-	sample := []metrics.Sample{{Name: "/memory/classes/heap/objects:bytes"}}
-	metrics.Read(sample)
-	return sample[0].Value.Uint64()
 }
