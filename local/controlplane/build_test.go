@@ -33,8 +33,10 @@ func TestTheControlPlaneIsCompiledAsTheProductIs(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if rule := "go build " + CompilerFlags + "\n"; !strings.Contains(string(makefile), rule) {
-		t.Errorf("the Makefile builds without %q", CompilerFlags)
+	for _, line := range []string{"LEAN := " + CompilerFlags, "go build $(LEAN)"} {
+		if !strings.Contains(string(makefile), line+"\n") {
+			t.Errorf("the Makefile has no %q", line)
+		}
 	}
 }
 

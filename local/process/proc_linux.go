@@ -28,6 +28,21 @@ func awaitExit(pid int) {
 	}
 }
 
+// stopLimit is how long a child may take to stop: far more than it does.
+const stopLimit = 5 * time.Second
+
+// awaitStop returns when all threads of the child have stopped, or it has ended.
+func awaitStop(pid int) {
+	for deadline := time.Now().Add(stopLimit); time.Now().Before(deadline); {
+		var info unix.Siginfo
+		err := unix.Waitid(unix.P_PID, pid, &info, unix.WSTOPPED|unix.WEXITED|unix.WNOWAIT|unix.WNOHANG, nil)
+		if err != nil && !errors.Is(err, unix.EINTR) || info.Signo != 0 {
+			return
+		}
+		<-time.After(time.Millisecond)
+	}
+}
+
 // stats are some columns of /proc/PID/stat.
 type stats struct {
 	pid     int

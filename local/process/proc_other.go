@@ -20,6 +20,7 @@ type stats struct {
 
 func attributes() *syscall.SysProcAttr { return nil }
 func awaitExit(int)                    {}
+func awaitStop(int)                    {}
 func stat(int) (stats, error)          { return stats{}, errUnsupported }
 func processes() ([]stats, error)      { return nil, errUnsupported }
 func hasMarker(int, string) bool       { return false }

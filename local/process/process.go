@@ -55,10 +55,12 @@ func (p *Process) Done() <-chan struct{} { return p.done }
 // Exit says how the process ended. It may be called once Done is closed.
 func (p *Process) Exit() Exit { return p.exit }
 
-// Signal sends a signal to the process alone, as a container runtime does to a container's first process.
+// Signal sends a signal to the process alone, as a container runtime does to a container's first process. After SIGSTOP
+// it returns when every thread has stopped.
 func (p *Process) Signal(sig syscall.Signal) error { return p.kill(p.PID(), sig) }
 
-// SignalGroup sends a signal to the whole process group.
+// SignalGroup sends a signal to the whole process group. After SIGSTOP it returns when every thread of the process has
+// stopped.
 func (p *Process) SignalGroup(sig syscall.Signal) error { return p.kill(-p.PID(), sig) }
 
 func (p *Process) kill(id int, sig syscall.Signal) error {
@@ -69,6 +71,9 @@ func (p *Process) kill(id int, sig syscall.Signal) error {
 	}
 	if err := syscall.Kill(id, sig); err != nil && !errors.Is(err, syscall.ESRCH) {
 		return fmt.Errorf("sending %s to process %d, %w", sig, p.PID(), err)
+	}
+	if sig == syscall.SIGSTOP {
+		awaitStop(p.PID())
 	}
 	return nil
 }

@@ -1,6 +1,7 @@
 package rabbitmq
 
 import (
+	"bufio"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -106,8 +107,13 @@ func TestAManagementAPIThatHangs(t *testing.T) {
 					if err != nil {
 						return
 					}
-					_, _ = io.WriteString(conn, said)
-					go func() { _, _ = io.Copy(io.Discard, conn); _ = conn.Close() }()
+					go func() {
+						in := bufio.NewReader(conn)
+						_, _ = http.ReadRequest(in)
+						_, _ = io.WriteString(conn, said)
+						_, _ = io.Copy(io.Discard, in)
+						_ = conn.Close()
+					}()
 				}
 			}()
 			t.Cleanup(func() { _ = listener.Close() })

@@ -41,6 +41,7 @@ func TestAnEndCountsFromWhenItIsSeen(t *testing.T) {
 	operator := &Reconciler{
 		client: c, clock: clk, qworkers: ownwrites.New[types.UID, *v1alpha1.QWorker](),
 		history: revision.NewHistory(c, c, clk), fleets: fleet.New(c, c, clk), resolver: connection.NewResolver(nil, c, c),
+		heardSince: func() time.Time { return time.Time{} },
 	}
 	remembered := newMemory(qw.UID)
 	observe := func(r *round) {
