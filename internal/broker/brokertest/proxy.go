@@ -219,13 +219,13 @@ func (p *proxy) reply(driver, server net.Conn) {
 			return
 		}
 		p.await()
+		passed += n
+		p.mu.Lock()
+		p.bytes = passed // before the driver has them: who has read its answer may ask how long it was
+		p.mu.Unlock()
 		if _, err := driver.Write(block[:n]); err != nil {
 			return
 		}
-		passed += n
-		p.mu.Lock()
-		p.bytes = passed
-		p.mu.Unlock()
 	}
 	if stalls {
 		_, _ = io.Copy(io.Discard, server) // until the driver gives up
