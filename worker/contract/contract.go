@@ -103,6 +103,15 @@ const (
 	EnvBrokerPassword = "QSCALER_BROKER_PASSWORD"
 	// EnvBrokerDatabase holds the number of the Redis database; it is absent where it is 0.
 	EnvBrokerDatabase = "QSCALER_BROKER_DATABASE"
+	// EnvRedisSentinelMaster holds the name of the master that the Sentinel at EnvBrokerAddress is asked for; it is absent where
+	// no Sentinel is.
+	EnvRedisSentinelMaster = "QSCALER_REDIS_SENTINEL_MASTER"
+	// EnvRedisSentinelUsername and EnvRedisSentinelPassword hold what the Sentinels themselves are logged in to with; they are
+	// absent where the Sentinels ask for none.
+	EnvRedisSentinelUsername = "QSCALER_REDIS_SENTINEL_USERNAME"
+	EnvRedisSentinelPassword = "QSCALER_REDIS_SENTINEL_PASSWORD"
+	// EnvRedisCluster is "true" where EnvBrokerAddress is a node of a Redis Cluster, and absent otherwise.
+	EnvRedisCluster = "QSCALER_REDIS_CLUSTER"
 	// EnvBrokerTLS is "true" where the broker is to be reached over TLS, and absent otherwise.
 	EnvBrokerTLS = "QSCALER_BROKER_TLS"
 	// EnvBrokerTLSServerName holds the name expected in the broker's certificate, where it is not the host's.
