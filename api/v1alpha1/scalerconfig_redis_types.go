@@ -28,6 +28,24 @@ const (
 	RedisDueMilliseconds RedisDue = "Milliseconds"
 )
 
+// RedisSentinel is a group of servers that Sentinels watch.
+type RedisSentinel struct {
+	// Name of the master, as the Sentinels know it (SENTINEL MASTERS lists the names).
+	// +kubebuilder:validation:MaxLength=253
+	// +kubebuilder:validation:Pattern=`^[A-Za-z0-9._-]+$`
+	Master string `json:"master"`
+
+	// User name for the Sentinels themselves. config.username is for the servers. Absent: the default user.
+	// +optional
+	// +kubebuilder:validation:MaxLength=253
+	Username string `json:"username,omitempty"`
+
+	// Password for the Sentinels themselves, given in place or by reference. config.password is for the servers. Absent: none
+	// is sent.
+	// +optional
+	Password *PasswordSource `json:"password,omitempty"`
+}
+
 // RedisConfig is what only Redis has.
 // +kubebuilder:validation:XValidation:rule="!has(self.due) || (has(self.layout) && self.layout == 'SortedSet')",fieldPath=".due",message="redis.due is of sorted sets; set redis.layout to SortedSet, or remove redis.due"
 type RedisConfig struct {
@@ -43,4 +61,10 @@ type RedisConfig struct {
 	// Seconds or Milliseconds. Default: Always. Only with the layout SortedSet.
 	// +optional
 	Due RedisDue `json:"due,omitempty"`
+
+	// Find the server by Redis Sentinel: host and port are those of the Sentinels, and the port is 26379 by default. A host
+	// name may have the addresses of several Sentinels: each is tried. The operator and the workers go to the master that
+	// they name. Absent: host is the server itself.
+	// +optional
+	Sentinel *RedisSentinel `json:"sentinel,omitempty"`
 }

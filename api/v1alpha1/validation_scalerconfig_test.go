@@ -42,6 +42,10 @@ var scalerConfigCases = map[string]validationCase{
 	"what is due in another unit":         {path: "spec.config.redis", value: `{layout: SortedSet, due: Days}`, want: `spec.config.redis.due: Unsupported value: "Days": supported values: "Always", "Seconds", "Milliseconds"`},
 	"what is due of a stream":             {path: "spec.config.redis", value: `{layout: Stream, due: Always}`, want: notOfSortedSets},
 	"what is due of a list":               {path: "spec.config.redis", value: `{due: Always}`, want: notOfSortedSets},
+	"a Sentinel":                          {path: "spec.config.redis", value: `{sentinel: {master: mymaster, username: u, password: {secret: {name: s, key: k}}}, layout: Stream}`},
+	"a Sentinel without a master":         {path: "spec.config.redis", value: `{sentinel: {}}`, want: `spec.config.redis.sentinel.master: Required value`},
+	"a master that cannot be":             {path: "spec.config.redis", value: `{sentinel: {master: "my master"}}`, want: `spec.config.redis.sentinel.master: Invalid value: "my master": spec.config.redis.sentinel.master in body should match '^[A-Za-z0-9._-]+$'`},
+	"a Sentinel with two passwords":       {path: "spec.config.redis", value: `{sentinel: {master: m, password: {value: hush, secret: {name: s, key: k}}}}`, want: `spec.config.redis.sentinel.password: Invalid value: password must have exactly one of value and secret`},
 	"config absent":                       {path: "spec.config", want: `spec.config: Required value`},
 }
 

@@ -26,6 +26,8 @@ const (
 	ReasonQueueNotFound        Reason = "QueueNotFound"
 	ReasonInvalidGroup         Reason = "InvalidConsumerGroup"
 	ReasonVHostNotFound        Reason = "VHostNotFound"
+	ReasonMasterNotFound       Reason = "MasterNotFound"
+	ReasonHostNotAllowed       Reason = "HostNotAllowed"
 	ReasonNotFound             Reason = "NotFound"
 	ReasonOtherOperator        Reason = "OtherOperator"
 	ReasonUnknown              Reason = "BrokerError"

@@ -16,6 +16,8 @@ type Kind struct {
 	Type string
 	// Port is the one that a ScalerConfig without a port means.
 	Port int32
+	// PortOf is the port that settings without one mean, 0 for Port. It may be nil.
+	PortOf func(Settings) int32
 	// MorePorts are others that its servers usually have, and that the operator may be told to reach.
 	MorePorts []int32
 	// Parse makes a configuration of settings, or says what is wrong with them.
@@ -45,8 +47,14 @@ type Settings struct {
 	// TLS is nil for plain TCP. CA has the PEM certificates of its authorities, where those are not the system's.
 	TLS *tls.Config
 	CA  string
-	// Own is the block of the broker's own settings, as JSON; empty without one.
-	Own json.RawMessage
+	// ServerName is the name that each certificate is to have, "" for that of the host which was dialled.
+	ServerName string
+	// Own is the block of the broker's own settings, as JSON, without passwords; empty without one. OwnPassword is the
+	// password that is in it.
+	Own         json.RawMessage
+	OwnPassword Secret
+	// Allows reports whether a host may be dialled that the broker itself names; nil allows all.
+	Allows func(host string) bool
 }
 
 // Config is how to reach one broker, in the words of its kind.
@@ -66,8 +74,9 @@ type SharedConfig interface {
 // Variable is one of a worker's environment.
 type Variable struct {
 	Name, Value string
-	// Password is true where the value is the worker's password; there is no such variable where it has none.
-	Password bool
+	// Password is true where the value is the worker's password, and OwnPassword where it is that of the broker's own block;
+	// there is no such variable where it has none.
+	Password, OwnPassword bool
 }
 
 // Cadence is how often a broker is read, and how much at a time. What is zero is the backlog's default.

@@ -26,10 +26,11 @@ func (r *Resolver) Env(s Spec, sc *v1alpha1.ScalerConfig) []corev1.EnvVar {
 	add(login.Username != "", corev1.EnvVar{Name: contract.EnvBrokerUsername, Value: login.Username})
 	literal := s.literalOfWorker(sc)
 	file := func(name string) string { return contract.BrokerDirectory + "/" + name }
-	addPassword := func(name string) {
+	addFrom := func(name, literal string, secret KeyRef) {
 		add(literal != "", corev1.EnvVar{Name: name, Value: literal})
-		add(login.Password.Secret != KeyRef{}, fromSecret(name, login.Password.Secret))
+		add(secret != KeyRef{}, fromSecret(name, secret))
 	}
+	addPassword := func(name string) { addFrom(name, literal, login.Password.Secret) }
 	if s.CredentialsFile != "" {
 		add(true, corev1.EnvVar{Name: contract.EnvBrokerCredentialsFile, Value: file(s.CredentialsFile)})
 	} else {
@@ -37,11 +38,14 @@ func (r *Resolver) Env(s Spec, sc *v1alpha1.ScalerConfig) []corev1.EnvVar {
 	}
 	if own := r.Kind(s).Env; own != nil {
 		for _, v := range own(s.settingsOfWorker()) {
-			if v.Password {
+			switch {
+			case v.Password:
 				addPassword(v.Name)
-				continue
+			case v.OwnPassword:
+				addFrom(v.Name, s.literalOwnPassword(sc), s.OwnPassword.Secret)
+			default:
+				env = append(env, corev1.EnvVar{Name: v.Name, Value: v.Value})
 			}
-			env = append(env, corev1.EnvVar{Name: v.Name, Value: v.Value})
 		}
 	}
 	add(s.TLS.Enabled, corev1.EnvVar{Name: contract.EnvBrokerTLS, Value: "true"})
@@ -99,8 +103,8 @@ func (s Spec) login() WorkerRef {
 	return WorkerRef{Username: s.Username, Password: s.Password}
 }
 
-// NeedsScalerConfig reports whether the workers' password stands in the ScalerConfig: without it no worker can be made.
-func (s Spec) NeedsScalerConfig() bool { return s.login().Password.Literal }
+// NeedsScalerConfig reports whether a password of the workers stands in the ScalerConfig: without it no worker can be made.
+func (s Spec) NeedsScalerConfig() bool { return s.login().Password.Literal || s.OwnPassword.Literal }
 
 // literalOfWorker is the workers' password that stands in the ScalerConfig, "" where it does not.
 func (s Spec) literalOfWorker(sc *v1alpha1.ScalerConfig) string {
@@ -119,6 +123,14 @@ func (s Spec) literalPassword(sc *v1alpha1.ScalerConfig) string {
 		return ""
 	}
 	return inPlace(sc.Spec.Config.Password)
+}
+
+// literalOwnPassword is the password of the broker's own block that stands in the ScalerConfig, "" where it does not.
+func (s Spec) literalOwnPassword(sc *v1alpha1.ScalerConfig) string {
+	if !s.OwnPassword.Literal || sc == nil {
+		return ""
+	}
+	return inPlace(ownPasswordOf(sc.Spec.Config))
 }
 
 func inPlace(p *v1alpha1.PasswordSource) string {

@@ -26,7 +26,7 @@ const (
 	ReasonSecretNotLabelled    = "SecretNotLabelled"
 	ReasonInvalidCA            = "InvalidCA"
 	ReasonInvalidClientCert    = "InvalidClientCertificate"
-	ReasonHostNotAllowed       = "HostNotAllowed"
+	ReasonHostNotAllowed       = string(broker.ReasonHostNotAllowed)
 	ReasonUnknownType          = "UnknownBrokerType"
 	ReasonInvalidConnection    = "InvalidConnection"
 )
@@ -95,13 +95,20 @@ func (r *Resolver) Config(ctx context.Context, namespace string, s Spec) (broker
 		return nil, &Error{ReasonHostNotAllowed, fmt.Sprintf("ScalerConfig %s/%s: the operator may not dial config.host %q, which is not among the hosts of its flag --allowed-broker-hosts; ask who runs the operator to add it", namespace, s.Name, s.Host)}
 	}
 	settings := s.settings()
+	settings.Allows = r.limits.Hosts.Allow
 	password, err := r.password(ctx, namespace, s)
 	if err != nil {
 		return nil, err
 	}
 	settings.Password = broker.NewSecret(password)
+	own, err := r.ownPassword(ctx, namespace, s)
+	if err != nil {
+		return nil, err
+	}
+	settings.OwnPassword = broker.NewSecret(own)
 	r.readWorkersOwn(ctx, namespace, s)
 	if s.TLS.Enabled {
+		settings.ServerName = s.TLS.ServerName
 		if settings.TLS, settings.CA, err = r.tls(ctx, namespace, s); err != nil {
 			return nil, err
 		}
@@ -116,19 +123,7 @@ func (r *Resolver) Config(ctx context.Context, namespace string, s Spec) (broker
 func (r *Resolver) password(ctx context.Context, namespace string, s Spec) (string, error) {
 	switch {
 	case s.Password.Literal:
-		var sc v1alpha1.ScalerConfig
-		err := r.cached.Get(ctx, types.NamespacedName{Namespace: namespace, Name: s.Name}, &sc)
-		if apierrors.IsNotFound(err) {
-			return "", &Error{ReasonScalerConfigNotFound, fmt.Sprintf("there is no ScalerConfig %q in namespace %s, which has the broker's password; create it", s.Name, namespace)}
-		}
-		if err != nil {
-			return "", fmt.Errorf("reading ScalerConfig %s/%s, %w", namespace, s.Name, err)
-		}
-		password := s.literalPassword(&sc)
-		if password == "" {
-			return "", &Error{ReasonPasswordNotFound, fmt.Sprintf("ScalerConfig %s/%s has no config.password.value any more, which the published revision of a QWorker uses; set it again, or wait until the newest revision has a ready pod", namespace, s.Name)}
-		}
-		return password, nil
+		return r.literal(ctx, namespace, s, s.literalPassword, "config.password.value")
 	case s.Password.Secret != KeyRef{}:
 		if !s.Worker.Own {
 			return r.readWorkers(ctx, namespace, s, s.Password.Secret, "config.password.secret")
@@ -136,6 +131,34 @@ func (r *Resolver) password(ctx context.Context, namespace string, s Spec) (stri
 		return r.secret(ctx, namespace, s.Password.Secret, "config.password.secret")
 	}
 	return "", nil
+}
+
+// ownPassword is the password of the block of the broker's own settings, "" where it has none.
+func (r *Resolver) ownPassword(ctx context.Context, namespace string, s Spec) (string, error) {
+	switch {
+	case s.OwnPassword.Literal:
+		return r.literal(ctx, namespace, s, s.literalOwnPassword, ownPasswordField+".value")
+	case s.OwnPassword.Secret != KeyRef{}:
+		return r.secret(ctx, namespace, s.OwnPassword.Secret, ownPasswordField+".secret")
+	}
+	return "", nil
+}
+
+// literal is a password that stands in the ScalerConfig.
+func (r *Resolver) literal(ctx context.Context, namespace string, s Spec, of func(*v1alpha1.ScalerConfig) string, field string) (string, error) {
+	var sc v1alpha1.ScalerConfig
+	err := r.cached.Get(ctx, types.NamespacedName{Namespace: namespace, Name: s.Name}, &sc)
+	if apierrors.IsNotFound(err) {
+		return "", &Error{ReasonScalerConfigNotFound, fmt.Sprintf("there is no ScalerConfig %q in namespace %s, which has the broker's password; create it", s.Name, namespace)}
+	}
+	if err != nil {
+		return "", fmt.Errorf("reading ScalerConfig %s/%s, %w", namespace, s.Name, err)
+	}
+	password := of(&sc)
+	if password == "" {
+		return "", &Error{ReasonPasswordNotFound, fmt.Sprintf("ScalerConfig %s/%s has no %s any more, which the published revision of a QWorker uses; set it again, or wait until the newest revision has a ready pod", namespace, s.Name, field)}
+	}
+	return password, nil
 }
 
 func (r *Resolver) tls(ctx context.Context, namespace string, s Spec) (config *tls.Config, ca string, err error) {

@@ -5,6 +5,7 @@
 package connection
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"net"
@@ -29,6 +30,8 @@ type Spec struct {
 	TLS      TLSRef      `json:"tls,omitzero"`
 	// Own is the block of the broker's own settings, as JSON.
 	Own string `json:"own,omitempty"`
+	// OwnPassword is where the password comes from that is in the block, and not in Own.
+	OwnPassword PasswordRef `json:"ownPassword,omitzero"`
 	// CredentialsFile is the name of the file in which a worker finds its password, where its client wants one.
 	CredentialsFile string `json:"credentialsFile,omitempty"`
 }
@@ -71,12 +74,16 @@ func Normalise(kinds broker.Kinds, sc *v1alpha1.ScalerConfig) Spec {
 	spec := Spec{
 		Name: sc.Name, Type: string(sc.Spec.Type),
 		Host: c.Host, Port: kind.Port, Username: c.Username, Database: c.Database,
-		Own: ownBlock(c, string(sc.Spec.Type)),
+		Own: ownBlock(withoutOwnPassword(c), string(sc.Spec.Type)),
 	}
-	if c.Port != nil {
+	switch {
+	case c.Port != nil:
 		spec.Port = int32(c.Port.IntValue())
+	case kind.PortOf != nil:
+		spec.Port = cmp.Or(kind.PortOf(spec.settings()), spec.Port)
 	}
 	spec.Password = passwordRef(c.Password)
+	spec.OwnPassword = passwordRef(ownPasswordOf(c))
 	if w := c.Worker; w != nil {
 		spec.Worker = WorkerRef{Own: true, Username: w.Username, Password: passwordRef(w.Password)}
 	}
@@ -92,6 +99,28 @@ func Normalise(kinds broker.Kinds, sc *v1alpha1.ScalerConfig) Spec {
 		spec.CredentialsFile = kind.CredentialsFile(spec.settings())
 	}
 	return spec
+}
+
+// ownPasswordField is the password that is in the block of a broker's own settings.
+const ownPasswordField = "config.redis.sentinel.password"
+
+// ownPasswordOf is that password, nil where there is none.
+func ownPasswordOf(c v1alpha1.BrokerConfig) *v1alpha1.PasswordSource {
+	if c.Redis == nil || c.Redis.Sentinel == nil {
+		return nil
+	}
+	return c.Redis.Sentinel.Password
+}
+
+// withoutOwnPassword is the configuration without that password: a revision keeps where it comes from, and never what it
+// is.
+func withoutOwnPassword(c v1alpha1.BrokerConfig) v1alpha1.BrokerConfig {
+	if ownPasswordOf(c) == nil {
+		return c
+	}
+	without := c.DeepCopy()
+	without.Redis.Sentinel.Password = nil
+	return *without
 }
 
 // ownBlock is the block of a configuration that has the name of the broker's type, "" where there is none. A new

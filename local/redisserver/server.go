@@ -29,6 +29,8 @@ type Options struct {
 	Port int
 	// Args are further arguments, such as "--requirepass", "secret".
 	Args []string
+	// Sentinel is the configuration of a Sentinel, which the server is then; it has no data. "" is a server.
+	Sentinel string
 }
 
 // Server is a redis-server of our own.
@@ -79,12 +81,12 @@ func Start(ctx context.Context, o Options) (*Server, error) {
 
 func (s *Server) start(ctx context.Context) error {
 	log := filepath.Join(s.options.Dir, "redis.log")
+	arguments, err := s.arguments()
+	if err != nil {
+		return fmt.Errorf("starting redis-server, %w", err)
+	}
 	p, err := s.launcher.Start(process.Command{
-		Name: "redis-server",
-		Argv: append([]string{
-			s.options.Program, "--bind", "127.0.0.1", "--port", strconv.Itoa(s.options.Port), "--dir", s.options.Dir,
-			"--save", "", "--appendonly", "yes", "--appendfsync", "always", "--daemonize", "no",
-		}, s.options.Args...),
+		Name: "redis-server", Argv: append([]string{s.options.Program}, arguments...),
 		Env: os.Environ(), Dir: s.options.Dir, Log: log,
 	})
 	if err != nil {
@@ -107,6 +109,22 @@ func (s *Server) start(ctx context.Context) error {
 		case <-ticker.C:
 		}
 	}
+}
+
+// arguments are those of the program. A Sentinel has a file, in which it writes what it learns; one that is there is kept.
+func (s *Server) arguments() ([]string, error) {
+	if s.options.Sentinel == "" {
+		return append([]string{
+			"--bind", "127.0.0.1", "--port", strconv.Itoa(s.options.Port), "--dir", s.options.Dir,
+			"--save", "", "--appendonly", "yes", "--appendfsync", "always", "--daemonize", "no",
+		}, s.options.Args...), nil
+	}
+	path := filepath.Join(s.options.Dir, "sentinel.conf")
+	if _, err := os.Stat(path); err == nil {
+		return []string{path, "--sentinel"}, nil
+	}
+	config := fmt.Sprintf("bind 127.0.0.1\nport %d\ndir %s\n%s", s.options.Port, s.options.Dir, s.options.Sentinel)
+	return []string{path, "--sentinel"}, os.WriteFile(path, []byte(config), 0o600)
 }
 
 // answers reports whether a server speaks on the address; that it wants a password is an answer.

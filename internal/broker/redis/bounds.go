@@ -26,6 +26,8 @@ var (
 	ofStep = bounds{bytes: 2 << 10, values: 6}
 	// ofScan is for the keys of one step of a walk, which may be more than were asked for.
 	ofScan = bounds{bytes: 512 << 10, values: 8 << 10}
+	// ofAddress is for the host and the port of a server.
+	ofAddress = bounds{bytes: 1 << 10, values: 3}
 	// ofPush is for a key, which the operator has asked for before.
 	ofPush = bounds{bytes: 8 << 10, values: 64}
 )
@@ -50,6 +52,8 @@ func boundsOf(command string, args, queued int) bounds {
 		return ofNumbers(args)
 	case "XINFO", "XPENDING":
 		return ofScan
+	case "SENTINEL":
+		return ofAddress
 	case "HELLO":
 		return ofHello
 	case "INFO":

@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"crypto/tls"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net"
 	"strconv"
@@ -19,11 +20,13 @@ import (
 func Kind() broker.Kind {
 	shared := newSearches()
 	return broker.Kind{
-		Type:  "redis",
-		Port:  6379,
-		Parse: parse,
-		Open: broker.Opener(func(_ context.Context, c Config, ring broker.Doorbell) (broker.Driver, error) {
-			return openShared(c, ring, shared)
+		Type:      "redis",
+		Port:      6379,
+		PortOf:    portOf,
+		MorePorts: []int32{sentinelPort},
+		Parse:     parse,
+		Open: broker.Opener(func(ctx context.Context, c Config, ring broker.Doorbell) (broker.Driver, error) {
+			return openShared(ctx, c, ring, shared)
 		}),
 		Env: env,
 		Cadence: broker.Cadence{
@@ -49,41 +52,111 @@ type Config struct {
 	Due    Due
 	// CA has the certificates of the authorities that TLS trusts, where those are not the system's.
 	CA string
+	// Sentinel says which master is asked for; the Address is that of the Sentinels then. The zero Sentinel is none.
+	Sentinel Sentinel
+	// ServerName is the name that each certificate is to have, "" for that of the host which was dialled.
+	ServerName string
+	// allows reports whether a host may be dialled that a server names; nil allows all.
+	allows func(host string) bool
+	// namedBy says who has named the Address, "" where the ScalerConfig does.
+	namedBy string
 }
+
+// Sentinel is how a master is found by Redis Sentinel.
+type Sentinel struct {
+	// Master is its name there.
+	Master string
+	// Username and Password are for the Sentinels themselves.
+	Username string
+	Password broker.Secret
+}
+
+// sentinelPort is the usual port of a Sentinel.
+const sentinelPort = 26379
 
 // block is the block of settings that only Redis has.
 type block struct {
-	Layout Layout `json:"layout"`
-	Due    Due    `json:"due"`
+	Layout   Layout         `json:"layout"`
+	Due      Due            `json:"due"`
+	Sentinel *sentinelBlock `json:"sentinel"`
+}
+
+type sentinelBlock struct {
+	Master   string `json:"master"`
+	Username string `json:"username"`
+}
+
+func blockOf(s broker.Settings) (o block, err error) {
+	if len(s.Own) > 0 {
+		if err := json.Unmarshal(s.Own, &o); err != nil {
+			return o, fmt.Errorf("reading config.redis, %w", err)
+		}
+	}
+	return o, o.check()
 }
 
 func parse(s broker.Settings) (broker.Config, error) {
-	var o block
-	if len(s.Own) > 0 {
-		if err := json.Unmarshal(s.Own, &o); err != nil {
-			return nil, fmt.Errorf("reading config.redis, %w", err)
-		}
-	}
-	if err := o.check(); err != nil {
+	o, err := blockOf(s)
+	if err != nil {
 		return nil, err
 	}
-	return Config{
+	c := Config{
 		Layout: o.Layout, Due: o.Due,
 		Address:  net.JoinHostPort(s.Host, strconv.Itoa(int(s.Port))),
 		Username: s.Username, Password: s.Password, Database: int(s.Database), TLS: s.TLS, CA: s.CA,
-	}, nil
+		ServerName: s.ServerName, allows: s.Allows,
+	}
+	if o.Sentinel != nil {
+		c.Sentinel = Sentinel{Master: o.Sentinel.Master, Username: o.Sentinel.Username, Password: s.OwnPassword}
+	}
+	return c, nil
+}
+
+// portOf is the port that settings without one mean, where it is another than that of a server.
+func portOf(s broker.Settings) int32 {
+	if o, err := blockOf(s); err == nil && o.Sentinel != nil {
+		return sentinelPort
+	}
+	return 0
+}
+
+// at is how a server is reached at an address that another one has named, where that may be dialled.
+func (c Config) at(address, namedBy string) (Config, error) {
+	host, _, err := net.SplitHostPort(address)
+	if err != nil {
+		return c, err
+	}
+	if c.allows != nil && !c.allows(host) {
+		return c, broker.Fail(broker.ReasonHostNotAllowed, at(c), fmt.Sprintf(
+			"%s has the host %q, which the operator may not dial, as it is not among those of its flag --allowed-broker-hosts; ask who runs the operator to add it",
+			namedBy, broker.Words(host, c.Password)), nil)
+	}
+	c.Address, c.namedBy = address, namedBy
+	if c.TLS != nil {
+		c.TLS = c.TLS.Clone()
+		c.TLS.ServerName = cmp.Or(c.ServerName, host)
+	}
+	return c, nil
 }
 
 // Equal is broker.Config's.
 func (c Config) Equal(other broker.Config) bool {
 	o, ok := other.(Config)
 	return ok && c.Address == o.Address && c.Username == o.Username && c.Password.Equal(o.Password) &&
-		c.Database == o.Database && c.Layout.is(o.Layout) && c.Due.is(o.Due) && broker.SameTLS(c.TLS, o.TLS)
+		c.Database == o.Database && c.Layout.is(o.Layout) && c.Due.is(o.Due) && broker.SameTLS(c.TLS, o.TLS) &&
+		c.ServerName == o.ServerName && c.Sentinel.equal(o.Sentinel)
+}
+
+func (s Sentinel) equal(o Sentinel) bool {
+	return s.Master == o.Master && s.Username == o.Username && s.Password.Equal(o.Password)
 }
 
 // Server is broker.SharedConfig's.
 func (c Config) Server() string {
 	server := fmt.Sprintf("redis %s, database %d", c.Address, c.Database)
+	if c.Sentinel.Master != "" {
+		server += ", master " + c.Sentinel.Master
+	}
 	if !c.Layout.is(Lists) {
 		server += ", " + string(c.Layout) // what is searched for differs
 	}
@@ -132,13 +205,28 @@ func (o block) check() error {
 	if o.Due != "" && o.Layout != SortedSets {
 		return fmt.Errorf("config.redis.due is of sorted sets; set config.redis.layout to %s, or remove it", SortedSets)
 	}
+	if o.Sentinel != nil && o.Sentinel.Master == "" {
+		return errors.New("config.redis.sentinel has no master; set config.redis.sentinel.master to the name that the Sentinels have for it")
+	}
 	return nil
 }
 
 // env is what a worker must know beside the address.
-func env(s broker.Settings) []broker.Variable {
-	if s.Database == 0 {
-		return nil
+func env(s broker.Settings) (variables []broker.Variable) {
+	if s.Database != 0 {
+		variables = append(variables, broker.Variable{Name: contract.EnvBrokerDatabase, Value: strconv.Itoa(int(s.Database))})
 	}
-	return []broker.Variable{{Name: contract.EnvBrokerDatabase, Value: strconv.Itoa(int(s.Database))}}
+	o, err := blockOf(s)
+	if err != nil {
+		return variables // the operator cannot reach it either, and says so
+	}
+	if o.Sentinel != nil {
+		variables = append(variables,
+			broker.Variable{Name: contract.EnvRedisSentinelMaster, Value: o.Sentinel.Master},
+			broker.Variable{Name: contract.EnvRedisSentinelPassword, OwnPassword: true})
+		if o.Sentinel.Username != "" {
+			variables = append(variables, broker.Variable{Name: contract.EnvRedisSentinelUsername, Value: o.Sentinel.Username})
+		}
+	}
+	return variables
 }

@@ -13,11 +13,14 @@ import (
 
 // Depths reads all queues in one pipeline.
 func (d *driver) Depths(ctx context.Context, queries []broker.Query) ([]broker.Answer, error) {
-	now := time.Now()
-	asks := d.writable.due(now)
-	if len(queries) == 0 {
-		return nil, d.answers(ctx, asks)
+	if err := d.follower.moved(); err != nil {
+		return nil, err
 	}
+	now := time.Now()
+	if len(queries) == 0 {
+		return nil, d.answers(ctx, d.asides(now, "qscaler"))
+	}
+	asides := d.asides(now, queries[0].Queue)
 	commands := d.layout.begin(d.client.B())
 	begin := len(commands)
 	lengths := make([]int, len(queries))
@@ -34,19 +37,19 @@ func (d *driver) Depths(ctx context.Context, queries []broker.Query) ([]broker.A
 		for i, err := range invalid {
 			answers[i].Err = err
 		}
-		return answers, d.answers(ctx, asks)
+		return answers, d.answers(ctx, asides)
 	}
-	if asks {
-		commands = append(commands, d.layout.harmless(d.client.B(), queries[0].Queue))
+	for _, a := range asides {
+		commands = append(commands, a.ask)
 	}
 	replies := d.client.DoMulti(ctx, commands...)
-	if asks {
-		last := len(replies) - 1
-		if err := d.refusesWrites(replies[last]); err != nil {
+	own := len(replies) - len(asides)
+	for i, a := range asides {
+		if err := a.against(replies[own+i]); err != nil {
 			return nil, err
 		}
-		replies = replies[:last]
 	}
+	replies = replies[:own]
 	for _, reply := range replies[:begin] {
 		if err := reply.Error(); err != nil {
 			return nil, classify(err, d.config)
@@ -64,13 +67,13 @@ func (d *driver) Depths(ctx context.Context, queries []broker.Query) ([]broker.A
 		}
 		answers[i], replies = answer, replies[lengths[i]:]
 	}
-	return answers, nil
+	return answers, d.follower.moved() // it may have been found out meanwhile
 }
 
-// answers makes sure that the server answers, and where it is asked, takes writes.
-func (d *driver) answers(ctx context.Context, asks bool) error {
-	if asks {
-		if err := d.refusesWrites(d.client.Do(ctx, d.layout.harmless(d.client.B(), "qscaler"))); err != nil {
+// answers makes sure that the server answers, and that nothing is against it.
+func (d *driver) answers(ctx context.Context, asides []aside) error {
+	for _, a := range asides {
+		if err := a.against(d.client.Do(ctx, a.ask)); err != nil {
 			return err
 		}
 	}

@@ -6,9 +6,11 @@
 //	guard.go    what stands between the client library and the network: commands.go follows what is sent, bounds.go says
 //	            how much may be answered, replies.go lets through what is a reply
 //	redial.go   when a connection that broke is made again
+//	sentinel.go asks Sentinels which server is the master; follower.go has a connection fail once it is another
 //	layout.go   how a queue is laid out in keys; list.go is a list, by the protocol of worker/redislist, sorted_set.go a
 //	            sorted set, and stream.go a stream, whose Lua is in stream_lua.go
-//	driver.go   a reach and a layout; depths.go reads, writable.go asks whether writes are taken
+//	driver.go   a reach and a layout; depths.go reads, writable.go asks whether writes are taken, aside.go has what is asked
+//	            beside a read
 //	inspect.go  which versions and settings of the server are risks
 //	claim.go    who may return the tasks of dead workers
 //	reclaim.go  what dead workers hold of lists, reclaim_set.go of sorted sets, and reclaim_stream.go of streams;
@@ -30,16 +32,26 @@ type driver struct {
 	layout   layout
 	ring     broker.Doorbell
 	writable writable
+	// follower knows whether the server is still the one to be read; it is nil where the server was named by nobody.
+	follower *follower
 }
 
 // Open connects to a server. Where the server does not push, Pushes says so, and the queues are
 // to be polled.
-func Open(_ context.Context, c Config, ring broker.Doorbell) (broker.Driver, error) {
-	return openShared(c, ring, newSearches())
+func Open(ctx context.Context, c Config, ring broker.Doorbell) (broker.Driver, error) {
+	return openShared(ctx, c, ring, newSearches())
 }
 
 // openShared is Open with what all drivers of the kind share.
-func openShared(c Config, ring broker.Doorbell, shared *searches) (broker.Driver, error) {
+func openShared(ctx context.Context, c Config, ring broker.Doorbell, shared *searches) (broker.Driver, error) {
+	if c.Sentinel.Master != "" {
+		return openMaster(ctx, c, newSentinels(c), ring, shared)
+	}
+	return openServer(c, nil, ring, shared)
+}
+
+// openServer opens the server at the address of a configuration.
+func openServer(c Config, f *follower, ring broker.Doorbell, shared *searches) (broker.Driver, error) {
 	var l layout = list{}
 	switch c.Layout {
 	case Streams:
@@ -47,7 +59,7 @@ func openShared(c Config, ring broker.Doorbell, shared *searches) (broker.Driver
 	case SortedSets:
 		l = sortedSet{c.Due}
 	}
-	d, err := openAs(c, l, ring)
+	d, err := openAs(c, l, f, ring)
 	if err != nil {
 		return nil, err
 	}
@@ -61,8 +73,8 @@ func openShared(c Config, ring broker.Doorbell, shared *searches) (broker.Driver
 	return lists{holds}, nil
 }
 
-func openAs(c Config, l layout, ring broker.Doorbell) (*driver, error) {
-	d := &driver{layout: l, ring: ring}
+func openAs(c Config, l layout, f *follower, ring broker.Doorbell) (*driver, error) {
+	d := &driver{layout: l, follower: f, ring: ring}
 	r, err := dial(c, d.invalidated)
 	if err != nil {
 		return nil, err
@@ -94,4 +106,7 @@ func (d *driver) invalidated(keys []rueidis.RedisMessage) {
 func (d *driver) Pushes() (ok bool, why string) { return d.silent == "", d.silent }
 
 // Close is broker.Driver's.
-func (d *driver) Close() { d.client.Close() }
+func (d *driver) Close() {
+	d.follower.end()
+	d.client.Close()
+}

@@ -12,13 +12,16 @@ import (
 	"github.com/quickube/qscaler/worker/redislist"
 )
 
-// refusals are what a Redis server's errors begin with, and what they mean for a person. The client library
-// takes "ERR " off.
-var refusals = []struct {
+// refusal is what an error begins with, and what it means for a person.
+type refusal struct {
 	prefix string
 	reason broker.Reason
 	remedy string
-}{
+}
+
+// refusals are what a Redis server's errors begin with, and what they mean for a person. The client library
+// takes "ERR " off.
+var refusals = []refusal{
 	{"NOAUTH", broker.ReasonAuthenticationFailed, "the server wants a password; set config.password, and see that its value is not empty"},
 	{"WRONGPASS", broker.ReasonAuthenticationFailed, "the user name or the password is wrong"},
 	{"invalid password", broker.ReasonAuthenticationFailed, "the password is wrong"},
@@ -38,9 +41,21 @@ var refusals = []struct {
 	{"CROSSSLOT", broker.ReasonUnknown, "the keys are in a Redis Cluster, which is not supported, also behind a proxy; use one server that has all keys"},
 	{sharedStream, broker.ReasonUnknown, "the stream has several consumer groups, and a returned task would reach all of them: have workers claim the entries of others with XAUTOCLAIM, give each group a stream of its own, or set config.reclaim to false"},
 	{redislist.NotClaimed, broker.ReasonOtherOperator, "another operator of this cluster, or of a copy of it, may return tasks now"},
-	{"unknown command", broker.ReasonUnknown, "the server lacks a command that QScaler needs; Redis has all of them since 6.2, unless they were renamed, and Sentinel has none: give the port of Redis itself"},
-	{"Unknown Redis command called from", broker.ReasonUnknown, "the server lacks a command that QScaler needs; Redis has all of them since 6.2, unless they were renamed, and Sentinel has none: give the port of Redis itself"},
+	{"unknown command", broker.ReasonUnknown, "the server lacks a command that QScaler needs; Redis has all of them since 6.2, unless they were renamed, and Sentinel has none: set config.redis.sentinel, or give the port of Redis itself"},
+	{"Unknown Redis command called from", broker.ReasonUnknown, "the server lacks a command that QScaler needs; Redis has all of them since 6.2, unless they were renamed, and Sentinel has none: set config.redis.sentinel, or give the port of Redis itself"},
 	{"max number of clients", broker.ReasonConnectionRefused, "the server has as many clients as its maxclients allows"},
+}
+
+// refusalsOfSentinel are those of a Sentinel, or of a server that is none, where one is asked.
+var refusalsOfSentinel = []refusal{
+	{"NOAUTH", broker.ReasonAuthenticationFailed, "it wants a password; set config.redis.sentinel.password, and see that config.port is that of a Sentinel"},
+	{"WRONGPASS", broker.ReasonAuthenticationFailed, "the user name or the password of config.redis.sentinel is wrong"},
+	{"invalid password", broker.ReasonAuthenticationFailed, "the password of config.redis.sentinel is wrong"},
+	{"invalid username-password", broker.ReasonAuthenticationFailed, "the user name or the password of config.redis.sentinel is wrong"},
+	{"AUTH ", broker.ReasonAuthenticationFailed, "it has no password; remove config.redis.sentinel.password"},
+	{"Client sent AUTH", broker.ReasonAuthenticationFailed, "it has no password; remove config.redis.sentinel.password"},
+	{"NOPERM", broker.ReasonPermissionDenied, "the user of config.redis.sentinel may not run SENTINEL GET-MASTER-ADDR-BY-NAME; extend its ACL"},
+	{"unknown command", broker.ReasonUnknown, "it is no Sentinel; give the host and the port of one, which is 26379 by default, or remove config.redis.sentinel"},
 }
 
 // newlineHint is for a password that was piped into base64 by echo, which adds a newline.
@@ -52,7 +67,7 @@ func classify(err error, c Config) error {
 		return nil
 	}
 	if text, ok := refused(err); ok {
-		for _, r := range refusals {
+		for _, r := range refusalsOf(c) {
 			if strings.HasPrefix(text, r.prefix) {
 				remedy := r.remedy
 				if r.reason == broker.ReasonAuthenticationFailed && c.Password.EndsInNewline() {
@@ -66,8 +81,24 @@ func classify(err error, c Config) error {
 	return broker.Unreachable(at(c), err, c.TLS, c.Password)
 }
 
+// refusalsOf are those of who is at an address.
+func refusalsOf(c Config) []refusal {
+	if c.isSentinel() {
+		return refusalsOfSentinel
+	}
+	return refusals
+}
+
 // at names the server for a person.
-func at(c Config) string { return "redis at " + c.Address }
+func at(c Config) string {
+	switch {
+	case c.isSentinel():
+		return "the Redis Sentinel at " + c.Address
+	case c.namedBy != "":
+		return fmt.Sprintf("redis at %s (%s)", c.Address, c.namedBy)
+	}
+	return "redis at " + c.Address
+}
 
 // refused returns what the server said, if it was the server that failed the command.
 func refused(err error) (string, bool) {

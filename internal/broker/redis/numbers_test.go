@@ -92,7 +92,7 @@ func TestASearchIsBounded(t *testing.T) {
 		shared := newSearches()
 		shared.taken = c.taken
 		pages = 0
-		d, err := openShared(Config{Address: address}, newBell().ring, shared)
+		d, err := openShared(t.Context(), Config{Address: address}, newBell().ring, shared)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -125,7 +125,7 @@ func TestAStepOfASearchEnds(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	d, err := openShared(Config{Address: address}, newBell().ring, shared)
+	d, err := openShared(t.Context(), Config{Address: address}, newBell().ring, shared)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -41,7 +41,7 @@ func dial(c Config, invalidated func([]rueidis.RedisMessage)) (*reach, error) {
 	r := &reach{config: c}
 	client, err := connect(r.pushed(invalidated))
 	if errors.Is(err, rueidis.ErrNoCache) {
-		r.silent = refusal(err, c)
+		r.silent = noPushes(err, c)
 		client, err = connect(r.polled())
 	}
 	if err != nil {
@@ -62,7 +62,7 @@ func (r *reach) ping(ctx context.Context) error {
 
 // polled is a connection that is only asked.
 func (r *reach) polled() rueidis.ClientOption {
-	r.dialer = &redial{}
+	r.dialer = &redial{once: r.config.namedBy != ""}
 	return rueidis.ClientOption{
 		InitAddress:       []string{r.config.Address},
 		Username:          r.config.Username,
@@ -108,8 +108,8 @@ func connect(o rueidis.ClientOption) (rueidis.Client, error) {
 	return nil, err
 }
 
-// refusal is why the server does not push.
-func refusal(err error, c Config) string {
+// noPushes is why the server does not push.
+func noPushes(err error, c Config) string {
 	if err == rueidis.ErrNoCache { //nolint:errorlint // bare, it says that the protocol itself was refused
 		return "the server does not speak the protocol RESP3, which client-side caching needs (Redis 6 or newer does)"
 	}

@@ -15,6 +15,8 @@ type redial struct {
 	// dialled is when the last connection was asked for, and last is that one, nil where it was not made.
 	dialled time.Time
 	last    *guard
+	// once is true where no other is made, ever: who is at the address may be another server by then.
+	once bool
 }
 
 // redialAfter is how long a connection must have been there for the library to make another. Whoever breaks it sooner
@@ -49,7 +51,7 @@ func (r *redial) tooSoon(now time.Time) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	before, last := r.dialled, r.last
-	if !before.IsZero() && now.Sub(before) < redialAfter {
+	if !before.IsZero() && (r.once || now.Sub(before) < redialAfter) {
 		if last != nil && last.refusal() != nil {
 			return last.refusal()
 		}
