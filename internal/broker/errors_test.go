@@ -82,10 +82,11 @@ func TestAnEncryptedConnectionThatFails(t *testing.T) {
 		err    error
 		want   string
 	}{
-		"no answer":              {&tls.Config{}, context.DeadlineExceeded, "at: no answer in time; if the server does not speak TLS, remove config.tls"},                   //nolint:gosec // nothing is dialled
-		"an answer in the clear": {&tls.Config{}, tls.RecordHeaderError{Msg: "no handshake"}, "at: tls: no handshake; if the server does not speak TLS, remove config.tls"}, //nolint:gosec // nothing is dialled
-		"without a certificate":  {&tls.Config{}, io.EOF, "at: the server closed the connection; if it wants a client certificate, set config.tls.clientCertSecret"},        //nolint:gosec // nothing is dialled
-		"with one":               {&tls.Config{Certificates: make([]tls.Certificate, 1)}, io.EOF, "at: the server closed the connection"},                                   //nolint:gosec // nothing is dialled
+		"no answer":                        {&tls.Config{}, context.DeadlineExceeded, "at: no answer in time; if the server does not speak TLS, remove config.tls"},                                                                                                                                                                                                      //nolint:gosec // nothing is dialled
+		"an answer in the clear":           {&tls.Config{}, tls.RecordHeaderError{Msg: "no handshake"}, "at: tls: no handshake; if the server does not speak TLS, remove config.tls"},                                                                                                                                                                                    //nolint:gosec // nothing is dialled
+		"without a certificate":            {&tls.Config{}, io.EOF, "at: the server closed the connection; if it wants a client certificate, set config.tls.clientCertSecret"},                                                                                                                                                                                           //nolint:gosec // nothing is dialled
+		"with one that the server refuses": {&tls.Config{Certificates: make([]tls.Certificate, 1)}, &net.OpError{Op: "remote error", Err: tls.AlertError(48)}, "at: remote error: tls: unknown certificate authority; the server refuses the certificate of config.tls.clientCertSecret: an authority that it trusts must have signed it, and it must not have expired"}, //nolint:gosec // nothing is dialled
+		"with one":                         {&tls.Config{Certificates: make([]tls.Certificate, 1)}, io.EOF, "at: the server closed the connection"},                                                                                                                                                                                                                      //nolint:gosec // nothing is dialled
 	} {
 		if got := Unreachable("at", c.err, c.config, Secret{}).Error(); got != c.want {
 			t.Errorf("%s: %q, want %q", name, got, c.want)

@@ -39,6 +39,8 @@ func Unreachable(at string, err error, encrypted *tls.Config, secret Secret) err
 		explained += "; if it speaks TLS, set config.tls"
 	case encrypted != nil && (reason == ReasonTimeout || errors.As(err, new(tls.RecordHeaderError))): // it waits for a line, or answers one
 		explained += "; if the server does not speak TLS, remove config.tls"
+	case refusedTLS(err) && encrypted != nil && len(encrypted.Certificates) > 0:
+		explained += "; the server refuses the certificate of config.tls.clientCertSecret: an authority that it trusts must have signed it, and it must not have expired"
 	case refusedTLS(err), broken && len(encrypted.Certificates) == 0:
 		explained += "; if it wants a client certificate, set config.tls.clientCertSecret"
 	}

@@ -34,6 +34,7 @@ func TestHealthOfAScalerConfig(t *testing.T) {
 		`{observedGeneration: 2}`:  {"Progressing", "QScaler has yet to ask the broker"},
 		`{observedGeneration: 2, conditions: [{type: Pushes, status: "False", reason: Polled}, {type: Healthy, status: "True", reason: Answers, message: m}]}`: {"Healthy", "Answers: m"},
 		`{observedGeneration: 2, conditions: [{type: Healthy, status: "False", reason: Timeout, message: m}]}`:                                                 {"Degraded", "Timeout: m"},
+		`{observedGeneration: 2, conditions: [{type: Healthy, status: Unknown, reason: NotTriedYet, message: m}]}`:                                             {"Progressing", "NotTriedYet: m"},
 	})
 }
 
