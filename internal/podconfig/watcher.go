@@ -1,7 +1,6 @@
 package podconfig
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"slices"
@@ -57,24 +56,27 @@ type Options struct {
 // Watcher reads the objects that are asked for, one after another. Those of one namespace are read once for all who ask.
 type Watcher struct {
 	Options
-	mu      sync.Mutex
-	objects map[place]*watched
-	asked   map[types.NamespacedName][]Object
-	// read is when an object of a namespace was last read.
-	read map[string]time.Time
-	more chan struct{}
+	mu       sync.Mutex
+	objects  map[name]*watched
+	asked    map[types.NamespacedName][]Object
+	schedule *schedule
+	more     chan struct{}
 }
 
-type place struct {
+// name is that of an object, with its namespace.
+type name struct {
 	namespace string
 	Object
 }
 
 type watched struct {
+	name
 	askers  map[types.NamespacedName]bool
 	state   State
 	version string
 	due     time.Time
+	// place is where it is in the schedule.
+	place int
 }
 
 // New returns a Watcher. It reads once it is started.
@@ -83,8 +85,8 @@ func New(o Options) *Watcher {
 		o.Interval = Interval
 	}
 	return &Watcher{
-		Options: o, objects: map[place]*watched{}, asked: map[types.NamespacedName][]Object{}, read: map[string]time.Time{},
-		more: make(chan struct{}, 1),
+		Options: o, objects: map[name]*watched{}, asked: map[types.NamespacedName][]Object{},
+		schedule: newSchedule(o.Interval), more: make(chan struct{}, 1),
 	}
 }
 
@@ -98,7 +100,7 @@ func (w *Watcher) Ask(asker types.NamespacedName, objects []Object) []State {
 	}
 	states := make([]State, len(objects))
 	for i, object := range objects {
-		states[i] = w.objects[place{asker.Namespace, object}].state
+		states[i] = w.objects[name{asker.Namespace, object}].state
 	}
 	return states
 }
@@ -108,9 +110,10 @@ func (w *Watcher) Forget(asker types.NamespacedName) { w.Ask(asker, nil) }
 
 func (w *Watcher) replace(asker types.NamespacedName, before, objects []Object) {
 	for _, object := range before {
-		at := place{asker.Namespace, object}
-		if delete(w.objects[at].askers, asker); len(w.objects[at].askers) == 0 && !slices.Contains(objects, object) {
-			delete(w.objects, at)
+		is := w.objects[name{asker.Namespace, object}]
+		if delete(is.askers, asker); len(is.askers) == 0 && !slices.Contains(objects, object) {
+			delete(w.objects, is.name)
+			w.schedule.remove(is)
 		}
 	}
 	delete(w.asked, asker)
@@ -119,9 +122,10 @@ func (w *Watcher) replace(asker types.NamespacedName, before, objects []Object) 
 	}
 	w.asked[asker] = slices.Clone(objects)
 	for _, object := range objects {
-		at := place{asker.Namespace, object}
+		at := name{asker.Namespace, object}
 		if w.objects[at] == nil {
-			w.objects[at] = &watched{askers: map[types.NamespacedName]bool{}}
+			w.objects[at] = &watched{name: at, askers: map[types.NamespacedName]bool{}}
+			w.schedule.add(w.objects[at])
 		}
 		w.objects[at].askers[asker] = true
 	}
@@ -134,8 +138,9 @@ func (w *Watcher) replace(asker types.NamespacedName, before, objects []Object) 
 // Start reads until ctx is done.
 func (w *Watcher) Start(ctx context.Context) error {
 	for {
-		next, at, found := w.next(w.Clock.Now())
-		if found && !at.After(w.Clock.Now()) {
+		now := w.Clock.Now()
+		next, at := w.next(now)
+		if next != nil && !at.After(now) {
 			w.readOne(ctx, next)
 			if !w.sleep(ctx, apart, nil) {
 				return nil
@@ -143,8 +148,8 @@ func (w *Watcher) Start(ctx context.Context) error {
 			continue
 		}
 		pause := w.Interval
-		if found {
-			pause = at.Sub(w.Clock.Now())
+		if !at.IsZero() {
+			pause = at.Sub(now)
 		}
 		if !w.sleep(ctx, pause, w.more) {
 			return nil
@@ -164,49 +169,24 @@ func (w *Watcher) sleep(ctx context.Context, pause time.Duration, wake <-chan st
 	return true
 }
 
-// next is the object that is to be read next, and when. Of those that may be read now, it is one of the namespace that was
-// read longest ago, and of those the one that waits longest. Namespaces with many wait for themselves, and not the others
-// for them.
-func (w *Watcher) next(now time.Time) (next place, at time.Time, found bool) {
+func (w *Watcher) next(now time.Time) (*watched, time.Time) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	for namespace, last := range w.read {
-		if now.Sub(last) >= max(w.Interval, apartInNamespace) {
-			delete(w.read, namespace)
-		}
-	}
-	var due time.Time
-	for p, object := range w.objects {
-		from, last := object.due, w.read[p.namespace]
-		if !last.IsZero() && last.Add(apartInNamespace).After(from) {
-			from = last.Add(apartInNamespace)
-		}
-		if from.Before(now) {
-			from = now
-		}
-		order := cmp.Or(from.Compare(at), last.Compare(w.read[next.namespace]), object.due.Compare(due))
-		if !found || order < 0 {
-			next, at, due, found = p, from, object.due, true
-		}
-	}
-	return next, at, found
+	return w.schedule.next(now)
 }
 
-func (w *Watcher) readOne(ctx context.Context, p place) {
+func (w *Watcher) readOne(ctx context.Context, object *watched) {
 	w.mu.Lock()
-	object := w.objects[p]
-	known := ""
-	if object != nil {
-		known = object.version
-	}
-	w.read[p.namespace] = w.Clock.Now()
-	w.mu.Unlock()
-	if object == nil {
+	if object.place == nowhere { // nobody asks for it any more
+		w.mu.Unlock()
 		return
 	}
+	known := object.version
+	w.schedule.begin(object, w.Clock.Now())
+	w.mu.Unlock()
 	ctx, cancel := context.WithTimeout(ctx, readTimeout)
 	defer cancel()
-	version, fingerprint, err := w.Read(ctx, p.namespace, p.Object, known)
+	version, fingerprint, err := w.Read(ctx, object.namespace, object.Object, known)
 	for _, asker := range w.note(object, known, version, fingerprint, err) {
 		w.Notify(asker)
 	}
@@ -216,7 +196,7 @@ func (w *Watcher) readOne(ctx context.Context, p place) {
 func (w *Watcher) note(object *watched, known, version, fingerprint string, err error) (news []types.NamespacedName) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	object.due = w.Clock.Now().Add(w.Interval)
+	w.schedule.postpone(object, w.Clock.Now().Add(w.Interval))
 	before := object.state
 	object.state.Read, object.state.Err = true, err
 	if err == nil && (known == "" || version != known) {
