@@ -14,6 +14,8 @@ import (
 	"github.com/quickube/qscaler/internal/bubbletest"
 )
 
+func always(context.Context) bool { return true }
+
 var testPause = Pause{First: 100 * time.Millisecond, Longest: 5 * time.Second}
 
 // answers is an API server that answers each request of a path alike.
@@ -91,7 +93,7 @@ func TestAReadThatFailsIsPaced(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			bubbletest.Run(t, func(t *testing.T) {
 				c.server.asked = map[string]int{}
-				rt := NewPace(testPause, clock.RealClock{}).Around(&c.server)
+				rt := NewPace(testPause, clock.RealClock{}, always).Around(&c.server)
 				if got := read(t, rt, path+c.query, during, eager); got != c.want {
 					t.Errorf("it was read %d times, want %d", got, c.want)
 				}
@@ -104,7 +106,7 @@ func TestAReadThatFailsIsPaced(t *testing.T) {
 func TestThePaceIsThatOfOneRead(t *testing.T) {
 	bubbletest.Run(t, func(t *testing.T) {
 		server := &answers{status: map[string]int{"/a": http.StatusGone, "/b": http.StatusOK}, asked: map[string]int{}}
-		pace := NewPace(testPause, clock.RealClock{})
+		pace := NewPace(testPause, clock.RealClock{}, always)
 		rt := pace.Around(server)
 		read(t, rt, "http://api/a", 10*time.Second, 100)
 		if n := read(t, rt, "http://api/b", time.Second, 100); n != 100 {
@@ -124,7 +126,7 @@ func TestThePaceIsThatOfOneRead(t *testing.T) {
 func TestWhatThePaceDoesNotHold(t *testing.T) {
 	bubbletest.Run(t, func(t *testing.T) {
 		server := &answers{err: errors.New("connection refused"), asked: map[string]int{}}
-		rt := NewPace(testPause, clock.RealClock{}).Around(server)
+		rt := NewPace(testPause, clock.RealClock{}, always).Around(server)
 		read(t, rt, "http://api/a", time.Minute, 7)
 		ctx, cancel := context.WithCancel(t.Context())
 		time.AfterFunc(time.Millisecond, cancel)
@@ -150,7 +152,7 @@ func TestWhatThePaceDoesNotHold(t *testing.T) {
 // Reads that failed long ago are forgotten.
 func TestThePaceForgets(t *testing.T) {
 	bubbletest.Run(t, func(t *testing.T) {
-		pace := NewPace(testPause, clock.RealClock{})
+		pace := NewPace(testPause, clock.RealClock{}, always)
 		rt := pace.Around(&answers{err: errors.New("connection refused"), asked: map[string]int{}})
 		for range 2 {
 			for i := range mostFailing {

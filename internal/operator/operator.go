@@ -29,6 +29,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	ctrlconfig "sigs.k8s.io/controller-runtime/pkg/config"
+	"sigs.k8s.io/controller-runtime/pkg/controller"
 
 	"github.com/quickube/qscaler/api/v1alpha1"
 	"github.com/quickube/qscaler/internal/apicalls"
@@ -95,6 +96,10 @@ func slowWrites() apicalls.Limits {
 // failedReads is the pause of reads that fail. It stays short: once the API server is back, every fleet is to go on.
 var failedReads = apicalls.Pause{First: 100 * time.Millisecond, Longest: 5 * time.Second}
 
+// mayWait reports whether a read may wait: not within a reconciliation. That is tried again by itself, after a pause that
+// grows, and others have its place meanwhile.
+func mayWait(ctx context.Context) bool { return controller.ReconcileIDFromContext(ctx) == "" }
+
 // NewScheme has the kinds that the operator reads and writes.
 func NewScheme() *runtime.Scheme {
 	scheme := runtime.NewScheme()
@@ -123,7 +128,8 @@ func newManager(o Options, namespaces *rights.Namespaces, hearing *apicalls.Hear
 	config.Wrap(hearing.Around)
 	config.Wrap(apicalls.WithDeadline(callTimeout))
 	config.Wrap(apicalls.NewLanes(slowWrites(), clock.RealClock{}).Around) // outside: who waits has not begun
-	config.Wrap(apicalls.NewPace(failedReads, clock.RealClock{}).Around)
+	config.Wrap(apicalls.NewPace(failedReads, clock.RealClock{}, mayWait).Around)
+	config.Wrap(apicalls.WithoutRetries)
 
 	cached, err := cacheOptions(o, namespaces)
 	if err != nil {
