@@ -15,8 +15,7 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/quickube/qscaler/local/freeport"
-	"github.com/quickube/qscaler/local/process"
+	"github.com/quickube/qscaler/local/server"
 )
 
 // Admin is the user that may do everything, and needs no password on this machine. All others need theirs.
@@ -37,19 +36,13 @@ type Options struct {
 
 // Server is a PostgreSQL of our own.
 type Server struct {
-	options   Options
-	bin, log  string
-	runner    runner
-	temporary bool
-	launcher  *process.Launcher
-	process   *process.Process
+	*server.Server
+	options Options
+	bin     string
+	runner  runner
+	// temporary is a directory to be removed, "" for none.
+	temporary string
 }
-
-const (
-	startTimeout = 30 * time.Second
-	stopGrace    = 10 * time.Second
-	answerEvery  = 10 * time.Millisecond
-)
 
 // ours are settings of every server. What it has confirmed is still there after its processes were killed; after the end of
 // the machine it is not, which makes it quick.
@@ -85,42 +78,40 @@ func Start(ctx context.Context, o Options) (*Server, error) {
 	if err := s.makeDir(); err != nil {
 		return nil, fmt.Errorf("starting PostgreSQL, %w", err)
 	}
-	if err := s.first(ctx); err != nil {
-		return nil, errors.Join(fmt.Errorf("starting PostgreSQL, %w", err), s.clean())
+	s.Server, err = server.Start(ctx, server.Options{
+		Name: "postgres", Dir: s.options.Dir, Port: o.Port, Command: s.command, WorkDir: "/", Answers: answers, Sessions: true,
+		StartTimeout: 30 * time.Second, StopGrace: 10 * time.Second,
+		StopWith: syscall.SIGINT, // it ends the connections, where SIGTERM would wait for them
+	})
+	if err != nil {
+		return nil, errors.Join(err, s.clean())
 	}
 	return s, nil
 }
 
 func (s *Server) makeDir() (err error) {
 	if s.options.Dir == "" {
-		if s.options.Dir, err = os.MkdirTemp("", "qscaler-postgres-"); err != nil {
+		if s.temporary, err = os.MkdirTemp("", "qscaler-postgres-"); err != nil {
 			return err
 		}
-		s.temporary = true
+		s.options.Dir = s.temporary
 	}
 	if s.options.Dir, err = filepath.Abs(s.options.Dir); err != nil {
 		return err
 	}
-	s.log = filepath.Join(s.options.Dir, "postgres.log")
 	if err := os.MkdirAll(s.options.Dir, 0o755); err != nil {
 		return err
 	}
 	return os.Chmod(s.options.Dir, 0o755) // a temporary one is only its owner's
 }
 
-func (s *Server) first(ctx context.Context) (err error) {
-	if s.options.Port == 0 {
-		if s.options.Port, err = freeport.Find(); err != nil {
-			return err
+func (s *Server) command(run *server.Server) ([]string, error) {
+	if s.Server == nil { // the first time
+		if err := s.makeData(); err != nil {
+			return nil, err
 		}
 	}
-	if s.launcher, _, err = process.NewLauncher(filepath.Join(s.options.Dir, "processes")); err != nil {
-		return err
-	}
-	if err := s.makeData(); err != nil {
-		return err
-	}
-	return s.start(ctx)
+	return s.runner.command(filepath.Join(s.bin, "postgres"), "-D", s.data(), "-p", strconv.Itoa(run.Port())), nil
 }
 
 func (s *Server) data() string { return filepath.Join(s.options.Dir, "data") }
@@ -157,37 +148,9 @@ func (s *Server) makeData() error {
 	return nil
 }
 
-func (s *Server) start(ctx context.Context) error {
-	p, err := s.launcher.Start(process.Command{
-		Name: "postgres",
-		Argv: s.runner.command(filepath.Join(s.bin, "postgres"), "-D", s.data(), "-p", strconv.Itoa(s.options.Port)),
-		Env:  os.Environ(), Dir: "/", Log: s.log,
-	})
-	if err != nil {
-		return err
-	}
-	s.process = p
-	ctx, cancel := context.WithTimeout(ctx, startTimeout)
-	defer cancel()
-	ticker := time.NewTicker(answerEvery)
-	defer ticker.Stop()
-	for {
-		if answers(ctx, s.Addr()) {
-			return nil
-		}
-		select {
-		case <-p.Done():
-			return fmt.Errorf("postgres ended with code %d; its log is %s", p.Exit().Code, s.log)
-		case <-ctx.Done():
-			return errors.Join(fmt.Errorf("postgres does not answer; its log is %s", s.log), s.Kill())
-		case <-ticker.C:
-		}
-	}
-}
-
 // answers reports whether a server takes connections: while it starts, it answers with an error.
-func answers(ctx context.Context, address string) bool {
-	conn, err := (&net.Dialer{Timeout: time.Second}).DialContext(ctx, "tcp", address)
+func answers(ctx context.Context, s *server.Server) bool {
+	conn, err := (&net.Dialer{Timeout: time.Second}).DialContext(ctx, "tcp", s.Addr())
 	if err != nil {
 		return false
 	}
@@ -202,73 +165,17 @@ func answers(ctx context.Context, address string) bool {
 	return err == nil && kind[0] == 'R'
 }
 
-// Addr is host:port.
-func (s *Server) Addr() string { return net.JoinHostPort("127.0.0.1", strconv.Itoa(s.options.Port)) }
-
-// Port is the port.
-func (s *Server) Port() int { return s.options.Port }
-
-// Log is the path of the server's log.
-func (s *Server) Log() string { return s.log }
-
 // String names the server for a person.
 func (s *Server) String() string { return "PostgreSQL at " + s.Addr() }
 
-// Kill ends all processes of the server with SIGKILL.
-func (s *Server) Kill() error {
-	children, err := s.children()
-	if err != nil {
-		return err
-	}
-	// The first process goes first: it starts no other in the place of one that is killed.
-	if err := s.process.Stop(0); err != nil {
-		return err
-	}
-	if err := signal(syscall.SIGKILL, children); err != nil {
-		return err
-	}
-	return awaitGone(children)
-}
-
-// Restart starts the server again, on the same port with the same data. It kills one that still runs.
-func (s *Server) Restart(ctx context.Context) error {
-	if err := s.Kill(); err != nil {
-		return err
-	}
-	return s.start(ctx)
-}
-
-// Pause stops the server in its tracks: connections stay open and nothing answers.
-func (s *Server) Pause() error { return s.signalAll(syscall.SIGSTOP) }
-
-// Resume lets a paused server go on.
-func (s *Server) Resume() error { return s.signalAll(syscall.SIGCONT) }
-
 // Stop ends the server. Its data stay in Dir, unless that is a temporary one.
-func (s *Server) Stop() error {
-	_ = s.Resume()
-	// SIGINT ends the connections, where SIGTERM would wait for them.
-	if err := s.process.Signal(syscall.SIGINT); err != nil {
-		return errors.Join(err, s.clean())
-	}
-	timer := time.NewTimer(stopGrace)
-	defer timer.Stop()
-	select {
-	case <-s.process.Done():
-		return s.clean()
-	case <-timer.C:
-		return errors.Join(s.Kill(), s.clean())
-	}
-}
+func (s *Server) Stop() error { return errors.Join(s.Server.Stop(), s.clean()) }
 
 func (s *Server) clean() error {
-	if s.launcher != nil {
-		s.launcher.Close()
-	}
-	if !s.temporary {
+	if s.temporary == "" {
 		return nil
 	}
-	return os.RemoveAll(s.options.Dir)
+	return os.RemoveAll(s.temporary)
 }
 
 // standby is the file that makes a server replay what another writes. Without another it waits for more.

@@ -1,4 +1,4 @@
-package postgresserver
+package server
 
 import (
 	"errors"
@@ -10,56 +10,51 @@ import (
 	"time"
 )
 
-// children are the processes that the first one has started, one for each connection. Each leads a session of its own, so
-// that no signal to a group reaches them.
+// children are the processes that the first one has started, where each of those leads a session of its own.
 func (s *Server) children() ([]int, error) {
+	if !s.options.Sessions {
+		return nil, nil
+	}
+	select {
+	case <-s.process.Done(): // the number may be another's by now
+		return nil, nil
+	default:
+	}
 	pid := s.process.PID()
 	words, err := os.ReadFile(fmt.Sprintf("/proc/%d/task/%d/children", pid, pid))
 	if errors.Is(err, os.ErrNotExist) || errors.Is(err, syscall.ESRCH) {
 		return nil, nil // it has ended
 	}
 	if err != nil {
-		return nil, fmt.Errorf("listing the processes of PostgreSQL, %w", err)
+		return nil, fmt.Errorf("listing the processes of %s, %w", s.options.Name, err)
 	}
 	var children []int
 	for word := range strings.FieldsSeq(string(words)) {
 		child, err := strconv.Atoi(word)
 		if err != nil {
-			return nil, fmt.Errorf("listing the processes of PostgreSQL, %w", err)
+			return nil, fmt.Errorf("listing the processes of %s, %w", s.options.Name, err)
 		}
 		children = append(children, child)
 	}
 	return children, nil
 }
 
-// signalAll sends a signal to the first process, and then to those that it has started until then.
-func (s *Server) signalAll(sig syscall.Signal) error {
-	if err := s.process.Signal(sig); err != nil {
-		return err
-	}
-	children, err := s.children()
-	if err != nil {
-		return err
-	}
-	return signal(sig, children)
-}
-
-func signal(sig syscall.Signal, processes []int) error {
+func (s *Server) signalEach(sig syscall.Signal, processes []int) error {
 	for _, pid := range processes {
 		if err := syscall.Kill(pid, sig); err != nil && !errors.Is(err, syscall.ESRCH) {
-			return fmt.Errorf("sending %s to process %d of PostgreSQL, %w", sig, pid, err)
+			return fmt.Errorf("sending %s to process %d of %s, %w", sig, pid, s.options.Name, err)
 		}
 	}
 	return nil
 }
 
-// awaitGone waits until killed processes hold nothing any more: the server does not start while its memory is in use.
-func awaitGone(processes []int) error {
-	deadline := time.Now().Add(stopGrace)
+// awaitGone waits until killed processes hold nothing any more: a server may not start while the memory of another is in use.
+func (s *Server) awaitGone(processes []int) error {
+	deadline := time.Now().Add(s.options.StopGrace)
 	for _, pid := range processes {
 		for !ended(pid) {
 			if time.Now().After(deadline) {
-				return fmt.Errorf("process %d of PostgreSQL is still there %s after SIGKILL", pid, stopGrace)
+				return fmt.Errorf("process %d of %s is still there %s after SIGKILL", pid, s.options.Name, s.options.StopGrace)
 			}
 			<-time.After(5 * time.Millisecond)
 		}
