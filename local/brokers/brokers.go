@@ -10,6 +10,9 @@ import (
 	"github.com/quickube/qscaler/api/v1alpha1"
 )
 
+// ExampleQueue is the queue in the manifests of the example workers.
+const ExampleQueue = "task-queue"
+
 // Broker is one broker as local mode runs it.
 type Broker struct {
 	// Name is what --broker says.
@@ -24,11 +27,13 @@ type Broker struct {
 	Example, QWorker, ScalerConfig string
 	// MissingWorker says what the example worker needs and this machine lacks; nil where it runs.
 	MissingWorker func(context.Context) error
+	// HidesBusy is true where the broker does not tell which workers are at a task.
+	HidesBusy bool
 	// Verb is what pushing a task is called there, such as "LPUSH".
 	Verb string
 	// Connect connects to the queue with the name, and makes it where it must be made.
 	Connect func(ctx context.Context, server Server, password, queue string) (Queue, error)
-	// Push is a command for a shell that pushes six tasks of 5 s into the queue "task-queue", without a password.
+	// Push is a command for a shell that pushes six tasks of 5 s into ExampleQueue, without a password.
 	Push func(server Server) string
 	// MissingClient says how to get the broker's own client for a shell, where it is not on this machine; "" where it is.
 	MissingClient func() string
@@ -75,7 +80,7 @@ func Default() Broker { return Redis() }
 
 // All are the brokers, the default first.
 func All() []Broker {
-	return []Broker{Redis(), RedisStreams(), RabbitMQ()}
+	return []Broker{Redis(), RedisStreams(), RabbitMQ(), NATS(), Postgres()}
 }
 
 // Named is the broker with the name.

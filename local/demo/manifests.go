@@ -21,7 +21,7 @@ const (
 	workerName = "example-qworker"
 	configName = "example-scaler-config"
 	secretName = "broker-secret"
-	queue      = "task-queue"
+	queue      = brokers.ExampleQueue
 	container  = "worker"
 	password   = "local-demo"
 )

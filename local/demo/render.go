@@ -131,7 +131,7 @@ func (r renderer) does(w workerRow, width int) (style, text string) {
 	case starting:
 		return faint, "starts"
 	case killed:
-		return broken, "was killed; its task is still in its list"
+		return broken, "was killed; the broker still has its task"
 	case idle:
 		if w.leave != "" {
 			return leaving, "idle, with a grant: " + w.leave

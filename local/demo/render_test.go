@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/quickube/qscaler/local/brokers"
 )
 
 var update = flag.Bool("update", false, "write testdata/*.golden")
@@ -17,7 +19,7 @@ var update = flag.Bool("update", false, "write testdata/*.golden")
 func busyMoment() picture {
 	return picture{
 		elapsed: 83 * time.Second, broker: "redis-server at 127.0.0.1:6379",
-		chapter: heading{number: 3, of: 6, title: "A change of the spec rolls the fleet", text: story[2].text},
+		chapter: heading{number: 3, of: 6, title: "A change of the spec rolls the fleet", text: storyOn(brokers.Default())[2].text},
 		waiting: 31, inFlight: 4, desired: 8, current: 4, draining: 2, replicas: 6, pushed: 68, done: 33,
 		left: 7, stopped: []string{"t-1", "t-31"},
 		workers: []workerRow{
@@ -134,5 +136,23 @@ func TestGlyphs(t *testing.T) {
 				t.Errorf("got %+v, want %+v", got, test.want)
 			}
 		})
+	}
+}
+
+// A chapter of any broker's story is told in one line of a small terminal, and promises nothing that the broker does not show.
+func TestTheWordsOfEachStory(t *testing.T) {
+	t.Parallel()
+	for _, b := range brokers.All() {
+		for i, c := range storyOn(b) {
+			p := picture{broker: b.Name, chapter: heading{number: i + 1, of: len(storyOn(b)), title: c.title, text: c.text}}
+			for _, line := range (renderer{glyphs: unicodeGlyphs}).lines(p, 80, 24)[:3] {
+				if strings.HasSuffix(line, unicodeGlyphs.more) {
+					t.Errorf("%s: %q is cut", b.Name, line)
+				}
+			}
+			if b.HidesBusy && strings.Contains(c.title+c.text, "dle workers") {
+				t.Errorf("%s does not show who is idle, and its story says %q", b.Name, c.title)
+			}
+		}
 	}
 }

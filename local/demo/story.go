@@ -10,6 +10,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/quickube/qscaler/api/v1alpha1"
+	"github.com/quickube/qscaler/local/brokers"
 	"github.com/quickube/qscaler/worker/contract"
 )
 
@@ -22,18 +23,26 @@ type chapter struct {
 // breath is how long an important picture stays.
 const breath = 2 * time.Second
 
-var story = []chapter{
-	{"A burst becomes workers", "24 tasks come at once. There may be 8 workers, and 8 are created.", burstComes},
-	{"Idle workers leave first", "The short tasks are done. Idle workers leave; the long tasks go on.", idleLeave},
-	{"A change of the spec rolls the fleet", "New workers prove themselves; then old ones leave, after their task.", rollOut},
-	{"An image that does not exist", "The rollout stops and says why. The fleet works on, and the spec is put right.", brokenImage},
-	{"A worker is killed with -9", "Its task is not lost: it is done again.", workerDies},
-	{"The operator is killed with -9", "The workers work on. The next operator decides from what it sees.", operatorDies},
-	{"Back to the minimum", "The queue is empty: 7 of 8 leave, each when it has nothing to do.", backToMin},
+// storyOn is the story on a broker.
+func storyOn(b brokers.Broker) []chapter {
+	shrink := chapter{"Idle workers leave first", "The short tasks are done. Idle workers leave; the long tasks go on.", idleLeave}
+	if b.HidesBusy {
+		shrink = chapter{"Nobody leaves in the middle of a task", "The broker hides who is busy: whoever leaves ends its task first.", shrinkUnseen}
+	}
+	return []chapter{
+		{"A burst becomes workers", "24 tasks come at once. There may be 8 workers, and 8 are created.", burstComes},
+		shrink,
+		{"A change of the spec rolls the fleet", "New workers prove themselves; then old ones leave, after their task.", rollOut},
+		{"An image that does not exist", "The rollout stops and says why. The fleet works on; a user mends it.", brokenImage},
+		{"A worker is killed with -9", "Its task is not lost: it is done again.", workerDies},
+		{"The operator is killed with -9", "The workers work on. The next operator decides from what it sees.", operatorDies},
+		{"Back to the minimum", "The queue is empty: 7 of 8 leave, each when it has nothing to do.", backToMin},
+	}
 }
 
 // play tells the chapters one after the other.
 func play(ctx context.Context, s *stage) error {
+	story := storyOn(s.broker)
 	for i, c := range story {
 		s.mu.Lock()
 		s.chapter = heading{number: i + 1, of: len(story), title: c.title, text: c.text}
@@ -69,6 +78,15 @@ func burstComes(ctx context.Context, s *stage) error {
 func idleLeave(ctx context.Context, s *stage) error {
 	return s.until(ctx, "only the long tasks' workers to be left", func() bool {
 		return s.nobodyLeaves() && len(s.live()) == 4 && s.depth() == 4
+	})
+}
+
+// shrinkUnseen waits until there is a worker for each task that is left. A worker at a long task may have had a grant too:
+// then it has left after the task, and fewer are left than by idleLeave.
+func shrinkUnseen(ctx context.Context, s *stage) error {
+	return s.until(ctx, "a worker for each task that is left", func() bool {
+		depth := int(s.depth())
+		return s.nobodyLeaves() && depth <= 4 && len(s.live()) == max(depth, 1)
 	})
 }
 
