@@ -18,7 +18,7 @@ import (
 )
 
 // startTimeout bounds the start of an API server, on a slow and busy machine. It takes 2 to 4 s on two cores.
-const startTimeout = 60 * time.Second
+const startTimeout = 3 * time.Minute
 
 // StartAPIServer starts the API server, again after KillAPIServer, with the same data on the same port, and
 // returns when it is ready.

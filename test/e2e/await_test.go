@@ -16,7 +16,7 @@ import (
 )
 
 // waitLimit bounds every wait; only a failing story uses it up.
-const waitLimit = 2 * time.Minute
+const waitLimit = 4 * time.Minute
 
 // await waits until check returns nothing, and fails the story with its last complaint.
 func (s *story) await(what string, check func() (complaint string)) {

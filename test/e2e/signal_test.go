@@ -45,8 +45,11 @@ func TestSignalModeInterruptsNobody(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	pushing := s.pushUntilStopped(250*time.Millisecond, 2*time.Second, 2*time.Second+1) // there is work until the end of the rollout
+	defer pushing.stop()
 	s.change("signal", release("2"))
 	s.awaitRevision("signal", q.Status.CurrentPodSpecHash)
+	pushing.stop()
 	// Whoever was never seen at a task is not told to end, and those before may have done all tasks.
 	s.push(tasks(4, 2*time.Second)...)
 	s.awaitDone()
