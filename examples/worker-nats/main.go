@@ -39,12 +39,14 @@ func main() {
 
 // run returns when the worker may leave. It holds no message then.
 func (w *worker) run() {
+	var locked lockout
 	for failures := 0; ; {
 		if _, told := w.leave.Look(); told {
 			w.disconnect()
 			return
 		}
 		err := w.turn()
+		locked.note(err)
 		if err == nil {
 			failures = 0
 			continue
@@ -52,6 +54,9 @@ func (w *worker) run() {
 		failures++
 		log.Print(err)
 		w.disconnect()
+		if locked.isOver() {
+			log.Fatalf("NATS has refused the password for %s, and a restart may have another", refusedFor)
+		}
 		time.Sleep(min(time.Duration(failures)*500*time.Millisecond, 5*time.Second))
 	}
 }

@@ -25,6 +25,8 @@ LEASE = float(os.environ.get("LEASE_SECONDS", "30"))
 
 terminated = False  # set by SIGTERM, which never interrupts a job
 
+REFUSED_FOR = 60  # seconds for which PostgreSQL may refuse the password with each answer; then the worker ends
+
 TAKE = """
 UPDATE jobs SET state = 'running', worker = %(worker)s, alive_at = now() WHERE id = (
     SELECT id FROM jobs WHERE queue = %(queue)s AND (
@@ -51,6 +53,7 @@ def run() -> None:
     """Returns when the worker may leave. It holds no job then."""
     done = None  # the job that is finished and not deleted yet
     failures = 0
+    refused_since = None  # while PostgreSQL refuses the password
     while done is not None or not may_leave():
         try:
             with connect() as database:
@@ -70,7 +73,23 @@ def run() -> None:
         except psycopg.Error as error:
             failures += 1
             print(str(error).strip().replace("\n", " "), file=sys.stderr, flush=True)
+            # The password is a variable: only another process can have the present one.
+            if not is_refusal(error):
+                refused_since = None
+            elif refused_since is None:
+                refused_since = time.monotonic()
+            elif time.monotonic() - refused_since >= REFUSED_FOR:
+                sys.exit(f"PostgreSQL has refused the password for {REFUSED_FOR} s, and a restart may have another")
             time.sleep(min(0.5 * failures, 5))
+
+
+def is_refusal(error: psycopg.Error) -> bool:
+    """Does the server refuse the password, or is there none?
+
+    The library has no SQLSTATE for a connection that fails, so the words tell. A server whose lc_messages is not English
+    has others: add them here.
+    """
+    return "authentication failed for user" in str(error) or "no password supplied" in str(error)
 
 
 def connect():

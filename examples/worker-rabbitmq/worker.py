@@ -22,6 +22,8 @@ DRAIN_FILE = os.environ.get("QSCALER_DRAIN_FILE", "/etc/qscaler/drain")
 
 terminated = False  # set by SIGTERM, which never interrupts a task
 
+REFUSED_FOR = 60  # seconds for which RabbitMQ may refuse the password with each answer; then the worker ends
+
 
 def handle(body: bytes) -> None:
     """Does one task. YOUR WORK GOES HERE; this one sleeps and tells.
@@ -38,6 +40,7 @@ def handle(body: bytes) -> None:
 def run() -> None:
     """Returns when the worker may leave. It holds no message then."""
     failures = 0
+    refused_since = None  # while RabbitMQ refuses the password
     while not may_leave():
         try:
             connection = pika.BlockingConnection(parameters())
@@ -51,6 +54,13 @@ def run() -> None:
             # What the worker held is ready again, for any worker.
             failures += 1
             print(f"{type(error).__name__}: {error}", file=sys.stderr, flush=True)
+            # The password is a variable: only another process can have the present one.
+            if not isinstance(error, pika.exceptions.ProbableAuthenticationError):
+                refused_since = None
+            elif refused_since is None:
+                refused_since = time.monotonic()
+            elif time.monotonic() - refused_since >= REFUSED_FOR:
+                sys.exit(f"RabbitMQ has refused the password for {REFUSED_FOR} s, and a restart may have another")
             if not may_leave():
                 time.sleep(min(0.5 * failures, 5))
 
