@@ -30,7 +30,7 @@ func (stream) read(b rueidis.Builder, q broker.Query, _ time.Time) rueidis.Comma
 	for i, worker := range q.Workers {
 		names[i] = worker.PodName
 	}
-	return rueidis.Commands{b.Evalsha().Sha1(depthSHA).Numkeys(1).Key(q.Queue).Arg(q.Group, mostCounted).Arg(names...).Build()}
+	return rueidis.Commands{b.Evalsha().Sha1(depthSHA).Numkeys(1).Key(q.Queue).Arg(q.Group, mostCounted, mostCountedBytes).Arg(names...).Build()}
 }
 
 func (stream) key(q broker.Query, _ int) (key, kind string) { return q.Queue, "stream" }

@@ -8,13 +8,16 @@ import (
 )
 
 // depthLua reads a stream, KEYS[1], as the group ARGV[1] has it, in one step: how many entries wait, how many are taken and
-// not acknowledged by anybody, and how many of these by each of the consumers ARGV[3] and so on.
+// not acknowledged by anybody, and how many of these by each of the consumers ARGV[4] and so on.
 //
 // Redis tells the lag of a group, but not always. It tells none where entries behind the group's position were deleted, or
 // where the group was created in the middle, and Redis 6.2 never does. It tells too much where the stream was trimmed.
 //
 // So what is next for the group is looked at: where there is nothing, nothing waits, and else something does. Where there is
 // no lag, entries are counted, ARGV[2] at most. Where there are more, all waits that the stream has and nobody has taken.
+//
+// Redis reads an entry whole, and serves nobody else meanwhile. So few are read at a time, no more than the longest so far
+// lets fit into the bytes ARGV[3], and none once those are used up. The first is always counted.
 //
 // A group that does not exist has the whole stream before it, and a stream that does not exist is empty. The error of the
 // first command is answered as it is: older versions put words before one that a script raises.
@@ -40,22 +43,37 @@ if group then
   elseif type(group.lag) == 'number' and group.lag > 0 then
     waiting = math.min(group.lag, length)
   elseif redis.call('XRANGE', KEYS[1], '-', '+', 'COUNT', 1)[1][1] ~= following[1] then
-    waiting = #redis.call('XRANGE', KEYS[1], after, '+', 'COUNT', most)
-    if waiting == most then waiting = math.max(most, length - pending) end
+    waiting = 0
+    local bytes, longest, page, more = 0, 0, 1, true
+    while more and page > 0 do
+      local entries = redis.call('XRANGE', KEYS[1], after, '+', 'COUNT', page)
+      for _, e in ipairs(entries) do
+        local size = 100
+        for _, f in ipairs(e[2]) do size = size + 20 + #f end
+        bytes, longest, after = bytes + size, math.max(longest, size), '(' .. e[1]
+      end
+      waiting, more = waiting + #entries, #entries == page
+      page = math.min(10, most - waiting, math.floor((tonumber(ARGV[3]) - bytes) / longest))
+    end
+    if more and #redis.call('XRANGE', KEYS[1], after, '+', 'COUNT', 1) > 0 then waiting = math.max(waiting, length - pending) end
   end
   if pending > 0 then
     for _, c in ipairs(redis.call('XPENDING', KEYS[1], ARGV[1])[4] or {}) do held[c[1]] = tonumber(c[2]) end
   end
 end
 local answer = {waiting, pending}
-for i = 3, #ARGV do answer[i] = held[ARGV[i]] or 0 end
+for i = 4, #ARGV do answer[i - 1] = held[ARGV[i]] or 0 end
 return answer`
 
 // depthSHA is what Redis calls depthLua once it has it.
 var depthSHA = shaOf(depthLua)
 
-// mostCounted is how many entries are counted where Redis tells no lag: reading them takes a millisecond or so.
-const mostCounted = "1000"
+// mostCounted is how many entries are counted where Redis tells no lag, and mostCountedBytes how many bytes of them are read:
+// that takes a millisecond or so.
+const (
+	mostCounted      = "1000"
+	mostCountedBytes = "1048576"
+)
 
 // reclaimStreamLua gives the entries that a dead consumer, ARGV[3], has taken from the stream KEYS[1] for the group ARGV[2]
 // back to that group. Redis gives an entry that was taken to nobody who asks for new ones. So each becomes a new entry at the

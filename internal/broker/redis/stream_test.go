@@ -144,6 +144,22 @@ func TestWhatWaitsInAStream(t *testing.T) {
 			add(do, 1500)
 			do("XGROUP", "CREATE", "q", testGroup, "10-0")
 		}, true, 1500, 0},
+		"as many as are counted, of a stream that keeps what is done": {func(do, _ doer) {
+			add(do, 1500)
+			do("XGROUP", "CREATE", "q", testGroup, "500-0")
+		}, true, 1000, 0},
+		"long ones, of a stream that keeps what is done": {func(do, _ doer) {
+			addLong(do, 20, 100<<10)
+			do("XGROUP", "CREATE", "q", testGroup, "12-0")
+		}, true, 8, 0},
+		"more long ones than are read": {func(do, _ doer) {
+			addLong(do, 40, 100<<10)
+			do("XGROUP", "CREATE", "q", testGroup, "10-0")
+		}, true, 40, 0},
+		"one that is longer than what is read, of a stream that keeps what is done": {func(do, _ doer) {
+			addLong(do, 3, 2<<20)
+			do("XGROUP", "CREATE", "q", testGroup, "2-0")
+		}, true, 1, 0},
 	} {
 		t.Run(name, func(t *testing.T) {
 			do, try, d := ofStreams(t)
@@ -162,6 +178,45 @@ func TestWhatWaitsInAStream(t *testing.T) {
 				t.Errorf("depth (-want +got):\n%s", diff)
 			}
 		})
+	}
+}
+
+// addLong adds so many entries of so many bytes.
+func addLong(do doer, n, bytes int) {
+	for i := range n {
+		do("XADD", "q", fmt.Sprintf("%d-0", i+1), "f", strings.Repeat("x", bytes))
+	}
+}
+
+// Of entries that are long, few are read at a time, however many wait and however short the first ones are: Redis serves
+// nobody else meanwhile, and has them in its memory twice.
+func TestFewLongEntriesAreReadAtATime(t *testing.T) {
+	do, _, d := ofStreams(t)
+	const short, long, bytes = 20, 300, 1 << 20
+	for i := range short {
+		do("XADD", "q", fmt.Sprintf("0-%d", i+1), "f", "v")
+	}
+	addLong(do, long, bytes)
+	do("XGROUP", "CREATE", "q", testGroup, "0-2") // in the middle: Redis tells no lag
+	peak := func() int64 {
+		info, err := do("INFO", "memory").ToString()
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, rest, _ := strings.Cut(info, "used_memory_peak:")
+		n, err := strconv.ParseInt(strings.TrimSpace(rest[:strings.IndexByte(rest, '\n')]), 10, 64)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return n
+	}
+	before := peak()
+	answer := depths(t, d, broker.Query{Queue: "q", Group: testGroup})[0]
+	if answer.Err != nil || answer.Depth.Waiting != broker.CountOf(short+long) {
+		t.Errorf("it reads %+v", answer)
+	}
+	if took := peak() - before; took > 64*bytes {
+		t.Errorf("reading took %d MiB of Redis' memory, want 64 at most", took>>20)
 	}
 }
 
