@@ -117,10 +117,8 @@ const AnyProcessing = "*" + processingInfix + "*"
 // tagged wraps the queue's name as a hash tag, so that all its keys live in one slot of a Redis Cluster.
 // A name that has a hash tag of its own keeps that one.
 func tagged(queue string) string {
-	if open := strings.IndexByte(queue, '{'); open >= 0 {
-		if length := strings.IndexByte(queue[open+1:], '}'); length > 0 {
-			return queue
-		}
+	if hashed(queue) != queue {
+		return queue
 	}
 	return "{" + queue + "}"
 }
