@@ -20,7 +20,8 @@ import (
 // Client enqueues tasks, and handles dead letters. A producer does not need one: LPUSH of a payload is a task, too.
 type Client struct{ redis rueidis.Client }
 
-// NewClient returns a client on a connection of the caller, who closes it.
+// NewClient returns a client on a connection of the caller, who closes it. It may be one to a Redis Cluster, or one by
+// Sentinel.
 func NewClient(redis rueidis.Client) *Client { return &Client{redis: redis} }
 
 // ClientFromEnvironment returns a client on the broker that QScaler's environment describes, for handlers that
@@ -33,11 +34,33 @@ func ClientFromEnvironment() (*Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	redis, err := connect(option)
+	redis, err := connectClient(os.Getenv, option)
 	if err != nil {
 		return nil, fmt.Errorf("connecting to %s, %w", option.InitAddress[0], err)
 	}
 	return NewClient(redis), nil
+}
+
+// connectClient connects a producer. Unlike a worker it may have queues on every node of a cluster.
+func connectClient(getenv func(string) string, option rueidis.ClientOption) (rueidis.Client, error) {
+	cluster, err := clustered(getenv)
+	if err != nil {
+		return nil, err
+	}
+	if !cluster {
+		server, err := locator(getenv, option, "")
+		if err != nil {
+			return nil, err
+		}
+		return connect(option, server)
+	}
+	option.ForceSingleClient = false
+	redis, err := rueidis.NewClient(option)
+	if err == nil && redis.Mode() != rueidis.ClientModeCluster {
+		redis.Close()
+		return nil, fmt.Errorf("%s is true, and the server is no node of a Redis Cluster; remove it", contract.EnvRedisCluster)
+	}
+	return redis, err
 }
 
 // Close closes the connection.
@@ -88,13 +111,21 @@ func (c *Client) Enqueue(ctx context.Context, queue string, payload []byte, opts
 	if err := o.Check(queue); err != nil {
 		return "", err
 	}
+	if err := c.check(queue); err != nil {
+		return "", err
+	}
 	before, after := o.Task(string(payload)).AroundFirst()
-	added, err := enqueueScript.Exec(ctx, c.redis,
-		[]string{queue, redislist.Delayed(queue), redislist.Unique(queue, o.Unique)},
-		[]string{
-			rand.Text(), before, after, strconv.FormatInt(milliseconds(o.Delay), 10),
-			o.Owner(), strconv.FormatInt(milliseconds(o.Delay)+milliseconds(o.UniqueFor), 10),
-		}).AsInt64()
+	keys := []string{queue, queue, queue}
+	if o.Delay > 0 { // a key that is not needed is not named: while a slot of a cluster moves, all that are must be there
+		keys[1] = redislist.Delayed(queue)
+	}
+	if o.Unique != "" {
+		keys[2] = redislist.Unique(queue, o.Unique)
+	}
+	added, err := enqueueScript.Exec(ctx, c.redis, keys, []string{
+		rand.Text(), before, after, strconv.FormatInt(milliseconds(o.Delay), 10),
+		o.Owner(), strconv.FormatInt(milliseconds(o.Delay)+milliseconds(o.UniqueFor), 10),
+	}).AsInt64()
 	switch {
 	case err != nil:
 		return "", fmt.Errorf("enqueuing to %s, %w", queue, err)
@@ -102,6 +133,14 @@ func (c *Client) Enqueue(ctx context.Context, queue string, payload []byte, opts
 		return "", fmt.Errorf("enqueuing to %s with key %q, %w", queue, o.Unique, ErrDuplicate)
 	}
 	return o.ID, nil
+}
+
+// check says why the client cannot work on a queue.
+func (c *Client) check(queue string) error {
+	if c.redis.Mode() == rueidis.ClientModeCluster && !redislist.InOneSlot(queue) {
+		return scattered(queue)
+	}
+	return nil
 }
 
 // milliseconds is a duration in whole milliseconds, rounded up; 0 for none.
@@ -118,6 +157,9 @@ func milliseconds(d time.Duration) int64 {
 func (c *Client) DeadLetters(ctx context.Context, queue string, after, limit int64) ([]DeadLetter, error) {
 	if limit <= 0 || after < 0 {
 		return nil, fmt.Errorf("%d dead letters after the first %d: the one must be more than 0, the other 0 or more", limit, after)
+	}
+	if err := c.check(queue); err != nil {
+		return nil, err
 	}
 	limit = min(limit, math.MaxInt64-after)
 	list := c.redis.B().Lrange().Key(redislist.Dead(queue)).Start(after).Stop(after + limit - 1).Build()
@@ -168,6 +210,9 @@ func (c *Client) Replay(ctx context.Context, queue string, d DeadLetter) (ok boo
 	if err := redislist.CheckID(d.ID); err != nil {
 		return false, fmt.Errorf("replaying a dead letter of %s (%s), %w", queue, d.Error, err)
 	}
+	if err := c.check(queue); err != nil {
+		return false, err
+	}
 	unread := ""
 	if d.PayloadField != "" && d.Payload == nil {
 		unread = "1"
@@ -187,6 +232,9 @@ var dropScript = rueidis.NewLuaScript(redislist.DropScript)
 
 // Drop deletes a dead letter. It is not ok when somebody else has replayed or dropped it.
 func (c *Client) Drop(ctx context.Context, queue string, d DeadLetter) (ok bool, err error) {
+	if err := c.check(queue); err != nil {
+		return false, err
+	}
 	removed, err := dropScript.Exec(ctx, c.redis, []string{redislist.Dead(queue), redislist.DeadPayloads(queue)},
 		[]string{d.raw, d.PayloadField}).AsInt64()
 	if err != nil {

@@ -8,19 +8,21 @@ import (
 	"time"
 
 	"github.com/redis/rueidis"
+
+	"github.com/quickube/qscaler/worker/internal/locate"
 )
 
-// connection ends when its address leads to another server. Behind a Service or a virtual IP that happens after a
-// failover, and the server before it lives on as a replica: it ends no connection, and refuses each write for good.
-// The client library connects anew only when a connection ends, so such an answer ends them all.
+// connection ends when the queue is on another server. A server that is a replica after a failover lives on: it ends no
+// connection, and refuses each write for good. A node of a Redis Cluster does so after its slot has moved. The client library
+// connects anew only when a connection ends, so such an answer ends them all.
 type connection struct {
 	rueidis.Client
 	wires *wires
 }
 
 // connect connects to Redis.
-func connect(option rueidis.ClientOption) (rueidis.Client, error) {
-	w := &wires{open: map[net.Conn]bool{}}
+func connect(option rueidis.ClientOption, server locate.Locator) (rueidis.Client, error) {
+	w := &wires{server: server, open: map[net.Conn]bool{}}
 	option.DialCtxFn = w.dial
 	client, err := rueidis.NewClient(option)
 	if err == nil {
@@ -35,53 +37,69 @@ func connect(option rueidis.ClientOption) (rueidis.Client, error) {
 // Do implements rueidis.Client. A script is done by it, too.
 func (c connection) Do(ctx context.Context, command rueidis.Completed) rueidis.RedisResult {
 	reply := c.Client.Do(ctx, command)
-	if isReplica(reply.Error()) {
-		c.wires.cut()
+	if err := reply.Error(); isReplica(err) || isElsewhere(err) {
+		c.wires.cut(movedTo(err))
 	}
 	return reply
 }
 
-// wires are the open network connections.
+// wires are the open network connections, all to one server.
 type wires struct {
+	server locate.Locator
+
 	mu   sync.Mutex
 	open map[net.Conn]bool
+	// to is the address that they lead to.
+	to string
 	// last is when they were cut.
 	last time.Time
 }
 
-func (w *wires) dial(ctx context.Context, address string, dialer *net.Dialer, config *tls.Config) (net.Conn, error) {
-	var (
-		conn net.Conn
-		err  error
-	)
-	if config != nil {
-		conn, err = (&tls.Dialer{NetDialer: dialer, Config: config}).DialContext(ctx, "tcp", address)
-	} else {
-		conn, err = dialer.DialContext(ctx, "tcp", address)
-	}
+func (w *wires) dial(ctx context.Context, _ string, dialer *net.Dialer, config *tls.Config) (net.Conn, error) {
+	address, err := w.server.Locate(ctx)
 	if err != nil {
 		return nil, err
 	}
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.open[conn] = true
+	conn, err := locate.Dial(ctx, address, dialer, config)
+	if err != nil {
+		w.server.Moved(address, "")
+		return nil, err
+	}
+	w.end(w.add(conn, address))
 	return wire{conn, w}, nil
 }
 
-// cut ends them all. Many commands may get such an answer at once, and later commands use new connections: it does so
-// at most once a second.
-func (w *wires) cut() {
+// add has one more, and returns those that lead to another server: what is done over them may be lost.
+func (w *wires) add(conn net.Conn, address string) (elsewhere map[net.Conn]bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if address != w.to {
+		elsewhere = w.open
+		w.open, w.to = map[net.Conn]bool{}, address
+	}
+	w.open[conn] = true
+	return elsewhere
+}
+
+func (*wires) end(conns map[net.Conn]bool) {
+	for conn := range conns {
+		_ = conn.Close()
+	}
+}
+
+// cut ends them all, after an answer that the queue is elsewhere, at that address if it is known. Many commands may get such an
+// answer at once, and later commands use new connections: it does so at most once a second.
+func (w *wires) cut(elsewhere string) {
 	w.mu.Lock()
 	if time.Since(w.last) < time.Second {
 		w.mu.Unlock()
 		return
 	}
-	open := w.open
+	open, from := w.open, w.to
 	w.open, w.last = map[net.Conn]bool{}, time.Now()
 	w.mu.Unlock()
-	for conn := range open {
-		_ = conn.Close()
-	}
+	w.server.Moved(from, elsewhere)
+	w.end(open)
 }
 
 // wire is one of them.

@@ -19,6 +19,8 @@
 //	handler.go     what does a task
 //	options.go     how
 //	worker.go      Run
+//	env.go         what the environment says
+//	env_server.go  and of where the server is
 //	connect.go     the way to the broker
 //	refusal.go     what Redis refuses
 //	lockout.go     when Redis refuses the password

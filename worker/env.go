@@ -15,12 +15,14 @@ import (
 	"github.com/redis/rueidis"
 
 	"github.com/quickube/qscaler/worker/contract"
+	"github.com/quickube/qscaler/worker/internal/locate"
 )
 
 // environment is what the operator tells a worker.
 type environment struct {
 	queue, pod, drainFile string
 	redis                 rueidis.ClientOption
+	server                locate.Locator
 }
 
 // readEnvironment reads the variables of package contract. getenv is os.Getenv.
@@ -36,7 +38,10 @@ func readEnvironment(getenv func(string) string) (environment, error) {
 		return e, fmt.Errorf("the environment has no %s: QScaler sets it in the pods of a QWorker; set it yourself to run a worker elsewhere", strings.Join(missing, ", no "))
 	}
 	var err error
-	e.redis, err = redisOption(getenv)
+	if e.redis, err = redisOption(getenv); err != nil {
+		return e, err
+	}
+	e.server, err = locator(getenv, e.redis, e.queue)
 	return e, err
 }
 
@@ -87,14 +92,15 @@ func redisOption(getenv func(string) string) (rueidis.ClientOption, error) {
 	if err != nil || !secure {
 		return o, err
 	}
-	o.TLSConfig, err = tlsConfig(getenv, host, insecure)
+	o.TLSConfig, err = tlsConfig(getenv, insecure)
 	return o, err
 }
 
-// tlsConfig reads the files that the variables name, and the authorities that a variable has itself.
-func tlsConfig(getenv func(string) string, host string, insecure bool) (*tls.Config, error) {
+// tlsConfig reads the files that the variables name, and the authorities that a variable has itself. Without a server name,
+// each server's certificate must be for the host by which it is reached.
+func tlsConfig(getenv func(string) string, insecure bool) (*tls.Config, error) {
 	config := &tls.Config{
-		MinVersion: tls.VersionTLS12, ServerName: cmp.Or(getenv(contract.EnvBrokerTLSServerName), host),
+		MinVersion: tls.VersionTLS12, ServerName: getenv(contract.EnvBrokerTLSServerName),
 		InsecureSkipVerify: insecure, //nolint:gosec // only where the ScalerConfig says so
 	}
 	trust := func(pem []byte, source string) error {

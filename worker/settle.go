@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/quickube/qscaler/worker/contract"
 	"github.com/quickube/qscaler/worker/internal/store"
 )
 
@@ -245,7 +246,11 @@ func (r *run) complain(err error) {
 		what = "Redis refuses what the worker asks of it; trying again"
 	}
 	if isUnknownCommand(err) {
-		what = "Redis lacks a command that the worker needs: that takes Redis " + oldestRedis + " or newer, and no command renamed; trying again"
+		what = "Redis lacks a command that the worker needs: that takes Redis " + oldestRedis + " or newer, no command renamed, and not the " +
+			"address of a Sentinel, for which " + contract.EnvRedisSentinelMaster + " has to be set; trying again"
+	}
+	if movedTo(err) != "" {
+		what = "the queue is on another node of the Redis Cluster, which the worker follows where " + contract.EnvRedisCluster + " is true; trying again"
 	}
 	r.options.log.Warn(what, "queue", r.queue, "error", err)
 }

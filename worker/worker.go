@@ -87,7 +87,7 @@ func (w *Worker) Run(ctx context.Context) error {
 		return r.do(func() error {
 			defer release() // not before: what a second SIGINT interrupts may still take a task
 			return r.work(func() (store.Store, error) {
-				client, err := connect(env.redis)
+				client, err := connect(env.redis, env.server)
 				if err != nil {
 					return nil, err
 				}

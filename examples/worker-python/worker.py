@@ -4,6 +4,9 @@
 The pod is the lease: what the list {queue}:processing:<POD_NAME> holds is this pod's to finish, whichever
 process put it there. So the worker looks at that list before it takes anything new. That one rule covers a
 crash of the process, a lost reply and a restart of Redis alike.
+
+It reaches one server, at QSCALER_BROKER_ADDRESS. It asks no Sentinel, and follows no slot of a Redis Cluster: for these use
+a client library (docs/worker-contract.md has the settings).
 """
 
 import json

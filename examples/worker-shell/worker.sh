@@ -5,6 +5,8 @@
 # process put it there. So the worker looks at that list before it takes anything new. That one rule covers a
 # crash of the process, a lost reply and a restart of Redis alike.
 #
+# It reaches one server, at QSCALER_BROKER_ADDRESS. It asks no Sentinel, and follows no slot of a Redis Cluster.
+#
 # A payload is never in a variable, which could hold neither a NUL byte nor a trailing newline: it is in a file.
 set -u
 : "${QSCALER_QUEUE:?}" "${QSCALER_BROKER_ADDRESS:?}" "${POD_NAME:?}" "${QSCALER_DRAIN_FILE:=/etc/qscaler/drain}"
