@@ -35,6 +35,8 @@ func lie(conn net.Conn, answer string) {
 		switch word := lines.Text(); word {
 		case "HELLO":
 			_, _ = conn.Write([]byte("%2\r\n+proto\r\n:3\r\n+role\r\n+replica\r\n"))
+		case "PING": // at the end, which waits for it
+			_, _ = conn.Write([]byte("+PONG\r\n"))
 		case "SLOTS", "GET-MASTER-ADDR-BY-NAME", "SENTINELS":
 			_, _ = conn.Write([]byte(answer))
 		}

@@ -71,9 +71,8 @@ func (s *Sentinels) Master() *Server {
 }
 
 // role is a server of which INFO has these words.
-func (s *Sentinels) role(words string) (*Server, string) {
-	complaint := ""
-	for _, server := range s.Servers {
+func (s *Sentinels) role(words string) (server *Server, complaint string) {
+	for _, server = range s.Servers {
 		if complaint = lacks(server.text("INFO", "replication"), words); complaint == "" {
 			return server, ""
 		}
