@@ -47,6 +47,7 @@ type RedisSentinel struct {
 }
 
 // RedisConfig is what only Redis has.
+// +kubebuilder:validation:XValidation:rule="!has(self.sentinel) || !has(self.cluster) || !self.cluster",message="redis has sentinel and cluster, and a Redis Cluster has no Sentinels; remove one"
 // +kubebuilder:validation:XValidation:rule="!has(self.due) || (has(self.layout) && self.layout == 'SortedSet')",fieldPath=".due",message="redis.due is of sorted sets; set redis.layout to SortedSet, or remove redis.due"
 type RedisConfig struct {
 	// How the queues are kept: List, Stream or SortedSet. Default: List.
@@ -67,4 +68,9 @@ type RedisConfig struct {
 	// they name. Absent: host is the server itself.
 	// +optional
 	Sentinel *RedisSentinel `json:"sentinel,omitempty"`
+
+	// Whether host is a node of a Redis Cluster, or a name that leads to its nodes. The operator and the workers find the
+	// others by it. Default: false.
+	// +optional
+	Cluster bool `json:"cluster,omitempty"`
 }

@@ -46,6 +46,11 @@ var scalerConfigCases = map[string]validationCase{
 	"a Sentinel without a master":         {path: "spec.config.redis", value: `{sentinel: {}}`, want: `spec.config.redis.sentinel.master: Required value`},
 	"a master that cannot be":             {path: "spec.config.redis", value: `{sentinel: {master: "my master"}}`, want: `spec.config.redis.sentinel.master: Invalid value: "my master": spec.config.redis.sentinel.master in body should match '^[A-Za-z0-9._-]+$'`},
 	"a Sentinel with two passwords":       {path: "spec.config.redis", value: `{sentinel: {master: m, password: {value: hush, secret: {name: s, key: k}}}}`, want: `spec.config.redis.sentinel.password: Invalid value: password must have exactly one of value and secret`},
+	"a cluster":                           {path: "spec.config.redis", value: `{cluster: true, layout: SortedSet}`},
+	"a cluster with Sentinels":            {path: "spec.config.redis", value: `{cluster: true, sentinel: {master: m}}`, want: `spec.config.redis: Invalid value: redis has sentinel and cluster, and a Redis Cluster has no Sentinels; remove one`},
+	"Sentinels and no cluster":            {path: "spec.config.redis", value: `{cluster: false, sentinel: {master: m}}`},
+	"a cluster with a database":           {path: "spec.config", value: `{host: redis, database: 1, redis: {cluster: true}}`, want: `spec.config.database: Invalid value: a Redis Cluster has one database, number 0; remove database, or redis.cluster`},
+	"a cluster with the first database":   {path: "spec.config", value: `{host: redis, database: 0, redis: {cluster: true}}`},
 	"config absent":                       {path: "spec.config", want: `spec.config: Required value`},
 }
 

@@ -27,6 +27,8 @@ const (
 	ReasonInvalidGroup         Reason = "InvalidConsumerGroup"
 	ReasonVHostNotFound        Reason = "VHostNotFound"
 	ReasonMasterNotFound       Reason = "MasterNotFound"
+	ReasonClusterDown          Reason = "ClusterDown"
+	ReasonSlotMoving           Reason = "SlotMoving"
 	ReasonHostNotAllowed       Reason = "HostNotAllowed"
 	ReasonNotFound             Reason = "NotFound"
 	ReasonOtherOperator        Reason = "OtherOperator"

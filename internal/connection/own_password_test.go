@@ -90,6 +90,19 @@ func TestVariablesOfASentinel(t *testing.T) {
 	}
 }
 
+func TestVariablesOfACluster(t *testing.T) {
+	resolver := NewResolver(redisKind, nil, nil)
+	sc := config(func(c *v1alpha1.BrokerConfig) { c.Redis = &v1alpha1.RedisConfig{Cluster: true} })
+	want := []corev1.EnvVar{
+		{Name: "QSCALER_BROKER", Value: "redis"},
+		{Name: "QSCALER_BROKER_ADDRESS", Value: "h:6379"},
+		{Name: "QSCALER_REDIS_CLUSTER", Value: "true"},
+	}
+	if diff := cmp.Diff(want, resolver.Env(resolver.Normalise(sc), sc)); diff != "" {
+		t.Errorf("Env (-want +got):\n%s", diff)
+	}
+}
+
 func TestThePasswordOfSentinels(t *testing.T) {
 	scheme := runtime.NewScheme()
 	for _, add := range []func(*runtime.Scheme) error{corev1.AddToScheme, v1alpha1.AddToScheme} {

@@ -28,6 +28,8 @@ var (
 	ofScan = bounds{bytes: 512 << 10, values: 8 << 10}
 	// ofAddress is for the host and the port of a server.
 	ofAddress = bounds{bytes: 1 << 10, values: 3}
+	// ofNodes is for a line of each node of a cluster, and its slots.
+	ofNodes = bounds{bytes: 320 << 10, values: 1}
 	// ofPush is for a key, which the operator has asked for before.
 	ofPush = bounds{bytes: 8 << 10, values: 64}
 )
@@ -54,6 +56,8 @@ func boundsOf(command string, args, queued int) bounds {
 		return ofScan
 	case "SENTINEL":
 		return ofAddress
+	case "CLUSTER":
+		return ofNodes
 	case "HELLO":
 		return ofHello
 	case "INFO":

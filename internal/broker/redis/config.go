@@ -54,6 +54,8 @@ type Config struct {
 	CA string
 	// Sentinel says which master is asked for; the Address is that of the Sentinels then. The zero Sentinel is none.
 	Sentinel Sentinel
+	// Cluster is true where the Address is a node of a Redis Cluster.
+	Cluster bool
 	// ServerName is the name that each certificate is to have, "" for that of the host which was dialled.
 	ServerName string
 	// allows reports whether a host may be dialled that a server names; nil allows all.
@@ -79,6 +81,7 @@ type block struct {
 	Layout   Layout         `json:"layout"`
 	Due      Due            `json:"due"`
 	Sentinel *sentinelBlock `json:"sentinel"`
+	Cluster  bool           `json:"cluster"`
 }
 
 type sentinelBlock struct {
@@ -104,7 +107,10 @@ func parse(s broker.Settings) (broker.Config, error) {
 		Layout: o.Layout, Due: o.Due,
 		Address:  net.JoinHostPort(s.Host, strconv.Itoa(int(s.Port))),
 		Username: s.Username, Password: s.Password, Database: int(s.Database), TLS: s.TLS, CA: s.CA,
-		ServerName: s.ServerName, allows: s.Allows,
+		ServerName: s.ServerName, allows: s.Allows, Cluster: o.Cluster,
+	}
+	if c.Cluster && c.Database != 0 {
+		return nil, errors.New("a Redis Cluster has one database, number 0; remove config.database, or config.redis.cluster")
 	}
 	if o.Sentinel != nil {
 		c.Sentinel = Sentinel{Master: o.Sentinel.Master, Username: o.Sentinel.Username, Password: s.OwnPassword}
@@ -144,7 +150,7 @@ func (c Config) Equal(other broker.Config) bool {
 	o, ok := other.(Config)
 	return ok && c.Address == o.Address && c.Username == o.Username && c.Password.Equal(o.Password) &&
 		c.Database == o.Database && c.Layout.is(o.Layout) && c.Due.is(o.Due) && broker.SameTLS(c.TLS, o.TLS) &&
-		c.ServerName == o.ServerName && c.Sentinel.equal(o.Sentinel)
+		c.ServerName == o.ServerName && c.Sentinel.equal(o.Sentinel) && c.Cluster == o.Cluster
 }
 
 func (s Sentinel) equal(o Sentinel) bool {
@@ -156,6 +162,9 @@ func (c Config) Server() string {
 	server := fmt.Sprintf("redis %s, database %d", c.Address, c.Database)
 	if c.Sentinel.Master != "" {
 		server += ", master " + c.Sentinel.Master
+	}
+	if c.Cluster {
+		server += ", cluster"
 	}
 	if !c.Layout.is(Lists) {
 		server += ", " + string(c.Layout) // what is searched for differs
@@ -205,6 +214,9 @@ func (o block) check() error {
 	if o.Due != "" && o.Layout != SortedSets {
 		return fmt.Errorf("config.redis.due is of sorted sets; set config.redis.layout to %s, or remove it", SortedSets)
 	}
+	if o.Sentinel != nil && o.Cluster {
+		return errors.New("config.redis has sentinel and cluster, and a Redis Cluster has no Sentinels; remove one")
+	}
 	if o.Sentinel != nil && o.Sentinel.Master == "" {
 		return errors.New("config.redis.sentinel has no master; set config.redis.sentinel.master to the name that the Sentinels have for it")
 	}
@@ -227,6 +239,9 @@ func env(s broker.Settings) (variables []broker.Variable) {
 		if o.Sentinel.Username != "" {
 			variables = append(variables, broker.Variable{Name: contract.EnvRedisSentinelUsername, Value: o.Sentinel.Username})
 		}
+	}
+	if o.Cluster {
+		variables = append(variables, broker.Variable{Name: contract.EnvRedisCluster, Value: "true"})
 	}
 	return variables
 }

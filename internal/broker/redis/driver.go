@@ -7,6 +7,9 @@
 //	            how much may be answered, replies.go lets through what is a reply
 //	redial.go   when a connection that broke is made again
 //	sentinel.go asks Sentinels which server is the master; follower.go has a connection fail once it is another
+//	cluster.go  reads each queue of a Redis Cluster from the node that has it: cluster_slots.go has the slots of keys,
+//	            cluster_topology.go which node has them, cluster_node.go the connections, and cluster_claim.go who may return
+//	            the tasks of dead workers there
 //	layout.go   how a queue is laid out in keys; list.go is a list, by the protocol of worker/redislist, sorted_set.go a
 //	            sorted set, and stream.go a stream, whose Lua is in stream_lua.go
 //	driver.go   a reach and a layout; depths.go reads, writable.go asks whether writes are taken, aside.go has what is asked
@@ -44,7 +47,10 @@ func Open(ctx context.Context, c Config, ring broker.Doorbell) (broker.Driver, e
 
 // openShared is Open with what all drivers of the kind share.
 func openShared(ctx context.Context, c Config, ring broker.Doorbell, shared *searches) (broker.Driver, error) {
-	if c.Sentinel.Master != "" {
+	switch {
+	case c.Cluster:
+		return openCluster(ctx, c, ring, shared)
+	case c.Sentinel.Master != "":
 		return openMaster(ctx, c, newSentinels(c), ring, shared)
 	}
 	return openServer(c, nil, ring, shared)

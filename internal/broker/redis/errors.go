@@ -37,14 +37,25 @@ var refusals = []refusal{
 	{"MASTERDOWN", broker.ReasonLoading, "the server is a replica without its master"},
 	{"MISCONF", broker.ReasonReadOnly, "the server refuses writes because it cannot save"},
 	{"NOREPLICAS", broker.ReasonReadOnly, "the server refuses writes because it has too few replicas"},
-	{"MOVED", broker.ReasonUnknown, "the server is one node of a Redis Cluster, which is not supported; use one server that has all keys"},
-	{"CROSSSLOT", broker.ReasonUnknown, "the keys are in a Redis Cluster, which is not supported, also behind a proxy; use one server that has all keys"},
+	{"MOVED", broker.ReasonUnknown, "the server is one node of a Redis Cluster; set config.redis.cluster to true, or use one server that has all keys"},
+	{"CROSSSLOT", broker.ReasonUnknown, "the keys are in a Redis Cluster, behind a proxy; give the host and the port of a node of it, and set config.redis.cluster to true"},
+	{"CLUSTERDOWN", broker.ReasonClusterDown, "nodes of the cluster have failed, or slots have no node; run redis-cli --cluster check"},
+	{"This instance has cluster support disabled", broker.ReasonUnknown, "the server is no node of a Redis Cluster; remove config.redis.cluster"},
 	{sharedStream, broker.ReasonUnknown, "the stream has several consumer groups, and a returned task would reach all of them: have workers claim the entries of others with XAUTOCLAIM, give each group a stream of its own, or set config.reclaim to false"},
 	{redislist.NotClaimed, broker.ReasonOtherOperator, "another operator of this cluster, or of a copy of it, may return tasks now"},
 	{"unknown command", broker.ReasonUnknown, "the server lacks a command that QScaler needs; Redis has all of them since 6.2, unless they were renamed, and Sentinel has none: set config.redis.sentinel, or give the port of Redis itself"},
 	{"Unknown Redis command called from", broker.ReasonUnknown, "the server lacks a command that QScaler needs; Redis has all of them since 6.2, unless they were renamed, and Sentinel has none: set config.redis.sentinel, or give the port of Redis itself"},
 	{"max number of clients", broker.ReasonConnectionRefused, "the server has as many clients as its maxclients allows"},
 }
+
+// refusalsInCluster are those that mean another thing to who follows slots, before all others.
+var refusalsInCluster = append([]refusal{
+	{"MOVED", broker.ReasonSlotMoving, slotMoving},
+	{"ASK", broker.ReasonSlotMoving, slotMoving},
+	{"TRYAGAIN", broker.ReasonSlotMoving, slotMoving},
+}, refusals...)
+
+const slotMoving = "the keys of the queue are being moved to another node of the cluster; they are read again soon"
 
 // refusalsOfSentinel are those of a Sentinel, or of a server that is none, where one is asked.
 var refusalsOfSentinel = []refusal{
@@ -85,6 +96,9 @@ func classify(err error, c Config) error {
 func refusalsOf(c Config) []refusal {
 	if c.isSentinel() {
 		return refusalsOfSentinel
+	}
+	if c.Cluster {
+		return refusalsInCluster
 	}
 	return refusals
 }

@@ -50,7 +50,7 @@ var asked = [][]string{
 	{"EVAL", "s", "0"}, {"HELLO", "3"}, {"LLEN", "q"},
 	{"INFO", "memory"}, {"CONFIG", "GET", "save"},
 	{"SCRIPT", "LOAD", "s"}, {"EVALSHA", "s", "1", "q", "g", "1000", "w"}, {"XINFO", "GROUPS", "q"}, {"XPENDING", "q", "g"},
-	{"SENTINEL", "GET-MASTER-ADDR-BY-NAME", "m"},
+	{"SENTINEL", "GET-MASTER-ADDR-BY-NAME", "m"}, {"CLUSTER", "NODES"},
 }
 
 const goodReplies = ":1\r\n-WRONGTYPE no\r\n+OK\r\n+QUEUED\r\n+QUEUED\r\n" +
@@ -60,7 +60,8 @@ const goodReplies = ":1\r\n-WRONGTYPE no\r\n+OK\r\n+QUEUED\r\n+QUEUED\r\n" +
 	"=9\r\ntxt:a:b\r\n\r\n%1\r\n+save\r\n$0\r\n\r\n" +
 	"$1\r\ns\r\n*3\r\n:1\r\n:1\r\n:0\r\n*1\r\n%2\r\n$4\r\nname\r\n$1\r\ng\r\n$3\r\nlag\r\n_\r\n" +
 	"*4\r\n:1\r\n$3\r\n0-1\r\n$3\r\n0-1\r\n*1\r\n*2\r\n$1\r\nw\r\n$1\r\n1\r\n" +
-	"*2\r\n$9\r\n10.0.0.12\r\n$4\r\n6379\r\n"
+	"*2\r\n$9\r\n10.0.0.12\r\n$4\r\n6379\r\n" +
+	"$9\r\nid a:1@2\n\r\n"
 
 // script is a network connection to a server that answers the library's greeting, and has fixed bytes for the commands
 // in asked.

@@ -62,7 +62,7 @@ func (r *reach) ping(ctx context.Context) error {
 
 // polled is a connection that is only asked.
 func (r *reach) polled() rueidis.ClientOption {
-	r.dialer = &redial{once: r.config.namedBy != ""}
+	r.dialer = &redial{once: r.config.namedBy != "" || r.config.Cluster}
 	return rueidis.ClientOption{
 		InitAddress:       []string{r.config.Address},
 		Username:          r.config.Username,

@@ -313,7 +313,7 @@ func TestTheRightsAtASentinel(t *testing.T) {
 		rights []string
 		want   broker.Reason
 	}{
-		"those that are listed": {[]string{"+sentinel|get-master-addr-by-name", "+@connection"}, ""},
+		"those that are listed": {[]string{"+@connection", "-@dangerous", "+sentinel|get-master-addr-by-name"}, ""},
 		"none":                  {[]string{"+@connection"}, broker.ReasonPermissionDenied},
 	} {
 		do("ACL", "DELUSER", "qscaler")
