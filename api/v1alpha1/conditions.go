@@ -39,6 +39,7 @@ const (
 	ConditionPushes = "Pushes"
 	// ConditionReclaims is False while the tasks of dead workers are not returned at this broker, and absent else.
 	ConditionReclaims = "Reclaims"
-	// ConditionSuitable is False while the broker's version or settings endanger tasks, and absent else.
+	// ConditionSuitable is False while the broker's version or settings, or the workers' own password, endanger tasks, and
+	// absent else.
 	ConditionSuitable = "Suitable"
 )

@@ -32,6 +32,8 @@ type Kind struct {
 	// CredentialsFile is the name of the file in which a worker finds what it logs in with, for settings with which its
 	// client wants a file and no password; "" for others. It may be nil. The file is made of the password's Secret.
 	CredentialsFile func(Settings) string
+	// TrimsPassword reports whether a newline at the end of the password is no part of it, for settings. It may be nil.
+	TrimsPassword func(Settings) bool
 	// Cadence says how often it is read.
 	Cadence Cadence
 }

@@ -15,6 +15,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/quickube/qscaler/api/v1alpha1"
+	"github.com/quickube/qscaler/internal/broker"
 )
 
 // FingerprintKey makes fingerprints that nobody else can make: whoever sees one, on a pod, cannot try passwords until one
@@ -80,17 +81,19 @@ type fingerprints struct {
 	mu      sync.Mutex
 	known   map[printKey]reading
 	reads   int
-	changed func(types.NamespacedName)
+	changed []func(types.NamespacedName)
 }
 
 // reading is what a read of a Secret has told: the read of that number.
 type reading struct {
 	print string
 	read  int
+	// newline is true where the password ends in one.
+	newline bool
 }
 
 func newFingerprints(key FingerprintKey) *fingerprints {
-	return &fingerprints{key: key, known: map[printKey]reading{}, changed: func(types.NamespacedName) {}}
+	return &fingerprints{key: key, known: map[printKey]reading{}}
 }
 
 func (p *fingerprints) of(k printKey) (mark string, tried bool) {
@@ -108,22 +111,24 @@ func (p *fingerprints) begin() int {
 	return p.reads
 }
 
-// note takes in what a read has told, "" where it failed: that changes nothing that is known. Neither does one that was
-// begun before the last that told something: it may have seen the password of before.
-func (p *fingerprints) note(k printKey, read int, mark string) {
-	if mark == "" {
-		read = 0
+// note takes in what a read has told, without a print where it failed: that changes nothing that is known. Neither does one
+// that was begun before the last that told something: it may have seen the password of before.
+func (p *fingerprints) note(k printKey, told reading) {
+	if told.print == "" {
+		told.read = 0
 	}
 	p.mu.Lock()
 	before, tried := p.known[k]
-	taken := !tried || (mark != "" && read > before.read)
+	taken := !tried || (told.print != "" && told.read > before.read)
 	if taken {
-		p.known[k] = reading{mark, read}
+		p.known[k] = told
 	}
 	changed := p.changed
 	p.mu.Unlock()
-	if taken && mark != "" && mark != before.print {
-		changed(types.NamespacedName{Namespace: k.namespace, Name: k.scalerConfig})
+	if taken && told.print != "" && told.print != before.print {
+		for _, tell := range changed {
+			tell(types.NamespacedName{Namespace: k.namespace, Name: k.scalerConfig})
+		}
 	}
 }
 
@@ -141,7 +146,7 @@ func (r *Resolver) ForgetPasswords(scalerConfig types.NamespacedName) {
 func (r *Resolver) OnPasswordChange(f func(scalerConfig types.NamespacedName)) {
 	r.prints.mu.Lock()
 	defer r.prints.mu.Unlock()
-	r.prints.changed = f
+	r.prints.changed = append(r.prints.changed, f)
 }
 
 // Fingerprint is that of the password that a worker gets now; "" where it gets none, or nobody knows. It asks nobody: a
@@ -175,11 +180,11 @@ func (r *Resolver) readWorkersOwn(ctx context.Context, namespace string, s Spec)
 
 // readWorkers reads the workers' password and keeps its fingerprint.
 func (r *Resolver) readWorkers(ctx context.Context, namespace string, s Spec, ref KeyRef, field string) (string, error) {
-	read, place, mark := r.prints.begin(), keyOf(namespace, s), ""
+	told, place := reading{read: r.prints.begin()}, keyOf(namespace, s)
 	password, err := r.secret(ctx, namespace, ref, field)
 	if err == nil {
-		mark = r.prints.key.of(place, password)
+		told.print, told.newline = r.prints.key.of(place, password), broker.NewSecret(password).EndsInNewline()
 	}
-	r.prints.note(place, read, mark)
+	r.prints.note(place, told)
 	return password, err
 }

@@ -196,11 +196,11 @@ func TestResolversWithOneKeyAgree(t *testing.T) {
 func TestALateReadChangesNothing(t *testing.T) {
 	p, place := newFingerprints(NewFingerprintKey()), printKey{scalerConfig: "sc"}
 	told := 0
-	p.changed = func(types.NamespacedName) { told++ }
+	p.changed = append(p.changed, func(types.NamespacedName) { told++ })
 	first, second := p.begin(), p.begin()
-	p.note(place, second, "new")
-	p.note(place, first, "old")
-	p.note(place, p.begin(), "")
+	p.note(place, reading{print: "new", read: second})
+	p.note(place, reading{print: "old", read: first})
+	p.note(place, reading{read: p.begin()})
 	if got, _ := p.of(place); got != "new" || told != 1 {
 		t.Errorf("%q is known, and it was told %d times; want the new one, once", got, told)
 	}

@@ -57,14 +57,21 @@ func wrongPassword(t *testing.T, h Harness) {
 	s := h.Start(t)
 	h.SetPassword(t, s, rightPassword)
 	settings := s.Settings()
-	for name, password := range map[string]string{"a wrong one": wrongOne, "none": ""} {
+	const newline, none = "ends in a newline", "no password was sent"
+	for name, c := range map[string]struct{ password, hint string }{
+		"a wrong one":                  {wrongOne, ""},
+		"none":                         {"", none},
+		"the right one, and a newline": {rightPassword + "\n", newline},
+	} {
 		t.Run(name, func(t *testing.T) {
-			settings.Password = broker.NewSecret(password)
+			settings.Password = broker.NewSecret(c.password)
 			_, err := readOnce(t, h, settings, h.query("q"))
-			if password == "" {
-				password = rightPassword
+			failsFor(t, err, broker.ReasonAuthenticationFailed, wrongOne, rightPassword)
+			for _, hint := range []string{newline, none} {
+				if err != nil && strings.Contains(err.Error(), hint) != (hint == c.hint) {
+					t.Errorf("want the hint %q alone: %v", c.hint, err)
+				}
 			}
-			failsFor(t, err, broker.ReasonAuthenticationFailed, password)
 		})
 	}
 }

@@ -38,6 +38,7 @@ func Kind() broker.Kind {
 		Env:   env,
 
 		CredentialsFile: credentialsFile,
+		TrimsPassword:   trimsPassword,
 		Cadence: broker.Cadence{
 			// The doorbell is for fleets without a worker.
 			Poll: time.Second, PollAtZero: 250 * time.Millisecond, PollBusy: time.Second, Safety: 5 * time.Second, Batch: 10 * time.Millisecond,

@@ -160,7 +160,10 @@ func classify(err error, c Config) error {
 		return broker.Fail(broker.ReasonTLSFailed, at, err.Error(), err)
 	case errors.As(err, &refused):
 		reason, explained := explainRefusal(refused, secret)
-		return broker.Fail(reason, at, explained, err)
+		if c.Login.trims() {
+			return broker.Fail(reason, at, explained, err)
+		}
+		return broker.Refused(reason, at, explained, secret, err)
 	case errors.Is(err, nats.ErrTimeout), errors.Is(err, context.DeadlineExceeded):
 		return broker.Unreachable(at, context.DeadlineExceeded, c.TLS, secret)
 	case errors.Is(err, nats.ErrConnectionClosed), errors.Is(err, nats.ErrStaleConnection):

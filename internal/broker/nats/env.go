@@ -26,3 +26,8 @@ func credentialsFile(s broker.Settings) string {
 	}
 	return "user.creds"
 }
+
+func trimsPassword(s broker.Settings) bool {
+	o, err := parseOwn(s.Own)
+	return err == nil && Login{Way: o.Login}.trims()
+}

@@ -31,6 +31,9 @@ func (l Login) equal(o Login) bool {
 	return l.Way == o.Way && l.Username == o.Username && l.Secret.Equal(o.Secret)
 }
 
+// trims reports whether a newline at the end of the secret is no part of it.
+func (l Login) trims() bool { return l.Way == loginNKey || l.Way == loginCredentials }
+
 // login says what is wrong with a key or credentials that are none, and never repeats them.
 func login(way, username string, secret broker.Secret) (Login, error) {
 	l := Login{Way: way, Username: username, Secret: secret}

@@ -17,6 +17,7 @@ var refusals = []struct {
 	reason broker.Reason
 	remedy string
 }{
+	{wrongPassword, broker.ReasonAuthenticationFailed, "correct config.username and config.password"},
 	{"28", broker.ReasonAuthenticationFailed, "correct config.username and config.password; if it finds no entry in pg_hba.conf, add one, or set config.tls"},
 	{"3D000", broker.ReasonNotFound, "correct config.postgres.database"},
 	{"3F000", broker.ReasonNotFound, "correct config.postgres.schema"},
@@ -33,6 +34,9 @@ var refusals = []struct {
 	{"57P", broker.ReasonConnectionLost, ""},
 	{"53300", broker.ReasonConnectionRefused, "raise its max_connections, or end other connections"},
 }
+
+// wrongPassword is the code of a refusal that the password can be the cause of.
+const wrongPassword = "28P01"
 
 // classify puts a failure into words for a person.
 func classify(err error, c Config) error {
@@ -74,6 +78,9 @@ func refusal(at string, refused *pgconn.PgError, err error, c Config) error {
 			text := "the server says: " + said
 			if r.remedy != "" {
 				text += "; " + r.remedy
+			}
+			if r.code == wrongPassword {
+				return broker.Refused(r.reason, at, text, c.Password, err)
 			}
 			return broker.Fail(r.reason, at, text, err)
 		}

@@ -60,7 +60,9 @@ func (c Config) classify(err error, spoke bool) error {
 		refused *amqp.Error
 		odd     strange
 	)
-	fail := func(reason broker.Reason, explained string) error { return broker.Fail(reason, at, explained, err) }
+	fail := func(reason broker.Reason, explained string) error {
+		return broker.Refused(reason, at, explained, c.Password, err)
+	}
 	switch {
 	case errors.As(err, &odd):
 		return fail(broker.ReasonUnknown, odd.Error())
@@ -126,7 +128,9 @@ func (c Config) managementFailed(ctx context.Context, err error) error {
 		answer status
 		odd    strange
 	)
-	fail := func(reason broker.Reason, explained string) error { return broker.Fail(reason, at, explained, err) }
+	fail := func(reason broker.Reason, explained string) error {
+		return broker.Refused(reason, at, explained, c.Password, err)
+	}
 	switch {
 	case errors.As(err, &odd):
 		return fail(broker.ReasonUnknown, odd.Error())

@@ -22,7 +22,7 @@ type refusal struct {
 // refusals are what a Redis server's errors begin with, and what they mean for a person. The client library
 // takes "ERR " off.
 var refusals = []refusal{
-	{"NOAUTH", broker.ReasonAuthenticationFailed, "the server wants a password; set config.password, and see that its value is not empty"},
+	{"NOAUTH", broker.ReasonAuthenticationFailed, "the server wants a password; set config.password"},
 	{"WRONGPASS", broker.ReasonAuthenticationFailed, "the user name or the password is wrong"},
 	{"invalid password", broker.ReasonAuthenticationFailed, "the password is wrong"},
 	{"invalid username-password", broker.ReasonAuthenticationFailed, "the user name or the password is wrong"},
@@ -69,9 +69,6 @@ var refusalsOfSentinel = []refusal{
 	{"unknown command", broker.ReasonUnknown, "it is no Sentinel; give the host and the port of one, which is 26379 by default, or remove config.redis.sentinel"},
 }
 
-// newlineHint is for a password that was piped into base64 by echo, which adds a newline.
-const newlineHint = "; the password ends in a newline, which may be the cause: make its Secret with kubectl create secret generic --from-literal, or encode it with printf '%s' and not with echo"
-
 // classify puts a failure into words for a person.
 func classify(err error, c Config) error {
 	if err == nil {
@@ -80,11 +77,7 @@ func classify(err error, c Config) error {
 	if text, ok := refused(err); ok {
 		for _, r := range refusalsOf(c) {
 			if strings.HasPrefix(text, r.prefix) {
-				remedy := r.remedy
-				if r.reason == broker.ReasonAuthenticationFailed && c.Password.EndsInNewline() {
-					remedy += newlineHint
-				}
-				return broker.Fail(r.reason, at(c), fmt.Sprintf("%s (%s)", remedy, said(err, c)), err)
+				return broker.Refused(r.reason, at(c), fmt.Sprintf("%s (%s)", r.remedy, said(err, c)), c.Password, err)
 			}
 		}
 		return broker.Fail(broker.ReasonUnknown, at(c), said(err, c), err)

@@ -20,7 +20,7 @@ func TestTheWrongWayToAServerNamesTheField(t *testing.T) {
 	}{
 		"TLS to a plain port":             {Config{Address: plain.Addr(), TLS: encrypted}, "if the server does not speak TLS, remove config.tls"},
 		"plainly to a port for TLS":       {Config{Address: secure.Address}, "if it speaks TLS, set config.tls"},
-		"an empty password":               {Config{Address: plain.Addr(), Password: broker.NewSecret("")}, "the server wants a password; set config.password, and see that its value is not empty"},
+		"an empty password":               {Config{Address: plain.Addr(), Password: broker.NewSecret("")}, "see that it is set, and that its value is not empty"},
 		"an empty password beside a user": {Config{Address: plain.Addr(), Username: "default"}, "password"},
 	} {
 		t.Run(name, func(t *testing.T) {

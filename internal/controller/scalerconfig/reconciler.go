@@ -5,6 +5,7 @@ package scalerconfig
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/go-logr/logr"
@@ -58,10 +59,12 @@ type Options struct {
 
 // New returns a Reconciler.
 func New(o Options) *Reconciler {
-	return &Reconciler{
+	r := &Reconciler{
 		client: o.Client, resolver: o.Resolver, claim: o.Claim, backlog: o.Backlog, recorder: o.Recorder, clock: o.Clock,
 		configs: ownwrites.New[types.NamespacedName, *v1alpha1.ScalerConfig](),
 	}
+	r.resolver.OnPasswordChange(func(config types.NamespacedName) { r.requests.Add(config) })
+	return r
 }
 
 // controllerName is in metrics, and in the log.
@@ -136,5 +139,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.
 	}, ptr.Deref(config.Spec.Config.Reclaim, true))
 	// A broker that fails and answers again within a moment would else be shown as failing for good.
 	newest := r.configs.Newest(request.NamespacedName, &config)
-	return ctrl.Result{}, r.writeStatus(ctx, newest, r.backlog.Health(id))
+	health := r.backlog.Health(id)
+	health.Risks = append(slices.Clone(health.Risks), r.resolver.Risks(namespace, spec, &config)...)
+	return ctrl.Result{}, r.writeStatus(ctx, newest, health)
 }

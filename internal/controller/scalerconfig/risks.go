@@ -12,7 +12,7 @@ import (
 	"github.com/quickube/qscaler/internal/backlog"
 )
 
-// suitableOf says what of the broker's version and settings endangers tasks. Its status is empty where nothing does, as
+// suitableOf says what of the broker's version and settings, and of the workers' own login, endangers tasks. Its status is empty where nothing does, as
 // far as is known.
 func suitableOf(h backlog.Health) metav1.Condition {
 	c := metav1.Condition{Type: v1alpha1.ConditionSuitable}

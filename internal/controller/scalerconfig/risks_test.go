@@ -6,7 +6,9 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/quickube/qscaler/api/v1alpha1"
 	"github.com/quickube/qscaler/internal/broker"
@@ -39,4 +41,25 @@ func TestABrokerThatEndangersTasks(t *testing.T) {
 			d.Errorf("events (-want +got):\n%s", diff)
 		}
 	}, scalerConfig())
+}
+
+// The broker tells the operator nothing of the workers' own password.
+func TestThePasswordOfWorkersEndsInANewline(t *testing.T) {
+	sc := scalerConfig()
+	sc.Spec.Config.Worker = &v1alpha1.WorkerLogin{Password: &v1alpha1.PasswordSource{Secret: &v1alpha1.SecretKeyReference{Name: "theirs", Key: "k"}}}
+	secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: name.Namespace, Name: "theirs"}, Data: map[string][]byte{"k": []byte("s3cret\n")}}
+	inBubble(t, func(d *desk) {
+		d.reconcile(time.Second)
+		d.want(true, "Healthy=True:BrokerAnswers", "Pushes=True:Invalidations", "Suitable=False:PasswordEndsInNewline")
+		if diff := cmp.Diff([]string{`Warning PasswordEndsInNewline config.worker.password.secret: key "k" of Secret ns/theirs ends in a newline, with which a broker mostly refuses the workers; make the Secret with kubectl create secret generic --from-literal, or encode the value with printf '%s' and not with echo`}, d.events()); diff != "" {
+			d.Errorf("events (-want +got):\n%s", diff)
+		}
+		secret.Data["k"] = []byte("s3cret")
+		if err := d.Update(d.Context(), secret); err != nil {
+			d.Fatal(err)
+		}
+		d.reconcile(2 * time.Minute)
+		d.reconcile(time.Second)
+		d.want(true, "Healthy=True:BrokerAnswers", "Pushes=True:Invalidations")
+	}, sc, secret)
 }
