@@ -8,8 +8,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/redis/rueidis"
-
 	"github.com/quickube/qscaler/internal/broker"
 	"github.com/quickube/qscaler/worker/redislist"
 )
@@ -86,7 +84,7 @@ func (d *cluster) Depths(ctx context.Context, queries []broker.Query) ([]broker.
 	if len(queries) == 0 {
 		return nil, d.answers(ctx)
 	}
-	r := &clusterRead{d: d, queries: queries, answers: make([]broker.Answer, len(queries)), down: make([]bool, len(queries))}
+	r := &clusterRead{d: d, queries: queries, answers: make([]broker.Answer, len(queries))}
 	todo := make([]int, 0, len(queries))
 	for i, q := range queries {
 		if !redislist.InOneSlot(q.Queue) {
@@ -106,10 +104,10 @@ func (d *cluster) Depths(ctx context.Context, queries []broker.Query) ([]broker.
 			break
 		}
 	}
-	if err := r.failure(); err != nil {
+	if err := d.failed(); err != nil {
 		return nil, err
 	}
-	return r.answers, d.failed()
+	return r.answers, nil
 }
 
 // clusterRead is one call of Depths.
@@ -117,8 +115,6 @@ type clusterRead struct {
 	d       *cluster
 	queries []broker.Query
 	answers []broker.Answer
-	// down has the queues that could not be read because of their node, or of the cluster.
-	down []bool
 }
 
 // round reads some of the queries, and returns those whose slot has moved, with a node that said so.
@@ -127,7 +123,7 @@ func (r *clusterRead) round(ctx context.Context, todo []int) (moved []int, by *n
 	for _, i := range todo {
 		m, ok := r.d.masterOf(r.queries[i].Queue)
 		if !ok {
-			r.answers[i].Err, r.down[i] = r.d.nobodyHas(r.queries[i].Queue), true
+			r.answers[i].Err = r.d.nobodyHas(r.queries[i].Queue)
 			continue
 		}
 		parts[m] = append(parts[m], i)
@@ -166,10 +162,10 @@ func (r *clusterRead) part(ctx context.Context, m member, part []int) (n *node, 
 	}
 	for k, i := range part {
 		if err != nil {
-			r.answers[i], r.down[i] = broker.Answer{Err: err}, true
+			r.answers[i] = broker.Answer{Err: err}
 			continue
 		}
-		r.answers[i], r.down[i] = answers[k], says(answers[k].Err, "CLUSTERDOWN")
+		r.answers[i] = answers[k]
 		if says(answers[k].Err, "MOVED") {
 			moved = append(moved, i)
 		}
@@ -177,36 +173,25 @@ func (r *clusterRead) part(ctx context.Context, m member, part []int) (n *node, 
 	return n, moved
 }
 
-// failure is why nothing could be read, nil where something was, or could have been.
-func (r *clusterRead) failure() error {
-	for _, down := range r.down {
-		if !down {
-			return nil
-		}
-	}
-	return r.d.ofBroker(r.answers[0].Err)
-}
-
-// ofBroker is an error of a queue as one of the broker: what a server has said, without the name of the queue.
-func (d *cluster) ofBroker(err error) error {
-	var refusal *rueidis.RedisError
-	if errors.As(err, &refusal) {
-		return classify(refusal, d.config)
-	}
-	return err
-}
-
 // answers makes sure that any node answers.
 func (d *cluster) answers(ctx context.Context) error {
+	live := d.live()
+	if len(live) == 0 { // those that were read have given their slots away
+		d.mu.Lock()
+		m := d.topology.masters[0]
+		d.mu.Unlock()
+		n, err := d.reach(ctx, m)
+		if err != nil {
+			return err
+		}
+		live = []*node{n}
+	}
 	var err error
-	for _, n := range d.live() {
+	for _, n := range live {
 		if _, err = n.server.Depths(ctx, nil); err == nil {
 			return nil
 		}
 		d.lose(n, err)
-	}
-	if err == nil {
-		err = d.failed()
 	}
 	return err
 }

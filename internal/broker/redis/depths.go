@@ -96,7 +96,7 @@ func (d *driver) answer(q broker.Query, replies []rueidis.RedisResult) (broker.A
 }
 
 func (d *driver) failed(q broker.Query, err error) (broker.Answer, error) {
-	if !ofOneKey(err) && !(d.config.Cluster && ofSlot(err)) {
+	if !ofOneKey(err) && (!d.config.Cluster || !ofSlot(err)) {
 		return broker.Answer{}, classify(err, d.config)
 	}
 	failure := classify(err, d.config)
