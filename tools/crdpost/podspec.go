@@ -10,7 +10,9 @@ import "slices"
 //     a difference each time that an unchanged manifest is applied.
 //   - Fields that this schema does not know are kept: a newer Kubernetes has newer fields. What was pruned would vanish
 //     without a word. The metadata of a claim has a few that generated templates write, such as "creationTimestamp: null".
-//   - What is optional may be null: a template leaves "env:" behind where there is nothing to list.
+//   - What is optional may be null: a template leaves "env:" behind where there is nothing to list. To a rule, a field that is
+//     null is there: the rules of podSpec look for that.
+//   - The value of a header or a sysctl may be absent, and is empty then.
 func likeDeployment(kind map[string]any) {
 	podSpec := at(kind, "properties", "spec", "properties", "podSpec")
 	kept := map[string]any{}
@@ -23,6 +25,7 @@ func likeDeployment(kind map[string]any) {
 			schema["x-kubernetes-list-type"] = "atomic"
 			delete(schema, "x-kubernetes-list-map-keys")
 		}
+		letBeAbsent(schema, "value", "name")
 		letBeNull(schema)
 		if schema["properties"] != nil {
 			schema["x-kubernetes-preserve-unknown-fields"] = true
@@ -36,15 +39,20 @@ func likeDeployment(kind map[string]any) {
 	}
 }
 
-// ruled are the fields that the rules of podSpec look at. To a rule, one that is null would be there.
-var ruled = []string{"activeDeadlineSeconds", "terminationGracePeriodSeconds", "lifecycle", "stopSignal"}
+// letBeAbsent makes a field optional in the objects that require it and the other one, and nothing else.
+func letBeAbsent(schema map[string]any, field, other string) {
+	required, _ := schema["required"].([]any)
+	if len(required) == 2 && slices.Contains(required, any(field)) && slices.Contains(required, any(other)) {
+		schema["required"] = []any{other}
+	}
+}
 
 // letBeNull lets the optional fields of an object be null.
 func letBeNull(schema map[string]any) {
 	required, _ := schema["required"].([]any)
 	for name, property := range at(schema, "properties") {
 		property, _ := property.(map[string]any)
-		if property["type"] != nil && !slices.Contains(required, any(name)) && !slices.Contains(ruled, name) {
+		if property["type"] != nil && !slices.Contains(required, any(name)) {
 			property["nullable"] = true
 		}
 	}

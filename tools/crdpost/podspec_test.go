@@ -34,6 +34,7 @@ properties:
                   items: {type: object, properties: {protocol: {type: string, default: TCP}}}
           nodeSelector: {type: object, additionalProperties: {type: string}}
           activeDeadlineSeconds: {type: integer}
+          httpHeaders: {type: array, items: {type: object, required: [name, value], properties: {name: {type: string}, value: {type: string}}}}
 `: &kind,
 		`
 properties:
@@ -61,7 +62,15 @@ properties:
                   x-kubernetes-list-type: atomic
                   items: {type: object, x-kubernetes-preserve-unknown-fields: true, properties: {protocol: {type: string, nullable: true}}}
           nodeSelector: {type: object, nullable: true, additionalProperties: {type: string}}
-          activeDeadlineSeconds: {type: integer}
+          activeDeadlineSeconds: {type: integer, nullable: true}
+          httpHeaders:
+            type: array
+            nullable: true
+            items:
+              type: object
+              x-kubernetes-preserve-unknown-fields: true
+              required: [name]
+              properties: {name: {type: string}, value: {type: string, nullable: true}}
 `: &want,
 	} {
 		if err := yaml.Unmarshal([]byte(manifest), into); err != nil {
