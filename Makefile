@@ -26,7 +26,7 @@ MUTATE_FLAGS ?=
 NODE ?=
 # How many seconds make test fuzzes what a broker may send: each package of these has the same share.
 FUZZ_TIME ?= 60
-FUZZ_PACKAGES := $(patsubst %,./internal/broker/%,nats rabbitmq redis)
+FUZZ_PACKAGES := $(patsubst %,./internal/broker/%,mysql nats rabbitmq redis)
 # Packages of the root module to test.
 TEST_PACKAGES ?= ./...
 
@@ -169,4 +169,6 @@ test-needs: go-present bin/qscaler-local
 	@python3 -c 'import pika' 2>/dev/null || /usr/bin/python3 -c 'import pika' 2>/dev/null || hack/need pika python3-pika # for the example worker of RabbitMQ
 	@hack/need "$$(command -v initdb || echo pg_ctlcluster)" postgresql # pg_ctlcluster finds those that are in no PATH
 	@python3 -c 'import psycopg' 2>/dev/null || /usr/bin/python3 -c 'import psycopg' 2>/dev/null || hack/need psycopg python3-psycopg # for the example worker of PostgreSQL
+	@PATH="$$PATH:/usr/sbin" hack/need mariadbd mariadb-server # which is in few users' PATH
+	@python3 -c 'import pymysql' 2>/dev/null || /usr/bin/python3 -c 'import pymysql' 2>/dev/null || hack/need pymysql python3-pymysql # for the example worker of MySQL
 	@bin/qscaler-local setup --kubectl >/dev/null # for the commands that local mode prints

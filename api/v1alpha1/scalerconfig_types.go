@@ -6,13 +6,15 @@ import (
 )
 
 // BrokerType names the kind of broker that a ScalerConfig reaches.
-// +kubebuilder:validation:Enum=beanstalkd;nats;postgres;rabbitmq;redis
+// +kubebuilder:validation:Enum=beanstalkd;mysql;nats;postgres;rabbitmq;redis
 type BrokerType string
 
 // The types of brokers.
 const (
 	// BrokerBeanstalkd is a Beanstalkd server, whose queues are tubes.
 	BrokerBeanstalkd BrokerType = "beanstalkd"
+	// BrokerMySQL is a MySQL or MariaDB database, whose queues are rows of a table.
+	BrokerMySQL BrokerType = "mysql"
 	// BrokerNATS is a NATS server, whose queues are streams of JetStream.
 	BrokerNATS BrokerType = "nats"
 	// BrokerPostgres is a PostgreSQL database, whose queues are rows of a table.
@@ -35,6 +37,8 @@ const (
 // +kubebuilder:validation:XValidation:rule="self.type == 'postgres' || !has(self.config.postgres)",fieldPath=".config",message="the block config.postgres belongs to the type postgres; remove it, or correct the type"
 // +kubebuilder:validation:XValidation:rule="self.type != 'postgres' || (has(self.config.postgres) && has(self.config.username) && (!has(self.config.worker) || has(self.config.worker.username)) && !has(self.config.database))",fieldPath=".config",message="with the type postgres, config takes host, port, username, password, worker, tls and postgres; postgres and all usernames are required, and the database is named by postgres.database"
 // +kubebuilder:validation:XValidation:rule="!has(self.config.redis) || !has(self.config.redis.cluster) || !self.config.redis.cluster || !has(self.config.database) || self.config.database == 0",fieldPath=".config.database",message="a Redis Cluster has one database, number 0; remove database, or redis.cluster"
+// +kubebuilder:validation:XValidation:rule="self.type == 'mysql' || !has(self.config.mysql)",fieldPath=".config",message="the block config.mysql belongs to the type mysql; remove it, or correct the type"
+// +kubebuilder:validation:XValidation:rule="self.type != 'mysql' || (has(self.config.mysql) && has(self.config.username) && (!has(self.config.worker) || has(self.config.worker.username)) && !has(self.config.database))",fieldPath=".config",message="with the type mysql, config takes host, port, username, password, worker, tls and mysql; mysql and all usernames are required, and the database is named by mysql.database"
 type ScalerConfigSpec struct {
 	// The broker's type. Immutable: make another ScalerConfig for another type.
 	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="type is immutable; create another ScalerConfig for another type of broker"
@@ -55,14 +59,13 @@ type BrokerConfig struct {
 
 	// Port of the broker, 1 to 65535, as a number or a string. Default: the usual one of its type: 6379 for
 	// redis, 4222 for nats, 5672 for rabbitmq (set 5671 with tls), 11300 for beanstalkd, 5432 for
-	// postgres.
+	// postgres, 3306 for mysql.
 	// +optional
 	// +kubebuilder:validation:XValidation:rule="type(self) == int ? (self >= 1 && self <= 65535) : (self.matches('^[0-9]{1,5}$') && int(self) >= 1 && int(self) <= 65535)",message="port must be a number from 1 to 65535, such as 6379 or \"6379\""
 	Port *intstr.IntOrString `json:"port,omitempty"`
 
-	// User name (a Redis ACL user, a user of RabbitMQ or NATS, a PostgreSQL role). Absent: the default user, which is guest for
-	// rabbitmq; postgres has none. Not for
-	// beanstalkd.
+	// User name (a Redis ACL user, a user of RabbitMQ, NATS or MySQL, a PostgreSQL role). Absent: the default user, which
+	// is guest for rabbitmq; postgres and mysql have none. Not for beanstalkd.
 	// +optional
 	// +kubebuilder:validation:MaxLength=253
 	Username string `json:"username,omitempty"`
@@ -98,9 +101,13 @@ type BrokerConfig struct {
 	// +optional
 	Postgres *PostgresConfig `json:"postgres,omitempty"`
 
+	// What only MySQL and MariaDB have. Required with the type mysql, and refused with any other.
+	// +optional
+	MySQL *MySQLConfig `json:"mysql,omitempty"`
+
 	// Whether the operator returns the tasks of dead workers to their queue. On Redis it needs the
 	// rights that docs/redis-layout.md lists. Beanstalkd, RabbitMQ and NATS return them by themselves, and of
-	// PostgreSQL the operator only reads, whatever this says.
+	// PostgreSQL and MySQL the operator only reads, whatever this says.
 	// Default: true.
 	// +optional
 	// +kubebuilder:default=true

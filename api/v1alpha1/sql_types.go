@@ -45,6 +45,37 @@ type PostgresConfig struct {
 	CountLimit int32 `json:"countLimit,omitempty"`
 }
 
+// MySQLConfig says where the queues of a MySQL or MariaDB database are. docs/brokers/mysql.md has examples.
+// +kubebuilder:validation:XValidation:rule="has(self.table) != has(self.query)",message="mysql must have exactly one of table and query"
+type MySQLConfig struct {
+	// Name of the database.
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=64
+	Database string `json:"database"`
+
+	// A table, or a view, with one row for each message.
+	// +optional
+	Table *SQLTable `json:"table,omitempty"`
+
+	// One SELECT that counts by itself, for what no table says. In it (?) is the list of the queues' names, as parameters.
+	// It must have the columns queue, waiting and in_flight, and one row at most for each queue; a queue without a row is
+	// empty. A column oldest_seconds may have the age of the oldest waiting message. It may have no semicolon and no comment.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=8192
+	// +kubebuilder:validation:XValidation:rule="self.matches('^[[:space:]]*(?i:select|with)[[:space:]]') && !self.contains(';') && !self.contains('--') && !self.contains('/*') && !self.contains('#')",message="query must be one SELECT: it begins with SELECT or WITH, and has no semicolon and no comment; make it a view where you need those"
+	// +kubebuilder:validation:XValidation:rule="self.contains('(?)') && !self.replace('(?)', '').contains('?')",message="query must use (?), the list of the queues' names, such as in WHERE queue IN (?), and may have no other question mark"
+	Query string `json:"query,omitempty"`
+
+	// Where counting ends, for each number of each queue, 1 to 1000000: a longer queue is taken for one of so many messages.
+	// It must be enough for maxReplicas. With a query it does not apply. Default: 10000.
+	// +optional
+	// +kubebuilder:default=10000
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=1000000
+	CountLimit int32 `json:"countLimit,omitempty"`
+}
+
 // SQLTable names a table with one row for each message, and its columns. A row that neither waits nor is in flight does not
 // count.
 // +kubebuilder:validation:XValidation:rule="has(self.stateColumn) != has(self.lockedAtColumn)",message="table must have exactly one of stateColumn and lockedAtColumn"

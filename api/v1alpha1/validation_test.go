@@ -122,6 +122,7 @@ func TestValidation(t *testing.T) {
 	t.Run("ScalerConfig of RabbitMQ", func(t *testing.T) { checkCases(t, api, smallRabbitMQConfig, rabbitMQConfigCases) })
 	t.Run("ScalerConfig of NATS", func(t *testing.T) { checkCases(t, api, smallNATSConfig, natsConfigCases) })
 	t.Run("ScalerConfig of PostgreSQL", func(t *testing.T) { checkCases(t, api, smallPostgresConfig, postgresConfigCases) })
+	t.Run("ScalerConfig of MySQL", func(t *testing.T) { checkCases(t, api, smallMySQLConfig, mysqlConfigCases) })
 	t.Run("what a Deployment takes", func(t *testing.T) { checkLikeDeployment(t, api) })
 	t.Run("an object that nobody has looked at", func(t *testing.T) { checkUnseen(t, api) })
 	t.Run("a ScalerConfig's type is immutable", func(t *testing.T) { checkTypeIsImmutable(t, api) })

@@ -5,6 +5,7 @@ package kinds
 import (
 	"github.com/quickube/qscaler/internal/broker"
 	"github.com/quickube/qscaler/internal/broker/beanstalkd"
+	"github.com/quickube/qscaler/internal/broker/mysql"
 	"github.com/quickube/qscaler/internal/broker/nats"
 	"github.com/quickube/qscaler/internal/broker/postgres"
 	"github.com/quickube/qscaler/internal/broker/rabbitmq"
@@ -15,6 +16,7 @@ import (
 func All() broker.Kinds {
 	return broker.Kinds{
 		beanstalkd.Kind(),
+		mysql.Kind(),
 		nats.Kind(),
 		rabbitmq.Kind(),
 		postgres.Kind(),

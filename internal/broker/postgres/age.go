@@ -17,11 +17,7 @@ func (d *driver) OldestAges(ctx context.Context, queues []string) ([]broker.Age,
 	ctx, cancel := context.WithTimeout(ctx, replyTimeout)
 	defer cancel()
 	defer context.AfterFunc(d.closed, cancel)()
-	queries, answers := make([]broker.Query, len(queues)), make([]broker.Answer, len(queues))
-	for i, queue := range queues {
-		queries[i].Queue = queue
-	}
-	unique, places := sift(queries, answers)
+	unique, places := sqlqueue.Sift(sqlqueue.Queries(queues), make([]broker.Answer, len(queues)), checkQuery)
 	if d.closed.Err() == nil && (len(unique) == 0 || !d.hasAges()) {
 		return make([]broker.Age, len(queues)), nil
 	}

@@ -70,7 +70,7 @@ func (d *driver) Depths(ctx context.Context, queries []broker.Query) ([]broker.A
 		return nil, d.broken
 	}
 	answers := make([]broker.Answer, len(queries))
-	unique, places := sift(queries, answers)
+	unique, places := sqlqueue.Sift(queries, answers, checkQuery)
 	d.know(unique)
 	depth, err := d.depths(ctx, unique)
 	if err != nil {
@@ -81,7 +81,7 @@ func (d *driver) Depths(ctx context.Context, queries []broker.Query) ([]broker.A
 	for i, place := range places {
 		if place >= 0 {
 			answers[i].Depth, answers[i].Err = depth(place)
-			answers[i].Depth.Held = heldBy(queries[i].Workers, answers[i].Depth.Held)
+			answers[i].Depth.Held = sqlqueue.HeldBy(queries[i].Workers, answers[i].Depth.Held)
 		}
 	}
 	return answers, nil
@@ -126,43 +126,6 @@ func (d *driver) query(ctx context.Context, over *connection, queries []broker.Q
 
 // tablesAlone finds nothing but what is the server's own: the statement has the schema of its table.
 const tablesAlone = "pg_catalog, pg_temp"
-
-// sift refuses the queues that cannot be, and has each other once: their places, -1 for none, are those of the queries.
-// Of two queries for one queue, the workers are asked for together.
-func sift(queries []broker.Query, answers []broker.Answer) (unique []broker.Query, places []int) {
-	places = make([]int, len(queries))
-	seen := make(map[string]int, len(queries))
-	for i, q := range queries {
-		if answers[i].Err = checkQuery(q); answers[i].Err != nil {
-			places[i] = -1
-			continue
-		}
-		at, again := seen[q.Queue]
-		if !again {
-			at = len(unique)
-			seen[q.Queue] = at
-			unique = append(unique, q)
-		} else {
-			unique[at].Workers = append(unique[at].Workers[:len(unique[at].Workers):len(unique[at].Workers)], q.Workers...)
-		}
-		places[i] = at
-	}
-	return unique, places
-}
-
-// heldBy is what workers hold, of what more of them may.
-func heldBy(workers []broker.Worker, all map[string]int64) map[string]int64 {
-	if all == nil {
-		return nil
-	}
-	held := make(map[string]int64, len(workers))
-	for _, w := range workers {
-		if n, known := all[w.PodName]; known {
-			held[w.PodName] = n
-		}
-	}
-	return held
-}
 
 // checkQuery refuses a name that no text of the server can be, and a consumer group.
 func checkQuery(q broker.Query) error {

@@ -5,6 +5,7 @@
 //	query.go    which queries are refused
 //	tally.go    the rows of an answer to a table; rows.go those of an answer to a query
 //	holders.go  which worker a value of the worker column is
+//	sift.go     each queue once, without those that cannot be
 package sqlqueue
 
 import (
