@@ -14,8 +14,8 @@ import (
 func TestManifests(t *testing.T) {
 	files, err := filepath.Glob("*/qworker.yaml")
 	must(t, err)
-	if len(files) != 10 {
-		t.Fatalf("manifests %v, want 10", files)
+	if len(files) != 11 {
+		t.Fatalf("manifests %v, want 11", files)
 	}
 	for _, file := range files {
 		data, err := os.ReadFile(file)

@@ -12,6 +12,8 @@ import (
 	"github.com/redis/rueidis"
 
 	"github.com/quickube/qscaler/local/exampleworkers"
+	"github.com/quickube/qscaler/local/mysqlserver"
+	"github.com/quickube/qscaler/local/mysqlserver/mysqlservertest"
 	"github.com/quickube/qscaler/local/postgresserver"
 	"github.com/quickube/qscaler/local/postgresserver/postgresservertest"
 	"github.com/quickube/qscaler/local/rabbitmqserver/rabbitmqservertest"
@@ -96,13 +98,14 @@ func TestRefusedWorkersEnd(t *testing.T) {
 	for broker, prepare := range map[string]func(*testing.T) *stage{
 		"RabbitMQ":   oneMessage,
 		"PostgreSQL": oneRow,
+		"MySQL":      oneRowOfMySQL,
 		"NATS":       oneInAStream,
 	} {
 		t.Run(broker, func(t *testing.T) {
 			t.Parallel()
 			s := prepare(t)
 			right := s.more
-			s.more = append(right[:len(right):len(right)], "QSCALER_BROKER_PASSWORD=old", "PGPASSWORD=old")
+			s.more = append(right[:len(right):len(right)], "QSCALER_BROKER_PASSWORD=old", "PGPASSWORD=old", "MYSQL_PASSWORD=old")
 			p := s.startPod(t)
 			p.waitForRefusal(t, broker)
 			s.more = right
@@ -136,6 +139,19 @@ func oneRow(t *testing.T) *stage {
 	table.push(t, 1, 0)
 	s := table.stage(t, python)
 	s.more = append(s.more, fmt.Sprintf("QSCALER_BROKER_URL=postgresql://worker@%s/%s?sslmode=disable", s.address, table.database), "PGPASSWORD=new")
+	return s
+}
+
+func oneRowOfMySQL(t *testing.T) *stage {
+	python, err := exampleworkers.PythonWith(t.Context(), "pymysql")
+	must(t, err)
+	table := mysqlTable{mysqlservertest.Start(t, mysqlserver.Options{}), "refused"}
+	mysqlservertest.Do(t, table.Server, "", "CREATE DATABASE "+table.database)
+	table.create(t)
+	mysqlservertest.Do(t, table.Server, table.database, "CREATE USER worker IDENTIFIED BY 'new'", "GRANT ALL ON jobs TO worker")
+	table.push(t, 1, 0)
+	s := table.stage(t, python)
+	s.more = append(s.more, "MYSQL_USER=worker", "MYSQL_PASSWORD=new")
 	return s
 }
 

@@ -32,6 +32,8 @@ const (
 	PythonStream = "example-worker-python-stream:latest"
 	// Postgres is the worker of a table in PostgreSQL, in Python. It needs psycopg.
 	Postgres = "example-worker-postgres:latest"
+	// MySQL is the worker of a table in MySQL or MariaDB, in Python. It needs pymysql.
+	MySQL = "example-worker-mysql:latest"
 	// Leaking is the worker in Python, with a leak.
 	Leaking = "example-worker-leaking:latest"
 	// Sample is the image of config/samples; here it is the worker with the SDK.
@@ -43,7 +45,7 @@ const module = "module github.com/quickube/qscaler"
 var errNoSource = errors.New("the example workers are a part of QScaler's source tree, and this is not run from there")
 
 // Build builds the workers in Go into dir, and returns what stands for each image on this machine. Python,
-// PythonStream, Leaking, Beanstalkd, RabbitMQ, Postgres and Shell are absent where python3, pika, psycopg or redis-cli is missing.
+// PythonStream, Leaking, Beanstalkd, RabbitMQ, Postgres, MySQL and Shell are absent where python3, pika, psycopg, pymysql or redis-cli is missing.
 func Build(ctx context.Context, dir string) (map[string][]string, error) {
 	root, err := Root()
 	if err != nil {
@@ -64,6 +66,9 @@ func Build(ctx context.Context, dir string) (map[string][]string, error) {
 	}
 	if python, err := PythonWith(ctx, "psycopg"); err == nil {
 		images[Postgres] = []string{python, filepath.Join(root, "examples", "worker-postgres", "worker.py")}
+	}
+	if python, err := PythonWith(ctx, "pymysql"); err == nil {
+		images[MySQL] = []string{python, filepath.Join(root, "examples", "worker-mysql", "worker.py")}
 	}
 	if python, err := PythonWith(ctx, "pika"); err == nil {
 		images[RabbitMQ] = []string{python, filepath.Join(root, "local", "exampleworkers", "frompod.py"), filepath.Join(root, "examples", "worker-rabbitmq", "worker.py")}
