@@ -61,6 +61,20 @@ type Server interface {
 	Restart()
 }
 
+// Batcher is a Server that waits, after a step, until the broker tells of it. It does several steps together, and waits once.
+type Batcher interface {
+	Together(steps func())
+}
+
+// together does steps between which nobody reads.
+func together(s Server, steps func()) {
+	if b, ok := s.(Batcher); ok {
+		b.Together(steps)
+		return
+	}
+	steps()
+}
+
 // Harness is what the suite knows of a kind of broker.
 type Harness struct {
 	Kind broker.Kind
@@ -80,7 +94,7 @@ type Harness struct {
 	// BusyOnly is true where it knows, with ByWorker, who holds something, and never who holds nothing.
 	BusyOnly bool
 	// Lags is true where the server tells what has happened after a while only. Each step of a Server waits for that, and
-	// the suite does fewer of them.
+	// the suite does fewer of them. Its Server should be a Batcher.
 	Lags bool
 	// InFlight is true where the broker tells how many messages are in flight. Where it does not, the number of workers
 	// never falls.

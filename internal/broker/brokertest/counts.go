@@ -76,7 +76,7 @@ func waitingAndInFlight(t *testing.T, h Harness) {
 	}
 	for _, step := range steps {
 		t.Run(step.name, func(t *testing.T) {
-			step.do()
+			together(s, step.do)
 			check(t, h, depth(t, d, q), step.waiting, step.inFlight, step.held)
 		})
 	}
@@ -155,10 +155,12 @@ func thousands(t *testing.T, h Harness) {
 		queries[i] = h.query(names[i], pods[i])
 	}
 	h.declare(s, names...)
-	for i := 0; i < queues; i += 100 {
-		s.Push(queries[i].Queue, i/100+1+i/200)
-		s.Take(queries[i].Queue, worker(pods[i]), i/200)
-	}
+	together(s, func() {
+		for i := 0; i < queues; i += 100 {
+			s.Push(queries[i].Queue, i/100+1+i/200)
+			s.Take(queries[i].Queue, worker(pods[i]), i/200)
+		}
+	})
 	var answers []broker.Answer
 	read := func() {
 		var err error
@@ -194,10 +196,12 @@ func severalCallers(t *testing.T, h Harness) {
 	d := open(t, h, s.Settings())
 	const callers = 8
 	h.declare(s, "empty")
-	for i := range callers {
-		h.declare(s, fmt.Sprint("q", i))
-		s.Push(fmt.Sprint("q", i), i)
-	}
+	together(s, func() {
+		for i := range callers {
+			h.declare(s, fmt.Sprint("q", i))
+			s.Push(fmt.Sprint("q", i), i)
+		}
+	})
 	var group sync.WaitGroup
 	for i := range callers {
 		group.Go(func() {

@@ -64,6 +64,8 @@ func wrongPassword(t *testing.T, h Harness) {
 		"the right one, and a newline": {rightPassword + "\n", newline},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel() // a server may keep back its answer to a wrong one
+			settings := settings
 			settings.Password = broker.NewSecret(c.password)
 			_, err := readOnce(t, h, settings, h.query("q"))
 			failsFor(t, err, broker.ReasonAuthenticationFailed, wrongOne, rightPassword)

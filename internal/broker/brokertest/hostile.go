@@ -15,8 +15,10 @@ import (
 func conversation(t *testing.T, h Harness) (broker.Query, *proxy, int) {
 	t.Helper()
 	s := h.Start(t)
-	s.Push("q", 12)
-	s.Take("q", worker("w"), 5)
+	together(s, func() {
+		s.Push("q", 12)
+		s.Take("q", worker("w"), 5)
+	})
 	p, q := newProxy(t, s.Settings()), h.query("q", "w")
 	answers, err := readOnce(t, h, p.settings(), q)
 	if err != nil {
@@ -82,12 +84,17 @@ func cutAnywhere(t *testing.T, h Harness) {
 }
 
 func stalledAnywhere(t *testing.T, h Harness) {
-	q, p, total := conversation(t, h)
+	q, whole, total := conversation(t, h)
 	for _, at := range []int{0, total / 2, total - 1} {
-		p.stall(at)
-		within(t, "a read over a connection that stalls", func() {
-			answers, err := readOnce(t, h, p.settings(), q)
-			spoiled(t, fmt.Sprintf("stalled after %d of %d bytes", at, total), answers, err)
+		what := fmt.Sprintf("stalled after %d of %d bytes", at, total)
+		t.Run(what, func(t *testing.T) {
+			t.Parallel() // each waits for what does not come
+			p := newProxy(t, whole.server)
+			p.stall(at)
+			within(t, "a read over a connection that stalls", func() {
+				answers, err := readOnce(t, h, p.settings(), q)
+				spoiled(t, what, answers, err)
+			})
 		})
 	}
 }

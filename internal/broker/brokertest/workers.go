@@ -25,13 +25,15 @@ func worker(pod string) broker.Worker {
 func apart(t *testing.T, h Harness) {
 	s := h.Start(t)
 	d := open(t, h, s.Settings())
-	s.Push("a", 7)
-	s.Push("b", 9)
-	s.Push("waits", 3)
-	h.declare(s, "never-seen")
-	s.Take("a", worker("w1"), 2)
-	s.Take("b", worker("w2"), 3)
-	s.Take("b", worker("w1"), 1)
+	together(s, func() {
+		s.Push("a", 7)
+		s.Push("b", 9)
+		s.Push("waits", 3)
+		h.declare(s, "never-seen")
+		s.Take("a", worker("w1"), 2)
+		s.Take("b", worker("w2"), 3)
+		s.Take("b", worker("w1"), 1)
+	})
 	asked := []struct {
 		query             broker.Query
 		waiting, inFlight int64
@@ -72,8 +74,10 @@ func apart(t *testing.T, h Harness) {
 func alike(t *testing.T, h Harness) {
 	s := h.Start(t)
 	d := open(t, h, s.Settings())
-	s.Push("q", 5)
-	s.Take("q", worker("busy"), 2)
+	together(s, func() {
+		s.Push("q", 5)
+		s.Take("q", worker("busy"), 2)
+	})
 	one, other, third := worker("busy"), worker("idle"), worker("third")
 	with := func(w broker.Worker, host, ip string) broker.Worker {
 		w.HostName, w.PodIP = host, ip

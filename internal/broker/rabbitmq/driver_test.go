@@ -53,6 +53,7 @@ func confirming(t *testing.T, v *rabbitmqservertest.VHost) *amqp.Channel {
 
 // A name is a name, whatever is in it: in AMQP, and as a part of what the management API lists.
 func TestNamesWithEveryCharacter(t *testing.T) {
+	t.Parallel()
 	s := newServer(t, true)
 	ch := confirming(t, s.VHost)
 	var printable strings.Builder
@@ -86,6 +87,7 @@ func TestNamesWithEveryCharacter(t *testing.T) {
 
 // One queue of fifty that cannot be read fails alone.
 func TestOneOfFifty(t *testing.T) {
+	t.Parallel()
 	s := newServer(t, false)
 	ch := confirming(t, s.VHost)
 	if _, err := ch.QueueDeclare("q7", false, false, true, false, nil); err != nil {
@@ -117,6 +119,7 @@ func TestOneOfFifty(t *testing.T) {
 
 // A quorum queue is read like any other, and so is one that is deleted and made again.
 func TestQueuesOfBothTypes(t *testing.T) {
+	t.Parallel()
 	s := newServer(t, true)
 	d, ch := openDriver(t, s.Settings()), confirming(t, s.VHost)
 	for _, kind := range []string{"classic", "quorum", "classic"} {
@@ -154,6 +157,7 @@ func TestQueuesOfBothTypes(t *testing.T) {
 // Who holds a message is told by the address, where the channel consumes this queue alone. Who acknowledges as soon as the
 // message is sent holds none, and is at work all the same: then not every message is counted.
 func TestWhoIsBusy(t *testing.T) {
+	t.Parallel()
 	s := newServer(t, true)
 	d, ch := openDriver(t, s.Settings()), confirming(t, s.VHost)
 	for _, queue := range []string{"q", "r", "auto"} {
@@ -208,6 +212,7 @@ func TestAQueueThatTellsNothing(t *testing.T) {
 
 // The rights that the docs give are enough, and are none to any queue.
 func TestLeastRights(t *testing.T) {
+	t.Parallel()
 	s := newServer(t, true)
 	ch := confirming(t, s.VHost)
 	rabbitmqservertest.Declare(t, ch, "q", "classic")
@@ -248,6 +253,7 @@ func block(s broker.Settings, vhost string, port int) broker.Settings {
 }
 
 func TestWhatCanBeWrong(t *testing.T) {
+	t.Parallel()
 	s := newServer(t, true)
 	page := httpServer(t, func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("<html>")) })
 	elsewhere := httpServer(t, func(w http.ResponseWriter, r *http.Request) {
@@ -294,6 +300,7 @@ func TestWhatCanBeWrong(t *testing.T) {
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel() // some wait for servers that say nothing
 			config, err := parse(c.settings)
 			if err != nil {
 				t.Fatal(err)

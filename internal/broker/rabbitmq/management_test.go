@@ -92,6 +92,7 @@ func TestSnapshots(t *testing.T) {
 
 // A management API that hangs, at each step, ends the read in time.
 func TestAManagementAPIThatHangs(t *testing.T) {
+	t.Parallel()
 	for name, said := range map[string]string{
 		"before it answers": "", "in the header": "HTTP/1.1 200 OK\r\nContent-Le", "before the body": "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n",
 		"in the body": "HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n[{\"name\":",
@@ -131,6 +132,7 @@ func TestAManagementAPIThatHangs(t *testing.T) {
 
 // Both ports are reached over TLS, with the authorities, the name and the client certificate of the ScalerConfig.
 func TestBothPortsOverTLS(t *testing.T) {
+	t.Parallel()
 	s := newServer(t, true)
 	ch := confirming(t, s.VHost)
 	rabbitmqservertest.Declare(t, ch, "q", "classic")

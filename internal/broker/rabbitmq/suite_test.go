@@ -4,9 +4,11 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/url"
 	"os"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -58,6 +60,8 @@ type server struct {
 	held     map[holder][]taken
 	want     map[string]rabbitmqservertest.Counts
 	declared map[string]bool
+	// together has the queues of which steps have changed something while nobody reads, nil while each step is waited for.
+	together map[string]bool
 }
 
 type holder struct{ queue, address string }
@@ -120,17 +124,42 @@ func (s *server) note(queue string, ready, unacked int64) {
 	c := s.want[queue]
 	c.Ready, c.Unacked = c.Ready+ready, c.Unacked+unacked
 	s.want[queue] = c
-	if s.management {
-		s.await(queue)
+	if s.together != nil {
+		s.together[queue] = true
+		return
 	}
+	s.await(queue)
 }
 
-func (s *server) await(queue string) {
-	for limit := time.Now().Add(time.Minute); s.Counts(queue) != s.want[queue] || !s.channelsAgree(); {
-		if time.Now().After(limit) {
-			s.t.Fatalf("the statistics of %s are %+v, want %+v", queue, s.Counts(queue), s.want[queue])
+// Together is brokertest.Batcher's.
+func (s *server) Together(steps func()) {
+	s.mu.Lock()
+	s.together = map[string]bool{}
+	s.mu.Unlock()
+	steps()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	queues := slices.Collect(maps.Keys(s.together))
+	s.together = nil
+	s.await(queues...)
+}
+
+// await waits until the statistics tell what there is of these queues.
+func (s *server) await(queues ...string) {
+	if !s.management {
+		return
+	}
+	differs := func(counts map[string]rabbitmqservertest.Counts) bool {
+		return slices.ContainsFunc(queues, func(queue string) bool { return counts[queue] != s.want[queue] })
+	}
+	for limit := time.Now().Add(time.Minute); ; <-time.After(20 * time.Millisecond) {
+		counts := s.Counts()
+		if !differs(counts) && s.channelsAgree() {
+			break
 		}
-		<-time.After(5 * time.Millisecond)
+		if time.Now().After(limit) {
+			s.t.Fatalf("the statistics of %q are %+v, want %+v", queues, counts, s.want)
+		}
 	}
 	// What the driver remembers of the time before is over then.
 	<-time.After(3*rabbitmqservertest.StatisticsInterval + 10*time.Millisecond)
@@ -234,14 +263,12 @@ func (s *server) Restart() {
 	s.forget()
 	for queue, c := range s.want {
 		s.want[queue] = rabbitmqservertest.Counts{Ready: c.Ready + c.Unacked}
-		if s.management {
-			// A queue that nobody has asked for anything since tells no statistics.
-			if _, err := s.Channel().QueueDeclarePassive(queue, true, false, false, false, nil); err != nil {
-				s.t.Errorf("asking %s: %v", queue, err)
-			}
-			s.await(queue)
+		// A queue that nobody has asked for anything since tells no statistics.
+		if _, err := s.Channel().QueueDeclarePassive(queue, true, false, false, false, nil); err != nil {
+			s.t.Errorf("asking %s: %v", queue, err)
 		}
 	}
+	s.await(slices.Collect(maps.Keys(s.want))...)
 }
 
 // openDriver opens a connection to a virtual host that ends with the test.

@@ -135,8 +135,8 @@ type Counts struct {
 	Unacked int64 `json:"messages_unacknowledged"`
 }
 
-// Counts has the messages of a queue.
-func (v *VHost) Counts(queue string) (c Counts) {
+// Counts has the messages of each queue.
+func (v *VHost) Counts() map[string]Counts {
 	v.t.Helper()
 	var all []struct {
 		Name string `json:"name"`
@@ -144,12 +144,11 @@ func (v *VHost) Counts(queue string) (c Counts) {
 	}
 	path := "/api/queues/" + url.PathEscape(v.Name) + "?disable_stats=true&enable_queue_totals=true"
 	if err := json.Unmarshal(v.Manage(http.MethodGet, path, nil), &all); err != nil {
-		v.t.Errorf("counting the messages of %s: %v", queue, err)
+		v.t.Errorf("counting the messages of the queues: %v", err)
 	}
+	counts := map[string]Counts{}
 	for _, q := range all {
-		if q.Name == queue {
-			return q.Counts
-		}
+		counts[q.Name] = q.Counts
 	}
-	return Counts{}
+	return counts
 }
