@@ -13,6 +13,7 @@ import (
 
 // TestBeanstalkdWorker plays its stories against a real Beanstalkd.
 func TestBeanstalkdWorker(t *testing.T) {
+	t.Parallel()
 	stories := map[string]func(*testing.T, *stage, *beanstalkdtest.Server){
 		"kill -9 in the middle of a task":       jobsSurvive,
 		"the server is killed under load":       jobsSurviveTheServer,

@@ -26,6 +26,7 @@ const natsAckWait = 2 * time.Second
 
 // TestNATSWorker plays its stories against a real nats-server.
 func TestNATSWorker(t *testing.T) {
+	t.Parallel()
 	binaries := t.TempDir()
 	if out, err := exec.Command("go", "build", "-o", binaries, "./worker-nats").CombinedOutput(); err != nil {
 		t.Fatalf("building the worker, %v\n%s", err, out)

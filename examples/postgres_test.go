@@ -18,6 +18,7 @@ type jobTable struct {
 
 // TestPostgresWorker plays its stories against a real PostgreSQL.
 func TestPostgresWorker(t *testing.T) {
+	t.Parallel()
 	python, err := exampleworkers.PythonWith(t.Context(), "psycopg")
 	must(t, err)
 	shared := postgresservertest.Start(t, postgresserver.Options{})

@@ -2,9 +2,12 @@ package examples
 
 import (
 	"context"
+	"flag"
 	"fmt"
 	"net/url"
 	"os"
+	"runtime"
+	"strconv"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -13,10 +16,20 @@ import (
 	"github.com/quickube/qscaler/local/rabbitmqserver/rabbitmqservertest"
 )
 
-func TestMain(m *testing.M) { os.Exit(rabbitmqservertest.Main(m)) }
+// storiesAtOnce is how many stories are told at once: a story mostly waits, for a task or for a refusal that lasts a minute.
+const storiesAtOnce = 4
+
+func TestMain(m *testing.M) {
+	flag.Parse()
+	if parallel := flag.Lookup("test.parallel"); parallel.Value.String() == parallel.DefValue && runtime.GOMAXPROCS(0) < storiesAtOnce {
+		_ = parallel.Value.Set(strconv.Itoa(storiesAtOnce))
+	}
+	os.Exit(rabbitmqservertest.Main(m))
+}
 
 // TestRabbitMQWorker plays its stories against a real RabbitMQ, one after another: they share the server.
 func TestRabbitMQWorker(t *testing.T) {
+	t.Parallel()
 	python, err := exampleworkers.PythonWith(t.Context(), "pika")
 	must(t, err)
 	stories := []struct {

@@ -15,6 +15,7 @@ const streamGroup = "example-workers"
 
 // TestStreamWorker plays its stories against a real Redis.
 func TestStreamWorker(t *testing.T) {
+	t.Parallel()
 	for name, story := range map[string]func(*testing.T, *stage){
 		"kill -9 in the middle of a task":     streamKilled,
 		"kill -9, and the pod is gone":        streamPodGone,

@@ -11,6 +11,7 @@ import (
 
 // TestWorkers plays every story with every worker.
 func TestWorkers(t *testing.T) {
+	t.Parallel()
 	for _, tool := range []string{"redis-server", "redis-cli", "python3"} {
 		if _, err := exec.LookPath(tool); err != nil {
 			t.Fatalf("%s is not installed", tool)
