@@ -46,6 +46,12 @@ func ofNumbers(args int) bounds {
 	return bounds{bytes: ofOne.bytes + each*args, values: 1 + args}
 }
 
+// ofScript bounds the answer to a script: a step of one, or a number, or a word of why not, for each argument.
+func ofScript(args int) bounds {
+	b := ofExec(args)
+	return bounds{bytes: max(ofStep.bytes, b.bytes), values: max(ofStep.values, b.values)}
+}
+
 // boundsOf are those of the answer to a command, by its name and how many arguments it has, the name included. Queued is how
 // many commands came since MULTI.
 func boundsOf(command string, args, queued int) bounds {
@@ -69,7 +75,7 @@ func boundsOf(command string, args, queued int) bounds {
 	case "SCAN":
 		return ofScan
 	case "EVAL":
-		return ofStep
+		return ofScript(args)
 	default:
 		return ofOne
 	}

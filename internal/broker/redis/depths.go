@@ -56,16 +56,26 @@ func (d *driver) Depths(ctx context.Context, queries []broker.Query) ([]broker.A
 		}
 	}
 	replies = replies[begin:]
+	var full []int
 	for i, q := range queries {
 		if invalid[i] != nil {
 			answers[i].Err = invalid[i]
 			continue
 		}
-		answer, err := d.answer(q, replies[:lengths[i]])
+		own := replies[:lengths[i]]
+		replies = replies[lengths[i]:]
+		if len(own) > 1 && isFull(own[1:]) { // after MULTI
+			full = append(full, i)
+			continue
+		}
+		answer, err := d.answer(q, own)
 		if err != nil {
 			return nil, err
 		}
-		answers[i], replies = answer, replies[lengths[i]:]
+		answers[i] = answer
+	}
+	if err := d.readFull(ctx, queries, full, now, answers); err != nil {
+		return nil, err
 	}
 	return answers, d.follower.moved() // it may have been found out meanwhile
 }

@@ -12,7 +12,7 @@
 //	            the tasks of dead workers there
 //	layout.go   how a queue is laid out in keys; list.go is a list, by the protocol of worker/redislist, sorted_set.go a
 //	            sorted set, and stream.go a stream, whose Lua is in stream_lua.go
-//	driver.go   a reach and a layout; depths.go reads, writable.go asks whether writes are taken, aside.go has what is asked
+//	driver.go   a reach and a layout; depths.go reads, full.go where the memory is full; writable.go asks whether writes are taken, aside.go has what is asked
 //	            beside a read
 //	inspect.go  which versions and settings of the server are risks
 //	claim.go    who may return the tasks of dead workers

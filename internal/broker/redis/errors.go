@@ -45,6 +45,7 @@ var refusals = []refusal{
 	{redislist.NotClaimed, broker.ReasonOtherOperator, "another operator of this cluster, or of a copy of it, may return tasks now"},
 	{"unknown command", broker.ReasonUnknown, "the server lacks a command that QScaler needs; Redis has all of them since 6.2, unless they were renamed, and Sentinel has none: set config.redis.sentinel, or give the port of Redis itself"},
 	{"Unknown Redis command called from", broker.ReasonUnknown, "the server lacks a command that QScaler needs; Redis has all of them since 6.2, unless they were renamed, and Sentinel has none: set config.redis.sentinel, or give the port of Redis itself"},
+	{outOfMemory, broker.ReasonUnknown, "the memory of the server is full; raise maxmemory, or free memory"},
 	{"max number of clients", broker.ReasonConnectionRefused, "the server has as many clients as its maxclients allows"},
 }
 
@@ -68,6 +69,9 @@ var refusalsOfSentinel = []refusal{
 	{"NOPERM", broker.ReasonPermissionDenied, "the user of config.redis.sentinel may not run SENTINEL GET-MASTER-ADDR-BY-NAME; extend its ACL"},
 	{"unknown command", broker.ReasonUnknown, "it is no Sentinel; give the host and the port of one, which is 26379 by default, or remove config.redis.sentinel"},
 }
+
+// outOfMemory is what a refusal begins with where the memory is full (maxmemory).
+const outOfMemory = "OOM "
 
 // classify puts a failure into words for a person.
 func classify(err error, c Config) error {
