@@ -10,7 +10,7 @@ import (
 )
 
 // kustomize treats the pod spec of a QWorker as it treats that of a pod, which it knows by itself: names with prefixes and
-// hashes, images, labels and annotations. A ScalerConfig's references follow too.
+// hashes, images, labels and annotations, and patches, which merge containers and their env by name. A ScalerConfig's references follow too.
 func TestKustomizeKnowsTheKinds(t *testing.T) {
 	api, found := startAPI(t), map[string]*unstructured.Unstructured{}
 	for _, object := range build(t, "testdata/kustomize") {
@@ -28,6 +28,7 @@ func TestKustomizeKnowsTheKinds(t *testing.T) {
 	if qworker == nil || pod == nil || config == nil {
 		t.Fatalf("found %v", found)
 	}
+	checkCSI(t, qworker)
 	if diff := cmp.Diff(at(t, pod, "spec"), at(t, qworker, "spec", "podSpec")); diff != "" {
 		t.Errorf("the pod spec, -that of a pod +that of a QWorker:\n%s", diff)
 	}
@@ -50,6 +51,16 @@ func TestKustomizeKnowsTheKinds(t *testing.T) {
 	} {
 		checkName(t, config, path, want)
 	}
+}
+
+// checkCSI checks and removes the last volume, which the pod does not have.
+func checkCSI(t *testing.T, qworker *unstructured.Unstructured) {
+	t.Helper()
+	podSpec := at(t, qworker, "spec", "podSpec").(map[string]any)
+	volumes := podSpec["volumes"].([]any)
+	last := &unstructured.Unstructured{Object: map[string]any{"spec": volumes[len(volumes)-1]}}
+	checkName(t, last, "csi.nodePublishSecretRef.name", "blue-env-")
+	podSpec["volumes"] = volumes[:len(volumes)-1]
 }
 
 // checkName fails where a field does not name what it is to name. What kustomize generates ends in a hash.
