@@ -175,6 +175,11 @@ type QWorkerStatus struct {
 	// +optional
 	LastDepartureTime *metav1.Time `json:"lastDepartureTime,omitempty"`
 
+	// When all workers had ended, of a QWorker that is being deleted. An hour later it no longer waits for the broker. Absent
+	// while a worker has not ended.
+	// +optional
+	WorkersEndedTime *metav1.Time `json:"workersEndedTime,omitempty"`
+
 	// The worst that is the matter, or that all is well.
 	// +optional
 	Summary *SummaryStatus `json:"summary,omitempty"`
@@ -227,7 +232,7 @@ type QueueStatus struct {
 // UnknownHolders are workers that hold tasks of the queue and that no QWorker of this cluster has made, such as those of a
 // QWorker that was deleted and created again, or of another cluster.
 type UnknownHolders struct {
-	// How many of them have a list with tasks.
+	// How many they are.
 	Workers int64 `json:"workers"`
 	// How many tasks the first 1000 of them, by name, hold; 0 while that cannot be counted.
 	Tasks int64 `json:"tasks"`

@@ -224,8 +224,8 @@ type ScalerConfigStatus struct {
 	// the tasks of dead workers, and says why; else it is absent. Suitable is False while the broker's version or its
 	// settings endanger tasks, and says how; else it is absent.
 	//
-	// UnknownHolders is True while workers hold tasks of queues that no QWorker serves, and says how many lists there are;
-	// else it is absent.
+	// UnknownHolders is True while workers hold tasks of queues that no QWorker serves, and says in how many lists or sorted
+	// sets, or as how many consumers; else it is absent.
 	// +optional
 	// +listType=map
 	// +listMapKey=type

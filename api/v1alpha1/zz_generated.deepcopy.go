@@ -413,6 +413,10 @@ func (in *QWorkerStatus) DeepCopyInto(out *QWorkerStatus) {
 		in, out := &in.LastDepartureTime, &out.LastDepartureTime
 		*out = (*in).DeepCopy()
 	}
+	if in.WorkersEndedTime != nil {
+		in, out := &in.WorkersEndedTime, &out.WorkersEndedTime
+		*out = (*in).DeepCopy()
+	}
 	if in.Summary != nil {
 		in, out := &in.Summary, &out.Summary
 		*out = new(SummaryStatus)

@@ -117,7 +117,7 @@ func BrokerUp() Gauge {
 func BrokerUnservedLists() Gauge {
 	return Gauge{
 		Name:   "qscaler_broker_unserved_lists",
-		Help:   "Lists in which workers hold tasks of queues that no QWorker serves, as the last search has found; absent until then. The source is the ScalerConfig.",
+		Help:   "Lists, sorted sets or consumers in which workers hold tasks of queues that no QWorker serves, as the last search has found; absent until then. The source is the ScalerConfig.",
 		Labels: []Label{source()},
 	}
 }

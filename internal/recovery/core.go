@@ -112,7 +112,7 @@ func (c *core) next(now time.Time) (todo []work) {
 
 // call begins the return of a record's tasks, unless that has come to nothing since it was to wait.
 func (c *core) call(p *pace, r *record, now time.Time) (work, bool) {
-	if !c.look(r) || r.place.Broker != p.id {
+	if !c.look(r, now) || r.place.Broker != p.id {
 		c.queue(r, now)
 		if r.state == dropped {
 			c.woken[r.fleet.name] = struct{}{}
@@ -126,15 +126,16 @@ func (c *core) call(p *pace, r *record, now time.Time) (work, bool) {
 
 // look changes a record by the newest reading, and reports whether its tasks can be returned. Where its queue cannot be
 // read, it is looked at again when that changes.
-func (c *core) look(r *record) bool {
+func (c *core) look(r *record, now time.Time) bool {
 	failures, _ := c.paces.failuresOf(r)
 	r.read(c.reading(r.place.Key), failures)
+	r.age(now)
 	return r.isDue() && r.fleet.mode == Active && c.reading.succeeds(r.place) && c.paces[r.place.Broker] != nil
 }
 
 // queue looks at a record and has it wait for its turn.
 func (c *core) queue(r *record, now time.Time) {
-	if c.look(r) {
+	if c.look(r, now) {
 		c.paces[r.place.Broker].add(r, now)
 		c.busy[r.place.Broker] = struct{}{}
 	}

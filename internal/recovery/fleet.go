@@ -128,16 +128,21 @@ func (f *fleet) decline(now time.Time) {
 }
 
 // found adds the workers that a search has found at a place and that nobody knew of, as many as there is room for, and
-// returns their records.
+// returns their records. Of those of which nobody knew where they were at work, it tells that.
 func (f *fleet) found(workers []string, place Place, now time.Time) (added []*record) {
 	delete(f.more, place.site())
 	room := mostFound - f.fromSearches()
 	for _, worker := range workers {
 		_, present := f.seen[worker]
-		if present || f.records[worker] != nil {
+		known := f.records[worker]
+		if known != nil && known.isUnplaced() {
+			known.place = place
+			added = append(added, known)
+		}
+		if present || known != nil {
 			continue
 		}
-		if len(added) >= room {
+		if room--; room < 0 {
 			f.more[place.site()] = struct{}{}
 			break
 		}
@@ -214,7 +219,7 @@ func (f *fleet) dead(failuresOf func(*record) (int, error)) []Dead {
 	}
 	dead := make([]Dead, 0, len(f.records))
 	for r := range maps.Values(f.records) {
-		d := Dead{Worker: r.worker, Revision: r.revision, HostName: r.hostName, PodIP: r.podIP, State: r.state, Unconfirmed: r.unasked}
+		d := Dead{Worker: r.worker, Revision: r.revision, HostName: r.hostName, PodIP: r.podIP, State: r.state, Unconfirmed: r.unasked, Unplaced: r.isUnplaced()}
 		d.Failures, d.Err = failuresOf(r)
 		dead = append(dead, d)
 	}

@@ -31,6 +31,9 @@ func (c *core) observe(name Fleet, o Observation) Snapshot {
 			place = o.At(r.revision)
 			places[r.revision] = place
 		}
+		if place == (Place{}) {
+			place = r.placeAmong(o.Places)
+		}
 		r.place = place
 		c.queue(r, o.Now)
 	}

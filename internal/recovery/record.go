@@ -1,6 +1,7 @@
 package recovery
 
 import (
+	"slices"
 	"time"
 
 	"github.com/quickube/qscaler/internal/backlog"
@@ -81,6 +82,28 @@ func (r *record) vanished(now time.Time) {
 		return
 	}
 	r.state = Gone
+}
+
+// isUnplaced reports whether nobody knows where the worker was at work. Its tasks cannot be returned.
+func (r *record) isUnplaced() bool { return r.place == Place{} }
+
+// placeAmong is the place where the worker was known to be at work, or was found, as the fleet has it now: nobody knows any
+// more where those of its revision work. It is the zero place where the fleet does not have it.
+func (r *record) placeAmong(places []Place) Place {
+	i := slices.IndexFunc(places, func(p Place) bool { return p.site() == r.place.site() })
+	if r.isUnplaced() || i < 0 {
+		return Place{}
+	}
+	return places[i]
+}
+
+// age is the change by time alone. A worker of which nobody knows where it was at work is kept until a search has looked for
+// it at each place of the fleet. Whatever turns up later is found by another search. A fleet that is being deleted keeps
+// it, to tell of it.
+func (r *record) age(now time.Time) {
+	if r.state == Gone && r.isUnplaced() && !r.fleet.deleting && !now.Before(r.since.Add(searchEvery)) {
+		r.state = dropped
+	}
 }
 
 // read is the change by a reading of its queue. A list is watched until it is read when nothing can turn up there any

@@ -70,7 +70,7 @@ type Observation struct {
 	// Places are those of the fleet's revisions, each once: the present one first, at which new pods work, and then the
 	// former ones. There are none where no revision is known.
 	Places []Place
-	// At is the place of a revision's workers. It is called during the observation only.
+	// At is the place of a revision's workers, the zero place where nobody knows. It is called during the observation only.
 	At func(revision string) Place
 }
 
@@ -104,6 +104,8 @@ type Dead struct {
 	Failures    int
 	Err         error
 	Unconfirmed bool
+	// Unplaced is true where nobody knows where the worker was at work, so that its tasks cannot be returned.
+	Unplaced bool
 }
 
 // UnknownHolders are workers that no fleet of this cluster has made, such as one of a QWorker that was deleted and created again,

@@ -28,6 +28,13 @@ func hash(c Content, config map[string]string, collisions int) (string, error) {
 	return safe(h.Sum64(), 10), nil
 }
 
+// IsNamed reports whether a hash is the one that this content gets when it is stored first. Another version of the program
+// may have given it another.
+func (c Content) IsNamed(name string) bool {
+	own, err := hash(c, nil, 0)
+	return err == nil && own == name
+}
+
 // safe is a number in length characters that are legal in names and labels and spell nothing.
 func safe(n uint64, length int) string {
 	const digits = 13 // of the largest uint64 to base 36

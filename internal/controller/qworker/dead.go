@@ -89,7 +89,8 @@ func (d *deadWorkers) isGivenUp(worker string) bool {
 }
 
 // mayRemove reports whether a pod that has left may be removed. Where its tasks cannot be reclaimed, it does not stay for
-// that: pods that have ended would pile up. What it holds is in its list, which is known without it.
+// that: pods that have ended would pile up. What it holds is in its list, which is known without it. Where nobody knows at
+// which queue it worked, it stays: nothing else may say that.
 func (d *deadWorkers) mayRemove(pod *corev1.Pod) bool {
 	if d.isReclaimed(pod) {
 		return true
@@ -109,6 +110,16 @@ func (d *deadWorkers) failing() (names []string, why error) {
 		}
 	}
 	return names, why
+}
+
+// unplaced are the workers of which nobody knows at which queue they worked, and whose tasks are not returned therefore.
+func (d *deadWorkers) unplaced() (names []string) {
+	for _, w := range d.Dead {
+		if w.Unplaced && !w.IsReturned() {
+			names = append(names, w.Worker)
+		}
+	}
+	return names
 }
 
 // searchErr is why a search fails again and again, nil where none does.
@@ -192,7 +203,7 @@ func (d *deadWorkers) abandoned() []string {
 // reported is what is said of it; holdup is why it takes so long.
 func (d *deadWorkers) reported(pods []*corev1.Pod, holdup error) report.Recovery {
 	workers, why := d.failing()
-	told := report.Recovery{Failing: workers, Why: words.TextOf(why), SearchFailed: words.TextOf(d.searchErr()), UnknownHolders: reportedUnknownHolders(d.UnknownHolders)}
+	told := report.Recovery{Unplaced: d.unplaced(), Failing: workers, Why: words.TextOf(why), SearchFailed: words.TextOf(d.searchErr()), UnknownHolders: reportedUnknownHolders(d.UnknownHolders)}
 	if !d.deleting {
 		return told
 	}

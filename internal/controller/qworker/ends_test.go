@@ -91,7 +91,7 @@ func TestWhichReadingsTellOfEnds(t *testing.T) {
 			former := revision.Revision{Hash: "r2", Content: revision.Content{Queue: "former"}}
 			o := observation{
 				qw: &v1alpha1.QWorker{}, ends: &ends{workers: map[string]*end{"a": &c.known}}, states: []planner.Pod{p, p},
-				revisions: revisions{all: []revision.Revision{former}, published: &revision.Revision{Hash: "r1"}},
+				revisions: revisions{all: []revision.Revision{former}, published: &revision.Revision{Hash: "r1", Content: revision.Content{Queue: "present"}}},
 				readings:  readings{reading: c.here, elsewhere: map[string]backlog.Reading{"r2": c.elsewhere}},
 			}
 			var got []string

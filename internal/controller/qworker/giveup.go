@@ -4,6 +4,9 @@ import (
 	"slices"
 	"time"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/ptr"
+
 	"github.com/quickube/qscaler/internal/recovery"
 )
 
@@ -16,7 +19,9 @@ const (
 	brokerTimeout = time.Hour
 )
 
-// failures are since when what a deleted QWorker waits for fails or lasts, each zero while it does not.
+// failures are since when what a deleted QWorker waits for fails or lasts, each zero while it does not. The status has since
+// when the workers have ended: an operator that is started again and again must end a deletion, too. The minutes of the
+// others begin anew with each.
 type failures struct {
 	// search is that of the search of the present queue.
 	search time.Time
@@ -76,7 +81,7 @@ func (d *deadWorkers) giveUp(f *failures, now time.Time, configGone bool, unread
 func (d *deadWorkers) returnsFailSince(before map[string]time.Time, now time.Time, unread func(hash string) error) map[string]time.Time {
 	failing := map[string]time.Time{}
 	for _, w := range d.Dead {
-		if w.IsReturned() || w.Unconfirmed || (!w.IsFailing() && unread(w.Revision) == nil) {
+		if w.IsReturned() || w.Unconfirmed || (!w.IsFailing() && !w.Unplaced && unread(w.Revision) == nil) {
 			continue
 		}
 		from := before[w.Worker]
@@ -84,6 +89,22 @@ func (d *deadWorkers) returnsFailSince(before map[string]time.Time, now time.Tim
 		failing[w.Worker] = from
 	}
 	return failing
+}
+
+// resume takes in since when the workers have ended, as an earlier process has seen it. A time that has yet to come is that
+// of a clock that was wrong.
+func (f *failures) resume(stored *metav1.Time, now time.Time) {
+	if f.ended.IsZero() && stored != nil && !stored.After(now) {
+		f.ended = stored.Time
+	}
+}
+
+// timeOf is a time as the status has it, to the second, nil for none.
+func timeOf(t time.Time) *metav1.Time {
+	if t.IsZero() {
+		return nil
+	}
+	return ptr.To(metav1.NewTime(t.Truncate(time.Second)))
 }
 
 // since keeps since when something is so.

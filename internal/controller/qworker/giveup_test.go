@@ -6,8 +6,40 @@ import (
 	"testing"
 	"time"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
 	"github.com/quickube/qscaler/internal/recovery"
 )
+
+// An operator that is started again every 20 minutes ends a deletion, too: since when the workers have ended is in the status.
+func TestTheHourOutlivesTheOperator(t *testing.T) {
+	began := time.Date(2026, 1, 2, 12, 0, 0, 700, time.UTC)
+	failing := recovery.Snapshot{Searches: []recovery.Search{{Err: errors.New("NOPERM"), Failed: true}}}
+	var stored *metav1.Time
+	look := func(now time.Time, ended bool) deadWorkers {
+		dead, fails := deadWorkers{deleting: true, ended: ended, Snapshot: failing}, failures{}
+		fails.resume(stored, now)
+		dead.giveUp(&fails, now, false, func(string) error { return nil })
+		stored = timeOf(fails.ended)
+		return dead
+	}
+	for at, waits := range []bool{true, true, true, false} {
+		dead := look(began.Add(time.Duration(at)*20*time.Minute), true)
+		if got := !dead.owesNothing(nil); got != waits {
+			t.Errorf("after %d minutes it waits: %t", 20*at, got)
+		}
+		if want := began.Truncate(time.Second); stored == nil || !stored.Time.Equal(want) {
+			t.Errorf("after %d minutes the status has %v, want %s", 20*at, stored, want)
+		}
+	}
+	if look(began.Add(2*time.Hour), false); stored != nil {
+		t.Errorf("while a worker runs the status has %v", stored)
+	}
+	stored = &metav1.Time{Time: began.Add(48 * time.Hour)} // by a clock that was wrong
+	if now := began.Add(3 * time.Hour); look(now, true).waitOver || !stored.Time.Equal(now.Truncate(time.Second)) {
+		t.Errorf("the status has %v, want now", stored)
+	}
+}
 
 // A deleted QWorker waits for the broker, and not for ever: whose ScalerConfig is gone too, a minute for what fails, and each
 // an hour from when its workers have ended.
@@ -29,6 +61,7 @@ func TestForHowLongADeletedQWorkerWaits(t *testing.T) {
 		return []recovery.Dead{d}
 	}
 	mixed := slices.Concat(refused, name("x", known))
+	nowhere := owed(func(d *recovery.Dead) { d.Unplaced = true })
 	unconfirmed := owed(func(d *recovery.Dead) {
 		d.Failures, d.Err, d.Unconfirmed = recovery.Tries, errors.New("the API server does not answer"), true
 	})
@@ -115,6 +148,15 @@ func TestForHowLongADeletedQWorkerWaits(t *testing.T) {
 			{search: failing, dead: unconfirmed, owes: true, outstanding: 1, recheck: time.Minute},
 			{after: 2 * end, search: failing, dead: unconfirmed, owes: true, outstanding: 1},
 			{after: 2*end + 1, search: failing, dead: refused},
+		},
+		"a worker of which nobody knows the queue, until a minute is over": {
+			{dead: nowhere, owes: true, outstanding: 1, recheck: time.Minute},
+			{after: time.Minute, search: failing, dead: nowhere, owes: true, recheck: 2 * time.Minute},
+		},
+		"a worker of which nobody knows the queue, an hour while the ScalerConfig is there": {
+			{dead: nowhere, config: true, owes: true, outstanding: 1, recheck: end},
+			{after: end - 1, dead: nowhere, config: true, owes: true, outstanding: 1, recheck: end},
+			{after: end, dead: nowhere, config: true},
 		},
 		"while a worker has not ended": {
 			{works: true, config: true, dead: refused, owes: true, outstanding: 1},

@@ -50,16 +50,20 @@ func (r *round) findRevisions(ctx context.Context) {
 }
 
 // fallBack makes up for a history that is gone before the QWorker is, as after a foreground deletion: what is left to do
-// needs to know the queue and the connection, and those are in the spec.
+// needs to know the queue and the connection, and those are in the spec. It is the published revision only where the hash
+// says so: the spec may have been changed since.
 func (o *observation) fallBack(normalise func(*v1alpha1.ScalerConfig) connection.Spec) {
 	known := &o.revisions
 	switch {
-	case known.published != nil:
+	case isPlaced(known.published):
 	case len(known.all) > 0:
 		known.newest = &known.all[len(known.all)-1]
 	case len(known.remains) > 0:
 		known.newest = &known.remains[len(known.remains)-1]
 	case o.config != nil:
-		known.newest = &revision.Revision{Hash: o.status.CurrentPodSpecHash, Content: revision.ContentOf(o.qw, normalise(o.config))}
+		known.newest = &revision.Revision{Content: revision.ContentOf(o.qw, normalise(o.config))}
+		if known.newest.IsNamed(o.status.CurrentPodSpecHash) {
+			known.newest.Hash = o.status.CurrentPodSpecHash
+		}
 	}
 }

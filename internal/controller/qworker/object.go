@@ -93,7 +93,7 @@ func (o *object) setFinalizers(ctx context.Context, finalizers []string) error {
 func (o *object) writeStatus(ctx context.Context, status *v1alpha1.QWorkerStatus) (written bool, err error) {
 	patch, err := json.Marshal(map[string]any{
 		"metadata": map[string]any{"resourceVersion": o.qw.ResourceVersion},
-		"status":   wholeStatus{status, status.Queue, status.UnknownHolders, status.Recommendations},
+		"status":   wholeStatus{status, status.Queue, status.UnknownHolders, status.Recommendations, status.WorkersEndedTime},
 	})
 	if err != nil {
 		return false, fmt.Errorf("encoding the status, %w", err)
@@ -118,6 +118,8 @@ type wholeStatus struct {
 	Queue           *v1alpha1.QueueStatus              `json:"queue"`
 	UnknownHolders  *v1alpha1.UnknownHolders           `json:"unknownHolders"`
 	Recommendations []v1alpha1.ContainerRecommendation `json:"recommendations"`
+
+	WorkersEndedTime *metav1.Time `json:"workersEndedTime"`
 }
 
 // noteWritten remembers the QWorker as the API server has returned it. What is written next is written over it.

@@ -133,7 +133,7 @@ func (r *round) observePods(ctx context.Context) error {
 	if r.seen.config != nil {
 		present = append(present, r.seen.connection)
 	}
-	r.memory.revisions = r.seen.revisions.remember(r.memory.revisions, pods, r.seen.status.CurrentPodSpecHash, r.seen.deleting(), present)
+	r.memory.revisions = r.seen.revisions.remember(r.memory.revisions, pods, r.seen.deleting(), present)
 	nodes, err := r.reconciler.readNodes(ctx, pods)
 	if err != nil {
 		return err

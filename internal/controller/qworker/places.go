@@ -39,21 +39,35 @@ type place struct{ broker, queue, group string }
 
 // placeOf is where the pods of a revision work, the zero place of one that is not known.
 func (p places) placeOf(hash string) place {
-	r := p.of(hash)
+	r := p.at(hash)
 	if r == nil {
 		return place{}
 	}
 	return place{connection.ID(p.qworker.Namespace, r.Connection), r.Queue, r.Group}
 }
 
-// shares reports whether pods of the revision work on the queue that is read.
+// shares reports whether pods of the revision work on the queue that is read, or may: nobody knows where they do.
 func (p places) shares(hash string) bool {
 	main := p.serving()
 	if main == nil || hash == main.Hash {
 		return true
 	}
 	r := p.of(hash)
-	return r == nil || samePlace(r, main)
+	return !isPlaced(r) || samePlace(r, main)
+}
+
+// know reports whether it is known where the pods of a revision work.
+func (p places) know(hash string) bool { return p.at(hash) != nil }
+
+// at is a revision by which it is known where the pods of a revision work, nil where it is not.
+func (p places) at(hash string) *revision.Revision {
+	if r := p.of(hash); isPlaced(r) {
+		return r
+	}
+	if main := p.serving(); main != nil && hash == main.Hash { // it may be made up of the spec
+		return main
+	}
+	return nil
 }
 
 func samePlace(a, b *revision.Revision) bool {
@@ -76,28 +90,26 @@ func (p places) distinct() []recovery.Place {
 		former = append(former, &p.remains[i])
 	}
 	for _, r := range former {
-		if !slices.ContainsFunc(found, func(o *revision.Revision) bool { return samePlace(o, r) }) {
+		if isPlaced(r) && !slices.ContainsFunc(found, func(o *revision.Revision) bool { return samePlace(o, r) }) {
 			found = append(found, r)
 		}
 	}
 	distinct := make([]recovery.Place, len(found))
 	for i, r := range found {
-		distinct[i] = p.at(r)
+		distinct[i] = p.placed(r)
 	}
 	return distinct
 }
 
-// where is where the workers of a revision work. Of one that is not known any more, that is the present place.
+// where is where the workers of a revision work, the zero place where nobody knows: a place that is only guessed would have
+// no tasks of theirs, and they would seem to be returned.
 func (p places) where(hash string) recovery.Place {
-	if r := p.of(hash); r != nil {
-		return p.at(r)
+	if r := p.at(hash); r != nil {
+		return p.placed(r)
 	}
-	if main := p.serving(); main != nil {
-		return p.at(main)
-	}
-	return recovery.Place{Key: p.main()}
+	return recovery.Place{}
 }
 
-func (p places) at(r *revision.Revision) recovery.Place {
+func (p places) placed(r *revision.Revision) recovery.Place {
 	return recovery.Place{Broker: connection.ID(p.qworker.Namespace, r.Connection), Queue: broker.NameOf(r.Queue, r.Group), Key: p.key(r.Hash), Revision: r.Hash}
 }

@@ -70,9 +70,13 @@ func (r *readings) anyKnown() bool {
 // isKnown reports whether a reading is good, and no newer one has failed.
 func isKnown(r backlog.Reading) bool { return r.Known && r.Err == nil }
 
-// readingOf is the newest reading of the queue that a revision works on.
+// readingOf is the newest reading of the queue that a revision works on. Where nobody knows which that is, it is none: that
+// the others do not show a worker with a task does not make it idle.
 func (r *readings) readingOf(at places, hash string) backlog.Reading {
-	if at.shares(hash) {
+	switch {
+	case !at.know(hash):
+		return backlog.Reading{}
+	case at.shares(hash):
 		return r.reading
 	}
 	return r.elsewhere[hash]

@@ -77,9 +77,11 @@ func (r *round) observeDead() {
 	}
 	r.recheckAt(r.seen.dead.RecheckAt)
 	r.seen.dead.ended = !slices.ContainsFunc(r.seen.pods, func(pod *corev1.Pod) bool { return !fleet.Ended(pod) })
+	r.memory.fails.resume(r.seen.status.WorkersEndedTime, r.seen.now)
 	r.recheckAt(r.seen.dead.giveUp(&r.memory.fails, r.seen.now, r.seen.config == nil, func(hash string) error {
 		return r.reconciler.backlog.Last(at.key(hash)).Err
 	}))
+	r.seen.status.WorkersEndedTime = timeOf(r.memory.fails.ended)
 }
 
 func workersOf(pods []*corev1.Pod, states []planner.Pod) []recovery.Worker {
@@ -118,6 +120,9 @@ func (o *observation) recoveryMode(declined bool, last func(backlog.Key) backlog
 	return recovery.Active, timeout
 }
 
+// errUnplaced is why the tasks of workers are not returned of which nobody knows at which queue they worked.
+var errUnplaced = errors.New("their revision was deleted, and their pods do not name their queue")
+
 // holdup is why the tasks of dead workers are not returned yet, nil where that is a matter of moments.
 func holdup(o *observation, last func(backlog.Key) backlog.Reading) error {
 	if o.reading.Err != nil {
@@ -133,6 +138,9 @@ func holdup(o *observation, last func(backlog.Key) backlog.Reading) error {
 		if w.Err != nil {
 			return w.Err
 		}
+	}
+	if len(o.dead.unplaced()) > 0 {
+		return errUnplaced
 	}
 	return nil
 }

@@ -39,6 +39,13 @@ func connected(r revision.Revision, host string) revision.Revision {
 	return r
 }
 
+// unplaced is a revision of which nobody knows where its pods work.
+func unplaced(r revision.Revision) revision.Revision {
+	r = r.Remains()
+	r.Queue, r.Connection = "", connection.Spec{}
+	return r
+}
+
 // A foreground deletion takes the revisions first. Which container is the worker's, and on which queue it works, is known all
 // the same: by the pods, also to a process that has just started, and by memory where the pods are gone. A pod is believed
 // only then, and only where the operator knows its connection from elsewhere.
@@ -78,7 +85,19 @@ func TestRevisionsThatAreNotStoredAnyMore(t *testing.T) {
 		},
 		"somebody else has removed one before the process has started": {
 			[]revision.Revision{b}, nil, []*corev1.Pod{podOf(a)}, false, present,
-			map[string]string{"b": "queue-of-b"}, []string{"b"},
+			map[string]string{"a": "queue-of-a", "b": "queue-of-b"}, []string{"a", "b"},
+		},
+		"its place was not known, and now its pod says it": {
+			[]revision.Revision{b}, map[string]revision.Revision{"a": unplaced(a)}, []*corev1.Pod{podOf(a)}, false, present,
+			map[string]string{"a": "queue-of-a", "b": "queue-of-b"}, []string{"a", "b"},
+		},
+		"its place was not known, and now it is stored again": {
+			[]revision.Revision{a}, map[string]revision.Revision{"a": unplaced(a)}, nil, false, present,
+			map[string]string{"a": "queue-of-a"}, []string{"a"},
+		},
+		"its place is not known": {
+			[]revision.Revision{b}, map[string]revision.Revision{"a": unplaced(a)}, []*corev1.Pod{podOf(evil)}, false, present,
+			map[string]string{"a": "", "b": "queue-of-b"}, []string{"a", "b"},
 		},
 		"a pod names another host": {
 			[]revision.Revision{b}, nil, []*corev1.Pod{podOf(evil)}, true, present,
@@ -107,7 +126,7 @@ func TestRevisionsThatAreNotStoredAnyMore(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := &revisions{all: c.stored}
-			next := r.remember(c.known, c.pods, "published", c.deleting, c.present)
+			next := r.remember(c.known, c.pods, c.deleting, c.present)
 			queues := map[string]string{}
 			for _, hash := range []string{"a", "b", "published"} {
 				if made := r.of(hash); made != nil {

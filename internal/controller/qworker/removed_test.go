@@ -14,6 +14,7 @@ import (
 	"github.com/quickube/qscaler/api/v1alpha1"
 	"github.com/quickube/qscaler/internal/revision"
 	"github.com/quickube/qscaler/worker/contract"
+	"github.com/quickube/qscaler/worker/redislist"
 )
 
 // Somebody removes the revisions of a fleet, and its ScalerConfig. The fleet stays as it is, and goes on from its spec once
@@ -116,6 +117,35 @@ func TestARestartOutlivesThePublishedRevision(t *testing.T) {
 			})
 		})
 	}
+}
+
+// Somebody removes the published revision, whose pods do not say what they are made of, and the spec names another queue by
+// now. At which queue a worker was at work is not guessed: its pod stays, and so does what it holds, until the revision is
+// there again.
+func TestTasksOfAWorkerWhoseQueueNobodyKnows(t *testing.T) {
+	t.Parallel()
+	c := newCluster(t)
+	q := makeQWorker("w")
+	p := c.busy(q)
+	c.stop()
+	c.removeRevision(c.status("w").CurrentPodSpecHash)
+	patch := client.RawPatch(types.MergePatchType, []byte(`{"metadata":{"annotations":{"`+revision.AnnotationRevision+`":null}}}`))
+	if err := c.Patch(t.Context(), &p, patch); err != nil {
+		t.Fatal(err)
+	}
+	c.change("w", `{"spec":{"scaleConfig":{"queue":"other"}}}`)
+	c.exit(0, p)
+	c.startOperator()
+	c.awaitMessage("w", "nobody knows at which queue they worked", p.Name)
+	if err := c.Get(t.Context(), client.ObjectKeyFromObject(&p), &p); err != nil || p.DeletionTimestamp != nil {
+		t.Errorf("the pod is deleted: %v", err)
+	}
+	c.awaitLength(redislist.Processing(q.queueName(), p.Name), 1)
+
+	c.change("w", `{"spec":{"scaleConfig":{"queue":"`+q.queueName()+`"}}}`)
+	c.awaitLength(redislist.Processing(q.queueName(), p.Name), 0)
+	c.awaitLength(q.queueName(), 1)
+	c.awaitGone(&p)
 }
 
 // Somebody removes the published revision while a canary of the next one is tried. That one has still to prove itself: it

@@ -49,16 +49,16 @@ func find(all []revision.Revision, hash string) *revision.Revision {
 //   - Of the revisions that this process has seen stored, it keeps those that have pods. A revision that nobody needs was
 //     removed by the operator itself.
 //   - While the QWorker is deleted, it keeps them all, for the workers whose pods are gone.
-//   - A process that has just begun asks the pods while the QWorker is deleted, and else those of the published revision.
+//   - A process that has just begun asks the pods.
 //   - More people may write to pods than may choose a Secret and a host. So a pod is believed only where its connection
 //     is one of the present ScalerConfig or of a revision.
 func (r *revisions) remember(
-	known map[string]revision.Revision, pods []*corev1.Pod, published string, deleting bool, present []connection.Spec,
+	known map[string]revision.Revision, pods []*corev1.Pod, deleting bool, present []connection.Spec,
 ) map[string]revision.Revision {
 	next := make(map[string]revision.Revision, len(r.all))
 	for i := range r.all {
 		hash := r.all[i].Hash
-		if before, ok := known[hash]; ok {
+		if before, ok := known[hash]; ok && isPlaced(&before) {
 			next[hash] = before
 			continue
 		}
@@ -78,17 +78,20 @@ func (r *revisions) remember(
 	}
 	trusted := slices.Clone(present)
 	for _, of := range next {
-		trusted = append(trusted, of.Connection)
+		if isPlaced(&of) {
+			trusted = append(trusted, of.Connection)
+		}
 	}
 	for _, pod := range pods {
 		hash := fleet.RevisionOf(pod)
 		if _, ok := next[hash]; ok {
 			continue
 		}
-		if of, ok := known[hash]; ok {
+		before, remembered := known[hash]
+		if of, ok := revision.OfPod(pod); ok && !isPlaced(&before) && slices.Contains(trusted, of.Connection) {
 			add(of)
-		} else if of, ok := revision.OfPod(pod); ok && (deleting || hash == published) && slices.Contains(trusted, of.Connection) {
-			add(of)
+		} else if remembered {
+			add(before)
 		}
 	}
 	return next
@@ -96,23 +99,31 @@ func (r *revisions) remember(
 
 // protect makes up for a published revision of which nobody knows any more what it is, while pods of it are there: somebody
 // has removed it, and its pods do not say it in a way that is believed. The newest one must not take their places unproven.
-// They are taken to work where its pods would, as all pods are of which nobody knows.
+// They leave as its pods would. Where they work is not known: it may be another queue, or another broker.
 func (r *revisions) protect(published string, pods []*corev1.Pod, known map[string]revision.Revision) {
 	unknown := published != "" && r.newest != nil && published != r.newest.Hash && r.of(published) == nil
 	if unknown && slices.ContainsFunc(pods, func(pod *corev1.Pod) bool { return fleet.RevisionOf(pod) == published }) {
 		remains := r.newest.Remains()
 		remains.Hash = published
+		remains.Queue, remains.Group, remains.Connection = "", "", connection.Spec{}
 		known[published] = remains
 		r.remains = append(r.remains, remains)
 	}
 }
 
-// serving is the revision through whose queue and connection the depth is read: the published one.
+// isPlaced reports whether it is known where the pods of a revision, nil for none, work.
+func isPlaced(r *revision.Revision) bool { return r != nil && r.Queue != "" }
+
+// serving is the revision through whose queue and connection the depth is read: the published one. Where nobody knows any
+// more what that is, it is the newest.
 func (r *revisions) serving() *revision.Revision {
-	if r.published != nil {
+	switch {
+	case isPlaced(r.published):
 		return r.published
+	case isPlaced(r.newest):
+		return r.newest
 	}
-	return r.newest
+	return nil
 }
 
 // workerOf is the name of a pod's worker container, as its revision has it.

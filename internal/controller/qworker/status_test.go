@@ -15,6 +15,7 @@ import (
 	"github.com/quickube/qscaler/internal/controller/qworker/report"
 	rightsizing "github.com/quickube/qscaler/internal/controller/qworker/sizing"
 	"github.com/quickube/qscaler/internal/planner"
+	"github.com/quickube/qscaler/internal/revision"
 )
 
 // crowd is a controller's queue in which so many wait.
@@ -53,6 +54,7 @@ func TestWhichStatusMayWait(t *testing.T) {
 		"a reading is to tell of a worker's end": {func(s *round) {
 			ended := planner.Pod{Name: "a", Phase: planner.Left, EndedWell: s.seen.now, Failure: planner.Failure{At: s.seen.now}}
 			s.seen.states, s.seen.ends.workers["a"], s.seen.reading.Known = []planner.Pod{ended}, &end{}, true
+			s.seen.revisions.published = &revision.Revision{Content: revision.Content{Queue: "q"}}
 		}, nil, readingTimeout},
 		"the controller has no queue yet": {func(s *round) { s.reconciler = &Reconciler{clock: s.reconciler.clock} }, nil, 0},
 	}

@@ -26,12 +26,24 @@ func unknownHoldersOf(config *v1alpha1.ScalerConfig, unserved backlog.Unserved) 
 		return nil
 	}
 	c.Status, c.Reason = metav1.ConditionTrue, reasonNotServed
-	c.Message = fmt.Sprintf("at the last search, unknown holders had tasks in %s of %s that no QWorker of this operator serves. QScaler does not touch the tasks: the workers may be alive. To find the lists and to return their tasks by hand, see UnknownHolders in docs/troubleshooting.md",
-		words.HowMany(unserved.Lists, "list", "lists"), words.HowMany(unserved.Queues, "queue", "queues"))
+	c.Message = fmt.Sprintf("at the last search, unknown holders had tasks %s of %s that no QWorker of this operator serves. QScaler does not touch the tasks: the workers may be alive. To find them and to return their tasks by hand, see UnknownHolders in docs/troubleshooting.md",
+		heldIn(config, unserved.Lists), words.HowMany(unserved.Queues, "queue", "queues"))
 	return c
 }
 
-// reportUnserved writes an event when such lists turn up.
+// heldIn says in how many places of the ScalerConfig's layout tasks are held.
+func heldIn(config *v1alpha1.ScalerConfig, n int) string {
+	own := config.Spec.Config.Redis
+	switch {
+	case own != nil && own.Layout == v1alpha1.RedisStream:
+		return "as " + words.HowMany(n, "consumer", "consumers")
+	case own != nil && own.Layout == v1alpha1.RedisSortedSet:
+		return "in " + words.HowMany(n, "sorted set", "sorted sets")
+	}
+	return "in " + words.HowMany(n, "list", "lists")
+}
+
+// reportUnserved writes an event when such tasks turn up.
 func (r *Reconciler) reportUnserved(ctx context.Context, before, after *v1alpha1.ScalerConfig) {
 	was := meta.FindStatusCondition(before.Status.Conditions, v1alpha1.ConditionUnknownHolders)
 	is := meta.FindStatusCondition(after.Status.Conditions, v1alpha1.ConditionUnknownHolders)

@@ -52,6 +52,23 @@ func TestQueuesThatNobodyServes(t *testing.T) {
 	}, scalerConfig())
 }
 
+// It says where the tasks are by the layout of the ScalerConfig's queues.
+func TestWhereTheTasksAreThatNobodyServes(t *testing.T) {
+	for layout, want := range map[v1alpha1.RedisLayout]string{
+		"": " in 1 list of 2 queues ", v1alpha1.RedisList: " in 1 list of 2 queues ",
+		v1alpha1.RedisSortedSet: " in 1 sorted set of 2 queues ", v1alpha1.RedisStream: " as 1 consumer of 2 queues ",
+	} {
+		sc := scalerConfig()
+		sc.Spec.Config.Redis = &v1alpha1.RedisConfig{Layout: layout}
+		if got := unknownHoldersOf(sc, backlog.Unserved{Known: true, Lists: 1, Queues: 2}).Message; !strings.Contains(got, want) {
+			t.Errorf("%q says %q, want %q in it", layout, got, want)
+		}
+	}
+	if got := unknownHoldersOf(scalerConfig(), backlog.Unserved{Known: true, Lists: 2, Queues: 1}).Message; !strings.Contains(got, " in 2 lists of 1 queue ") {
+		t.Errorf("without settings it says %q", got)
+	}
+}
+
 // Whoever has nothing returned is not told what nobody returns.
 func TestQueuesThatNobodyServesWhereNothingIsReturned(t *testing.T) {
 	sc := scalerConfig()

@@ -61,6 +61,8 @@ type Queue struct {
 
 // Recovery is what was learned of the tasks of dead workers.
 type Recovery struct {
+	// Unplaced has the workers of which nobody knows at which queue they worked, and whose tasks are not returned therefore.
+	Unplaced []string
 	// Failing has the workers whose tasks cannot be returned, and Why is the error of the first.
 	Failing []string
 	Why     string

@@ -73,6 +73,9 @@ func (r Recovery) failing() string {
 	case len(r.Failing) > 0:
 		return fmt.Sprintf("cannot return the tasks of %s (%s) to the queue: %s; QScaler tries again. Check the rights of the broker's user, and that the server accepts writes",
 			words.HowMany(len(r.Failing), "dead worker", "dead workers"), words.AndMore(r.Failing), r.Why)
+	case len(r.Unplaced) > 0:
+		return fmt.Sprintf("cannot return the tasks of %s (%s): nobody knows at which queue they worked, because their revision was deleted and their pods do not name it. QScaler keeps the pods that are left. Return the tasks by hand, and delete these pods: see ReclaimFailed in docs/troubleshooting.md",
+			words.HowMany(len(r.Unplaced), "dead worker", "dead workers"), words.AndMore(r.Unplaced))
 	case r.SearchFailed != "":
 		return fmt.Sprintf("cannot look for the tasks of workers that died while no operator was running: %s; QScaler tries again. Check the rights of the broker's user", r.SearchFailed)
 	}
