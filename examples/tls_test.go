@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"net"
 	"os"
+	"strings"
 	"sync"
 	"testing"
 
@@ -12,17 +13,14 @@ import (
 	"github.com/quickube/qscaler/local/redisserver/redisservertest"
 )
 
-// overTLS plays with a server that wants a client certificate, and a user with the rights that the documentation gives
-// to workers and to those of the SDK.
+// overTLS plays with a server that wants a client certificate, and a user with the rights that the documentation gives.
 func overTLS(inVariable bool) func(*testing.T, *stage) {
 	return func(t *testing.T, s *stage) {
 		server := redisservertest.StartSecure(t)
 		s.redis, s.address = &redisServer{address: server.Addr()}, server.Address
 		s.connect(t, rueidis.ClientOption{})
 		s.username, s.password = "worker", "it's a \"secret\""
-		s.do(t, "ACL", "SETUSER", s.username, "on", ">"+s.password, "~"+s.queue, "~{"+s.queue+"}:*", "+@connection",
-			"+blmove", "+lindex", "+lpush", "+rpush", "+rpop", "+lrem", "+lset", "+llen", "+lrange", "+zadd", "+zrem", "+zrange",
-			"+zrangebyscore", "+get", "+set", "+del", "+hget", "+hset", "+hdel", "+time", "+eval", "+evalsha")
+		s.do(t, s.setUser(t)...)
 		s.more = []string{
 			"QSCALER_BROKER_TLS=true", "QSCALER_BROKER_TLS_SERVER_NAME=localhost",
 			"QSCALER_BROKER_TLS_CERT_FILE=" + server.Cert, "QSCALER_BROKER_TLS_KEY_FILE=" + server.Key,
@@ -41,6 +39,17 @@ func overTLS(inVariable bool) func(*testing.T, *stage) {
 		p.grant(t)
 		p.waitForExit(t)
 	}
+}
+
+// setUser gives the user of the stage the rights that the documentation gives to such a worker.
+func (s *stage) setUser(t *testing.T) []string {
+	t.Helper()
+	heading := "## Working"
+	if strings.HasSuffix(s.command[0], "worker-sdk") {
+		heading = "## The envelope"
+	}
+	rights := redisservertest.Rights(t, "redis-layout.md", heading, "worker", "task-queue", s.queue)
+	return append([]string{"ACL", "SETUSER", s.username, "on", ">" + s.password}, rights...)
 }
 
 // neverInTheClear has a server that speaks no TLS, and listens for the password.

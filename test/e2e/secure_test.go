@@ -29,7 +29,7 @@ func TestABrokerThatIsLocked(t *testing.T) {
 			t.Parallel()
 			server := redisservertest.StartSecure(t, "--requirepass", password)
 			s := tellOf(t, password, server.Server)
-			s.setUsers()
+			s.setUsers(image)
 			s.createSecrets(server)
 			s.create(s.secureConfig(server), makeFleet(name).replicas(0, 4).image(image))
 			s.push(tasks(8, 300*time.Millisecond)...)
@@ -43,14 +43,19 @@ func TestABrokerThatIsLocked(t *testing.T) {
 	}
 }
 
-// setUsers gives each user the rights that the documentation says. The default user is the story's.
-func (s *story) setUsers() {
+// setUsers gives each user the rights that the documentation says, the workers those of an image. The default user is the
+// story's.
+func (s *story) setUsers(image string) {
 	s.Helper()
-	for _, words := range [][]string{
-		{"operator", "on", ">operators", "~" + queue, "~{" + queue + "}:*", "+llen", "+zcount", "+multi", "+exec", "+eval", "+lmove", "+scan", "~qscaler:operator:*", "+get", "+set", "+pexpire", "+lrem", "+client|tracking", "+@connection"},
-		{"worker", "on", ">workers", "~" + queue, "~{" + queue + "}:*", "+blmove", "+lindex", "+lpush", "+rpush", "+rpop", "+lrem", "+lset", "+llen", "+lrange",
-			"+zadd", "+zrem", "+zrange", "+zrangebyscore", "+get", "+set", "+del", "+hget", "+hset", "+hdel", "+time", "+eval", "+evalsha", "+@connection"},
+	heading := "## Working"
+	if image == exampleworkers.SDK {
+		heading = "## The envelope"
+	}
+	for user, rights := range map[string][]string{
+		"operator": redisservertest.Rights(s, "security.md", "## One user for the operator, one for the workers", "operator", "task-queue", queue),
+		"worker":   redisservertest.Rights(s, "redis-layout.md", heading, "worker", "task-queue", queue),
 	} {
+		words := append([]string{user, "on", ">" + user + "s"}, rights...)
 		s.must(s.redis.Do(s.Context(), s.redis.B().Arbitrary("ACL", "SETUSER").Args(words...).Build()).Error())
 	}
 }

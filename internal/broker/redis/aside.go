@@ -1,6 +1,7 @@
 package redis
 
 import (
+	"cmp"
 	"time"
 
 	"github.com/redis/rueidis"
@@ -13,10 +14,11 @@ type aside struct {
 	against func(rueidis.RedisResult) error
 }
 
-// asides are those of the next read, the first of whose queues has this name.
+// asides are those of the next read, the first of whose queues has this name; "" where no queue is read.
 func (d *driver) asides(now time.Time, queue string) (asides []aside) {
-	if d.writable.due(now) {
-		asides = append(asides, aside{d.layout.harmless(d.client.B(), queue), d.refusesWrites})
+	// A user of its own may write the keys of its queues alone: any other is refused, and noted in the server's ACL LOG.
+	if known := queue != "" || d.config.Username == ""; known && d.writable.due(now) {
+		asides = append(asides, aside{d.layout.harmless(d.client.B(), cmp.Or(queue, "qscaler")), d.refusesWrites})
 	}
 	if d.follower != nil {
 		asides = append(asides, aside{d.client.B().Hello().Build(), d.isNoMaster})

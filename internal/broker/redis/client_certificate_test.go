@@ -18,7 +18,8 @@ func TestClientCertificatesAndAUserOfItsOwn(t *testing.T) {
 	do := plainClient(t, server.Addr())
 	do("LPUSH", "q", "1", "2")
 	do("LPUSH", "{q}:processing:p1", "3")
-	if err := do("ACL", "SETUSER", "operator", "on", ">pw", "~q", "~{q}:*", "+llen", "+zcount", "+multi", "+exec", "+eval", "+lmove", "+scan", "~qscaler:operator:*", "+get", "+set", "+pexpire", "+lrem", "+info", "+config|get", "+client|tracking", "+@connection").Error(); err != nil {
+	rights := redisservertest.Rights(t, "security.md", "## One user for the operator, one for the workers", "operator", "task-queue", "q")
+	if err := do(append([]string{"ACL", "SETUSER", "operator", "on", ">pw"}, rights...)...).Error(); err != nil {
 		t.Fatal(err)
 	}
 	do("ACL", "SETUSER", "default", "off")
@@ -41,6 +42,9 @@ func TestClientCertificatesAndAUserOfItsOwn(t *testing.T) {
 	}
 
 	d := open(t, with(certificate), newBell().ring)
+	if _, err := d.Depths(t.Context(), nil); err != nil {
+		t.Errorf("without a queue: %v", err)
+	}
 	if ok, why := d.(broker.Pusher).Pushes(); !ok {
 		t.Errorf("it does not push: %s", why)
 	}
@@ -50,6 +54,9 @@ func TestClientCertificatesAndAUserOfItsOwn(t *testing.T) {
 	}
 	if moved, err := d.(broker.Reclaimer).Reclaim(t.Context(), claimed(t, d.(broker.Reclaimer)), "q", "p1"); moved != 1 || err != nil {
 		t.Errorf("Reclaim = %d, %v; want 1", moved, err)
+	}
+	if log, err := do("ACL", "LOG").ToArray(); err != nil || len(log) > 0 {
+		t.Errorf("the server has refused %v, %v; want nothing", log, err)
 	}
 
 	_, err = Open(t.Context(), with(), newBell().ring)

@@ -18,7 +18,7 @@ func (d *driver) Depths(ctx context.Context, queries []broker.Query) ([]broker.A
 	}
 	now := time.Now()
 	if len(queries) == 0 {
-		return nil, d.answers(ctx, d.asides(now, "qscaler"))
+		return nil, d.answers(ctx, d.asides(now, ""))
 	}
 	asides := d.asides(now, queries[0].Queue)
 	commands := d.layout.begin(d.client.B())
