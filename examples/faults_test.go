@@ -102,6 +102,24 @@ func refused(t *testing.T, s *stage) {
 	}
 }
 
+// full: the workers are those who free memory, with the rights that the documentation gives them.
+func full(t *testing.T, s *stage) {
+	s.startRedis(t)
+	s.push(t, `{"id":"t-1","ms":0}`)
+	s.push(t, `{"id":"t-2","ms":0}`)
+	s.username, s.password = "worker", "password"
+	s.do(t, s.setUser(t)...)
+	s.do(t, "CONFIG", "SET", "maxmemory", "1")
+	p := s.startPod(t)
+	s.waitFor(t, "done t-2")
+	s.waitForEmpty(t)
+	p.grant(t)
+	p.waitForExit(t)
+	if diff := cmp.Diff([]string{"started t-1", "done t-1", "started t-2", "done t-2"}, s.journal.events()); diff != "" {
+		t.Errorf("events, -want +got:\n%s", diff)
+	}
+}
+
 // droppedReply: Redis executes the command and the worker does not learn of it, three times over. Nothing is
 // stranded in the pod's list and nothing is done twice.
 func droppedReply(command string, how drop) func(*testing.T, *stage) {

@@ -44,6 +44,7 @@ func TestWorkers(t *testing.T) {
 		"Redis is killed under load":                   redisKilled,
 		"Redis is killed in the middle of a task":      redisKilledWhileBusy,
 		"Redis is away, and the worker may leave":      redisAway,
+		"the memory of Redis is full":                  full,
 		"Redis refuses a command":                      refused,
 		"the answer of BLMOVE is dropped":              droppedReply("BLMOVE", cutReply),
 		"the answer of BLMOVE never comes":             droppedReply("BLMOVE", holdReply),

@@ -94,7 +94,7 @@ func (w *worker) turn() (leave bool, err error) {
 		if _, told := w.leave.Look(); told {
 			return true, nil
 		}
-		task, err = w.redis.Do(ctx, w.redis.B().Blmove().Source(w.queue).Destination(w.processing).Right().Left().Timeout(1).Build()).ToString()
+		task, err = w.take(ctx)
 	}
 	if rueidis.IsRedisNil(err) {
 		return false, nil

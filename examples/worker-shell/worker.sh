@@ -70,6 +70,17 @@ if [ -n "${QSCALER_BROKER_PASSWORD:-}" ]; then
   export REDISCLI_AUTH="$QSCALER_BROKER_PASSWORD" # not an argument, which other processes could read
 fi
 
+# take moves the next task into this pod's list, or waits for 1 s. Redis above its maxmemory refuses BLMOVE, but not what
+# a script moves after its first write: this one writes nothing.
+take() {
+  redis BLMOVE "$QSCALER_QUEUE" "$processing" RIGHT LEFT 1 >/dev/null && return
+  grep -q 'OOM ' "$complaint" || return
+  taken=$(redis EVAL "$take_when_full" 2 "$QSCALER_QUEUE" "$processing") || return
+  if [ "$taken" = 0 ]; then sleep 1; fi
+}
+take_when_full="redis.call('RPOP', KEYS[1], 0)
+return redis.call('LMOVE', KEYS[1], KEYS[2], 'RIGHT', 'LEFT') and 1 or 0"
+
 # may_leave: did the operator, or a SIGTERM, tell the worker to leave? The file is opened by path each time,
 # because the kubelet replaces it. A file that cannot be read is no grant.
 may_leave() { [ -n "$terminated" ] || grep -q '' "$QSCALER_DRAIN_FILE" 2>/dev/null; }
@@ -107,14 +118,14 @@ complaint=$(mktemp) || exit 1
 trap 'rm -f "$task" "$complaint"' EXIT
 
 while :; do
-  # BLMOVE's answer is not even read: the list tells what this pod holds, an empty payload included.
+  # A task that is taken is not even read: the list tells what this pod holds, an empty payload included.
   if ! held=$(redis LLEN "$processing"); then
     # One failure may be a lost reply, with a task in our list: look again first.
     if [ "$failures" -gt 0 ] && may_leave; then exit 0; fi
     failed
   elif [ "$held" = 0 ]; then
     if may_leave; then exit 0; fi
-    if redis BLMOVE "$QSCALER_QUEUE" "$processing" RIGHT LEFT 1 >/dev/null; then succeeded; else failed; fi
+    if take; then succeeded; else failed; fi
   elif redis LINDEX "$processing" -1 >"$task"; then
     handle "$task"
     # A finished task must be acknowledged, or it is done twice: this is tried until Redis answers.
