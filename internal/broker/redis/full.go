@@ -14,9 +14,10 @@ import (
 
 // A Redis above its maxmemory refuses each command in a transaction, also one that reads. A queue grows until then, and is
 // the one that needs its workers. So it is read by a script, which Redis runs in one step as it does a transaction: whatever
-// moves meanwhile is counted, in either direction. Plain reads, one after the other, would miss a task that goes from a
-// processing list that was not read yet to a queue that was. A script is no more than the second way, because a user may
-// count without the right to run one.
+// moves meanwhile is counted, in either direction.
+//
+// Plain reads, one after the other, would miss a task that goes from a processing list that was not read yet to a queue that
+// was. A script is no more than the second way, because a user may count without the right to run one.
 
 // readLua runs the commands of a transaction, each with one key, and answers as EXEC does: an error takes the place of its
 // command's number. For each key, ARGV has how many words its command has beside it, and those words.
