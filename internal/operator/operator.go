@@ -116,6 +116,7 @@ func newManager(o Options, namespaces *rights.Namespaces, hearing *apicalls.Hear
 	// The API server's priority and fairness decides how fast a client may be; a limit of the client's own
 	// would only delay a burst.
 	config.QPS = -1
+	config.WarningHandlerWithContext = &logs.Answers{}
 	name, err := nameOf(o)
 	if err != nil {
 		return nil, err

@@ -14,6 +14,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/quickube/qscaler/api/v1alpha1"
+	"github.com/quickube/qscaler/internal/logs"
+	"github.com/quickube/qscaler/worker/contract"
 )
 
 // learn puts those fields of the pod spec into their places that this version of the program knows and the one that has
@@ -69,8 +71,10 @@ func (p Pod) shifted(text string, by int) string {
 }
 
 // Create creates the pod. Where it has fields that this program does not know, the API server is to know them: it would
-// else leave them out, and the worker would run without. An error names fields as the QWorker has them.
+// else leave them out, and the worker would run without. An error names fields as the QWorker has them, and so do the
+// API server's warnings in the log.
 func (p Pod) Create(ctx context.Context, c client.Writer, options ...client.CreateOption) error {
+	ctx = logs.About(ctx, p.Labels[contract.LabelQWorkerUID]+"/"+p.Labels[contract.LabelPodSpecHash], p.usersPaths)
 	if len(p.Newer) == 0 {
 		return p.inUsersPaths(c.Create(ctx, p.Pod, options...))
 	}
@@ -120,10 +124,15 @@ func (p Pod) inUsersPaths(err error) error {
 	if err == nil {
 		return nil
 	}
-	words := p.shifted(err.Error(), -1)
-	words = podSpecPath.ReplaceAllString(words, "${1}spec.podSpec.$2")
-	words = podMetadataPath.ReplaceAllString(words, "${1}spec.podMetadata.$2")
+	words := p.usersPaths(err.Error())
 	// The rest of this sentence is about the version of the program that reads it.
 	words = strings.ReplaceAll(words, `Pod in version "v1" cannot be handled as a Pod: strict decoding error: `, "the API server's pods have no such field, correct its name or remove it: ")
 	return usersWords{err, words}
+}
+
+// usersPaths is a text with the paths of a QWorker.
+func (p Pod) usersPaths(text string) string {
+	words := p.shifted(text, -1)
+	words = podSpecPath.ReplaceAllString(words, "${1}spec.podSpec.$2")
+	return podMetadataPath.ReplaceAllString(words, "${1}spec.podMetadata.$2")
 }

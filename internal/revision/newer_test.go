@@ -4,14 +4,18 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
+	"strings"
 	"testing"
 
+	"github.com/go-logr/logr"
 	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/quickube/qscaler/api/v1alpha1"
+	"github.com/quickube/qscaler/internal/logs"
 )
 
 // writer keeps what is created.
@@ -20,9 +24,12 @@ type writer struct {
 	created client.Object
 	options client.CreateOptions
 	err     error
+	// warning is what the API server adds to its answer.
+	warning string
 }
 
-func (w *writer) Create(_ context.Context, object client.Object, options ...client.CreateOption) error {
+func (w *writer) Create(ctx context.Context, object client.Object, options ...client.CreateOption) error {
+	(&logs.Answers{}).HandleWarningHeaderWithContext(ctx, 299, "-", w.warning)
 	w.created = object
 	w.options.ApplyOptions(options)
 	if w.err == nil {
@@ -157,5 +164,19 @@ func TestContentWithoutNewerFieldsIsStoredAsBefore(t *testing.T) {
 	}
 	if want := `{"podSpec":{"containers":[{"name":"worker","image":"w:1","resources":{}}]},"queue":"q","connection":`; len(data) < len(want) || string(data[:len(want)]) != want {
 		t.Errorf("it is %s", data)
+	}
+}
+
+func TestWarningsOfThePodHaveTheUsersPaths(t *testing.T) {
+	r := revisionOf(func(c *Content) { c.PodSpec.Containers[0].Env = []corev1.EnvVar{{Name: "A"}, {Name: "A"}} })
+	pod := r.Make("p", PodOptions{Owner: qworker("a")})
+	second := len(pod.Spec.Containers[0].Env) - 1
+	w := &writer{warning: fmt.Sprintf(`spec.containers[0].env[%d]: hides previous definition of "A"`, second)}
+	var lines strings.Builder
+	if err := pod.Create(logr.NewContext(t.Context(), logs.New(&lines, logs.Options{})), w); err != nil {
+		t.Fatal(err)
+	}
+	if want := `spec.podSpec.containers[0].env[1]: hides previous definition`; !strings.Contains(lines.String(), want) || !strings.Contains(lines.String(), "level=WARN") {
+		t.Errorf("the log has %q, want the warning %s", lines.String(), want)
 	}
 }
