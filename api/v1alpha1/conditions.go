@@ -13,6 +13,9 @@ const (
 	// ConditionTasksSeen is present while workers may be at tasks that QScaler cannot see. It is False while workers stay
 	// that are not needed, for that reason, and Unknown otherwise.
 	ConditionTasksSeen = "TasksSeen"
+	// ConditionTasksProtected is present while a setting may cut tasks, or have them done twice. It is False while it does so
+	// in any case, or has done so, and Unknown where that depends on what QScaler cannot see.
+	ConditionTasksProtected = "TasksProtected"
 	// ConditionScalingLimited is True when minReplicas or maxReplicas overrides what the queue asks for.
 	ConditionScalingLimited = "ScalingLimited"
 	// ConditionRightSizing is present when activateVPA is true.

@@ -210,8 +210,8 @@ type QWorkerStatus struct {
 	Recommendations []ContainerRecommendation `json:"recommendations,omitempty"`
 
 	// Ready, BrokerReachable, Progressing, Draining, ScalingLimited, RightSizing while activateVPA is
-	// true, TasksSeen while workers may be at tasks that nobody sees, and, while they are true, Contested,
-	// UnknownHolders, Reconciling and Stalled.
+	// true, TasksSeen while workers may be at tasks that nobody sees, TasksProtected while a setting may cut tasks, and, while
+	// they are true, Contested, UnknownHolders, Reconciling and Stalled.
 	// +optional
 	// +listType=map
 	// +listMapKey=type

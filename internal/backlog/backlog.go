@@ -13,6 +13,7 @@
 //	damper.go    how often it is told that a broker fails, or answers again
 //	ages.go      how old messages are
 //	risks.go     what of the broker's settings endangers tasks
+//	redeliveries.go when messages are delivered again
 //	claim.go     whether this operator may return tasks
 //	server.go    which sources see the same keys
 //	reclaim.go   what dead workers hold: who does, and its return

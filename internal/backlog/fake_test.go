@@ -61,6 +61,10 @@ type fakeBroker struct {
 	ages func(ctx context.Context, queues []string) ([]broker.Age, error)
 	// agesAsked has the queues of each read of ages.
 	agesAsked [][]string
+	// redelivers is what it says of when messages are delivered again, nil where it does not tell.
+	redelivers func(queries []broker.Query) ([]broker.Redelivery, error)
+	// redeliveriesAsked has the names of the queues of each such question.
+	redeliveriesAsked [][]string
 	// before is called with the queries of a read, before it is answered.
 	before func([]broker.Query)
 }
@@ -86,6 +90,9 @@ func (f *fakeBroker) open(ring broker.Doorbell) (broker.Driver, error) {
 	f.rings[d] = ring
 	if f.ages != nil {
 		return agedDriver{d}, nil
+	}
+	if f.redelivers != nil {
+		return redeliveringDriver{d}, nil
 	}
 	if f.silent {
 		return struct{ broker.Driver }{d}, nil // without the methods of a Reclaimer

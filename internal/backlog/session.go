@@ -51,6 +51,7 @@ func (s *source) session(ctx context.Context) (answered time.Duration, err error
 		s.keepClaim(ctx, driver)
 		s.keepInspecting(ctx, driver)
 		s.keepAges(ctx, driver)
+		s.keepRedeliveries(ctx, driver)
 		err = s.readOn(ctx, driver, s.credentialsChange(ctx, config))
 	}
 	if err == nil || ctx.Err() != nil {

@@ -70,6 +70,10 @@ type source struct {
 	unserved Unserved
 	// ages has how old messages are, by queue, as last read.
 	ages map[string]broker.Age
+	// redelivers is true where the driver tells when messages are delivered again; redeliveries has what it told, by the
+	// names of queues.
+	redelivers   bool
+	redeliveries map[string]askedRedelivery
 	// claimTold is what those know of the claim who keep an eye on it.
 	claimTold Claim
 	// claimAwaited is true once somebody could not go on without it.

@@ -6,6 +6,7 @@
 //	group.go   a consumer group that is missing, or too much
 //	age.go     how old messages are, which may be unknown
 //	claim.go   who may return the tasks of dead workers
+//	redelivery.go when a message is delivered again, to another worker as well
 //	risk.go    which versions and settings of a broker endanger tasks
 //	secret.go  a password that is never printed
 //	errors.go  failures in words for a person; network.go those of the way to it; words.go what a broker says
@@ -57,8 +58,8 @@ type Answer struct {
 }
 
 // Driver reads the queues of one broker over one connection. Its methods may be called at once from
-// several goroutines. What else it can do is told by the interfaces Pusher, Reclaimer, Inspector and AgeReader, of which
-// it needs none. It does not connect again: after an error of Depths, the backlog closes it and opens another. brokertest
+// several goroutines. What else it can do is told by the interfaces Pusher, Reclaimer, Inspector, AgeReader and
+// RedeliveryReader, of which it needs none. It does not connect again: after an error of Depths, the backlog closes it and opens another. brokertest
 // has what is asked of it.
 type Driver interface {
 	// Depths answers each query, in order, in one round trip. An error means that nothing is known of

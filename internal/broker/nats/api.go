@@ -102,10 +102,12 @@ type consumerInfo struct {
 	Name          string    `json:"name"`
 	NumPending    *int64    `json:"num_pending"`
 	NumAckPending *int64    `json:"num_ack_pending"`
+	NumAgain      int64     `json:"num_redelivered"`
 	Config        struct {
 		AckPolicy      string          `json:"ack_policy"`
 		AckWait        time.Duration   `json:"ack_wait"`
 		BackOff        []time.Duration `json:"backoff"`
+		MaxDeliver     int64           `json:"max_deliver"`
 		FilterSubject  subject         `json:"filter_subject"`
 		FilterSubjects few             `json:"filter_subjects"`
 	} `json:"config"`

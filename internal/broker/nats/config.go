@@ -7,6 +7,7 @@
 //	exchange.go    requests to the JetStream API, many at once, and their answers
 //	api.go         what the API answers
 //	driver.go      how many messages there are
+//	redelivery.go  when a message is delivered again
 //	bells.go       the doorbell; bell.go one subscription of it
 //	names.go       which names streams and consumers may have
 //

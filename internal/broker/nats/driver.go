@@ -28,6 +28,8 @@ type driver struct {
 	noInbox     chan struct{}
 	refuseInbox sync.Once
 	bells       *bells
+	// redeliveries are what was read of the consumers beside their depths.
+	redeliveries redeliveries
 
 	// turn is held by whoever reads. asked counts the requests; silent are those that had no answer the last time; broken is
 	// why nobody can read any more. Whoever has the turn may touch them.
@@ -192,6 +194,7 @@ func (d *driver) consumers(ctx context.Context, keys []key) ([]found, error) {
 		}
 		all[i].depth = info.depth()
 		d.bells.learnConsumer(keys[i], info)
+		d.redeliveries.note(keys[i], info.redelivery(), time.Now())
 		return nil
 	})
 	if err != nil {
@@ -256,6 +259,7 @@ func (d *driver) wholeStreams(ctx context.Context, keys []key, all []found) erro
 		}
 		*f = found{depth: broker.Depth{Waiting: broker.CountOf(messages[n]), InFlight: broker.CountOf(0), CountsAll: true}}
 		d.bells.seen(k, f.depth)
+		d.redeliveries.note(k, broker.Redelivery{Known: true}, time.Now()) // a consumer that is not there has no limits
 	}
 	return nil
 }

@@ -10,6 +10,7 @@
 //	management.go  requests to the management API; list.go what it may answer
 //	asked.go       what is looked for in its answers: nothing else of them is kept
 //	snapshot.go    what it says of all queues of a virtual host; workers.go of who holds their messages
+//	redelivery.go  when a message is delivered again
 //	errors.go      failures in words
 //
 // One call of Depths is, where config.rabbitmq.managementPort is set, one request for all queues of the virtual host, and

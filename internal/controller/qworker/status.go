@@ -44,6 +44,8 @@ func (r *round) fillStatus(failure error) {
 	seen.Queue.WriteEvery = r.reconciler.queueStatusInterval
 	seen.RightSizing = r.sizes.Condition(r.seen.staying(r.done))
 	r.recheckAt(r.sizes.RecheckAt)
+	seen.Redelivery = report.Redelivery(r.reconciler.backlog.Redelivery(r.seen.places().main()))
+	seen.MaxTaskDuration = maxTaskDuration(r.seen.qw.Spec.Drain, r.seen.revisions.serving())
 	seen.Operators = r.memory.writers.note(r.reconciler.operator, r.seen.qw, r.seen.now)
 	r.recheckAt(r.memory.writers.recheckAt())
 	told := report.Status(r.seen.now, &r.object.base.Status, r.seen.status, seen, account.decided(), account.outcome(failure), r.memory.told)

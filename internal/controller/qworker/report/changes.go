@@ -13,7 +13,7 @@ import (
 // toldOf are the conditions of which people are told, in the order in which they are.
 var toldOf = [...]string{
 	v1alpha1.ConditionBrokerReachable, v1alpha1.ConditionProgressing, v1alpha1.ConditionStalled,
-	v1alpha1.ConditionDraining, v1alpha1.ConditionTasksSeen, v1alpha1.ConditionReady, v1alpha1.ConditionRightSizing,
+	v1alpha1.ConditionDraining, v1alpha1.ConditionTasksSeen, v1alpha1.ConditionTasksProtected, v1alpha1.ConditionReady, v1alpha1.ConditionRightSizing,
 	v1alpha1.ConditionConfigRead, v1alpha1.ConditionContested, v1alpha1.ConditionUnknownHolders,
 }
 

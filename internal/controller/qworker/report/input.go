@@ -22,6 +22,10 @@ type Observed struct {
 	Queue    Queue
 	Recovery Recovery
 	Tasks    Tasks
+	// Redelivery is what the broker does with a task that a worker has had for long, and MaxTaskDuration how long a task may
+	// take, 0 where nobody has said.
+	Redelivery      Redelivery
+	MaxTaskDuration time.Duration
 	// EndAfterTask is true where workers end by themselves after their task.
 	EndAfterTask bool
 	// Config is what is known of the Secrets and ConfigMaps whose changes are followed, nil where none are.

@@ -64,7 +64,7 @@ func (t *Told) fillConditions(now time.Time, written *v1alpha1.QWorkerStatus, o 
 		t.RecheckAt = earliest(t.RecheckAt, steadyAt)
 	}
 	conditions := []metav1.Condition{
-		ready, reachable, progressing, draining, tasksSeen(o, written.Conditions),
+		ready, reachable, progressing, draining, tasksSeen(o, written.Conditions), tasksProtected(o, written.Conditions),
 		scalingLimited(o.Queue.Known, d, written.Conditions), o.RightSizing, configRead(o.Config), contested(o.Operators),
 	}
 	for _, c := range append(conditions, kstatus(o, done, ready, progressing)...) {

@@ -17,6 +17,7 @@ import (
 //	the spec                    cannot be followed, or its revision does not take over
 //	other operators             act on it at once
 //	workers                     that do not leave, or cannot be told to
+//	tasks                       that a setting cuts
 //	what a person has stopped   a rollout
 //	what nobody can see         changes of Secrets and ConfigMaps
 //	tasks                       that nobody will do
@@ -33,6 +34,7 @@ func summaryOf(conditions []metav1.Condition, why string) *v1alpha1.SummaryStatu
 	}
 	for _, kind := range [...]string{
 		v1alpha1.ConditionStalled, v1alpha1.ConditionContested, v1alpha1.ConditionDraining, v1alpha1.ConditionTasksSeen,
+		v1alpha1.ConditionTasksProtected,
 	} {
 		if c := meta.FindStatusCondition(conditions, kind); c != nil && isBad(c) {
 			return told(c)

@@ -23,6 +23,8 @@ func TestSummary(t *testing.T) {
 		ignoring   = isTrue(v1alpha1.ConditionDraining, ReasonNotHonoured, "reads no file")
 		hidden     = isFalse(v1alpha1.ConditionTasksSeen, ReasonTasksMayBeHidden, "stays")
 		unseen     = Unknown(v1alpha1.ConditionTasksSeen, ReasonNoTaskSeen, "none yet")
+		endangered = isFalse(v1alpha1.ConditionTasksProtected, ReasonRedeliveryTooSoon, "done twice")
+		doubtful   = Unknown(v1alpha1.ConditionTasksProtected, ReasonRedeliveryPossible, "perhaps done twice")
 		paused     = Unknown(v1alpha1.ConditionProgressing, ReasonRolloutPaused, "paused")
 		rolling    = isTrue(v1alpha1.ConditionProgressing, ReasonRollingOut, "r2 takes over")
 		strangers  = isTrue(v1alpha1.ConditionUnknownHolders, ReasonTasksHeld, "3 tasks")
@@ -34,7 +36,7 @@ func TestSummary(t *testing.T) {
 		reason     string
 		message    string
 	}{
-		"all is well: why so many":                       {[]metav1.Condition{ready, rolling, waiting, unseen, unmeasured}, ReasonReady, why},
+		"all is well: why so many":                       {[]metav1.Condition{ready, rolling, waiting, unseen, doubtful, unmeasured}, ReasonReady, why},
 		"all is well, and none is needed":                {[]metav1.Condition{idle}, ReasonIdle, why},
 		"some leave":                                     {[]metav1.Condition{draining}, ReasonDraining, "2 of 2; 1 more leaves"},
 		"some start":                                     {[]metav1.Condition{starting}, ReasonScalingUp, "1 of 2"},
@@ -45,6 +47,7 @@ func TestSummary(t *testing.T) {
 		"two operators act on it":                        {[]metav1.Condition{ready, contested, ignoring}, ReasonSeveralOperators, "two"},
 		"a worker does not leave":                        {[]metav1.Condition{draining, ignoring, hidden}, ReasonNotHonoured, "reads no file"},
 		"workers stay because nobody sees their tasks":   {[]metav1.Condition{ready, hidden, paused}, ReasonTasksMayBeHidden, "stays"},
+		"tasks may be done twice":                        {[]metav1.Condition{starting, endangered, paused}, ReasonRedeliveryTooSoon, "done twice"},
 		"a rollout is paused":                            {[]metav1.Condition{starting, paused, strangers}, ReasonRolloutPaused, "paused"},
 		"tasks are held by workers that nobody has made": {[]metav1.Condition{ready, strangers}, ReasonTasksHeld, "3 tasks"},
 	}
