@@ -57,6 +57,13 @@ func TestTheRightToClaimIsMissing(t *testing.T) {
 		d.unclaimed = &broker.Error{Reason: broker.ReasonPermissionDenied, Message: "extend the ACL"}
 		d.reconcile(time.Minute)
 		d.want(true, "Healthy=True:BrokerAnswers", "Pushes=True:Invalidations", "Reclaims=False:PermissionDenied")
+		d.set(func() { d.unclaimed = nil })
+		d.reconcile(11 * time.Minute)
+		d.want(true, "Healthy=True:BrokerAnswers", "Pushes=True:Invalidations")
+		events := d.events()
+		if last := events[len(events)-1]; !strings.Contains(last, "Normal Claimed this operator can return") || strings.Contains(last, "other operator") {
+			d.Errorf("there was no other operator, and the event says: %s", last)
+		}
 	}, scalerConfig())
 }
 

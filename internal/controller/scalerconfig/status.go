@@ -192,6 +192,14 @@ func (r *Reconciler) tell(ctx context.Context, about *v1alpha1.ScalerConfig, kin
 	logs.Event(ctrl.LoggerFrom(ctx), kind, reason, "note", note)
 }
 
+// claimedAfter says that this operator returns tasks again; reason is why it did not.
+func claimedAfter(reason string) string {
+	if reason == string(broker.ReasonOtherOperator) {
+		return "no other operator returns the tasks of dead workers any more: this one does"
+	}
+	return "this operator can return the tasks of dead workers again"
+}
+
 func (r *Reconciler) reportClaim(ctx context.Context, before, after *v1alpha1.ScalerConfig) {
 	was := meta.FindStatusCondition(before.Status.Conditions, v1alpha1.ConditionReclaims)
 	is := meta.FindStatusCondition(after.Status.Conditions, v1alpha1.ConditionReclaims)
@@ -199,6 +207,6 @@ func (r *Reconciler) reportClaim(ctx context.Context, before, after *v1alpha1.Sc
 	case is != nil && (was == nil || was.Reason != is.Reason):
 		r.tell(ctx, after, corev1.EventTypeWarning, is.Reason, "Reclaim", is.Message)
 	case is == nil && was != nil && ptr.Deref(after.Spec.Config.Reclaim, true):
-		r.tell(ctx, after, corev1.EventTypeNormal, reasonClaimed, "Reclaim", "no other operator returns the tasks of dead workers any more: this one does")
+		r.tell(ctx, after, corev1.EventTypeNormal, reasonClaimed, "Reclaim", claimedAfter(was.Reason))
 	}
 }
