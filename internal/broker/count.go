@@ -22,6 +22,12 @@ type Depth struct {
 	// may be busy: the broker cannot tell, or cannot tell it from another. It is nil where the broker keeps no messages by
 	// worker; see CountsAll.
 	Held map[string]int64
+	// HeldLate is true where Held is of an earlier moment than the counts: a task may begin and end between two of its
+	// moments, and is in none of them.
+	HeldLate bool
+	// Settled counts the messages that workers have ever settled with the broker: it grows with each that is done. It may
+	// begin anew. Most brokers keep no such count.
+	Settled Count
 	// CountsAll is true where the broker itself counts, in InFlight, every message that was taken and not acknowledged,
 	// however it was taken. It is false where a message is counted only because its worker has put it somewhere: a worker
 	// that takes messages otherwise is in no count then.

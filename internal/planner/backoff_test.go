@@ -113,3 +113,16 @@ func TestBudget(t *testing.T) {
 		})
 	}
 }
+
+// Where nobody knows what the last worker of a revision has done, the next is not created before its time.
+func TestPacedCreation(t *testing.T) {
+	f := steady(2)
+	f.Paced = map[string]time.Time{f.Newest: t0.Add(time.Second)}
+	if d := Plan(f); len(d.Actions) > 0 || !d.RecheckAt.Equal(t0.Add(time.Second)) || d.BackOff.Level != 0 {
+		t.Errorf("a second too early: %+v", d)
+	}
+	f.Now = t0.Add(time.Second)
+	if d := Plan(f); len(d.Actions) != 2 {
+		t.Errorf("at its time: %v, want 2 pods created", d.Actions)
+	}
+}

@@ -54,6 +54,9 @@ type Fleet struct {
 	FailedCreations map[string]FailedCreation
 	// Done is when a worker of a revision last ended by itself after it had done a task, by revision.
 	Done map[string]time.Time
+	// Paced is until when no pod of a revision is created, because nobody knows what its last worker has done that ended by
+	// itself.
+	Paced map[string]time.Time
 	// Uncreatable has the revisions of which no pod can be made at present, and why.
 	Uncreatable map[string]string
 

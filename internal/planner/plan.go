@@ -153,6 +153,10 @@ func (d *Decision) create(f Fleet, revision string, n int, why string) {
 		d.Retrying = append(d.Retrying, revision)
 		return
 	}
+	if until := f.Paced[revision]; f.Now.Before(until) {
+		d.recheckAt(until)
+		return
+	}
 	b := backOffFor(revision, f)
 	if f.Now.Before(b.Until) {
 		if revision != f.Newest || stageOf(f) != Canary {

@@ -1,13 +1,17 @@
 package e2e
 
 import (
+	"fmt"
 	"os"
 	"testing"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/util/intstr"
+	"k8s.io/utils/ptr"
 
 	"github.com/quickube/qscaler/api/v1alpha1"
+	"github.com/quickube/qscaler/internal/broker/beanstalkd/beanstalkdtest"
 )
 
 // oneTaskWorker takes one message, does it, and exits with 0, as the Job of a ScaledJob does. Without a message for 5 s it
@@ -57,4 +61,55 @@ func TestOneTaskPerPod(t *testing.T) {
 		}
 	}
 	s.awaitCondition("ends", v1alpha1.ConditionReady, "False", "BackOff")
+}
+
+// oneJobWorker does one job of a tube in two seconds, and exits with 0.
+const oneJobWorker = `
+import os, socket, time
+host, _, port = os.environ["QSCALER_BROKER_ADDRESS"].rpartition(":")
+with socket.create_connection((host, int(port))) as conn:
+    wire = conn.makefile("rwb")
+    wire.write(b"watch %s\r\nreserve-with-timeout 15\r\n" % os.environ["QSCALER_QUEUE"].encode())
+    wire.flush()
+    wire.readline()
+    words = wire.readline().split()
+    if words[0] == b"RESERVED":
+        wire.read(int(words[2]) + 2)
+        time.sleep(2)
+        wire.write(b"delete %s\r\n" % words[1])
+        wire.flush()
+        wire.readline()
+`
+
+// Jobs come faster than two workers do them, one each. Beanstalkd does not show who has a job, and the tube only grows: no
+// worker counts as failed all the same.
+func TestOneTaskPerPodOnATubeThatGrows(t *testing.T) {
+	t.Parallel()
+	s := tell(t)
+	server := beanstalkdtest.Start(t)
+	config := s.scalerConfig()
+	config.Spec.Type, config.Spec.Config.Port = v1alpha1.BrokerBeanstalkd, ptr.To(intstr.FromInt(server.Port()))
+	f := makeFleet("tube").replicas(0, 2)
+	f.Spec.PodSpec.RestartPolicy = corev1.RestartPolicyNever
+	f.Spec.Drain = &v1alpha1.DrainSpec{EndsAfterTask: true}
+	f.Spec.PodSpec.Containers[0].Image = "shell"
+	f.Spec.PodSpec.Containers[0].Command = []string{"python3", "-c", oneJobWorker}
+	s.create(config, f)
+	producer := server.Client()
+	const jobs = 16
+	for range jobs {
+		producer.Put(queue, "x", 0, time.Minute)
+		<-time.After(500 * time.Millisecond)
+	}
+	s.await("all jobs are done", func() string {
+		if ready, reserved := producer.Count(queue, "ready"), producer.Count(queue, "reserved"); ready+reserved > 0 {
+			return fmt.Sprintf("%d wait and %d are in flight", ready, reserved)
+		}
+		return ""
+	})
+	for _, e := range s.events(t.Context()) {
+		if e.Reason == "BackOff" {
+			t.Errorf("a worker that has done its job counts as failed: %s", e.Note)
+		}
+	}
 }

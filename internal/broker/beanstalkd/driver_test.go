@@ -39,7 +39,7 @@ func TestWhatWaitsForAWorker(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := []broker.Answer{{Depth: broker.Depth{Waiting: broker.CountOf(0), InFlight: broker.CountOf(1), CountsAll: true}}}
+	want := []broker.Answer{{Depth: broker.Depth{Waiting: broker.CountOf(0), InFlight: broker.CountOf(1), CountsAll: true, Settled: broker.CountOf(0)}}}
 	if diff := cmp.Diff(want, answers); diff != "" {
 		t.Errorf("one reserved, one delayed, one buried (-want +got):\n%s", diff)
 	}
@@ -86,6 +86,8 @@ func TestReplies(t *testing.T) {
 		return fmt.Sprintf("OK %d\r\n%s\r\n", len(body), body)
 	}
 	full := "---\nname: q\ncurrent-jobs-ready: 7\ncurrent-jobs-reserved: 2\n"
+	deleted := full + "cmd-delete: 3\n"
+	counting := broker.Depth{Waiting: broker.CountOf(7), InFlight: broker.CountOf(2), CountsAll: true, Settled: broker.CountOf(3)}
 	known := broker.Depth{Waiting: broker.CountOf(7), InFlight: broker.CountOf(2), CountsAll: true}
 	cases := map[string]struct {
 		reply string
@@ -93,6 +95,8 @@ func TestReplies(t *testing.T) {
 		says  string
 	}{
 		"as it should be":            {stats(full), known, ""},
+		"with what was deleted":      {stats(deleted), counting, ""},
+		"no number of the deleted":   {stats(strings.Replace(deleted, ": 3", ": x", 1)), broker.Depth{}, "no number as cmd-delete"},
 		"a name in quotes":           {stats(strings.Replace(full, "name: q", `name: "q"`, 1)), known, ""},
 		"no such tube":               {"NOT_FOUND\r\n", broker.Depth{Waiting: broker.CountOf(0), InFlight: broker.CountOf(0), CountsAll: true}, ""},
 		"another tube":               {stats(strings.Replace(full, "name: q", "name: r", 1)), broker.Depth{}, "was asked of"},

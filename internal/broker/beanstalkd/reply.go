@@ -129,7 +129,13 @@ func readDepth(in *bufio.Reader, tube string) (broker.Depth, error) {
 	if err != nil {
 		return broker.Depth{}, err
 	}
-	return broker.Depth{Waiting: ready, InFlight: reserved, CountsAll: true}, nil
+	depth := broker.Depth{Waiting: ready, InFlight: reserved, CountsAll: true}
+	if _, told := fields["cmd-delete"]; told {
+		if depth.Settled, err = count(fields, "cmd-delete"); err != nil {
+			return broker.Depth{}, err
+		}
+	}
+	return depth, nil
 }
 
 func count(fields map[string]string, name string) (broker.Count, error) {

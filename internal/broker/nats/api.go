@@ -103,7 +103,10 @@ type consumerInfo struct {
 	NumPending    *int64    `json:"num_pending"`
 	NumAckPending *int64    `json:"num_ack_pending"`
 	NumAgain      int64     `json:"num_redelivered"`
-	Config        struct {
+	Delivered     struct {
+		ConsumerSeq *int64 `json:"consumer_seq"`
+	} `json:"delivered"`
+	Config struct {
 		AckPolicy      string          `json:"ack_policy"`
 		AckWait        time.Duration   `json:"ack_wait"`
 		BackOff        []time.Duration `json:"backoff"`
@@ -124,6 +127,9 @@ func (i consumerInfo) filters() []string {
 // depth is what the consumer has to do.
 func (i consumerInfo) depth() broker.Depth {
 	d := broker.Depth{Waiting: broker.CountOf(*i.NumPending), InFlight: broker.CountOf(*i.NumAckPending), CountsAll: true}
+	if sent := i.Delivered.ConsumerSeq; isCount(sent) && *sent >= *i.NumAckPending {
+		d.Settled = broker.CountOf(*sent - *i.NumAckPending) // an attempt that was given up is settled too
+	}
 	if i.Config.AckPolicy == "none" { // what is delivered is forgotten
 		d.InFlight = broker.Count{}
 	}

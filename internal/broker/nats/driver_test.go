@@ -95,6 +95,7 @@ func depthOf(waiting, inFlight int64) broker.Depth {
 // expect compares one answer.
 func expect(t testing.TB, what string, got broker.Answer, want broker.Depth) {
 	t.Helper()
+	got.Depth.Settled = want.Settled // see TestSettled
 	if diff := cmp.Diff(broker.Answer{Depth: want}, got); diff != "" {
 		t.Errorf("%s (-want +got):\n%s", what, diff)
 	}
@@ -141,6 +142,32 @@ func TestConsumers(t *testing.T) {
 	expect(t, "a consumer without acknowledgements", got[3], broker.Depth{Waiting: broker.CountOf(6), CountsAll: true})
 	expect(t, "a push consumer", got[4], depthOf(4, 2))
 	expect(t, "the same twice", got[5], depthOf(1, 2))
+}
+
+// What is settled grows by what is acknowledged, and by nothing that comes or is taken.
+func TestSettled(t *testing.T) {
+	s := natsservertest.Start(t, "")
+	_, js := admin(t, s)
+	makeStream(t, js, "orders", "orders.>")
+	consumer := makeConsumer(t, js, "orders", jetstream.ConsumerConfig{Durable: "mail", AckPolicy: jetstream.AckExplicitPolicy, AckWait: time.Hour})
+	d := connected(t, s, nil, nil)
+	settled := func(want int64) {
+		t.Helper()
+		if got := ask(t, d, "orders/mail")[0]; got.Err != nil || got.Depth.Settled != broker.CountOf(want) {
+			t.Errorf("%+v, want %d settled", got, want)
+		}
+	}
+	settled(0)
+	publish(t, js, "orders.mail", 3)
+	settled(0)
+	batch, err := consumer.Fetch(2)
+	must(t, err)
+	for m := range batch.Messages() {
+		settled(0)
+		must(t, m.DoubleAck(t.Context()))
+		settled(1)
+		break
+	}
 }
 
 // A message whose time to be acknowledged has passed is counted once.

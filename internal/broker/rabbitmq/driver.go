@@ -148,6 +148,6 @@ func (d *driver) current(ctx context.Context, queries []broker.Query) (*snapshot
 func (d *driver) depth(s *snapshot, q broker.Query, ready int64, at time.Time) broker.Depth {
 	t, _ := s.totalsOf(q.Queue)
 	depth := d.memory.depth(q.Queue, ready, t, at, d.config.lag())
-	depth.Held, depth.CountsAll = s.heldOf(q), s.countsAll(q.Queue)
+	depth.Held, depth.HeldLate, depth.CountsAll = s.heldOf(q), true, s.countsAll(q.Queue)
 	return depth
 }

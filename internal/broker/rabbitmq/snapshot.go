@@ -95,7 +95,7 @@ func (s *snapshot) heldOf(q broker.Query) map[string]int64 {
 
 // empty is the depth of a queue that is known not to be there.
 func (s *snapshot) empty(q broker.Query) broker.Depth {
-	return broker.Depth{Waiting: broker.CountOf(0), InFlight: broker.CountOf(0), Held: s.heldOf(q), CountsAll: s.countsAll(q.Queue)}
+	return broker.Depth{Waiting: broker.CountOf(0), InFlight: broker.CountOf(0), Held: s.heldOf(q), HeldLate: true, CountsAll: s.countsAll(q.Queue)}
 }
 
 // countsAll reports whether each message that somebody has taken is counted.

@@ -71,6 +71,7 @@ func (r *round) plan() {
 		ExcessSince:     r.memory.excessSince,
 		FailedCreations: r.memory.creations.failed(),
 		Done:            r.seen.ends.done,
+		Paced:           r.seen.ends.paced,
 		Rollout:         rolloutOf(r.seen.qw.Spec.Rollout),
 		Tried:           isTried(r.seen.revisions.newest),
 		NewestBarred:    r.seen.newestUnread || r.barred || fleet.PodRefused(r.seen.wouldRefuse),

@@ -72,7 +72,7 @@ func TestAnEndCountsFromWhenItIsSeen(t *testing.T) {
 	}
 	clk.Step(time.Second)
 	third := newRound(operator, qw, remembered)
-	third.seen.sightings.falls = map[string]int{"r1": 1}
+	third.seen.sightings.signs = map[string]signs{"r1": {done: 1}}
 	observe(third)
 	if p := &third.seen.states[0]; !p.Failure.At.IsZero() {
 		t.Errorf("the depth has fallen since, and the worker has failed: %+v", p)

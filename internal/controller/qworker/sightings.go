@@ -17,11 +17,15 @@ import (
 type sightings struct {
 	mu   sync.Mutex
 	seen map[string]bool
-	// pods has the workers that were seen at a task themselves. falls counts, by revision, how often the depth fell while
-	// its workers were there.
+	// pods has the workers that were seen at a task themselves. signs has, by revision, what the queue has shown while its
+	// workers were there.
 	pods  map[string]bool
-	falls map[string]int
+	signs map[string]signs
 }
+
+// signs count how often two readings of a queue differed: at all, and by a task that was done and that workers of a
+// revision may have done.
+type signs struct{ moved, done int }
 
 func (s *sightings) has(hash string) bool {
 	if s == nil {
@@ -41,11 +45,11 @@ func (s *sightings) add(hash string) {
 	s.seen[hash] = true
 }
 
-// fallsOf is how often the depth fell while workers of a revision were there.
-func (s *sightings) fallsOf(hash string) int {
+// signsOf are the signs that the queue has shown while workers of a revision were there.
+func (s *sightings) signsOf(hash string) signs {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.falls[hash]
+	return s.signs[hash]
 }
 
 // addPods notes which of the workers are at a task by a reading.
@@ -85,9 +89,9 @@ func (s *sightings) keepPods(there func(pod string) bool) {
 	maps.DeleteFunc(s.pods, func(pod string, _ bool) bool { return !there(pod) })
 }
 
-// forgetFalls forgets revisions that are gone.
-func (s *sightings) forgetFalls(gone func(hash string) bool) {
+// forgetSigns forgets revisions that are gone.
+func (s *sightings) forgetSigns(gone func(hash string) bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	maps.DeleteFunc(s.falls, func(hash string, _ int) bool { return gone(hash) })
+	maps.DeleteFunc(s.signs, func(hash string, _ signs) bool { return gone(hash) })
 }

@@ -1,9 +1,6 @@
 package qworker
 
 import (
-	"maps"
-	"slices"
-
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/quickube/qscaler/api/v1alpha1"
@@ -18,13 +15,21 @@ type tasks struct {
 	// ends is what is known of the tasks of workers that end by themselves.
 	ends *ends
 
-	drain     *v1alpha1.DrainSpec
+	drain *v1alpha1.DrainSpec
+	// mayEnd is true where the kubelet does not start a worker again that has ended with 0.
+	mayEnd    bool
 	revisions *revisions
 	pods      []planner.Pod
 }
 
 func (o *observation) tasks() tasks {
-	return tasks{sightings: o.sightings, ends: o.ends, drain: o.qw.Spec.Drain, revisions: &o.revisions, pods: o.states}
+	return tasks{sightings: o.sightings, ends: o.ends, drain: o.qw.Spec.Drain, mayEnd: mayEnd(o.qw), revisions: &o.revisions, pods: o.states}
+}
+
+// mayEnd reports whether the kubelet does not start a worker again that has ended with 0.
+func mayEnd(qw *v1alpha1.QWorker) bool {
+	drain, policy := qw.Spec.Drain, qw.Spec.PodSpec.RestartPolicy
+	return (drain != nil && drain.EndsAfterTask) || (policy != "" && policy != corev1.RestartPolicyAlways)
 }
 
 // endWorkers reports whether workers end by themselves after their task.
@@ -72,10 +77,10 @@ func (t tasks) lookout(creating map[string]string) lookout {
 	return l
 }
 
-// credited are the revisions whose workers may have done what the queue has fewer. Where there are several, those that
-// have yet to prove themselves are not: an image that does nothing may run beside one that works.
-func (t tasks) credited(creating map[string]string) []string {
-	if !t.endWorkers() {
+// credited are the revisions that have workers, each with whether they may have done what is done. Where there are
+// several, those that have yet to prove themselves may not: an image that does nothing may run beside one that works.
+func (t tasks) credited(creating map[string]string) map[string]bool {
+	if !t.mayEnd {
 		return nil
 	}
 	live := map[string]bool{}
@@ -88,10 +93,10 @@ func (t tasks) credited(creating map[string]string) []string {
 		live[hash] = true
 	}
 	if len(live) > 1 {
-		maps.DeleteFunc(live, func(hash string, _ bool) bool {
+		for hash := range live {
 			made := t.revisions.of(hash)
-			return made == nil || !made.Proven
-		})
+			live[hash] = made != nil && made.Proven
+		}
 	}
-	return slices.Collect(maps.Keys(live))
+	return live
 }

@@ -42,7 +42,7 @@ type wakeup struct {
 
 // findsHeld reports whether a worker that is gone holds a task, or the first of a revision.
 func (w wakeup) findsHeld(prev, next backlog.Reading) bool {
-	w.lookout.noteFall(prev, next)
+	w.lookout.noteSigns(prev, next)
 	return w.lookout.finds(next) || slices.ContainsFunc(w.awaited, func(worker string) bool { return next.Depth.Held[worker] > 0 })
 }
 
