@@ -90,6 +90,8 @@ type Decision struct {
 	Obstacle Obstacle
 	// BackOff is set while failures hold back the creation of pods.
 	BackOff BackOff
+	// Failures is how many workers of the published revision have failed in a row, also while the next one is tried.
+	Failures int
 	// Missing has the pods that would be created, were it possible.
 	Missing []Missing
 	// Staying is how many workers would be told to end, were they not to stay; see Pod.Stays.

@@ -31,6 +31,7 @@ func Plan(f Fleet) Decision {
 
 // plan makes steps until nothing is left to do.
 func (f Fleet) plan() Decision {
+	failures := backOffFor(f.Published, f).Level
 	d := step(f)
 	last := d
 	for range maxSteps {
@@ -43,6 +44,7 @@ func (f Fleet) plan() Decision {
 		d.join(last)
 	}
 	d.Actions = withoutUndone(d.Actions)
+	d.Failures = failures
 	return d
 }
 

@@ -18,6 +18,7 @@ func TestHealthOfAQWorker(t *testing.T) {
 		`{observedGeneration: 2}`:                                                                                                      {"Progressing", "QScaler has yet to look at this version"},
 		`{observedGeneration: 2, conditions: [` + idle + `]}`:                                                                          {"Healthy", "Idle: m"},
 		`{observedGeneration: 2, conditions: [{type: Ready, status: "False", reason: ScalingUp, message: m}]}`:                         {"Progressing", "ScalingUp: m"},
+		`{observedGeneration: 2, conditions: [{type: Ready, status: Unknown, reason: NotReadYet, message: m}]}`:                        {"Progressing", "NotReadYet: m"},
 		`{observedGeneration: 2, conditions: [{type: Ready, status: "False", reason: Deleting, message: m}]}`:                          {"Progressing", "Deleting: m"},
 		`{observedGeneration: 2, conditions: [{type: Ready, status: "False", reason: BackOff, message: m}]}`:                           {"Degraded", "BackOff: m"},
 		`{observedGeneration: 2, conditions: [{type: Ready, status: "False", reason: Timeout}]}`:                                       {"Degraded", "Timeout: "},

@@ -16,10 +16,11 @@ import (
 // without pause.
 //
 // Only the broker can say whether a task was done. Either it has shown the worker with one, or what was done shows in the
-// queue: it has fewer messages, or more that are settled. Where neither is so, the worker may still have done one. Many
-// brokers do not show who has a task, and a queue that grows shows nothing that is done. So it is a failure only
-// once several workers in a row have ended at once and nothing has moved in the queue. Until then the worker counts as
-// one that has left, and the next is created at a pace.
+// queue: it has fewer messages, or more that are settled.
+//
+// Where neither is so, the worker may still have done one. Many brokers do not show who has a task, and a queue that grows
+// shows nothing that is done. So it is a failure only once several workers in a row have ended at once and nothing has
+// moved in the queue. Until then the worker counts as one that has left, and the next is created at a pace.
 //
 // Nothing of it is stored: what ended while no operator watched is not known to have done nothing.
 type ends struct {

@@ -97,7 +97,7 @@ func isUnscheduled(c corev1.PodCondition) bool {
 // decided is what the report is told of what was decided.
 func (a *account) decided() report.Decided {
 	larger := a.wanted.larger()
-	d := report.Decided{Asked: larger.Asked, Why: larger.Why(), Desired: int32(larger.Desired), BackOff: a.decision.BackOff, Rollout: a.rollout()}
+	d := report.Decided{Asked: larger.Asked, Why: larger.Why(), Desired: int32(larger.Desired), BackOff: a.decision.BackOff, Failures: a.decision.Failures, Rollout: a.rollout()}
 	if limit := larger.Limit; limit != scaling.Unlimited {
 		d.Limited = report.Problem{Reason: string(limit), Message: d.Why}
 	}

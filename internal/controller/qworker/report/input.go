@@ -123,7 +123,9 @@ type Decided struct {
 	Desired int32
 	Limited Problem
 	BackOff planner.BackOff
-	Rollout Rollout
+	// Failures is how many workers have failed in a row, also while the next one is tried.
+	Failures int
+	Rollout  Rollout
 }
 
 // Rollout is where a rollout stands.

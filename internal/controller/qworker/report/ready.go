@@ -33,13 +33,22 @@ func ready(now time.Time, st *v1alpha1.QWorkerStatus, o Observed, d Decided, don
 	if trouble := trouble(now, o.Pods); trouble != "" {
 		return Is(kind, false, ReasonWorkersNotReady, trouble+unscheduled), recheckAt
 	}
-	if o.EndAfterTask && d.Rollout.Proven { // its workers come and go, and none is ready for long
+	// Workers that come and go are none of them ready for long. While they fail, the next one has yet to do a task.
+	if o.EndAfterTask && d.Rollout.Proven && d.Failures == 0 {
 		return Is(kind, true, ReasonReady, count+"; each worker ends after its task, and the next one is starting"+unscheduled), recheckAt
 	}
 	if !recheckAt.IsZero() {
 		count += notYetFor(after, st.DesiredReplicas)
 	}
 	return Is(kind, false, ReasonScalingUp, count+unscheduled), recheckAt
+}
+
+// untilRead is the condition Ready of a QWorker: nobody knows yet whether a queue that was never read asks for a worker.
+func untilRead(ready, reachable metav1.Condition) metav1.Condition {
+	if ready.Status != metav1.ConditionTrue || reachable.Reason != ReasonNotReadYet {
+		return ready
+	}
+	return Unknown(v1alpha1.ConditionReady, ReasonNotReadYet, reachable.Message)
 }
 
 // hindered is the condition Ready of a fleet that cannot be as it is to be, whatever its pods do.

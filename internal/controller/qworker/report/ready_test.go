@@ -42,6 +42,14 @@ func TestReady(t *testing.T) {
 			observed: Observed{Pods: []Pod{worker("a")}}, decided: Decided{Desired: 1},
 			want: isTrue(kind, ReasonReady, "1 of 1 worker is ready"),
 		},
+		"workers come and go with their tasks": {
+			observed: Observed{EndAfterTask: true, Pods: []Pod{worker("a", unready)}}, decided: Decided{Desired: 1, Rollout: Rollout{Proven: true}},
+			want: isTrue(kind, ReasonReady, "0 of 1 worker is ready; each worker ends after its task, and the next one is starting"),
+		},
+		"workers came and went with their tasks, and now they fail": {
+			observed: Observed{EndAfterTask: true, Pods: []Pod{worker("a", unready)}}, decided: Decided{Desired: 1, Failures: 1, Rollout: Rollout{Proven: true}},
+			want: isFalse(kind, ReasonScalingUp, "0 of 1 worker is ready"),
+		},
 		"enough are ready, and another has no node": {
 			observed: Observed{Pods: []Pod{worker("a"), worker("b", unscheduled)}}, decided: Decided{Desired: 1},
 			want: isTrue(kind, ReasonReady, "1 of 1 worker is ready; the scheduler finds no node for 1 of 2 pods"),

@@ -57,6 +57,7 @@ func (t *Told) fillConditions(now time.Time, written *v1alpha1.QWorkerStatus, o 
 	st := &t.Status
 	reachable := brokerReachable(o, d.Rollout, written.Conditions)
 	ready, steadyAt := ready(now, st, o, d, done)
+	ready = untilRead(ready, reachable)
 	progressing := progressing(d.Rollout, st, o.Pods)
 	var draining metav1.Condition
 	draining, t.Memory.BusyLeaving, t.RecheckAt = drainingOf(now, o, st.LastDepartureTime != nil, t.Memory.BusyLeaving)

@@ -228,3 +228,28 @@ func TestFiguresInWordsAreWrittenNowAndThen(t *testing.T) {
 		})
 	}
 }
+
+// Nobody knows whether a queue that was never read asks for a worker. A queue that an earlier leader has read is known.
+func TestNothingIsReadyBeforeTheQueueIsRead(t *testing.T) {
+	reached := []metav1.Condition{isTrue(v1alpha1.ConditionBrokerReachable, ReasonReadSucceeded, "read")}
+	for name, c := range map[string]struct {
+		written []metav1.Condition
+		known   bool
+		want    metav1.ConditionStatus
+		reason  string
+	}{
+		"it was never read":            {nil, false, metav1.ConditionUnknown, ReasonNotReadYet},
+		"an earlier leader has read":   {reached, false, metav1.ConditionTrue, ReasonIdle},
+		"it was read, and it is empty": {nil, true, metav1.ConditionTrue, ReasonIdle},
+	} {
+		written := &v1alpha1.QWorkerStatus{Conditions: c.written}
+		st := Status(now, written, written.DeepCopy(), Observed{Queue: Queue{Known: c.known}}, Decided{}, Done{}, Memory{}).Status
+		ready := meta.FindStatusCondition(st.Conditions, v1alpha1.ConditionReady)
+		if ready.Status != c.want || ready.Reason != c.reason || st.Summary.Reason != c.reason {
+			t.Errorf("%s: Ready is %s (%s), and the summary %s; want %s (%s)", name, ready.Status, ready.Reason, st.Summary.Reason, c.want, c.reason)
+		}
+		if got := meta.IsStatusConditionTrue(st.Conditions, v1alpha1.ConditionReconciling); got != (c.want == metav1.ConditionUnknown) {
+			t.Errorf("%s: Reconciling: %t", name, got)
+		}
+	}
+}
