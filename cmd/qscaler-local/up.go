@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"net"
 	"strconv"
 
@@ -43,6 +44,9 @@ func newUp() *cobra.Command {
 		RunE: func(cmd *cobra.Command, _ []string) (err error) {
 			ctrl.SetLogger(logr.Discard())
 			klog.SetLogger(logr.Discard())
+			if err := f.checkPorts(); err != nil {
+				return err
+			}
 			if f.dir == "" {
 				if f.dir, err = stack.DefaultDir("up"); err != nil {
 					return err
@@ -73,6 +77,19 @@ func (f *upFlags) programs() map[string][]string {
 		programs[image] = []string{"sh", "-c", "exec " + command + ` "$@"`, "sh"}
 	}
 	return programs
+}
+
+// checkPorts refuses a number that is no port, before anything is built or started.
+func (f *upFlags) checkPorts() error {
+	for _, flag := range []struct {
+		name string
+		port int
+	}{{"port", f.port}, {"metrics-port", f.metrics}} {
+		if flag.port < 0 || flag.port > math.MaxUint16 {
+			return fmt.Errorf("--%s %d is no port: give one from 1 to %d, or 0 for any that is free", flag.name, flag.port, math.MaxUint16)
+		}
+	}
+	return nil
 }
 
 // metricsAddress is where the operator's metrics are served.

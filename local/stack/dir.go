@@ -42,7 +42,7 @@ func refuseForeign(dir string) error {
 		return nil // a predecessor has just removed it
 	}
 	if err != nil {
-		return err
+		return unwritable(dir, err)
 	}
 	ours := slices.ContainsFunc(entries, func(e os.DirEntry) bool { return e.Name() == lockName && e.Type().IsRegular() })
 	for _, entry := range entries {

@@ -195,3 +195,14 @@ func TestWithoutExampleWorkersImagesRemain(t *testing.T) {
 		t.Errorf("images (-want +got):\n%s", diff)
 	}
 }
+
+// A file is no directory: the words name a remedy.
+func TestAFileIsRefusedAsTheDirectory(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := takeLock(file); err == nil || !strings.Contains(err.Error(), "give --dir a directory that can be written") {
+		t.Errorf("%v", err)
+	}
+}
