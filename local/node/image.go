@@ -48,13 +48,32 @@ type imageError struct {
 	mapped []string
 }
 
+// longestMessage bounds the message of a failed pull in bytes, where the image's name allows it: a condition of a QWorker
+// shows 300 characters, the reason among them.
+const longestMessage = 270
+
+// Error says the cause and the remedy first, and then as many of the mapped images as there is room for.
 func (e imageError) Error() string {
-	mapped := "no image is"
-	if len(e.mapped) > 0 {
-		mapped = "mapped are " + strings.Join(e.mapped, ", ")
+	message := fmt.Sprintf("local mode pulls no images, and this one is mapped to no command of this machine: start local mode with "+
+		"--image %s=COMMAND, or give the container a command; ", repositoryOf(e.image))
+	if len(e.mapped) == 0 {
+		return message + "no image is mapped"
 	}
-	return fmt.Sprintf("local mode pulls no images, and image %q is mapped to no command of this machine: start local mode with "+
-		"--image %s=COMMAND, or give the container a command; %s", e.image, repositoryOf(e.image), mapped)
+	for shown := len(e.mapped); shown > 0; shown-- {
+		if whole := message + "mapped are " + e.names(shown); len(whole) <= longestMessage {
+			return whole
+		}
+	}
+	return message + fmt.Sprintf("%d others are mapped", len(e.mapped))
+}
+
+// names are the first of the mapped images, and how many there are besides.
+func (e imageError) names(shown int) string {
+	names := strings.Join(e.mapped[:shown], ", ")
+	if rest := len(e.mapped) - shown; rest > 0 {
+		names += fmt.Sprintf(" and %d more", rest)
+	}
+	return names
 }
 
 // next is ErrImagePull at first and ImagePullBackOff from then on, as a kubelet alternates.
