@@ -184,6 +184,7 @@ func TestKubectl(t *testing.T) {
 	for _, verb := range []string{"exec one -- true", "attach one"} {
 		awaitOutput(t, kubectl+"-n kubectl-test "+verb, "look at it from a shell of this machine")
 	}
+	awaitOutput(t, kubectl+"-n kubectl-test port-forward one 18080:80", "forwards no ports: connect to the port on this machine")
 	shell(t, kubectl+"-n kubectl-test delete pod one --cascade=foreground --timeout=150s", false)
 	shell(t, kubectl+"delete namespace kubectl-test --timeout=150s", false)
 }

@@ -3,6 +3,7 @@ package node
 import (
 	"context"
 	"crypto/tls"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -14,6 +15,7 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
 // kubelet is what the API server asks a node for: `kubectl logs`. It answers what processes cannot do, such as
@@ -89,12 +91,23 @@ func (k *kubelet) notARuntime(w http.ResponseWriter, r *http.Request) {
 
 func (k *kubelet) portForward(w http.ResponseWriter, r *http.Request) {
 	pod := r.PathValue("pod")
-	refuse(w, "local mode runs pods as processes of this machine and forwards no ports: connect to the port on this machine, or on "+
+	refuseUpgrade(w, "local mode runs pods as processes of this machine and forwards no ports: connect to the port on this machine, or on "+
 		"the pod's own address, kubectl get pod "+pod+" -n "+r.PathValue("namespace")+" -o jsonpath={.status.podIP}")
 }
 
 // refuse answers as a kubelet does; kubectl shows the words.
 func refuse(w http.ResponseWriter, words string) { http.Error(w, words, http.StatusBadRequest) }
+
+// refuseUpgrade answers with a Status. kubectl port-forward reads every answer as one, also plain words: a colon makes them
+// YAML, and so a Status without a message.
+func refuseUpgrade(w http.ResponseWriter, words string) {
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(http.StatusBadRequest)
+	_ = json.NewEncoder(w).Encode(metav1.Status{ // fails only where nobody listens any more
+		TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: "Status"},
+		Status:   metav1.StatusFailure, Reason: metav1.StatusReasonBadRequest, Code: http.StatusBadRequest, Message: words,
+	})
+}
 
 // flushing passes on every write at once: whoever follows a log waits for it.
 type flushing struct {

@@ -12,6 +12,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/rest"
+	"sigs.k8s.io/yaml"
 )
 
 func (w *world) logsOf(pod *corev1.Pod, o corev1.PodLogOptions) (string, error) {
@@ -114,6 +115,10 @@ func TestExecSaysWhatToDoInstead(t *testing.T) {
 		_ = response.Body.Close()
 		if err != nil || !strings.Contains(string(words), want) {
 			t.Errorf("%s: %s, %q, %v, want %q", verb, response.Status, words, err, want)
+		}
+		var status metav1.Status
+		if verb == "portforward" && (yaml.Unmarshal(words, &status) != nil || !strings.Contains(status.Message, want)) {
+			t.Errorf("kubectl reads %q as a Status, with the message %q", words, status.Message)
 		}
 	}
 }
