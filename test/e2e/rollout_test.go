@@ -24,6 +24,7 @@ func release(version string) func(*v1alpha1.QWorkerSpec) {
 func (s *story) awaitRevision(fleet, old string) {
 	s.Helper()
 	s.await("every worker to be of the new revision", func() string {
+		s.refresh() // who pushes on waits until tasks are done
 		pods := s.census.present(fleet)
 		for _, pod := range pods {
 			if pod.Labels[contract.LabelPodSpecHash] == old {
