@@ -42,11 +42,11 @@ func newUp() *cobra.Command {
 			"operator's lease where there is none, and removes it unless somebody has put something else there.",
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) (err error) {
-			ctrl.SetLogger(logr.Discard())
-			klog.SetLogger(logr.Discard())
 			if err := f.checkPorts(); err != nil {
 				return err
 			}
+			ctrl.SetLogger(logr.Discard())
+			klog.SetLogger(logr.Discard())
 			if f.dir == "" {
 				if f.dir, err = stack.DefaultDir("up"); err != nil {
 					return err
