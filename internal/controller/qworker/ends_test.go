@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	corev1 "k8s.io/api/core/v1"
 
 	"github.com/quickube/qscaler/api/v1alpha1"
 	"github.com/quickube/qscaler/internal/backlog"
@@ -87,6 +88,23 @@ func TestWhetherAWorkerHadDoneATask(t *testing.T) {
 				t.Errorf("the next is created from %s on, want %s", got, want)
 			}
 		})
+	}
+}
+
+// What the queue shows is taken in wherever a worker may end for good, which is everywhere but with Always.
+func TestWhoseQueueTellsOfEnds(t *testing.T) {
+	for policy, want := range map[corev1.RestartPolicy]map[string]bool{
+		"":                            {"r1": true},
+		corev1.RestartPolicyOnFailure: {"r1": true},
+		corev1.RestartPolicyNever:     {"r1": true},
+		corev1.RestartPolicyAlways:    nil,
+	} {
+		qw := &v1alpha1.QWorker{}
+		qw.Spec.PodSpec.RestartPolicy = policy
+		o := observation{qw: qw, sightings: &sightings{}, states: []planner.Pod{{Name: "a", Revision: "r1", Phase: planner.Running}}}
+		if diff := cmp.Diff(want, o.tasks().lookout(nil).credits); diff != "" {
+			t.Errorf("restart policy %q (-want +got):\n%s", policy, diff)
+		}
 	}
 }
 

@@ -26,10 +26,10 @@ func (o *observation) tasks() tasks {
 	return tasks{sightings: o.sightings, ends: o.ends, drain: o.qw.Spec.Drain, mayEnd: mayEnd(o.qw), revisions: &o.revisions, pods: o.states}
 }
 
-// mayEnd reports whether the kubelet does not start a worker again that has ended with 0.
+// mayEnd reports whether the kubelet does not start a worker again that has ended with 0: only Always has it do that, and
+// without a restart policy it is OnFailure.
 func mayEnd(qw *v1alpha1.QWorker) bool {
-	drain, policy := qw.Spec.Drain, qw.Spec.PodSpec.RestartPolicy
-	return (drain != nil && drain.EndsAfterTask) || (policy != "" && policy != corev1.RestartPolicyAlways)
+	return qw.Spec.PodSpec.RestartPolicy != corev1.RestartPolicyAlways
 }
 
 // endWorkers reports whether workers end by themselves after their task.
