@@ -91,7 +91,7 @@ func (r *round) plan() {
 		removed := r.seen.revisions.stored(published.Hash) == nil // nobody knows any more whether it was proven, and it may have been
 		f.Published, f.Proven = published.Hash, published.Proven || removed
 	}
-	r.decision = planner.Plan(f)
+	r.decision, r.undecided = planner.Plan(f), len(tellOfEnds(&r.seen)) > 0
 }
 
 // uncreatable has the revisions of which no pod can be made while the ScalerConfig does not exist, and why: a worker

@@ -19,6 +19,8 @@ type round struct {
 	sizes rightsizing.Round
 
 	decision planner.Decision
+	// undecided is true where the decision was made while a reading was still to tell of a worker's end.
+	undecided bool
 	// barred is true where what must be stored of the newest revision before it is tried or published could not be: it
 	// takes nobody's place then, as one whose queue is unread.
 	barred bool

@@ -66,6 +66,8 @@ func (a *account) isTooEarly(failure error, stored *v1alpha1.QWorkerStatus) bool
 //     comes again behind those that wait. Those that wait have had their turn.
 //   - for a reading that was requested: what led to it is told together with what comes of it. That the queue was read at
 //     all is told before: a later leader must know it.
+//   - for a new decision, where that reading came after this one was made: a worker that it took for failed may have done
+//     its task.
 func (r *round) mayWait(failure error) (longest time.Duration) {
 	last := &r.memory.postponed
 	switch {
@@ -73,6 +75,8 @@ func (r *round) mayWait(failure error) (longest time.Duration) {
 		return 0
 	case r.seen.qw.Status.Queue != nil && (r.decision.Withheld > 0 || len(tellOfEnds(&r.seen)) > 0):
 		return last.left(r.seen.now)
+	case r.seen.qw.Status.Queue != nil && r.undecided:
+		return min(last.left(r.seen.now), retryBase)
 	case len(r.done) > 0 && len(last.done) == 0 && r.reconciler.requests.Waiting() > namespaceReconciles:
 		return retryBase
 	}

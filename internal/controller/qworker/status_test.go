@@ -56,6 +56,11 @@ func TestWhichStatusMayWait(t *testing.T) {
 			s.seen.states, s.seen.ends.workers["a"], s.seen.reading.Known = []planner.Pod{ended}, &end{}, true
 			s.seen.revisions.published = &revision.Revision{Content: revision.Content{Queue: "q"}}
 		}, nil, readingTimeout},
+		"a reading has told of it since the decision": {func(s *round) { s.undecided = true }, nil, retryBase},
+		"it has told late": {func(s *round) {
+			s.undecided = true
+			s.memory.postponed.note(s.seen.now.Add(-readingTimeout), nil)
+		}, nil, 0},
 		"the controller has no queue yet": {func(s *round) { s.reconciler = &Reconciler{clock: s.reconciler.clock} }, nil, 0},
 	}
 	for name, c := range cases {
