@@ -93,7 +93,8 @@ def take(redis):
     return task
 
 
-# Redis above its maxmemory refuses BLMOVE, but not what a script moves after its first write: this one writes nothing.
+# Redis above its maxmemory refuses BLMOVE. A script may move a task there once it has written something, and RPOP counts
+# as that though it takes no task here.
 TAKE_WHEN_FULL = """redis.call('RPOP', KEYS[1], 0)
 return redis.call('LMOVE', KEYS[1], KEYS[2], 'RIGHT', 'LEFT')"""
 

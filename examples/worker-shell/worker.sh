@@ -70,8 +70,8 @@ if [ -n "${QSCALER_BROKER_PASSWORD:-}" ]; then
   export REDISCLI_AUTH="$QSCALER_BROKER_PASSWORD" # not an argument, which other processes could read
 fi
 
-# take moves the next task into this pod's list, or waits for 1 s. Redis above its maxmemory refuses BLMOVE, but not what
-# a script moves after its first write: this one writes nothing.
+# take moves the next task into this pod's list, or waits for 1 s. Redis above its maxmemory refuses BLMOVE. A script
+# may move a task there once it has written something, and RPOP counts as that though it takes no task here.
 take() {
   redis BLMOVE "$QSCALER_QUEUE" "$processing" RIGHT LEFT 1 >/dev/null && return
   grep -q 'OOM ' "$complaint" || return
